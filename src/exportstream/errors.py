@@ -1,0 +1,177 @@
+"""Every error exportstream raises on purpose, in one tree.
+
+::
+
+    ExportstreamError                  the base: catch this one
+    ├── UsageError (ValueError)        the call can't be carried out as asked       exit 2
+    ├── InputError                     the input is not what it has to be           exit 3
+    │   ├── CutInputError              it ends too early
+    │   ├── JSONSyntaxError            it is not JSON
+    │   ├── NotAnExportError           it is JSON, but not a session export
+    │   ├── InvalidMessageError        one message is not a valid message (can be skipped)
+    │   ├── CompressionError           its compressed container is damaged
+    │   └── LimitError                 it is beyond a limit that protects the reader
+    └── TransferError (OSError)        the system failed to read or write           exit 4
+        ├── ReadError
+        └── WriteError
+
+Wrong arguments to a function are the caller's faults: ``TypeError`` and ``ValueError`` as everywhere in Python.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CompressionError",
+    "CutInputError",
+    "ExportstreamError",
+    "InputError",
+    "InvalidMessageError",
+    "JSONSyntaxError",
+    "LimitError",
+    "NotAnExportError",
+    "ReadError",
+    "TransferError",
+    "UsageError",
+    "WriteError",
+]
+
+
+class ExportstreamError(Exception):
+    """The base of all errors; its text is ``FILE: what (where); next step``.
+
+    Attributes (each may be None where it is not known):
+        what: what was expected and what was found.
+        hint: the next step for the person who reads it.
+        source: the name of the input or output.
+        session_id: the session that was being read.
+        message_index: 0-based index of the message within its session.
+        last_id: id of the last complete message.
+        path: JSON path of the value, from the message (``$.toolCalls[0].id``) or the document.
+        position: bytes into the decompressed input (for a damaged container: into the compressed one).
+        exact: whether `position` is exact; otherwise it is near.
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        hint: str | None = None,
+        source: str | None = None,
+        session_id: str | None = None,
+        message_index: int | None = None,
+        last_id: str | None = None,
+        path: str | None = None,
+        position: int | None = None,
+        exact: bool = False,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.source = source
+        self.session_id = session_id
+        self.message_index = message_index
+        self.last_id = last_id
+        self.path = path
+        self.position = position
+        self.exact = exact
+
+    def locate(self, **place: object) -> None:
+        """Fill in those parts of the place that are not known yet; what an inner stage said stays."""
+        for name, value in place.items():
+            if value is not None and getattr(self, name) is None:
+                setattr(self, name, value)
+
+    @property
+    def where(self) -> str:
+        """The place in words, empty when nothing of it is known."""
+        parts = []
+        if self.session_id is not None:
+            parts.append(f"session {printable(self.session_id)}")
+        if self.message_index is not None:
+            parts.append(f"message {self.message_index}")
+        if self.last_id is not None:
+            parts.append(f"last complete id {printable(self.last_id)}")
+        if self.path is not None:
+            parts.append(f"at {printable(self.path)}")
+        if self.position is not None:
+            parts.append(f"{'byte' if self.exact else 'near byte'} {self.position:,}")
+        return ", ".join(parts)
+
+    def __str__(self) -> str:
+        text = f"{self.source}: {self.what}" if self.source is not None else self.what
+        if where := self.where:
+            text += f" ({where})"
+        if self.hint is not None:
+            text += f"; {self.hint}"
+        return text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling, so that a worker process can send its error home."""
+        return (_rebuild, (type(self), self.what, dict(self.__dict__)))
+
+
+def _rebuild(kind: type[ExportstreamError], what: str, state: dict[str, object]) -> ExportstreamError:
+    error = kind(what)
+    error.__dict__.update(state)
+    return error
+
+
+def printable(text: str, limit: int = 120) -> str:
+    """One printable line of bounded length: ids, keys and roles come from the input and may hold anything."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
+    return text if len(text) < limit else text + "…"
+
+
+class UsageError(ExportstreamError, ValueError):
+    """The call can't be carried out as asked: an output that exists, options that contradict each other."""
+
+    exit_code = 2
+
+
+class InputError(ExportstreamError):
+    """The input is not what it has to be."""
+
+
+class CutInputError(InputError):
+    """The input ends too early: in a compressed frame, or before the JSON document is complete.
+
+    `inside_message` says whether a message had begun and was not complete.
+    """
+
+    inside_message = False
+
+
+class JSONSyntaxError(InputError):
+    """The input is not JSON, or not UTF-8."""
+
+
+class NotAnExportError(InputError):
+    """The input is JSON, but not a session export."""
+
+
+class InvalidMessageError(InputError):
+    """A value in `messages` is JSON, but not a valid message. ``on_error="skip"`` rejects it and goes on."""
+
+
+class CompressionError(InputError):
+    """The compressed container is damaged, or needs more memory than allowed."""
+
+
+class LimitError(InputError):
+    """The input goes beyond a limit: nesting, digits of one integer, or the size of one message."""
+
+
+class TransferError(ExportstreamError, OSError):
+    """The operating system failed; `__cause__` holds its own error, `what` its text."""
+
+    exit_code = 4
+
+
+class ReadError(TransferError):
+    """The input can't be opened, or a read failed."""
+
+
+class WriteError(TransferError):
+    """The output can't be created, written, flushed or renamed."""
