@@ -1,0 +1,296 @@
+"""Takes runs of whole messages out of the bytes before they reach ijson: one msgspec call for a hundred to a thousand.
+
+Takes: a buffer, and a place in it where a message begins (right after ``[`` or ``,`` of a `messages` array).
+Returns: a `Taken` run of messages and the place after it, or None: then ijson has to read from there.
+Raises: nothing for bad input; what is refused here is refused, or accepted, by ijson.
+Holds: one block of the buffer as Python objects.
+
+How it works: every next message of an array begins like the first one did, ``,{"id":"…","role":`` from the server and
+``,{"content":`` from the SDK. Those bytes can't occur inside a JSON string, where a quote is escaped. The last such place
+in a piece of the buffer ends a block; the commas at its two ends are overwritten with brackets while msgspec decodes it,
+so nothing is copied. If msgspec accepts it, the block *is* an array of whole messages: nothing is guessed. Places inside
+nested values are refused by msgspec, since their brackets don't match.
+
+Three ways, from fast to slow: the struct types of the names in use; the same with slots for unknown keys met before; one
+JSON value for each message, which `messages` checks key by key. Only what all three refuse goes to ijson.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from exportstream.guard import MAX_DIGITS
+from exportstream.models import CAMEL, CAMEL_NAMES, SNAKE, Message, MessageTypes, ToolCall, respell
+
+BLOCK = 128 * 1024  # bytes whose messages still fit into a core's own cache: 1.3 times as fast as 512 KiB
+LARGEST_BLOCK = 1024 * 1024  # for messages that are larger than a block; beyond it is ijson's
+SMALLEST_BLOCK = 8 * 1024
+MAX_LEARNED = 32
+
+_MESSAGE_NAMES = {name for pair in CAMEL_NAMES[Message].items() for name in pair}
+_CALL_NAMES = {name for pair in CAMEL_NAMES[ToolCall].items() for name in pair}
+_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
+_FIRST_KEYS = re.compile(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$\[\d+\](\.\w+\[\d+\])?`\Z", re.DOTALL)
+_LONG_NUMBER = re.compile(rb"\d{%d}" % (MAX_DIGITS + 1))
+_STRIDE = 512
+_SAMPLED_RUN = re.compile(rb"\d{8}")
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
+_COST_TYPES = {type(None), int, Decimal}
+_CONTAINERS = {dict, list}
+_cost, _tool_calls, _input_json, _extra = map(attrgetter, ("cost", "tool_calls", "input_json", "extra"))
+_OPEN, _CLOSE = ord("["), ord("]")
+
+
+class Taken:
+    """A run of whole messages.
+
+    Attributes:
+        messages: structs, when the fast ways took it; else None.
+        values: ``(JSON value, bytes, place in the buffer)`` of each message otherwise.
+        end: the place after the run: where the next message begins, or that of the array's closing bracket.
+        closed: whether the array ends there.
+        partial: whether the message after the run was refused.
+    """
+
+    __slots__ = ("closed", "end", "messages", "partial", "values")
+
+    def __init__(
+        self,
+        messages: list[Any] | None,
+        values: list[tuple[Any, bytes, int]],
+        end: int,
+        closed: bool,
+        partial: bool = False,
+    ) -> None:
+        self.messages = messages
+        self.values = values
+        self.end = end
+        self.closed = closed
+        self.partial = partial
+
+
+class Blocks:
+    """Decodes blocks, and remembers what it learned about this input: where messages begin, names, unknown keys."""
+
+    def __init__(self) -> None:
+        self._use(CAMEL)
+        self._values = msgspec.json.Decoder(float_hook=Decimal)
+        self._raws = msgspec.json.Decoder(list[msgspec.Raw])
+        self._first_keys: tuple[bytes, ...] = ()
+        self.separator: re.Pattern[bytes] | None = None
+        self.size = BLOCK
+        self.max_depth = 0
+        self.wants_more = False
+
+    def begin(self, buffer: bytearray, start: int, max_depth: int) -> None:
+        """A `messages` array begins, its first message at `start`; a message may be `max_depth` levels deep.
+
+        The keys it begins with are remembered: every further message begins like it.
+        """
+        self.max_depth = max_depth
+        found = _FIRST_KEYS.match(buffer, start)
+        if found is None:
+            return
+        keys = tuple(key for key in found.groups() if key is not None)
+        if keys[0] != b"id":  # a tool call begins with its id as well, so there the second key has to tell
+            keys = keys[:1]
+        if keys != self._first_keys:
+            pattern = rb',\s*\{\s*"' + re.escape(keys[0]) + rb'"\s*:'
+            if len(keys) > 1:
+                pattern += rb'\s*"[^"\\]{0,200}"\s*,\s*"' + re.escape(keys[1]) + rb'"\s*:'
+            self._first_keys, self.separator = keys, re.compile(pattern)
+
+    def take(self, buffer: bytearray, start: int) -> Taken | None:
+        """Decode as many messages from `start` on as one block holds.
+
+        Where None is returned, `wants_more` says that no message may end in the buffer.
+        """
+        self.wants_more = False
+        limit, largest = (min(len(buffer), start + size) for size in (self.size, LARGEST_BLOCK))
+        taken = self._take(buffer, start, limit)
+        if taken is None and limit < largest:
+            taken = self._take(buffer, start, largest)
+        # After a refusal blocks are small, so that what msgspec refuses is not decoded again and again.
+        self.size = SMALLEST_BLOCK if taken is None or taken.partial else min(BLOCK, self.size * 2)
+        return taken
+
+    def _take(self, buffer: bytearray, start: int, limit: int) -> Taken | None:
+        comma = self._last_separator(buffer, start, limit)
+        if (comma is None and limit < len(buffer)) or _has_long_number(buffer, start, limit):
+            return None
+        for _ in range(3):
+            stop = limit if comma is None else comma + 1
+            opening, closing = buffer[start - 1], buffer[stop - 1]
+            buffer[start - 1] = _OPEN
+            if comma is not None:
+                buffer[comma] = _CLOSE
+            try:
+                taken, array_end = self._decode(buffer, start, stop, at_comma=comma is not None)
+            finally:
+                buffer[start - 1] = opening
+                buffer[stop - 1] = closing
+            if taken is not None:
+                return taken
+            if array_end is not None:
+                limit, comma = array_end, None
+            elif comma is None:
+                self.wants_more = True
+                return None
+            elif (comma := self._last_separator(buffer, start, comma)) is None:
+                return None
+        return None
+
+    def _last_separator(self, buffer: bytearray, start: int, limit: int) -> int | None:
+        if self.separator is None:
+            return None
+        window = 16 * 1024
+        while True:
+            last = None
+            for found in self.separator.finditer(buffer, max(start, limit - window), limit):
+                last = found.start()
+            if last is not None or limit - window <= start:
+                return last
+            window *= 8
+
+    def _decode(self, buffer: bytearray, start: int, stop: int, *, at_comma: bool) -> tuple[Taken | None, int | None]:
+        """Decode from the bracket before `start` to the one before `stop`; instead of a run, say where the array ends."""
+        messages = None
+        with memoryview(buffer)[start - 1 : stop] as view:
+            respelled = False
+            for _ in range(MAX_LEARNED + 2):
+                try:
+                    messages = self._decoder.decode(view)
+                except msgspec.ValidationError as error:
+                    learned, respelled = self._learn(str(error), respelled)
+                    if not learned:
+                        break
+                except msgspec.DecodeError as error:
+                    if array_end := _array_end(error, start):
+                        return None, array_end
+                    break
+                except _REFUSALS:
+                    break
+                else:
+                    messages = messages if _check_costs(messages) else None
+                    break
+            raws: list[bytes] = []
+            if messages is None:
+                try:
+                    raws = [bytes(raw) for raw in self._raws.decode(view)]
+                except _REFUSALS as error:
+                    return None, _array_end(error, start)
+        end, closed = (stop, False) if at_comma else (buffer.rindex(b"]", start - 1, stop), True)
+        if messages is None:
+            return self._take_values(buffer, start, raws, end, closed), None
+        self._types.collect_extra(messages)
+        if _any_deeper(messages, self.max_depth):
+            return None, None
+        if self._types.is_snake:
+            respell(messages, CAMEL)
+        return Taken(messages, [], end, closed), None
+
+    def _take_values(self, buffer: bytearray, start: int, raws: list[bytes], end: int, closed: bool) -> Taken | None:
+        values: list[tuple[Any, bytes, int]] = []
+        place = start
+        for raw in raws:
+            try:
+                value = self._values.decode(raw)
+            except _REFUSALS:
+                value = None
+            if value is None or value_is_deeper(value, self.max_depth):
+                if not values:
+                    return None
+                return Taken(None, values, buffer.index(b",", place) + 1, closed=False, partial=True)
+            found = buffer.index(raw, place)
+            place = found + len(raw)
+            values.append((value, raw, found))
+        return Taken(None, values, end, closed)
+
+    def _learn(self, refusal: str, respelled: bool) -> tuple[bool, bool]:
+        """Make a slot for the unknown key of a refusal, or try the other names: whether to decode again."""
+        found = _UNKNOWN.match(refusal)
+        if found is None:
+            return False, respelled
+        key, in_call = found.groups()
+        types = self._types
+        if key in (_CALL_NAMES if in_call else _MESSAGE_NAMES):
+            if respelled:
+                return False, True
+            self._use(CAMEL if types.is_snake else SNAKE)
+            return True, True
+        if len(types.message_keys) + len(types.call_keys) >= MAX_LEARNED:
+            return False, respelled
+        try:
+            self._use(types.learned(call_key=key) if in_call else types.learned(message_key=key))
+        except ValueError:  # a key that msgspec does not take as a name
+            return False, respelled
+        return True, respelled
+
+    def _use(self, types: MessageTypes) -> None:
+        self._types = types
+        self._decoder = msgspec.json.Decoder(list[types.message], float_hook=Decimal)  # type: ignore[name-defined]
+
+
+def _has_long_number(buffer: bytearray, start: int, end: int) -> bool:
+    """Whether there is a run of more digits than `guard` allows: it holds eight of the bytes looked at, side by side."""
+    samples = buffer[start:end:_STRIDE]
+    return bool(_SAMPLED_RUN.search(samples)) and bool(_LONG_NUMBER.search(buffer, start, end))
+
+
+def _array_end(error: Exception, start: int) -> int | None:
+    """Where the array ended that has more behind it. msgspec counts the byte it did not expect from 1."""
+    found = _TRAILING.search(str(error))
+    return start - 2 + int(found.group(1)) if found else None
+
+
+def _check_costs(messages: list[Any]) -> bool:
+    """Make integers Decimal; False where a cost is no number. The usual case is looked at without a Python loop."""
+    kinds = set(map(type, map(_cost, messages)))
+    if not kinds <= _COST_TYPES:
+        return False
+    if int in kinds:
+        for message in messages:
+            if type(message.cost) is int:
+                message.cost = Decimal(message.cost)
+    return True
+
+
+def _any_deeper(messages: list[Any], depth: int) -> bool:
+    """Whether a message holds a value that goes deeper than `depth` levels; only three fields can hold any value.
+
+    Nearly every value is an object of texts and numbers: those are looked at without a Python loop.
+    """
+    calls = [call for calls in map(_tool_calls, messages) if calls for call in calls]
+    values = list(map(_input_json, calls))
+    kinds = set(map(type, values))
+    nested = list in kinds or (dict in kinds and _has_nested(value for value in values if value.__class__ is dict))
+    if nested and any(value_is_deeper(value, depth - 3) for value in values):
+        return True
+    return any(value_is_deeper(extra, depth - 2) for extra in map(_extra, calls) if extra is not None) or any(
+        value_is_deeper(extra, depth) for extra in map(_extra, messages) if extra is not None
+    )
+
+
+def _has_nested(values: Iterable[dict[str, Any]]) -> bool:
+    return not _CONTAINERS.isdisjoint(map(type, chain.from_iterable(map(dict.values, values))))
+
+
+def value_is_deeper(value: Any, depth: int) -> bool:
+    """Whether a JSON value has more than `depth` levels of objects and arrays."""
+    level = [value]
+    while True:
+        level = [item for item in level if item.__class__ is dict or item.__class__ is list]
+        if not level:
+            return False
+        depth -= 1
+        if depth < 0:
+            return True
+        level = [inner for item in level for inner in (item.values() if item.__class__ is dict else item)]

@@ -1,0 +1,155 @@
+"""Reads everything, writes nothing, and says what is odd about each session.
+
+Takes: a source. Yields: a `SessionCheck` for each session. Raises: `InputError`, `ReadError`.
+Holds: for the session being read 8 bytes and a set entry for each message (its id's hash), and the first few places of
+each kind of finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct, field
+
+from exportstream.export import Export
+from exportstream.messages import Reject
+from exportstream.models import Message, Session, parse_instant
+from exportstream.totals import Totals
+
+SHOWN = 5
+MAX_UNKNOWN_KEYS = 100
+
+KINDS = {
+    "invalid-message": "messages that are not valid",
+    "null-date": "messages whose createdAt or updatedAt is null",
+    "unparsed-date": "messages with a date-time that can't be parsed",
+    "date-without-zone": "messages with a date-time that has no zone",
+    "repeated-id": "messages whose id came before in the session",
+    "replaced-surrogate": "messages with half of a surrogate pair (became U+FFFD)",
+}
+
+
+class Finding(Struct):
+    """How often something was found, and the numbers of the first messages it was found in."""
+
+    count: int = 0
+    messages: list[int] = field(default_factory=list)
+    reason: str | None = None
+
+
+class SessionCheck(Struct):
+    """What was found in one session.
+
+    Attributes:
+        session_id, title, messages: which session, and how many valid messages it has.
+        findings: by kind (the keys of `KINDS`).
+        differences: by figure, ``(declared, counted)`` where the two differ.
+        unknown_keys: ``message.KEY`` and so on, with how often; beyond 100 different ones ``…`` counts the rest.
+    """
+
+    session_id: str | None
+    title: str | None
+    messages: int
+    findings: dict[str, Finding]
+    differences: dict[str, tuple[Any, Any]]
+    unknown_keys: dict[str, int]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return not (self.findings or self.differences or self.unknown_keys)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "sessionId": self.session_id,
+            "title": self.title,
+            "messages": self.messages,
+            "findings": {
+                kind: {"count": found.count, "messages": found.messages, "reason": found.reason}
+                for kind, found in self.findings.items()
+            },
+            "differences": {name: {"declared": d, "counted": c} for name, (d, c) in self.differences.items()},
+            "unknownKeys": self.unknown_keys,
+        }
+
+
+class _Notebook:
+    """Collects the findings of one session."""
+
+    def __init__(self) -> None:
+        self.findings: dict[str, Finding] = {}
+        self.unknown: dict[str, int] = {}
+        self.ids: set[int] = set()
+
+    def note(self, kind: str, index: int, reason: str | None = None) -> None:
+        found = self.findings.setdefault(kind, Finding(reason=reason))
+        found.count += 1
+        if len(found.messages) < SHOWN and index not in found.messages:
+            found.messages.append(index)
+
+    def unknown_keys(self, where: str, keys: Iterable[str]) -> None:
+        for key in keys:
+            name = f"{where}.{key}"
+            if name not in self.unknown and len(self.unknown) >= MAX_UNKNOWN_KEYS:
+                name = "…"
+            self.unknown[name] = self.unknown.get(name, 0) + 1
+
+    def message(self, message: Message) -> None:
+        dates = (message.created_at, message.updated_at)
+        if None in dates:
+            self.note("null-date", message.index)
+        instants = [(text, parse_instant(text)) for text in dates if text is not None]
+        if any(instant is None for _, instant in instants):
+            self.note("unparsed-date", message.index)
+        elif any(instant is not None and instant.tzinfo is None for _, instant in instants):
+            self.note("date-without-zone", message.index)
+        key = hash(message.id)
+        if key in self.ids:
+            self.note("repeated-id", message.index)
+        self.ids.add(key)
+        if message.extra:
+            self.unknown_keys("message", message.extra)
+        for call in message.tool_calls or ():
+            if call.extra:
+                self.unknown_keys("toolCall", call.extra)
+
+    def finish(self, session: Session, counted: Totals) -> SessionCheck:
+        if session.extra:
+            self.unknown_keys("session", session.extra)
+        of_session = Totals()
+        of_session.merge(counted)
+        of_session.add(session)
+        return SessionCheck(
+            session.id, session.title, counted.messages, self.findings, of_session.differences(), self.unknown
+        )
+
+
+def check(source: Any, **options: Any) -> Iterator[SessionCheck]:
+    """Read an export and yield what is odd about each of its sessions.
+
+    Memory grows with the number of messages of the largest session, for their repeated ids.
+
+    Args:
+        source: as of `open_export`.
+        **options: as of `open_export`: keep_partial, max_message_size, max_window.
+
+    Raises:
+        InputError, ReadError: as `open_export`.
+    """
+    notebook = _Notebook()  # of the session being read
+
+    def reject(rejected: Reject) -> None:
+        where = f" at {rejected.path}" if rejected.path else ""
+        notebook.note("invalid-message", rejected.index, rejected.reason + where)
+
+    with Export(source, on_error="skip", rejects=reject, **options) as export:
+        export.watch_replaced(lambda index: notebook.note("replaced-surrogate", index))
+        for part in export.batches():
+            if isinstance(part, list):
+                for message in part:
+                    notebook.message(message)
+            else:
+                yield notebook.finish(*part)
+                notebook = _Notebook()

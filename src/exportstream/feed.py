@@ -1,0 +1,261 @@
+"""Drives the parser: bytes in, events out, whole blocks of messages taken out in between.
+
+Takes: an object with ``read(size)`` that gives decompressed bytes, and a `Parser`; `Blocks` or None (ijson alone).
+Yields: the parser's events, and two of its own: ``("block", messages)`` for structs that were decoded together, and
+``("value", value, raw, place)`` for one message as a JSON value with its bytes and its exact place in the input.
+``("flush",)`` ends what one read brought. Raises: the parser's errors, `LimitError`, each with the byte position.
+Holds: one block and what it decodes to, or as many bytes as the largest message that msgspec refused.
+
+Where no block can be taken, ijson gets the bytes, and reads grow while nothing comes out: yajl scans an unfinished string
+from its beginning for every piece, so 200 MB in one string would take minutes in pieces of 64 KiB.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from exportstream.blocks import BLOCK, LARGEST_BLOCK, Blocks
+from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, LimitError, NotAnExportError
+from exportstream.guard import MAX_DEPTH
+from exportstream.parse import Event, Parser
+
+CHUNK = 64 * 1024
+DEFAULT_MAX_MESSAGE_SIZE = 1024**3
+
+_MESSAGES_KEY = re.compile(rb'"messages"\s*:\s*\[')
+_MAYBE_MESSAGES_KEY = re.compile(rb'"messages"\s*(?::\s*)?\Z')
+_KEY = b'"messages"'
+_SPACE = re.compile(rb"[ \t\r\n]*")
+
+
+class Reader(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes, none at the end."""
+
+
+class Feed:
+    """One reading of one input."""
+
+    def __init__(self, reader: Reader, parser: Parser, blocks: Blocks | None, *, max_message_size: int) -> None:
+        self._reader = reader
+        self._parser = parser
+        # A block is not looked at message by message, so a small limit is ijson's to keep.
+        self._blocks = blocks if max_message_size >= 2 * LARGEST_BLOCK else None
+        self._limit = max_message_size
+        self._buffer = bytearray()
+        self._start = 0  # what is before it in the buffer has been dealt with
+        self._dropped = 0  # bytes of the input that are no longer in the buffer
+        self._at_end = False
+        # A message is measured in pieces between two events, so pieces are small beside the limit.
+        self._smallest = max(1, min(CHUNK, max_message_size // 16))
+        self._largest = max(1, max_message_size // 16)
+        self._chunk = self._smallest
+        self._since_event = 0
+        self._nothing_yet = True
+        self._read_error: ExportstreamError | None = None
+        self._first = True  # no message of this array has been seen
+        self._parser_has_message = False  # … by the parser
+
+    @property
+    def position(self) -> int:
+        """Bytes of the input that have been dealt with."""
+        return self._dropped + self._start
+
+    def __iter__(self) -> Iterator[Event]:
+        try:
+            yield from self._envelope()
+        except ExportstreamError as error:
+            error.locate(position=self.position)
+            if isinstance(error, CutInputError):
+                error.inside_message = self._parser.in_messages and self._parser.building
+            raise
+
+    def _read(self, size: int) -> None:
+        keep = max(0, self._start - 1)  # a block needs the byte before it
+        if keep:
+            del self._buffer[:keep]
+            self._dropped += keep
+            self._start -= keep
+        try:
+            data = self._reader.read(size)
+        except ExportstreamError as error:  # what came before it is still good, and comes first
+            self._read_error = error
+            data = b""
+        self._buffer += data
+        self._at_end = not data
+        if self._nothing_yet and data:
+            self._look_at_first_byte(data)
+
+    def _look_at_first_byte(self, data: bytes) -> None:
+        first = data.lstrip(b" \t\r\n")[:1]
+        self._nothing_yet = not first
+        if first == b"<":
+            raise NotAnExportError("expected JSON, found HTML or XML", hint="it may be an error page: export again")
+
+    def _end_of_input(self) -> ExportstreamError | None:
+        """What is wrong with the end, as far as it is not the parser's to say."""
+        if self._read_error is not None:
+            return self._read_error
+        if self._nothing_yet:
+            return NotAnExportError(
+                "empty input", hint="the server sends an empty body when its encoding fails: export again"
+            )
+        return None
+
+    def _envelope(self) -> Iterator[Event]:
+        """Feed ijson; stop where `messages` begin, and where a message begins that blocks can go on from."""
+        while True:
+            if len(self._buffer) - self._start < self._chunk and not self._at_end:
+                self._read(self._chunk)
+            before = self.position
+            yield from self._feed_buffer()
+            yield ("flush",)
+            if self.position == before and not self._at_end:  # all of it may be the beginning of a `messages` key
+                if len(self._buffer) > self._limit:
+                    raise LimitError(f"more than {self._limit:,} bytes of white space")
+                self._read(max(self._chunk, len(self._buffer)))
+            if self._at_end and self._start == len(self._buffer):
+                if (error := self._end_of_input()) is not None:
+                    raise error
+                yield from self._push(b"", last=True)
+                return
+
+    def _feed_buffer(self) -> Iterator[Event]:
+        """Feed what is in the buffer, but for a tail that may be the beginning of a `messages` key."""
+        search = self._start
+        key = _MESSAGES_KEY.search(self._buffer, search)
+        while True:
+            if key is not None and key.start() < search:
+                key = _MESSAGES_KEY.search(self._buffer, search)
+            begin = None
+            if self._blocks is not None and self._blocks.separator is not None and self._parser.in_messages:
+                limit = key.start() if key is not None else len(self._buffer)
+                begin = self._blocks.separator.search(self._buffer, search, limit)
+            if begin is not None:
+                search = begin.start() + 1
+                yield from self._push_until(begin.start())
+                if self._message_complete(begin.start()):
+                    yield ("flush",)
+                    self._start += 1
+                    self._first, self._parser_has_message = False, True
+                    yield from self._take_blocks()
+                    search = self._start
+                    key = _MESSAGES_KEY.search(self._buffer, search)
+            elif key is not None:
+                yield from self._push_until(key.end() - 1)
+                yield from self._push_until(key.end())
+                search = self._start
+                if self._parser.enter_messages():
+                    yield from self._take_events()
+                    self._first, self._parser_has_message = True, False
+                    if self._blocks is not None:
+                        yield from self._take_blocks()
+                        search = self._start
+                key = _MESSAGES_KEY.search(self._buffer, search)
+            else:
+                yield from self._push_until(self._safe_end())
+                return
+
+    def _safe_end(self) -> int:
+        """The end of the buffer, or the place where a `messages` key may begin whose rest has not been read."""
+        end = len(self._buffer)
+        if self._at_end:
+            return end
+        key = self._buffer.rfind(_KEY, self._start)
+        if key >= 0 and _MAYBE_MESSAGES_KEY.match(self._buffer, key):
+            return key
+        quote = self._buffer.rfind(b'"', max(self._start, end - len(_KEY)))
+        return quote if quote >= 0 and _KEY.startswith(self._buffer[quote:]) else end
+
+    def _push_until(self, end: int) -> Iterator[Event]:
+        if end > self._start:
+            step = self._chunk if self._chunk < CHUNK else end - self._start
+            while self._start < end:
+                data = bytes(memoryview(self._buffer)[self._start : min(end, self._start + step)])
+                self._start += len(data)
+                yield from self._push(data)
+
+    def _push(self, data: bytes, *, last: bool = False) -> Iterator[Event]:
+        """Give bytes to the parser and pass its events on, also those before an error."""
+        try:
+            self._parser.feed(data, last=last)
+        except ExportstreamError:
+            yield from self._take_events()
+            raise
+        if self._parser.events:
+            self._since_event = 0
+            self._chunk = self._smallest
+            yield from self._take_events()
+        elif data and self._parser.building:
+            self._since_event += len(data)
+            self._chunk = max(self._chunk, min(self._since_event // 5, self._largest))
+            if self._since_event > self._limit:
+                raise LimitError(
+                    f"a message is larger than {self._limit:,} bytes",
+                    hint="allow more with --max-message-size (memory grows with the largest message)",
+                )
+
+    def _take_events(self) -> Iterator[Event]:
+        events, self._parser.events = self._parser.events, []
+        yield from events
+
+    def _message_complete(self, end: int) -> bool:
+        """Whether the parser stands right behind a message, before the comma at `end`."""
+        before = self._buffer[max(0, end - CHUNK) : end].rstrip(b" \t\r\n")
+        return self._parser.in_messages and not self._parser.building and before.endswith(b"}")
+
+    def _take_blocks(self) -> Iterator[Event]:
+        """Take blocks out as long as msgspec accepts them; what comes then is ijson's."""
+        blocks = self._blocks
+        assert blocks is not None
+        if self._first:
+            self._fill(BLOCK)
+            blocks.begin(self._buffer, self._start, MAX_DEPTH - self._parser.depth)
+        while True:
+            self._fill(BLOCK)
+            if not self._at_a_message():
+                return
+            taken = blocks.take(self._buffer, self._start)
+            if taken is None and blocks.wants_more and not self._at_end:
+                self._fill(LARGEST_BLOCK)
+                taken = blocks.take(self._buffer, self._start)
+            if taken is None:
+                break
+            place = self._dropped
+            self._first = False
+            self._start = taken.end
+            if taken.messages is not None:
+                yield ("block", taken.messages)
+            else:
+                for value, raw, found in taken.values:
+                    yield ("value", value, raw, place + found)
+            yield ("flush",)
+            if taken.closed:
+                return
+        if self._parser_has_message:
+            yield from self._push(b",")
+
+    def _at_a_message(self) -> bool:
+        """Whether a message follows; after a comma there has to be one, and ijson may not have seen that comma."""
+        while True:
+            found = _SPACE.match(self._buffer, self._start)
+            place = found.end() if found is not None else self._start
+            if place < len(self._buffer) or self._at_end:
+                break
+            self._read(CHUNK)
+        if self._first:
+            return self._buffer[place : place + 1] == b"{"
+        if place == len(self._buffer):
+            raise self._end_of_input() or CutInputError("the input ends before the document is complete")
+        if self._buffer[place] in b"],}:":
+            self._start = place
+            raise JSONSyntaxError("not JSON: expected a message after a comma")
+        return True
+
+    def _fill(self, size: int) -> None:
+        while len(self._buffer) - self._start < size and not self._at_end:
+            self._read(max(CHUNK, size - len(self._buffer) + self._start))

@@ -1,0 +1,268 @@
+"""Turns parser events into `Session` and `Message` structs, and knows where one session ends and the next begins.
+
+Takes: the events of `feed` (or of `parse` alone). Yields: lists of messages of one session, and each `Session` when it
+is complete. Raises: `InvalidMessageError` for a message that is not one (or hands it to `reject`), `NotAnExportError`.
+Holds: what one read brought, and the last few thousand ids of the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from typing import Any
+
+from msgspec import Struct, field
+
+from exportstream.build import FIELDS, build_message, convert_field
+from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, NotAnExportError
+from exportstream.models import Message, Session
+
+_REMEMBERED_IDS = 4096
+
+
+class Notes(Struct):
+    """What was noticed along the way and is not an error: each a count.
+
+    Attributes:
+        null_dates: messages whose createdAt or updatedAt is null.
+        replaced_surrogates: halves of surrogate pairs that became U+FFFD.
+        repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered).
+        rejected: messages that were refused and skipped.
+    """
+
+    null_dates: int = 0
+    replaced_surrogates: int = 0
+    repeated_ids: int = 0
+    rejected: int = 0
+
+
+class Reject(Struct):
+    """A message that was refused: where it stood, why, and what it was.
+
+    Attributes:
+        source, session_id, index: its place; `position` its first byte in the decompressed input, if known.
+        path: JSON path of the offending value within the message.
+        reason: what was expected and what was found.
+        message: the JSON value (numbers int or Decimal); `raw` its bytes, if known.
+    """
+
+    source: str | None
+    session_id: str | None
+    index: int
+    position: int | None
+    path: str | None
+    reason: str
+    message: Any
+    raw: bytes | None = None
+
+
+class Sessions(Struct):
+    """Reads events; its attributes say how far it is.
+
+    Attributes:
+        session: the session being read, or the last one; None before the first.
+        index: how many messages of it have been seen (written or rejected).
+        last_id: id of the last complete message.
+        number: how many sessions have begun.
+        within: whether the session is not complete yet.
+        accepted: how many messages were yielded, of all sessions.
+        notes: what was noticed.
+    """
+
+    source: str | None = None
+    reject: Callable[[Reject], None] | None = None
+    find_id: Callable[[int], str] | None = None
+    watch_repeats: bool = False
+    on_replaced: Callable[[int], None] | None = None
+    session: Session | None = None
+    index: int = 0
+    last_id: str | None = None
+    number: int = 0
+    within: bool = False
+    accepted: int = 0
+    notes: Notes = field(default_factory=Notes)
+    _wire_names: dict[str, str] = field(default_factory=dict)
+    _outer: tuple[Session | None, dict[str, str]] = (None, {})
+    _inner: dict[str, Any] | None = None
+    _seen: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
+
+    def read(self, events: Iterable[tuple[Any, ...]]) -> Iterator[list[Message] | Session]:
+        """Yield batches of messages, and each session after its last batch."""
+        gathered: list[Message] = []
+        try:
+            for event in events:
+                kind = event[0]
+                if kind == "block":
+                    yield self._number(event[1])
+                elif kind == "message":
+                    self._one(event[1], None, None, gathered)
+                elif kind == "value":
+                    self._one(event[1], event[2], event[3], gathered)
+                elif kind == "key":
+                    self._set(event[1], event[2])
+                elif kind == "session":
+                    self._begin()
+                elif kind == "wrapper":
+                    self._outer = (self.session, self._wire_names)
+                    self.session, self._wire_names, self._inner = Session(), {}, {}
+                elif kind == "unwrap":
+                    self._unwrap(complete=event[1])
+                elif kind == "replaced":
+                    self.notes.replaced_surrogates += 1
+                    if self.on_replaced is not None:
+                        self.on_replaced(self.index)
+                elif gathered and kind in ("flush", "end"):
+                    yield gathered
+                    gathered = []
+                if kind == "end":
+                    yield self._complete()
+        except ExportstreamError as error:
+            if gathered:
+                yield gathered
+            self._locate(error)
+            if isinstance(error, NotAnExportError) and (answer := self._server_error()) is not None:
+                raise answer from error
+            raise
+
+    @property
+    def _id(self) -> str | None:
+        return self.session.id if self.session is not None else None
+
+    def _locate(self, error: ExportstreamError) -> None:
+        if isinstance(error, CutInputError) and self.session is not None:
+            if error.inside_message:
+                error.what += f", inside message {self.index}"
+            else:
+                error.what += f", behind message {self.index - 1}" if self.index else ", before its first message"
+            error.hint = error.hint or "--keep-partial keeps the complete messages"
+        error.locate(
+            source=self.source,
+            session_id=self._id,
+            message_index=self.index if self.session is not None else None,
+            last_id=self.last_id,
+        )
+
+    def _server_error(self) -> NotAnExportError | None:
+        """The error that a saved error body deserves; None for everything else."""
+        extra = (self.session.extra if self.session is not None and self.index == 0 else None) or {}
+        inner = extra.get("result")
+        value = extra.get("error", inner.get("error") if isinstance(inner, dict) else None)
+        if not isinstance(value, dict) or self._id is not None:
+            return None
+        words = [str(value[key]) for key in ("code", "message", "type") if key in value]
+        return NotAnExportError(
+            f"a server error response, not an export: {' '.join(words)}", source=self.source, hint="export again"
+        )
+
+    def _begin(self) -> None:
+        self.session = Session()
+        self.within = True
+        self.number += 1
+        self.index = 0
+        self.last_id = None
+        self._wire_names = {}
+        if self.watch_repeats:
+            self._seen = (set(), set())
+
+    def _set(self, key: str, value: Any) -> None:
+        """Set a field of the session; the same one in both spellings is refused."""
+        session = self.session
+        assert session is not None
+        if self._inner is not None:
+            self._inner[key] = value
+        name = FIELDS[Session].get(key)
+        if name is None:
+            session.extra = {**(session.extra or {}), key: value}
+            return
+        if name in self._wire_names:
+            raise NotAnExportError(f"expected each key of a session once, found {self._wire_names[name]!r} and {key!r}")
+        self._wire_names[name] = key
+        if value is None and name in ("id", "title"):
+            raise NotAnExportError(f"expected a string, found null for the session's {key!r}", path=f"$.{key}")
+        if value is not None:
+            try:
+                setattr(session, name, convert_field(name, value))
+            except ValueError as error:
+                raise NotAnExportError(f"the session's {key!r}: {error}", path=f"$.{key}") from None
+
+    def _unwrap(self, *, complete: bool) -> None:
+        """Behind an SDK response's `result`: it was the session, or else just an unknown key of one."""
+        inner, self._inner = self._inner, None
+        session, names = self._outer
+        if complete:
+            assert self.session is not None
+            if session is not None and session.extra:
+                self.session.extra = {**session.extra, **(self.session.extra or {})}
+            return
+        self.session, self._wire_names = session, names
+        self._set("result", inner)
+
+    def _complete(self) -> Session:
+        session = self.session
+        assert session is not None
+        for name in ("id", "title"):
+            if getattr(session, name) is None:
+                raise NotAnExportError(f"expected a session with `{name}`, found none", path=f"$.{name}")
+        self.within = False
+        return session
+
+    def _session_id(self) -> str:
+        """The id that rows need; where the file has it behind the messages, a second reading finds it."""
+        session = self.session
+        assert session is not None
+        if session.id is None:
+            if self.find_id is None:
+                raise NotAnExportError("the session's id comes after its messages")
+            session.id = self.find_id(self.number - 1)
+        return session.id
+
+    def _one(self, value: Any, raw: bytes | None, position: int | None, gathered: list[Message]) -> None:
+        """Build one message from its JSON value, or reject it."""
+        session_id = self._session_id()
+        try:
+            message = build_message(value)
+        except InvalidMessageError as error:
+            error.locate(session_id=session_id, message_index=self.index, position=position)
+            error.exact = position is not None
+            if self.reject is None:
+                error.hint = "--on-error skip goes on without it" if error.hint is None else error.hint
+                raise
+            self.notes.rejected += 1
+            self.reject(Reject(self.source, session_id, self.index, position, error.path, error.what, value, raw))
+            self.index += 1
+            return
+        gathered.append(message)
+        self._number([message])
+
+    def _number(self, messages: list[Message]) -> list[Message]:
+        """Give each message its session and its place in it."""
+        session_id, index = self._session_id(), self.index
+        for message in messages:
+            message.session_id = session_id
+            message.index = index
+            index += 1
+        self.index = index
+        self.accepted += len(messages)
+        self.last_id = messages[-1].id
+        if not (all(map(_created_at, messages)) and all(map(_updated_at, messages))):  # null, or an empty text
+            self.notes.null_dates += sum(m.created_at is None or m.updated_at is None for m in messages)
+        if self.watch_repeats:
+            self._count_repeats(messages)
+        return messages
+
+    def _count_repeats(self, messages: list[Message]) -> None:
+        """Count ids that came before, as far back as two sets of bounded size remember."""
+        ids = set(map(_id, messages))
+        repeated = len(messages) - len(ids)
+        for before in self._seen:
+            if not ids.isdisjoint(before):
+                repeated += len(ids & before)
+        self.notes.repeated_ids += repeated
+        if len(self._seen[0]) >= _REMEMBERED_IDS:
+            self._seen = (set(), self._seen[0])
+        self._seen[0].update(ids)
+
+
+_id = attrgetter("id")
+_created_at = attrgetter("created_at")
+_updated_at = attrgetter("updated_at")

@@ -1,0 +1,289 @@
+"""Running totals: exact, of constant size, and the same however the messages were split.
+
+Takes: messages and sessions, one by one, in batches, or as an iterator to watch. Declared figures (the session's own word)
+and per-message figures (sums of what the messages say) are separate fields and never mixed. Counts are int, costs Decimal.
+Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Holds: about thirty numbers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime, timezone
+from decimal import Context, Decimal, Inexact
+from operator import attrgetter, itemgetter
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from exportstream.errors import LimitError
+from exportstream.models import Message, Session, parse_instant
+
+MAX_ROLES = 64
+OTHER_ROLES = "(other roles)"
+
+_EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])
+_ZERO = Decimal(0)
+_TOKENS = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
+_NO_TOKENS = (None,) * len(_TOKENS)
+_get_tokens = attrgetter(*_TOKENS)
+_get_role, _get_cost, _get_calls, _get_date = map(attrgetter, ("role", "cost", "tool_calls", "created_at"))
+_get_error = attrgetter("is_error")
+_get_separator, _get_zone = itemgetter(slice(10, 11)), itemgetter(slice(19, None))
+
+
+class Totals(Struct):
+    """Sums over messages and sessions.
+
+    Attributes:
+        sessions, messages, tool_calls, tool_errors: how many were read; an error is a call with ``isError`` true.
+        roles: messages by role; beyond 64 different roles the rest counts as ``(other roles)``.
+        declared_user_messages, declared_assistant_messages, declared_tool_calls: sums of the sessions' declared counts.
+        declared_prompt_tokens, declared_completion_tokens: sums of the sessions' declared tokens.
+        declared_cost: sum of the sessions' declared cost in USD.
+        sessions_with_user_messages, …, sessions_with_cost: how many sessions declared that figure.
+        input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: sums over messages.
+        messages_with_input_tokens, …: how many messages carried that figure; `messages_with_tokens` any of the four.
+        cost: sum of the messages' cost in USD; `messages_with_cost` of them carried one. Without any it is 0, which
+            then means unknown, not free.
+        first_date, last_date: the earliest and latest createdAt of a message, as written; a date-time without a zone
+            is compared as UTC.
+        unparsed_dates: messages whose createdAt is no date-time that can be parsed.
+    """
+
+    sessions: int = 0
+    messages: int = 0
+    roles: dict[str, int] = field(default_factory=dict)
+    tool_calls: int = 0
+    tool_errors: int = 0
+    declared_user_messages: int = 0
+    declared_assistant_messages: int = 0
+    declared_tool_calls: int = 0
+    declared_prompt_tokens: int = 0
+    declared_completion_tokens: int = 0
+    declared_cost: Decimal = _ZERO
+    sessions_with_user_messages: int = 0
+    sessions_with_assistant_messages: int = 0
+    sessions_with_tool_calls: int = 0
+    sessions_with_prompt_tokens: int = 0
+    sessions_with_completion_tokens: int = 0
+    sessions_with_cost: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cache_read_tokens: int = 0
+    messages_with_tokens: int = 0
+    messages_with_input_tokens: int = 0
+    messages_with_output_tokens: int = 0
+    messages_with_cache_creation_tokens: int = 0
+    messages_with_cache_read_tokens: int = 0
+    cost: Decimal = _ZERO
+    messages_with_cost: int = 0
+    first_date: str | None = None
+    last_date: str | None = None
+    unparsed_dates: int = 0
+
+    def add(self, item: Message | Session) -> None:
+        """Add one message, or the declared figures of one session."""
+        if isinstance(item, Session):
+            self._add_session(item)
+        else:
+            self.add_batch([item])
+
+    def watch(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Pass messages (or sessions) through, each added before it is handed on."""
+        for item in items:
+            self.add(item)
+            yield item
+
+    def add_batch(self, messages: list[Message]) -> None:
+        """Add many messages at once; the loops run in C, since this is done for every message of an export."""
+        self.messages += len(messages)
+        self._add_roles(Counter(map(_get_role, messages)))
+        calls = list(filter(None, map(_get_calls, messages)))
+        if calls:
+            self.tool_calls += sum(map(len, calls))
+            self.tool_errors += len([True for some in calls for call in some if call.is_error])
+        costs = [cost for cost in map(_get_cost, messages) if cost is not None]
+        if costs:
+            self.cost = _sum(self.cost, costs)
+            self.messages_with_cost += len(costs)
+        self._add_tokens(messages)
+        self._add_dates([date for date in map(_get_date, messages) if date is not None])
+
+    def _add_tokens(self, messages: list[Message]) -> None:
+        used = [tokens for tokens in map(_get_tokens, messages) if tokens != _NO_TOKENS]
+        if not used:
+            return
+        for name, column in zip(_TOKENS, zip(*used, strict=True), strict=True):
+            given = [tokens for tokens in column if tokens is not None]
+            setattr(self, name, getattr(self, name) + sum(given))
+            setattr(self, f"messages_with_{name}", getattr(self, f"messages_with_{name}") + len(given))
+        self.messages_with_tokens += len(used)
+
+    def _add_roles(self, roles: dict[str, int]) -> None:
+        for role, count in roles.items():
+            name = role if role in self.roles or len(self.roles) < MAX_ROLES else OTHER_ROLES
+            self.roles[name] = self.roles.get(name, 0) + count
+
+    def _add_dates(self, dates: list[str]) -> None:
+        """Find the earliest and the latest; texts of one form and zone compare like their instants."""
+        if not dates:
+            return
+        if len(set(map(_get_zone, dates))) == 1 and len(set(map(_get_separator, dates))) == 1:
+            with suppress(msgspec.ValidationError):
+                msgspec.convert(dates, list[datetime])  # all can be parsed
+                dates = [min(dates), max(dates)]
+        for date in dates:
+            self._add_date(date)
+
+    def _add_date(self, date: str) -> None:
+        instant = _instant(date)
+        if instant is None:
+            self.unparsed_dates += 1
+            return
+        first, last = _instant(self.first_date), _instant(self.last_date)
+        if first is None or instant < first:
+            self.first_date = date
+        if last is None or instant > last:
+            self.last_date = date
+
+    def _add_session(self, session: Session) -> None:
+        self.sessions += 1
+        for name, count in (
+            ("user_messages", session.user_message_count),
+            ("assistant_messages", session.assistant_message_count),
+            ("tool_calls", session.tool_call_count),
+            ("prompt_tokens", session.prompt_tokens),
+            ("completion_tokens", session.completion_tokens),
+        ):
+            if count is not None:
+                setattr(self, f"declared_{name}", getattr(self, f"declared_{name}") + count)
+                setattr(self, f"sessions_with_{name}", getattr(self, f"sessions_with_{name}") + 1)
+        if session.cost is not None:
+            self.declared_cost = _sum(self.declared_cost, [session.cost])
+            self.sessions_with_cost += 1
+
+    def merge(self, other: Totals) -> None:
+        """Add what another one counted: parts that were read apart give the same totals as the whole."""
+        self._add_roles(other.roles)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, int):
+                setattr(self, name, value + getattr(other, name))
+            elif isinstance(value, Decimal):
+                setattr(self, name, _sum(value, [getattr(other, name)]))
+        for date in (other.first_date, other.last_date):
+            if date is not None:
+                self._add_date(date)
+
+    def counted(self, name: str) -> Any:
+        """The sum of a per-message figure (such as ``input_tokens`` or ``cost``), or None where no message carried it."""
+        return getattr(self, name) if getattr(self, f"messages_with_{name}") else None
+
+    def differences(self) -> dict[str, tuple[Any, Any]]:
+        """Where declared and counted figures can be compared and differ: ``(declared, counted)`` by figure.
+
+        A figure that some session does not declare can't be compared, nor one that no message carries.
+        """
+        inputs, outputs = self.messages_with_input_tokens > 0, self.messages_with_output_tokens > 0
+        pairs: tuple[tuple[str, int, bool, Any, Any], ...] = (
+            ("userMessages", self.sessions_with_user_messages, True, self.declared_user_messages, self.roles.get("user", 0)),
+            (
+                "assistantMessages",
+                self.sessions_with_assistant_messages,
+                True,
+                self.declared_assistant_messages,
+                self.roles.get("assistant", 0),
+            ),
+            ("toolCalls", self.sessions_with_tool_calls, True, self.declared_tool_calls, self.tool_calls),
+            ("promptTokens", self.sessions_with_prompt_tokens, inputs, self.declared_prompt_tokens, self.input_tokens),
+            (
+                "completionTokens",
+                self.sessions_with_completion_tokens,
+                outputs,
+                self.declared_completion_tokens,
+                self.output_tokens,
+            ),
+            ("cost", self.sessions_with_cost, self.messages_with_cost > 0, self.declared_cost, self.cost),
+        )
+        return {
+            name: (declared, counted)
+            for name, sessions, carried, declared, counted in pairs
+            if sessions == self.sessions > 0 and carried and declared != counted
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures as plain values, declared and per-message ones apart; a cost nobody carried is None."""
+        return {
+            "sessions": self.sessions,
+            "messages": self.messages,
+            "messagesByRole": dict(sorted(self.roles.items())),
+            "toolCalls": self.tool_calls,
+            "toolErrors": self.tool_errors,
+            "declared": {
+                "userMessages": self.declared_user_messages if self.sessions_with_user_messages else None,
+                "assistantMessages": self.declared_assistant_messages if self.sessions_with_assistant_messages else None,
+                "toolCalls": self.declared_tool_calls if self.sessions_with_tool_calls else None,
+                "promptTokens": self.declared_prompt_tokens if self.sessions_with_prompt_tokens else None,
+                "completionTokens": self.declared_completion_tokens if self.sessions_with_completion_tokens else None,
+                "cost": self.declared_cost if self.sessions_with_cost else None,
+                "sessionsWithTokens": self.sessions_with_prompt_tokens,
+                "sessionsWithCost": self.sessions_with_cost,
+            },
+            "perMessage": {
+                "inputTokens": self.counted("input_tokens"),
+                "outputTokens": self.counted("output_tokens"),
+                "cacheCreationTokens": self.counted("cache_creation_tokens"),
+                "cacheReadTokens": self.counted("cache_read_tokens"),
+                "cost": self.counted("cost"),
+                "messagesWithTokens": self.messages_with_tokens,
+                "messagesWithCost": self.messages_with_cost,
+            },
+            "differences": {
+                name: {"declared": declared, "counted": counted} for name, (declared, counted) in self.differences().items()
+            },
+            "firstDate": self.first_date,
+            "lastDate": self.last_date,
+            "unparsedDates": self.unparsed_dates,
+        }
+
+
+def _sum(start: Decimal, costs: list[Decimal]) -> Decimal:
+    try:
+        for cost in costs:
+            start = _EXACT.add(start, cost)
+    except Inexact:
+        raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
+    return start
+
+
+def _instant(date: str | None) -> datetime | None:
+    instant = parse_instant(date)
+    return instant.replace(tzinfo=timezone.utc) if instant is not None and instant.tzinfo is None else instant
+
+
+class Dedupe:
+    """Remembers which messages and sessions have been counted. Memory grows with their number: 16 bytes of digest each."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def new_messages(self, messages: list[Message]) -> list[Message]:
+        """Those whose session and message id have not come before."""
+        return [message for message in messages if self._is_new("message", message.session_id, message.id)]
+
+    def is_new(self, session: Session) -> bool:
+        """Whether no session of this id has come before."""
+        return self._is_new("session", session.id or "")
+
+    def _is_new(self, *parts: str) -> bool:
+        from hashlib import blake2b  # noqa: PLC0415 - few ask for it, and it slows the command's start
+
+        digest = blake2b("\0".join(f"{len(part)}:{part}" for part in parts).encode(), digest_size=16).digest()
+        if digest in self._seen:
+            return False
+        self._seen.add(digest)
+        return True

@@ -1,0 +1,187 @@
+"""Running totals: the same however the messages were split, exact, and honest about what was not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from exportstream import LimitError, Message, Session, ToolCall, Totals
+from exportstream.totals import MAX_ROLES, OTHER_ROLES, Dedupe
+
+DATES = st.sampled_from(
+    [
+        None,
+        "2025-10-03T10:00:00Z",
+        "2025-10-03T10:00:00+05:30",
+        "2025-10-03T05:30:00+01:00",
+        "2025-10-03T10:00:00",
+        "2025-10-03T10:00:00.5Z",
+        "2025-10-03T10:00:00.25Z",
+        "2025-10-03T1x:00:00Z",
+        "2025-10-03T23:59:60Z",
+        "2025-13-03T10:00:00Z",
+        "2025-10-03T11:00:00Z",
+        "2025-10-03T20:00:00Z",
+        "2025-10-03",
+        "",
+        "yesterday",
+    ]
+)
+COUNTS = st.none() | st.integers(0, 10**20)
+COSTS = st.none() | st.decimals(0, 10**6, places=12)
+
+
+def message(**fields: Any) -> Message:
+    made = {"id": "m", "role": "user", "content": "", "created_at": None, "updated_at": None}
+    return Message(**{**made, **fields})
+
+
+def call(is_error: bool | None = None) -> ToolCall:
+    return ToolCall(id="c", name="n", type="t", finished=True, input="", is_error=is_error)
+
+
+MESSAGES = st.builds(
+    message,
+    role=st.sampled_from(["user", "assistant", "tool", "critic"]),
+    created_at=DATES,
+    input_tokens=COUNTS,
+    output_tokens=COUNTS,
+    cache_creation_tokens=COUNTS,
+    cache_read_tokens=COUNTS,
+    cost=COSTS,
+    tool_calls=st.none() | st.lists(st.builds(call, st.none() | st.booleans()), max_size=3),
+)
+SESSIONS = st.builds(
+    Session, id=st.just("s"), prompt_tokens=COUNTS, completion_tokens=COUNTS, cost=COSTS, tool_call_count=COUNTS
+)
+
+
+def added(items: list[Any]) -> Totals:
+    totals = Totals()
+    for item in items:
+        totals.add(item)
+    return totals
+
+
+def batched(messages: list[Message]) -> Totals:
+    totals = Totals()
+    totals.add_batch(messages)
+    return totals
+
+
+def merged(parts: list[Totals]) -> Totals:
+    totals = Totals()
+    for part in parts:
+        totals.merge(part)
+    return totals
+
+
+@settings(max_examples=150, deadline=None)
+@example([message(created_at=f"2025-10-03T{hour}:00:00Z") for hour in ("10", "1x", "20")], 0)
+@example([message(created_at="2025-10-03T10:00:00+05:30"), message(created_at="2025-10-03T09:00:00Z")], 1)
+@given(st.lists(MESSAGES, max_size=8), st.integers(0, 8))
+def test_one_by_one_in_batches_and_merged_agree(messages: list[Message], cut: int) -> None:
+    """add, add_batch, watch and merge give the same totals for the same messages."""
+    wanted = added(messages)
+    assert batched(messages) == wanted
+    assert merged([batched(messages[:cut]), batched(messages[cut:])]) == wanted
+    watched = Totals()
+    assert list(watched.watch(messages)) == messages
+    assert watched == wanted
+
+
+def instant(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(
+            (text or "").replace("Z", "+00:00").replace(".5+", ".500000+").replace(".25+", ".250000+")
+        )
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(MESSAGES, max_size=8))
+def test_totals_are_plain_sums(messages: list[Message]) -> None:
+    """Every figure is what Python's own sum, Counter, min and max give."""
+    totals = batched(messages)
+    calls = [call for item in messages for call in item.tool_calls or ()]
+    costs = [item.cost for item in messages if item.cost is not None]
+    assert totals.messages == len(messages)
+    assert totals.roles == Counter(item.role for item in messages)
+    assert totals.tool_calls == len(calls)
+    assert totals.tool_errors == sum(call.is_error is True for call in calls)
+    for name in ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens"):
+        assert getattr(totals, name) == sum(getattr(item, name) or 0 for item in messages)
+    names = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
+    assert totals.messages_with_tokens == sum(any(getattr(item, name) is not None for name in names) for item in messages)
+    assert totals.cost == sum(costs, Decimal(0))
+    assert totals.messages_with_cost == len(costs)
+    dates = [item.created_at for item in messages if item.created_at is not None and item.created_at != "2025-10-03"]
+    known = sorted(filter(None, map(instant, dates)))
+    if all(item.created_at != "2025-10-03" for item in messages):  # a date alone is no date-time here
+        assert (instant(totals.first_date), instant(totals.last_date)) == ((known[0], known[-1]) if known else (None, None))
+        assert totals.unparsed_dates == len(dates) - len(known)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(SESSIONS, max_size=5))
+def test_declared_figures_are_apart(sessions: list[Session]) -> None:
+    """What sessions declare is summed under declared names, and never touches the per-message figures."""
+    totals = added(sessions)
+    costs = [item.cost for item in sessions if item.cost is not None]
+    assert totals.declared_prompt_tokens == sum(item.prompt_tokens or 0 for item in sessions)
+    assert totals.declared_cost == sum(costs, Decimal(0))
+    assert totals.sessions_with_cost == len(costs)
+    assert (totals.sessions, totals.messages, totals.input_tokens, totals.cost) == (len(sessions), 0, 0, 0)
+
+
+def test_sums_of_costs_are_exact() -> None:
+    """Ten thousand tenths of a cent beside a huge cost lose no digit."""
+    totals = batched([message(cost=Decimal("0.001"))] * 10_000 + [message(cost=Decimal("1e40"))])
+    assert totals.cost == Decimal(10**40 + 10)
+    assert str(batched([message(cost=Decimal("0.10")), message(cost=Decimal("0.20"))]).cost) == "0.30"
+
+
+def test_a_sum_beyond_all_digits_is_our_error() -> None:
+    """Costs whose exact sum would need more than 10,000 digits are refused by name."""
+    with pytest.raises(LimitError, match="more than 10,000 digits"):
+        batched([message(cost=Decimal("1e9999999")), message(cost=Decimal(1))])
+
+
+def test_no_cost_is_not_free() -> None:
+    """Without any cost the figure is None; with a cost of 0 it is 0."""
+    assert batched([message()]).as_dict()["perMessage"]["cost"] is None
+    assert batched([message(cost=Decimal(0))]).as_dict()["perMessage"]["cost"] == 0
+    assert added([Session(id="s")]).as_dict()["declared"]["cost"] is None
+    assert added([Session(id="s", cost=Decimal(0))]).as_dict()["declared"]["cost"] == 0
+
+
+def test_cache_tokens_alone_are_reported() -> None:
+    """A producer that writes cache tokens only does not have them reported as unknown."""
+    assert batched([message(cache_read_tokens=5)]).as_dict()["perMessage"]["cacheReadTokens"] == 5
+
+
+def test_roles_are_bounded() -> None:
+    """However many roles come, constantly many are told apart and none is lost from the count."""
+    messages = [message(role=f"r{number}") for number in range(500)]
+    for totals in (batched(messages), added(messages), merged([batched(messages[:200]), batched(messages[200:])])):
+        assert len(totals.roles) <= MAX_ROLES + 1
+        assert sum(totals.roles.values()) == 500
+        assert totals.roles[OTHER_ROLES] >= 500 - MAX_ROLES
+
+
+def test_dedupe_counts_each_id_of_a_session_once() -> None:
+    """A message comes again if both ids do; ids that only look alike when joined are different."""
+    dedupe = Dedupe()
+    pairs = [("s", "a"), ("s", "a"), ("t", "a"), ("s1:", "a"), ("s", "1:a"), ("s\0", "a"), ("s", "\0a")]
+    messages = [message(session_id=session, id=own) for session, own in pairs]
+    assert dedupe.new_messages(messages) == [messages[0], *messages[2:]]
+    assert dedupe.is_new(Session(id="s"))
+    assert not dedupe.is_new(Session(id="s"))
