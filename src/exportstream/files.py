@@ -1,0 +1,245 @@
+"""Files: where bytes end up: a file that appears whole or not at all, a device, a stream.
+
+Takes a path, ``-`` or a file object; gives a place to write to, then to commit or to abort. A file is written under a
+hidden temporary name in its own folder, and gets its name only when everything is on the disk; standard output, FIFOs,
+devices and file objects are written directly, so that what was written before an abort stays there.
+Raises: opening, `UsageError` for an output that may not be written, `WriteError` where the system fails; afterwards
+`OSError` as the system raises it, and `UsageError` from the commit of a file that appeared meanwhile. Holds: nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import IO, Protocol
+
+from exportstream.errors import UsageError, WriteError
+
+__all__ = ["Place", "open_place", "write_error"]
+
+_CAN_NOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+
+class Place(Protocol):
+    """Where bytes end up."""
+
+    name: str
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`."""
+
+    def commit(self) -> None:
+        """Bring everything to the disk, and give a file its name."""
+
+    def abort(self) -> None:
+        """Remove what was written, where that can be done. Never raises."""
+
+
+def open_place(target: str | os.PathLike[str] | IO[bytes], source_path: str | None, *, force: bool) -> Place:
+    """Open a path, ``-`` for standard output, or a binary file object, which stays open; see `open_sink`."""
+    if isinstance(target, str) and target == "-":
+        if sys.stdout is None:
+            raise WriteError("standard output is closed", source="<stdout>")
+        return _Stream(sys.stdout.buffer, "<stdout>", sync=True)
+    if isinstance(target, (str, os.PathLike)):
+        return _open_path(os.fsdecode(target), source_path, force=force)
+    if isinstance(target, io.TextIOBase) or not hasattr(target, "write"):
+        raise TypeError(f"expected a path, '-' or a file opened for bytes, got {type(target).__name__}")
+    name = getattr(target, "name", None)
+    return _Stream(target, name if isinstance(name, str) else "<stream>")
+
+
+def write_error(error: OSError, name: str) -> WriteError:
+    """Return what the system says about the output `name` as our own error."""
+    return error if isinstance(error, WriteError) else WriteError(error.strerror or str(error), source=name)
+
+
+def _open_path(path: str, source_path: str | None, *, force: bool) -> _Device:
+    try:
+        try:
+            old = os.stat(path)
+        except FileNotFoundError:
+            old = None
+        if old is not None and source_path is not None:
+            with suppress(OSError):
+                if os.path.samestat(os.stat(source_path), old):
+                    raise UsageError("the output is the input", hint="choose another output", source=path)
+        if path.endswith("/") or (old is not None and stat.S_ISDIR(old.st_mode)):
+            raise UsageError("the output is a folder", hint="name a file in it", source=path)
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            return _Device(os.open(path, os.O_WRONLY | os.O_CLOEXEC), path)
+        if old is not None and not force:
+            raise _exists(path)
+        return _File(path, old, force=force)
+    except OSError as error:
+        raise write_error(error, path) from error
+
+
+def _exists(name: str) -> UsageError:
+    return UsageError("the output exists", hint="replace it with --force", source=name)
+
+
+class _Stream:
+    """A file object that was given, and stays open."""
+
+    def __init__(self, file: IO[bytes], name: str, *, sync: bool = False) -> None:
+        self.name = name
+        self._file = file
+        self._sync = sync
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            count = self._file.write(view)
+            if count == 0 or (count is None and isinstance(self._file, io.RawIOBase)):
+                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            view = view[len(view) if count is None else count :]
+
+    def commit(self) -> None:
+        if hasattr(self._file, "flush"):
+            self._file.flush()
+        if self._sync:
+            with suppress(io.UnsupportedOperation):
+                _sync(self._file.fileno())
+
+    def abort(self) -> None:
+        pass
+
+
+class _Device:
+    """A FIFO or device, opened here and written directly."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        self.name = name
+        self._fd = fd
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def commit(self) -> None:
+        _sync(self._fd)
+        self._close()
+
+    def abort(self) -> None:
+        with suppress(OSError):
+            self._close()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class _File(_Device):
+    """A file under a temporary name beside its own."""
+
+    def __init__(self, name: str, old: os.stat_result | None, *, force: bool) -> None:
+        self._path = os.path.realpath(name)  # of a link, the target is replaced
+        self._old = old
+        self._force = force
+        self._installed = False
+        self._folder, base = os.path.split(self._path)
+        short = os.fsencode(base)[:100].decode("utf-8", "ignore")  # NAME_MAX counts bytes
+        self._temporary = os.path.join(self._folder, f".{short}.{os.urandom(6).hex()}.part")
+        self._kept = f"{self._temporary}.old"  # the old content, until the new one's name is on the disk as well
+        mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
+        _temporary.update((self._temporary, self._kept))
+        try:
+            fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        except BaseException:  # an interruption may come when the file already exists
+            _remove(self._temporary)
+            raise
+        super().__init__(fd, name)
+        if old is not None:
+            try:
+                with suppress(OSError):  # only root may give a file away
+                    os.fchown(self._fd, old.st_uid, old.st_gid)
+                os.fchmod(self._fd, stat.S_IMODE(old.st_mode))
+            except BaseException:
+                self.abort()
+                raise
+
+    def commit(self) -> None:
+        super().commit()
+        kept = self._kept
+        try:
+            if self._old is not None:
+                with suppress(OSError):
+                    os.link(self._path, kept)
+            self._install()
+            self._sync_folder()
+        except BaseException:
+            if self._installed:
+                self._undo(kept)
+            raise
+        finally:
+            _remove(kept)
+            _remove(self._temporary)
+
+    def abort(self) -> None:
+        super().abort()
+        _remove(self._temporary)
+
+    def _install(self) -> None:
+        if not self._force:
+            try:
+                os.link(self._temporary, self._path)  # unlike a rename, it refuses a file that appeared meanwhile
+            except FileExistsError as error:
+                raise _exists(self.name) from error
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                if os.path.lexists(self._path):
+                    raise _exists(self.name) from error
+            else:
+                self._installed = True
+                return
+        os.replace(self._temporary, self._path)
+        self._installed = True
+
+    def _undo(self, kept: str) -> None:
+        with suppress(OSError):
+            if self._old is None:
+                os.unlink(self._path)
+            elif os.path.lexists(kept):
+                os.replace(kept, self._path)
+
+    def _sync_folder(self) -> None:
+        try:
+            fd = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError:  # a folder may be writable without being readable
+            return
+        try:
+            _sync(fd)
+        finally:
+            os.close(fd)
+
+
+def _sync(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _CAN_NOT_SYNC:
+            raise
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
+    _temporary.discard(path)
+
+
+_temporary: set[str] = set()
+
+
+def remove_temporary_files() -> None:
+    """Remove what unfinished outputs left: for a process that a signal ends between any two steps of theirs."""
+    for path in tuple(_temporary):
+        _remove(path)
