@@ -1,0 +1,62 @@
+"""Convert AI-agent session exports that are larger than memory: one pass, constant memory, exact totals.
+
+>>> from exportstream import iter_messages, open_export, convert
+>>> for message in iter_messages("session.json.zst"):
+...     print(message.role, len(message.content))
+>>> report = convert("session.json", "session.ndjson.zst")
+
+`iter_messages` and `open_export` read, `convert` writes NDJSON or CSV, `check` says what is odd about a file. Every error
+is an `ExportstreamError` that says what was found, where, and what to do next.
+"""
+
+from exportstream.check import SessionCheck, check
+from exportstream.convert import convert, iter_messages, open_export
+from exportstream.errors import (
+    CompressionError,
+    CutInputError,
+    ExportstreamError,
+    InputError,
+    InvalidMessageError,
+    JSONSyntaxError,
+    LimitError,
+    NotAnExportError,
+    ReadError,
+    TransferError,
+    UsageError,
+    WriteError,
+)
+from exportstream.export import Export
+from exportstream.messages import Notes, Reject
+from exportstream.models import Message, Session, ToolCall
+from exportstream.report import Report
+from exportstream.totals import Totals
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CompressionError",
+    "CutInputError",
+    "Export",
+    "ExportstreamError",
+    "InputError",
+    "InvalidMessageError",
+    "JSONSyntaxError",
+    "LimitError",
+    "Message",
+    "NotAnExportError",
+    "Notes",
+    "ReadError",
+    "Reject",
+    "Report",
+    "Session",
+    "SessionCheck",
+    "ToolCall",
+    "Totals",
+    "TransferError",
+    "UsageError",
+    "WriteError",
+    "check",
+    "convert",
+    "iter_messages",
+    "open_export",
+]

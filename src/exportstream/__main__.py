@@ -1,0 +1,5 @@
+"""``python -m exportstream``."""
+
+from exportstream.cli import main
+
+main()

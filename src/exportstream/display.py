@@ -1,0 +1,198 @@
+"""What the command shows on standard error while it runs and at the end; part of the command, like `cli`."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+import click
+
+from exportstream.check import KINDS, SessionCheck
+from exportstream.encode import to_json
+from exportstream.errors import printable
+from exportstream.export import Export
+from exportstream.messages import Notes
+from exportstream.report import Report
+from exportstream.totals import Totals
+
+_REFRESH = 0.2  # seconds
+
+
+class Progress:
+    """A bar from bytes read, with the running totals beside it; nothing where standard error is no terminal."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled and sys.stderr.isatty()
+        self._bar: Any = None
+        self._task: Any = None
+        self._next = 0.0
+
+    def __enter__(self) -> Progress:  # noqa: PYI034
+        return self
+
+    def update(self, export: Export) -> None:
+        """Show how far the export is; cheap when called for every batch."""
+        now = time.monotonic()
+        if not self._enabled or now < self._next:
+            return
+        self._next = now + _REFRESH
+        if self._bar is None:
+            self._start(export)
+        totals = export.totals
+        cost = totals.cost if totals.messages_with_cost else totals.declared_cost
+        text = f"{totals.messages:,} messages · {totals.tool_calls:,} tool calls · ${cost:.2f}"
+        self._bar.update(self._task, completed=export.bytes_read, totals=text)
+
+    def _start(self, export: Export) -> None:
+        from rich import progress  # noqa: PLC0415 - only a terminal needs it, and it takes long to import
+        from rich.console import Console  # noqa: PLC0415
+
+        self._bar = progress.Progress(
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[totals]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=export.bytes_total, totals="")
+        self._bar.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def print_warnings(source: str, notes: Notes) -> None:
+    """Print what was noticed, a line each, on standard error."""
+    lines = []
+    if notes.null_dates:
+        lines.append(
+            f"{notes.null_dates:,} messages have null dates: this looks like an SDK 0.8 dump without by_alias=True, "
+            "where tool calls were lost; export again"
+        )
+    if notes.replaced_surrogates:
+        lines.append(
+            f"{notes.replaced_surrogates:,} halves of surrogate pairs became U+FFFD; exportstream check gives the messages"
+        )
+    if notes.repeated_ids:
+        lines.append(
+            f"at least {notes.repeated_ids:,} messages repeat an id of their session and were counted as they are; "
+            "--dedupe counts them once"
+        )
+    if notes.rejected:
+        lines.append(f"{notes.rejected:,} messages were rejected")
+    for line in lines:
+        click.echo(f"exportstream: {source}: warning: {line}", err=True)
+
+
+def print_summary(report: Report) -> None:
+    """Print what was written: on a terminal with the totals as a table, otherwise one line."""
+    rate = report.bytes_parsed / report.seconds if report.seconds else 0
+    ratio = f", {report.bytes_parsed / report.bytes_written:.1f}x smaller than the JSON" if report.bytes_written else ""
+    rejected = (
+        f"; {report.rejected:,} of {report.messages + report.rejected:,} messages rejected"
+        + (f" into {report.rejects}" if report.rejects else "")
+        if report.rejected
+        else ""
+    )
+    click.echo(
+        f"exportstream: {report.source}: {report.rows:,} rows to {report.target} ({size(report.bytes_written)}{ratio}) "
+        f"in {report.seconds:.1f} s ({size(rate)}/s){rejected}",
+        err=True,
+    )
+    if sys.stderr.isatty():
+        _show(report.totals, stderr=True)
+
+
+def print_totals(totals: Totals) -> None:
+    """Print the totals as a table on standard output."""
+    _show(totals, stderr=False)
+
+
+def _show(totals: Totals, *, stderr: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - takes long to import
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("", "declared", "counted", "difference", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    differences = totals.differences()
+    for label, declared, counted, name in _rows(totals):
+        difference = ""
+        if name in differences:
+            difference = f"{differences[name][1] - differences[name][0]:+,}"
+        table.add_row(Text(label), _figure(declared), _figure(counted), difference)
+    text = io.StringIO()  # rich would end the process by itself where the output is closed
+    Console(file=text, highlight=False, width=shutil.get_terminal_size().columns).print(table)
+    click.echo(text.getvalue(), nl=False, err=stderr)
+
+
+def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+    figures = totals.as_dict()
+    declared, counted = figures["declared"], figures["perMessage"]
+    rows: list[tuple[str, Any, Any, str]] = [
+        ("sessions", None, totals.sessions, ""),
+        ("messages", None, totals.messages, ""),
+    ]
+    named = {"user": "userMessages", "assistant": "assistantMessages"}
+    roles = {**dict.fromkeys(named, 0), **figures["messagesByRole"]}
+    for role, count in roles.items():
+        key = named.get(role, "")
+        rows.append((f"  {printable(role, 40)}", declared.get(key), count, key))
+    rows += [
+        ("tool calls", declared["toolCalls"], totals.tool_calls, "toolCalls"),
+        ("  with error", None, totals.tool_errors, ""),
+        ("prompt / input tokens", declared["promptTokens"], counted["inputTokens"], "promptTokens"),
+        ("completion / output tokens", declared["completionTokens"], counted["outputTokens"], "completionTokens"),
+        ("cache creation tokens", None, counted["cacheCreationTokens"], ""),
+        ("cache read tokens", None, counted["cacheReadTokens"], ""),
+        ("cost (USD)", declared["cost"], counted["cost"], "cost"),
+        ("first message", None, totals.first_date, ""),
+        ("last message", None, totals.last_date, ""),
+    ]
+    return rows
+
+
+def _figure(value: Any) -> str:
+    return "-" if value is None else value if isinstance(value, str) else f"{value:,}"
+
+
+def print_check(found: SessionCheck) -> None:
+    """Print the findings of one session on standard output."""
+    click.echo(
+        f"session {printable(str(found.session_id))}: {found.messages:,} messages" + (", nothing odd" if found.clean else "")
+    )
+    for name, (declared, counted) in found.differences.items():
+        click.echo(f"  {name}: declared {declared:,}, counted {counted:,}")
+    for kind, finding in found.findings.items():
+        numbers = ", ".join(map(str, finding.messages))
+        more = finding.count - len(finding.messages)
+        reason = f": {printable(finding.reason)}" if finding.reason else ""
+        click.echo(
+            f"  {finding.count:,} {KINDS[kind]} (message {numbers}"
+            + (f" and {more:,} more" if more > 0 else "")
+            + f"){reason}"
+        )
+    for name, count in found.unknown_keys.items():
+        click.echo(f"  unknown key {printable(name)}: {count:,} times, kept in extra")
+
+
+def json_text(value: Any) -> str:
+    """A value as compact JSON."""
+    return to_json(value).decode()
+
+
+def size(count: float) -> str:
+    """A number of bytes for people: 1.2 MB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -1,0 +1,105 @@
+"""How the command's process ends: exit codes, signals, closed pipes; part of the command, like `cli`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import click
+
+from exportstream.errors import ExportstreamError
+from exportstream.files import remove_temporary_files
+
+_EXIT_BUG, _EXIT_SYSTEM = 1, 4
+
+
+class PipeClosed(BaseException):
+    """Standard output was closed; click would make exit code 1 of the exception itself."""
+
+
+class Terminated(BaseException):
+    """A signal that ends the process, raised so that everything is cleaned up on the way out."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _raise_terminated(number: int, _frame: FrameType | None) -> None:
+    raise Terminated(number)
+
+
+def raise_on_signals() -> None:
+    """Make SIGTERM and SIGHUP raise `Terminated`, but for those the process was started to ignore."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _raise_terminated)
+
+
+def ignore_signals() -> None:
+    """Let what is done end as done: the output is whole, and a code that says otherwise would make a script redo it."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def run(call: Callable[[], Any], *, debug: bool) -> int:
+    """Make the call and return the exit code; what went wrong becomes one line on standard error."""
+    try:
+        call()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (PipeClosed, BrokenPipeError):
+        _forget_stdout()  # whoever read our output has seen enough
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        _die(signal.SIGINT)
+    except Terminated as end:
+        _die(end.number)
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
+        return _explain(error, debug)
+    return 0
+
+
+def _explain(error: Exception, debug: bool) -> int:
+    """Print the one line of an error, and return its exit code."""
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, ExportstreamError):
+        text, code = str(error), error.exit_code
+    elif isinstance(error, OSError):  # ours carry a name: this is standard output
+        _forget_stdout()
+        text, code = f"<stdout>: {error.strerror or error}", _EXIT_SYSTEM
+    else:
+        name = type(error).__name__
+        text, code = f"a bug in exportstream: {name}: {error}; please report it with --debug", _EXIT_BUG
+    click.echo(f"exportstream: {text}", err=True)
+    return code
+
+
+def _forget_stdout() -> None:
+    """Keep Python from complaining again when it flushes standard output at exit."""
+    if sys.stdout is not None:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _die(number: int) -> None:
+    """End the way the signal would have ended us, so that the caller sees it."""
+    remove_temporary_files()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

@@ -1,0 +1,259 @@
+"""The benchmarks run, and what they generate and count is true. No test here looks at a clock."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+
+import pytest
+
+from benchmarks.__main__ import main, plan
+from benchmarks.cases import CASES, Case, find_messages
+from benchmarks.generate import HEAD_LENGTH, SHAPES, UNKNOWN, generate, parse_size
+from benchmarks.report import MARKS, OURS, headline, render_results, render_targets, update_readme
+from benchmarks.run import count_messages, run
+
+SIZES = {"long": (3000, 6000), "dense": (480, 600), "tiny": (100, 120), "escape": (1500, 6000), "sdk-dense": (380, 560)}
+RAW = re.compile(r"[<>&\u2028\u2029]")
+
+
+def load(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# Generated files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_declared_totals_are_true(tmp_path, shape):
+    """A generated export is JSON of about the size asked for, and its totals are those of its messages."""
+    path = tmp_path / "export.json"
+    made = generate(shape, 150_000, path)
+    session = load(path)
+    messages = session["messages"]
+    assert 150_000 <= path.stat().st_size < 240_000
+    assert made.messages == len(messages) == count_messages(path)
+    assert session["userMessageCount"] == sum(message["role"] == "user" for message in messages)
+    assert session["assistantMessageCount"] == sum(message["role"] == "assistant" for message in messages)
+    assert session["toolCallCount"] == sum(len(message.get("toolCalls", [])) for message in messages)
+    assert session["updatedAt"][:19] == messages[-1]["updatedAt"][:19]
+    assert len({message["id"] for message in messages}) == len(messages)
+    if not shape.startswith("sdk-"):
+        assert session["promptTokens"] == sum(message.get("inputTokens", 0) for message in messages)
+        assert session["completionTokens"] == sum(message.get("outputTokens", 0) for message in messages)
+        assert session["cost"] == pytest.approx(sum(message.get("cost", 0) for message in messages), abs=1e-9)
+    low, high = SIZES.get(shape, (0, path.stat().st_size))
+    assert low < path.stat().st_size / len(messages) < high
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    """A seed decides everything, and another one gives another file."""
+    files = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    for path, seed in zip(files, (7, 7, 8), strict=True):
+        generate("dense", 50_000, path, seed)
+    first, again, other = (path.read_bytes() for path in files)
+    assert first == again != other
+
+
+def test_size_one_is_one_turn(tmp_path):
+    """The smallest file has every role in it."""
+    path = tmp_path / "export.json"
+    generate("long", 1, path)
+    assert [message["role"] for message in load(path)["messages"]] == ["user", "assistant", "tool", "assistant"]
+
+
+@pytest.mark.parametrize("shape", ["long", "dense", "escape"])
+def test_written_as_the_server_writes(tmp_path, shape):
+    """One compact line in Go's spelling: totals first, markup escaped, UTF-8, sorted inputJson, local offset."""
+    path = tmp_path / "export.json"
+    generate(shape, 300_000, path)
+    text = path.read_text(encoding="utf-8")
+    session = json.loads(text)
+    assert text.count("\n") == 1
+    assert text.endswith("}\n")
+    assert not RAW.search(text)
+    assert text.index('"messages":[') + len('"messages":[') == HEAD_LENGTH
+    assert list(session)[-1] == "messages"
+    assert re.fullmatch(r"2025-10-\d\dT\d\d:\d\d:\d\d\+05:30", session["messages"][0]["createdAt"])
+    for message in session["messages"]:
+        assert None not in message.values()
+        assert list(message)[:3] == ["id", "role", "content"]
+        assert message["content"] == "" or message["role"] != "tool"
+        for call in message.get("toolCalls", []):
+            assert json.loads(call["input"]) == call["inputJson"]
+            assert list(call["inputJson"]) == sorted(call["inputJson"])
+    if shape == "escape":
+        assert not text.isascii()
+        assert "\\u001b" in text
+
+
+@pytest.mark.parametrize("shape", ["sdk-long", "sdk-dense"])
+def test_written_as_the_sdk_writes(tmp_path, shape):
+    """The SDK's order of keys, totals at the end, `inputJson` emptied, markup as it is."""
+    path = tmp_path / "export.json"
+    generate(shape, 100_000, path)
+    session = load(path)
+    assert list(session)[:3] == ["id", "messages", "title"]
+    assert RAW.search(path.read_text(encoding="utf-8"))
+    order = ["content", "createdAt", "id", "role", "updatedAt", "finishReason", "model", "reasoning"]
+    order += ["reasoningDuration", "toolCalls"]
+    for message in session["messages"]:
+        assert list(message) == [key for key in order if key in message]
+        for call in message.get("toolCalls", []):
+            assert list(call) == ["finished", "id", "input", "name", "type", "inputJson", "result"]
+            assert call["inputJson"] == {}
+
+
+@pytest.mark.parametrize("shape", ["long", "dense"])
+def test_unknown_keys_are_the_only_difference(tmp_path, shape):
+    """The file with unknown keys is the file without, and one key more in each message."""
+    plain, unknown = tmp_path / "plain", tmp_path / "unknown"
+    made = generate(shape, 100_000, plain)
+    generate(f"unknown-{shape}", 100_000, unknown)
+    assert unknown.read_bytes().count(UNKNOWN) == made.messages
+    assert unknown.read_bytes().replace(UNKNOWN, b"}") == plain.read_bytes()
+
+
+def test_huge_is_one_string(tmp_path):
+    """Nearly the whole file is one tool result."""
+    path = tmp_path / "export.json"
+    generate("huge", 500_000, path)
+    result = load(path)["messages"][1]["toolCalls"][0]["result"]
+    assert result.isascii()
+    assert len(json.dumps(result)) > 0.9 * 500_000
+
+
+def test_messages_are_counted_over_read_borders(tmp_path):
+    """Counting reads in pieces, and loses no key that lies on a border."""
+    path = tmp_path / "export.json"
+    for shift in range(10):
+        path.write_bytes(b" " * ((1 << 20) - shift) + b'"role":""role":"')
+        assert count_messages(path) == 2
+
+
+@pytest.mark.parametrize(("text", "size"), [("1", 1), ("200MB", 200_000_000), ("1.5 gb", 1_500_000_000), ("7k", 7000)])
+def test_sizes(text, size):
+    """Sizes are written as people write them."""
+    assert parse_size(text) == size
+
+
+def test_bad_size():
+    """Anything else is refused with an example."""
+    with pytest.raises(argparse.ArgumentTypeError, match="write it as 200MB"):
+        parse_size("big")
+
+
+# Cases ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """Run every case once at size 1."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    readme = folder / "README.md"
+    readme.write_text(f"# Title\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nText.\n", encoding="utf-8")
+    options = ["--size", "1", "--rounds", "1", "--data", str(folder), "--json", str(folder / "report.json")]
+    main([*options, "--shape", "long", "--update-readme", str(readme)])
+    return load(folder / "report.json") | {"readme": readme.read_text(encoding="utf-8")}
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if name not in OURS])
+def test_contender_runs(report, case):
+    """Every contender gives the right number of messages, or is named as missing."""
+    (result,) = [one for one in report["results"] if one["case"] == case]
+    if "missing" in result:
+        assert CASES[case].needs.endswith(result["missing"])
+        return
+    assert "failed" not in result
+    assert result["median"] > 0
+    assert result["peak"] > 1_000_000
+    if CASES[case].counter:
+        assert result["messages"] == 4
+
+
+@pytest.mark.parametrize("case", OURS)
+def test_exportstream_runs(report, case):
+    """Every case of ours gives the right number of messages."""
+    (result,) = [one for one in report["results"] if one["case"] == case]
+    assert result.get("messages") == 4, result
+
+
+def test_readme_is_updated(report):
+    """The table stands between the marks, and nothing else of the README is touched."""
+    text = report["readme"]
+    assert text.startswith(f"# Title\n\n{MARKS[0]}\n| |")
+    assert text.endswith(f"\n{MARKS[1]}\n\nText.\n")
+    assert "old" not in text
+    assert all(CASES[case].label in text for case in CASES)
+    assert len(text.splitlines()) < 30
+
+
+def test_readme_without_marks(tmp_path):
+    """A README that has no place for the table is left alone."""
+    path = tmp_path / "README.md"
+    path.write_text("# Title\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="to put the table in"):
+        update_readme(path, "table")
+    assert path.read_text(encoding="utf-8") == "# Title\n"
+
+
+def test_missing_and_failing_contenders_are_named(tmp_path, monkeypatch):
+    """A program that is not there is named; one that fails is shown with its error's first line."""
+    source, out = str(tmp_path / "in"), str(tmp_path / "out")
+    monkeypatch.setitem(CASES, "absent", Case("absent", ["no-such-program"], "program no-such-program", None))
+    monkeypatch.setitem(CASES, "unknown", Case("unknown", ["no-such-program"], "no_such_module", None))
+    monkeypatch.setitem(CASES, "failing", Case("failing", ["sh", "-c", "echo oh >&2; echo no >&2; exit 3"], "json", None))
+    monkeypatch.setitem(CASES, "killed", Case("killed", ["sh", "-c", "kill -9 $$"], "json", None))
+    assert run("absent", source, out) == {"missing": "no-such-program"}
+    assert run("unknown", source, out) == {"missing": "no_such_module"}
+    assert run("failing", source, out) == {"failed": "oh"}
+    assert run("killed", source, out)["failed"].startswith("killed by signal 9")
+
+
+def test_plan():
+    """The main shapes get every case, the others what they are there for, and named cases win."""
+    assert plan(["long"], None) == [("long", case) for case in CASES]
+    assert plan(["huge", "sdk-long"], None) == [("huge", "ndjson"), ("sdk-long", "ndjson")]
+    assert plan(["huge"], ["floor"]) == [("huge", "floor")]
+
+
+def test_printed_totals_are_found():
+    """The number of messages is found in totals, wherever it stands."""
+    assert find_messages({"sessions": 1, "messages": 4}) == 4
+    assert find_messages({"totals": {"messages": 4, "messagesByRole": {"user": 1}}}) == 4
+
+
+# Tables --------------------------------------------------------------------------------------------------------------
+
+
+def result(shape, case, median, peak=20_000_000):
+    return {"shape": shape, "case": case, "median": median, "min": median, "max": median, "peak": peak} | {
+        "seconds": [median],
+        "input": 200_000_000,
+    }
+
+
+def test_targets_are_judged():
+    """Each target shows what was measured, its limit and whether it holds."""
+    results = [
+        result("long", "floor", 1.0),
+        result("long", "ndjson", 1.1),
+        result("long", "ijson", 2.2),
+        result("dense", "ndjson", 1.0, peak=65_000_000),
+        result("unknown-dense", "ndjson", 1.2),
+        result("huge", "ndjson", 6.0, peak=900_000_000),
+    ]
+    results.append({"shape": "dense", "case": "jq", "failed": "a | b", "seconds": []})
+    machine = {"cpu": "x", "cores": 2, "memory": 8e9, "system": "Linux"}
+    report = {"date": "2026-01-01", "size": 200_000_000, "seed": 0, "rounds": 1, "machine": machine}
+    report |= {"versions": {"python": "3"}, "start": 0.1, "results": results}
+    targets = render_targets(report)
+    assert "1.10 × (≤ 1.15) ok | not measured" in targets
+    assert "2.00 × (≥ 2.6) MISSED" in targets
+    assert "not measured | 1.20 × (≤ 1.5) ok" in targets
+    assert "20.00 MB (≤ 64) ok | 65.00 MB (≤ 64) MISSED" in targets
+    assert "| 200 MB in one string | 6.00 s (≤ 8) ok; 4.50 × the message (≤ 5) ok |" in targets
+    assert "100.00 ms (≤ 80) MISSED" in targets
+    assert "long: 1.10 × the time of" in headline(report)
+    assert "failed: a \\| b" in render_results(report)
