@@ -1,0 +1,1 @@
+"""How fast is exportstream, and against what: ``python -m benchmarks``."""

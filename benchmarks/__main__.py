@@ -1,0 +1,195 @@
+"""Measure all cases on all shapes, print the tables: ``python -m benchmarks [--size 200MB] [--json FILE]``.
+
+Every case runs in a process of its own. The rounds are interleaved: each case runs once before any runs a second time,
+so that a change of the machine's mood meets all of them. A case slower than `SLOW` seconds is run once only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import CASES
+from benchmarks.generate import SHAPES, VERSION, generate, parse_size
+from benchmarks.report import MARKS, headline, render_results, render_targets, update_readme
+from benchmarks.run import count_messages
+
+ROOT = Path(__file__).parent.parent
+SLOW = 60
+MAIN_SHAPES = ("long", "dense")
+EXTRA_CASES = {"huge": ("ndjson",), "tiny": ("floor", "ndjson", "ijson"), "escape": ("floor", "ndjson", "ijson")}
+PACKAGES = ("exportstream", "ijson", "msgspec", "zstandard", "orjson", "flatterer", "duckdb", "polars")
+
+
+def describe_machine() -> dict[str, Any]:
+    """Name the machine: processor, cores, memory, system."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        cpu = names[0] if names else cpu
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "memory": memory,
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def list_versions() -> dict[str, str]:
+    """Name the version of everything that takes part; "missing" where it is not there."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "missing"
+    for program in ("zstd", "jq"):
+        path = shutil.which(program)
+        shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout if path else ""
+        words = shown.replace("jq-", "").replace(",", " ").split()
+        versions[f"{program} (program)"] = next(
+            (word for word in words if word.lstrip("v")[:1].isdigit()), "missing"
+        ).removeprefix("v")
+    return versions
+
+
+def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
+    """Generate a file, or find it from a run before."""
+    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}.json"
+    if not path.exists():
+        print(f"generating {path.name}", file=sys.stderr)
+        part = path.with_suffix(".part")
+        generate(shape, size, part, seed)
+        part.replace(path)
+    return path
+
+
+def plan(shapes: list[str], cases: list[str] | None) -> list[tuple[str, str]]:
+    """Pair shapes with cases: all for the main shapes, for the others what they are there for unless named."""
+    pairs = []
+    for shape in shapes:
+        default = CASES if shape in MAIN_SHAPES else EXTRA_CASES.get(shape, ("ndjson",))
+        pairs += [(shape, case) for case in (cases or default)]
+    return pairs
+
+
+def run_case(case: str, source: Path, folder: Path, *, check: bool) -> dict[str, Any]:
+    """Run one case once, with an empty folder for its output."""
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        words = [sys.executable, "-m", "benchmarks.run", case, str(source), str(Path(out, "out"))]
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        ran = subprocess.run(
+            [*words, "--check"] if check else words,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+    if ran.returncode:
+        return {"failed": f"the benchmark itself: {ran.stderr.strip().splitlines()[-1]}"}
+    result: dict[str, Any] = json.loads(ran.stdout)
+    return result
+
+
+def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, rounds: int) -> list[dict[str, Any]]:
+    """Run all pairs in interleaved rounds; return one summary for each."""
+    results: dict[tuple[str, str], dict[str, Any]] = {}
+    expected = {shape: count_messages(path) for shape, path in files.items()}
+    for number in range(rounds):
+        for shape, case in pairs:
+            summary = results.setdefault((shape, case), {"shape": shape, "case": case, "seconds": [], "peaks": []})
+            if "missing" in summary or "failed" in summary or max(summary["seconds"], default=0) > SLOW:
+                continue
+            os.sync()  # no contender waits for the writes of another: exportstream flushes its output to the disk
+            print(f"round {number + 1}/{rounds}: {shape} {case}", file=sys.stderr)
+            result = run_case(case, files[shape], folder, check=number == 0)
+            if "seconds" in result:
+                summary["seconds"].append(result.pop("seconds"))
+                summary["peaks"].append(result.pop("peak"))
+            summary |= {key: value for key, value in result.items() if value is not None}
+            if summary.get("messages", expected[shape]) != expected[shape]:
+                summary["failed"] = f"{summary['messages']:,} messages instead of {expected[shape]:,}"
+    for (shape, _), summary in results.items():
+        summary["input"] = files[shape].stat().st_size
+        if summary["seconds"] and "failed" not in summary:
+            seconds = summary["seconds"]
+            summary |= {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+            summary["peak"] = max(summary["peaks"])
+    return list(results.values())
+
+
+def measure_start(times: int = 10) -> float | None:
+    """Measure how much longer ``exportstream --version`` takes than ``python -c pass``, in seconds."""
+    if CASES["ndjson"].missing():
+        return None
+    commands = {"pass": [sys.executable, "-c", "pass"], "version": [sys.executable, "-m", "exportstream", "--version"]}
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(times):
+        for name, command in commands.items():
+            start = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            seconds[name].append(time.perf_counter() - start)
+    return statistics.median(seconds["version"]) - statistics.median(seconds["pass"])
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the options."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast, and against what.")
+    parser.add_argument("--size", type=parse_size, default=200_000_000, help="of each file (default: 200MB)")
+    parser.add_argument("--shape", action="append", choices=SHAPES, help="only this one; may be repeated")
+    parser.add_argument("--case", action="append", choices=list(CASES), help="only this one; may be repeated")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    parser.add_argument(
+        "--update-readme",
+        type=Path,
+        nargs="?",
+        const=ROOT / "README.md",
+        metavar="FILE",
+        help=f"put the table between {MARKS[0]} and {MARKS[1]} (default: README.md)",
+    )
+    parser.add_argument("--data", type=Path, default=ROOT / "benchmarks" / "data", help="where the files are kept")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measure and report."""
+    options = build_parser().parse_args(argv)
+    options.data.mkdir(parents=True, exist_ok=True)
+    pairs = plan(options.shape or list(SHAPES), options.case)
+    files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
+    results = measure(pairs, files, options.data, options.rounds)
+    report = {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": describe_machine(),
+        "versions": list_versions(),
+        "size": options.size,
+        "seed": options.seed,
+        "rounds": options.rounds,
+        "start": measure_start(),
+        "results": results,
+    }
+    print("\n\n".join([headline(report), render_results(report), render_targets(report)]))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if options.update_readme:
+        update_readme(options.update_readme, render_results(report, main_only=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Run one case once, in a process of its own: ``python -m benchmarks.run CASE SOURCE OUT [--check]``.
+
+Prints JSON: `seconds` (wall time of the case's whole process, since that is what its user waits for), `peak` (most
+memory that process held, in bytes), `output` (bytes written) and, with ``--check``, `messages` (how many its output
+has). Or `missing`: what is not installed. Or `failed`: the first line of the error. This process is kept small, because
+a child starts with its parent's peak memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import CASES
+
+TIMEOUT = 900  # seconds
+
+
+def count_messages(source: Path) -> int:
+    """Count the messages of a generated file; a key's quotes can't occur inside a JSON string."""
+    key, count, rest = b'"role":"', 0, b""
+    with source.open("rb") as file:
+        while chunk := rest + file.read(1 << 20):
+            if len(chunk) == len(rest):
+                break
+            count += chunk.count(key)
+            rest = chunk[1 - len(key) :]
+    return count
+
+
+def run(name: str, source: str, out: str, *, check: bool = False) -> dict[str, Any]:
+    """Run a case and measure it; `out` is the output's name without suffix."""
+    case = CASES[name]
+    missing = case.missing()
+    if missing:
+        return {"missing": missing}
+    out += case.suffix
+    with tempfile.TemporaryFile() as errors, Path(out if case.printed else os.devnull).open("wb") as printed:
+        start = time.perf_counter()
+        process = subprocess.Popen(case.argv(source, out), stdin=subprocess.DEVNULL, stdout=printed, stderr=errors)
+        alarm = threading.Timer(TIMEOUT, process.kill)
+        alarm.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        alarm.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        lines = errors.read().decode(errors="replace").strip().splitlines()
+    if process.returncode < 0:
+        return {"failed": f"killed by signal {-process.returncode} after {seconds:.0f} s"}
+    if process.returncode:
+        # A traceback's own first line says nothing; its last one is the error.
+        return {"failed": (lines or ["no message"])[-1 if lines and lines[0].startswith("Traceback") else 0]}
+    result: dict[str, Any] = {"seconds": seconds, "peak": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)}
+    result["output"] = Path(out).stat().st_size if Path(out).is_file() else None
+    if check and case.counter:
+        result["messages"] = case.counter(out)
+    return result
+
+
+def main() -> None:
+    """Run the case that the command line names."""
+    name, source, out, *check = sys.argv[1:]
+    print(json.dumps(run(name, source, out, check=bool(check))))
+
+
+if __name__ == "__main__":
+    main()
