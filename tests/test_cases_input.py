@@ -1504,9 +1504,7 @@ def test_read_fails_when_the_file_changes(tmp_path: Path) -> None:
             list(export)
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("missing.json", "No such file"), (".", "Is a directory"), ("/proc/self/mem", "Input/output error")]
-)
+@pytest.mark.parametrize(("name", "text"), [("missing.json", "No such file"), ("/proc/self/mem", "Input/output error")])
 def test_read_fails_command(tmp_path: Path, name: str, text: str) -> None:
     """The command exits with 4 and the system's words, and leaves nothing behind."""
     if name.startswith("/proc") and not os.path.exists(name):

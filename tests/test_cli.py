@@ -124,7 +124,12 @@ def test_suffixes_and_options_decide_what_is_written(folder: Path, name: str, op
         ("out.ndjson.gz", ["--compression", "zstd"], "--compression zstd contradicts"),
         ("out.ndjson.zst", ["--compression", "none"], "--compression none contradicts"),
         ("out", [], "can't tell the format"),
-        ("out.parquet", [], "can't tell the format"),
+        ("out.orc", [], "can't tell the format"),
+        ("out.parquet.zst", [], "parquet files are not compressed from outside"),
+        ("out.parquet", ["--compression", "gzip"], "not compressed from outside"),
+        ("out.db.gz", [], "sqlite files are not compressed from outside"),
+        ("-", ["--format", "sqlite"], "SQLite can't be written to a stream"),
+        ("-", ["--table", "all"], "several tables can't share one stream"),
         ("out.zst", [], "can't tell the format"),
         ("out.ndjson", ["--level", "3"], "level"),
         ("out.ndjson.zst", ["--level", "23"], "level 23"),
@@ -474,8 +479,11 @@ def test_the_report_is_the_summary_as_json(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     report = json.loads((folder / "r.json").read_bytes(), parse_float=Decimal)
     size = (folder / "session.ndjson.zst").stat().st_size
-    assert (report["source"], report["target"]) == ("session.json", "session.ndjson.zst")
-    assert (report["format"], report["compression"], report["table"]) == ("ndjson", "zstd", "messages")
+    assert report["source"] == "session.json"
+    (output,) = report["outputs"]
+    assert (output["target"], output["tables"]) == ("session.ndjson.zst", ["messages"])
+    assert (output["format"], output["compression"], output["rows"]) == ("ndjson", "zstd", 6)
+    assert (output["bytesEncoded"], output["bytesWritten"]) == (report["bytesEncoded"], size)
     assert (report["rows"], report["messages"], report["rejected"], report["sessions"]) == (6, 6, 0, 1)
     assert (report["partial"], report["rejects"]) == (False, None)
     assert report["bytesRead"] == report["bytesParsed"] == SAMPLE.stat().st_size

@@ -5,7 +5,8 @@
 ...     print(message.role, len(message.content))
 >>> report = convert("session.json", "session.ndjson.zst")
 
-`iter_messages` and `open_export` read, `convert` writes NDJSON or CSV, `check` says what is odd about a file. Every error
+`iter_messages` and `open_export` read, `convert` writes NDJSON, CSV, Parquet or SQLite, `convert_many` does it for an
+archive of files and `merge_many` makes one output of them, `check` says what is odd about a file. Every error
 is an `ExportstreamError` that says what was found, where, and what to do next.
 """
 
@@ -19,6 +20,7 @@ from exportstream.errors import (
     InvalidMessageError,
     JSONSyntaxError,
     LimitError,
+    MissingExtraError,
     NotAnExportError,
     ReadError,
     TransferError,
@@ -26,9 +28,10 @@ from exportstream.errors import (
     WriteError,
 )
 from exportstream.export import Export
+from exportstream.many import convert_many, merge_many
 from exportstream.messages import Notes, Reject
 from exportstream.models import Message, Session, ToolCall
-from exportstream.report import Report
+from exportstream.report import ManyReport, Outcome, Report
 from exportstream.totals import Totals
 
 __version__ = "0.1.0"
@@ -42,9 +45,12 @@ __all__ = [
     "InvalidMessageError",
     "JSONSyntaxError",
     "LimitError",
+    "ManyReport",
     "Message",
+    "MissingExtraError",
     "NotAnExportError",
     "Notes",
+    "Outcome",
     "ReadError",
     "Reject",
     "Report",
@@ -57,6 +63,8 @@ __all__ = [
     "WriteError",
     "check",
     "convert",
+    "convert_many",
     "iter_messages",
+    "merge_many",
     "open_export",
 ]

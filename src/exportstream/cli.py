@@ -10,56 +10,24 @@ from typing import Any
 import click
 
 import exportstream
-from exportstream.display import Progress, json_text, print_check, print_summary, print_totals, print_warnings
+from exportstream.archive import convert_inputs, is_many, refresh
+from exportstream.display import Progress, json_text, print_check, print_outcome, print_summary, print_totals, print_warnings
 from exportstream.exits import PipeClosed, ignore_signals, raise_on_signals, run
+from exportstream.options import (
+    debug_flag,
+    dedupe,
+    keep_partial,
+    many_inputs,
+    max_message_size,
+    max_window,
+    on_error_choice,
+    one_input,
+    writing,
+)
+from exportstream.report import Report
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EXIT_INPUT, _EXIT_REJECTED = 3, 5
-
-
-class _Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
-    """A number of bytes, also as 64KiB, 2GiB, 200MB."""
-
-    name = "size"
-    _units = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}  # noqa: RUF012
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value).strip().upper().removesuffix("B")
-        digits = text.rstrip("KMGI")
-        unit = text[len(digits) :]
-        if not digits.strip().isdigit() or unit not in self._units:
-            self.fail(f"{value!r} is not a number of bytes (examples: 1048576, 64KiB, 2GiB)", param, ctx)
-        return int(digits) * self._units[unit]
-
-
-_input = click.argument("input", type=click.Path(allow_dash=True))
-_debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-_max_message_size = click.option(
-    "--max-message-size",
-    type=_Size(),
-    default="1GiB",
-    show_default=True,
-    help="Refuse a larger message; memory grows with the largest one.",
-)
-_max_window = click.option(
-    "--max-window", type=_Size(), help="Take zstd windows up to this size (default 128MiB); that much memory is used."
-)
-_keep_partial = click.option(
-    "--keep-partial", is_flag=True, help="Where the input is cut, keep the complete messages; exit 5."
-)
-_dedupe = click.option(
-    "--dedupe",
-    is_flag=True,
-    help="Count a message or session id that comes again once in the totals; rows stay. "
-    "Memory grows with the number of messages.",
-)
-_on_error = click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="What to do with a message that is JSON but not a valid message. skip rejects it and goes on; exit 5.",
-)
 
 
 class _Group(click.Group):
@@ -77,88 +45,65 @@ def cli() -> None:
 
 
 @cli.command("convert")
-@_input
-@click.option("-o", "--output", type=click.Path(allow_dash=True), help="Default: NAME.ndjson.zst next to the input.")
-@click.option("--format", "format_", type=click.Choice(["ndjson", "csv"]), help="Default: by OUTPUT's suffix.")
-@click.option("--compression", type=click.Choice(["zstd", "gzip", "none"]), help="Default: by OUTPUT's suffix.")
-@click.option("--level", type=int, help="Compression level: zstd 1 to 22 (default 3), gzip 1 to 9 (default 6).")
-@click.option(
-    "--table",
-    type=click.Choice(["messages", "tool-calls", "sessions"]),
-    default="messages",
-    show_default=True,
-    help="What a row is.",
-)
-@click.option(
-    "--keys",
-    type=click.Choice(["camel", "snake"]),
-    default="camel",
-    show_default=True,
-    help="Names in the output. snake costs speed in NDJSON: each message is renamed first.",
-)
-@click.option("--running-totals", is_flag=True, help="Add to each row the totals after it (slower).")
-@click.option("--csv-safe", is_flag=True, help="Prefix CSV cells a spreadsheet would run (= + - @) with '. Changes data.")
-@_on_error
-@click.option("--rejects", type=click.Path(), help="Where rejected messages go. Default: NAME.rejects.ndjson by OUTPUT.")
-@_keep_partial
-@_dedupe
-@_max_message_size
-@_max_window
-@click.option("--force", is_flag=True, help="Replace an output that exists.")
-@click.option("--quiet", is_flag=True, help="No progress and no summary; warnings and errors stay.")
-@click.option("--report", type=click.Path(), help="Write the summary as JSON to this file.")
-@_debug
+@many_inputs
+@writing
+@on_error_choice
+@keep_partial
+@dedupe
+@max_message_size
+@max_window
+@debug_flag
 def convert_command(
-    input: str,  # noqa: A002 - the argument's name
+    inputs: tuple[str, ...],
     output: str | None,
-    format_: str | None,
+    table: tuple[str, ...],
     on_error: str,
     quiet: bool,
-    report: str | None,
     debug: bool,
     **options: Any,
 ) -> None:
-    """Convert INPUT (a file, or - for standard input) into compressed NDJSON or CSV.
+    """Convert INPUT (a file, or - for standard input) into compressed NDJSON, CSV, Parquet or SQLite.
 
-    OUTPUT's suffixes decide: .ndjson, .jsonl or .csv, then .zst or .gz. It appears under its name only when it is whole.
+    OUTPUT's suffixes decide: .ndjson, .jsonl or .csv, then .zst or .gz; .parquet; .db. It appears under its name only when
+    it is whole. Several INPUTs, folders and globs go into a folder, one output each; with --merge into one output.
+    Inputs and outputs may be URLs (with the extra remote).
 
     \b
     exportstream convert session.json                      # writes session.ndjson.zst
     exportstream convert session.json -o session.csv.gz
+    exportstream convert session.json -o session.db        # SQLite: messages, tool calls, sessions
+    exportstream convert exports/ -o rows/ --update        # each export in a folder; only what is new
+    exportstream convert exports/ --merge -o all.parquet
     curl -s URL | exportstream convert - | jq .content
     """  # noqa: D301 - click's marker for lines to keep
     del debug
-    with Progress(enabled=not quiet) as progress:
-        done = exportstream.convert(
-            input,
-            output,
-            format=format_,
-            on_error="raise" if on_error == "stop" else on_error,
-            report=report,
-            progress=progress.update,
-            **options,
-        )
-        ignore_signals()
+    options["on_error"] = "raise" if on_error == "stop" else on_error
+    options["table"] = table or None
+    done: Report
+    many = {name: options.pop(name) for name in ("merge", "update", "fail_fast", "jobs", "dask")}
+    if is_many(inputs, output, **many):
+        done = convert_inputs(inputs, output, quiet=quiet, options=options, **many)
+    else:
+        if many["update"] and not refresh(inputs[0], output, options, quiet=quiet):
+            return
+        with Progress(enabled=not quiet) as progress:
+            done = exportstream.convert(inputs[0], output, progress=progress.update, **options)
+            ignore_signals()
     print_warnings(done.source, done.notes)
     if not quiet:
         print_summary(done)
-    if done.rejected or done.partial:
-        if done.partial:
-            click.echo(
-                f"exportstream: {done.source}: the input is cut; kept the {done.messages:,} complete messages", err=True
-            )
-        sys.exit(_EXIT_REJECTED)
+    sys.exit(print_outcome(done))
 
 
 @cli.command("totals")
-@_input
+@one_input
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_on_error
-@_keep_partial
-@_dedupe
-@_max_message_size
-@_max_window
-@_debug
+@on_error_choice
+@keep_partial
+@dedupe
+@max_message_size
+@max_window
+@debug_flag
 def totals_command(input: str, as_json: bool, on_error: str, debug: bool, **options: Any) -> None:  # noqa: A002
     """Print the totals of INPUT: what its sessions declare, and what its messages add up to."""
     del debug
@@ -178,12 +123,12 @@ def totals_command(input: str, as_json: bool, on_error: str, debug: bool, **opti
 
 
 @cli.command("check")
-@_input
+@one_input
 @click.option("--strict", is_flag=True, help="Exit 3 for any finding.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_max_message_size
-@_max_window
-@_debug
+@max_message_size
+@max_window
+@debug_flag
 def check_command(input: str, strict: bool, as_json: bool, debug: bool, **options: Any) -> None:  # noqa: A002
     """Read all of INPUT, write nothing, and say what is odd about each session.
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from exportstream.encode import CSV, NDJSON, to_json
+from exportstream.encode import to_json
 from exportstream.errors import UsageError
 from exportstream.export import Export
 from exportstream.feed import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.messages import Reject
 from exportstream.models import Message
-from exportstream.outputs import decide_output, refuse_same_files, rejects_name
+from exportstream.outputs import Output, Wanted, decide_outputs, refuse_same_files, rejects_name
 from exportstream.rejects import RejectsFile
 from exportstream.report import Report
 from exportstream.sink import open_sink
-from exportstream.tables import TABLES, Table
+from exportstream.totals import Dedupe
+from exportstream.write import How, Writers
 
 Rejects = list[Reject] | Callable[[Reject], None] | None
 
@@ -36,7 +37,8 @@ def open_export(
     """Open an export for reading; use it in a ``with`` and iterate over it.
 
     Args:
-        source: a path, ``-`` for standard input, bytes, a binary file object, or an iterable of bytes (an HTTP body).
+        source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
+            iterable of bytes (an HTTP body).
         on_error: ``raise`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
         rejects: with ``skip``, a list or a function that gets each `Reject`.
         keep_partial: end quietly where the input is cut, after the last complete message; `Export.partial` says so.
@@ -84,8 +86,38 @@ def convert(
     *,
     format: str | None = None,  # noqa: A002 - the field's word
     compression: str | None = None,
+    table: str | Iterable[str] | None = None,
+    **options: Any,
+) -> Report:
+    """Convert an export into NDJSON, CSV, Parquet or SQLite in one pass and constant memory; what the command does.
+
+    Args:
+        source: as of `open_export`.
+        target: a path, a URL (with the extra ``remote``), ``-`` for standard output, or a binary file object.
+            None: ``NAME.ndjson.zst`` next to the input.
+        format: ``ndjson``, ``csv``, ``parquet`` (with the extra ``parquet``) or ``sqlite``; otherwise the target's suffix
+            decides.
+        compression: ``zstd``, ``gzip`` or ``none``; otherwise the target's suffix decides.
+        table: ``messages``, ``tool-calls``, ``sessions``, several of them, or ``all``: one reading writes them all, to
+            ``NAME.TABLE.SUFFIX`` each. Default: messages; all in SQLite, where they are tables of one file.
+        **options: as of `convert_to`: level, keys, running_totals, csv_safe, force, rejects, report, progress, and those of
+            `open_export`.
+
+    Returns:
+        What was read and written, and the totals.
+
+    Raises:
+        UsageError: an option or the output can't be as asked; `MissingExtraError` names what to install.
+        InputError, ReadError, WriteError: nothing stands under the output's name then, or what stood there before.
+    """
+    return convert_to([source], decide_outputs(source, target, Wanted.of(format, compression, table)), **options)
+
+
+def convert_to(
+    sources: Sequence[Any],
+    outputs: Sequence[Output],
+    *,
     level: int | None = None,
-    table: str = "messages",
     keys: str = "camel",
     running_totals: bool = False,
     csv_safe: bool = False,
@@ -96,15 +128,12 @@ def convert(
     progress: Callable[[Export], None] | None = None,
     **options: Any,
 ) -> Report:
-    """Convert an export into NDJSON or CSV in one pass and constant memory; what the command does.
+    """Convert exports, one after the other, into each of the outputs.
 
     Args:
-        source: as of `open_export`.
-        target: a path, ``-`` for standard output, or a binary file object. None: ``NAME.ndjson.zst`` next to the input.
-        format: ``ndjson`` or ``csv``; otherwise the target's suffix decides.
-        compression: ``zstd``, ``gzip`` or ``none``; otherwise the target's suffix decides.
+        sources: each as of `open_export`.
+        outputs: where to.
         level: compression level, 3 for zstd and 6 for gzip by default.
-        table: ``messages``, ``tool-calls`` or ``sessions``.
         keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
         running_totals: add to each row the totals after it.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
@@ -116,52 +145,51 @@ def convert(
         progress: called with the open `Export` after each batch.
         **options: as of `open_export`: keep_partial, max_message_size, max_window, dedupe.
 
-    Returns:
-        What was read and written, and the totals.
-
-    Raises:
-        UsageError: an option or the output can't be as asked.
-        InputError, ReadError, WriteError: nothing stands under the output's name then, or what stood there before.
+    Returns, Raises: as `convert`.
     """
-    if table not in TABLES:
-        raise UsageError(f"expected table to be one of {', '.join(TABLES)}, found {table!r}")
     if keys not in ("camel", "snake"):
         raise UsageError(f"expected keys to be camel or snake, found {keys!r}")
-    output = decide_output(source, target, format=format, compression=compression)
-    if csv_safe and output.format != "csv":
+    if csv_safe and any(output.format != "csv" for output in outputs):
         raise UsageError("--csv-safe goes with CSV output only")
     if on_error == "skip" and rejects is None:
-        rejects = rejects_name(output.target, source)
-    refuse_same_files(input=source, output=output.target, rejects=rejects, report=report)
-    source_path = os.fspath(source) if isinstance(source, (str, os.PathLike)) and source != "-" else None
+        rejects = rejects_name(outputs[0].target, sources[0])
+    written_to = [("output", output.target) for output in outputs]
+    inputs = [("input", source) for source in sources]
+    refuse_same_files([*inputs, *written_to, ("rejects", rejects), ("report", report)])
+    first = sources[0]
+    path = os.fspath(first) if isinstance(first, (str, os.PathLike)) and first != "-" else None
+    how = How(keys, running_totals, csv_safe, level, force, path)
     started = time.monotonic()
+    done = Report(source=f"{len(sources):,} inputs")
     rejects_file: RejectsFile | None = None
     with ExitStack() as around:
         # Opened first, so that a name that can't be written stops everything; written last, when all is known.
         report_sink = None
         if report is not None:
-            report_sink = around.enter_context(open_sink(report, compression="none", force=force, source_path=source_path))
+            report_sink = around.enter_context(open_sink(report, compression="none", force=force, source_path=path))
         with ExitStack() as stack:
             # Closed in reverse order: rejects are in place before the output gets its name, and go where that fails.
             stack.push(lambda kind, *_: rejects_file.withdraw() if kind is not None and rejects_file is not None else None)
-            sink = stack.enter_context(
-                open_sink(output.target, compression=output.compression, level=level, force=force, source_path=source_path)
-            )
+            writers = stack.enter_context(Writers(outputs, how))
             if isinstance(rejects, (str, os.PathLike)):
                 rejects = rejects_file = stack.enter_context(RejectsFile(rejects, force=force))
-            export = stack.enter_context(Export(source, on_error=on_error, rejects=rejects, **options))
-            rows_of = Table(table, keys=keys, running=running_totals)
-            encoder: CSV | NDJSON = CSV(rows_of, safe=csv_safe) if output.format == "csv" else NDJSON()
-            sink.write(encoder.header())
-            written = 0
-            for part in export.batches():
-                rows = rows_of.batch(part) if isinstance(part, list) else rows_of.session(*part)
-                if rows is not None:
-                    sink.write(encoder.encode(rows))
-                    written += len(rows[0])
-                if progress is not None:
-                    progress(export)
-        done = Report.of(export, output, table=table, rows=written, sink=sink, rejects=rejects, started=started)
+            if options.get("dedupe"):
+                options["dedupe"] = Dedupe()  # one for all
+            for number, source in enumerate(sources):
+                with Export(source, on_error=on_error, rejects=rejects, **options) as export:
+                    if number == 0:
+                        writers.begin()
+                    for part in export.batches():
+                        writers.add(part)
+                        if progress is not None:
+                            progress(export)
+                    done.add(export)
+                    if len(sources) == 1:
+                        done.source = export.name
+        done.outputs = writers.written
+        done.seconds = time.monotonic() - started
+        if rejects_file is not None and rejects_file.count:
+            done.rejects = rejects_file.name
         if report_sink is not None:
             report_sink.write(to_json(done.as_dict(), indent=2) + b"\n")
     return done

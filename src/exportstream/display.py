@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,15 +15,20 @@ from exportstream.check import KINDS, SessionCheck
 from exportstream.encode import to_json
 from exportstream.errors import printable
 from exportstream.export import Export
+from exportstream.jobs import Status
 from exportstream.messages import Notes
-from exportstream.report import Report
+from exportstream.report import ManyReport, Report
 from exportstream.totals import Totals
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _REFRESH = 0.2  # seconds
+_EXIT_INPUT, _EXIT_REJECTED = 3, 5
 
 
-class Progress:
-    """A bar from bytes read, with the running totals beside it; nothing where standard error is no terminal."""
+class _Bar:
+    """A bar of bytes read with a text beside it; nothing where standard error is no terminal. Cheap to update often."""
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled and sys.stderr.isatty()
@@ -31,41 +36,59 @@ class Progress:
         self._task: Any = None
         self._next = 0.0
 
-    def __enter__(self) -> Progress:  # noqa: PYI034
+    def __enter__(self) -> Self:
         return self
 
-    def update(self, export: Export) -> None:
-        """Show how far the export is; cheap when called for every batch."""
+    def _is_due(self) -> bool:
         now = time.monotonic()
         if not self._enabled or now < self._next:
-            return
+            return False
         self._next = now + _REFRESH
+        return True
+
+    def _show(self, done: int, total: int | None, text: str) -> None:
         if self._bar is None:
-            self._start(export)
-        totals = export.totals
-        cost = totals.cost if totals.messages_with_cost else totals.declared_cost
-        text = f"{totals.messages:,} messages · {totals.tool_calls:,} tool calls · ${cost:.2f}"
-        self._bar.update(self._task, completed=export.bytes_read, totals=text)
+            from rich import progress  # noqa: PLC0415 - only a terminal needs it, and it takes long to import
+            from rich.console import Console  # noqa: PLC0415
 
-    def _start(self, export: Export) -> None:
-        from rich import progress  # noqa: PLC0415 - only a terminal needs it, and it takes long to import
-        from rich.console import Console  # noqa: PLC0415
-
-        self._bar = progress.Progress(
-            progress.BarColumn(),
-            progress.DownloadColumn(),
-            progress.TransferSpeedColumn(),
-            progress.TimeRemainingColumn(),
-            progress.TextColumn("{task.fields[totals]}"),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=export.bytes_total, totals="")
-        self._bar.start()
+            self._bar = progress.Progress(
+                progress.BarColumn(),
+                progress.DownloadColumn(),
+                progress.TransferSpeedColumn(),
+                progress.TimeRemainingColumn(),
+                progress.TextColumn("{task.fields[text]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=total, text="")
+            self._bar.start()
+        self._bar.update(self._task, completed=done, text=text)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+class Progress(_Bar):
+    """How far one export is, with the running totals."""
+
+    def update(self, export: Export) -> None:
+        """Show how far the export is."""
+        if self._is_due():
+            totals = export.totals
+            cost = totals.cost if totals.messages_with_cost else totals.declared_cost
+            text = f"{totals.messages:,} messages · {totals.tool_calls:,} tool calls · ${cost:.2f}"
+            self._show(export.bytes_read, export.bytes_total, text)
+
+
+class ManyProgress(_Bar):
+    """How far many exports are."""
+
+    def update(self, status: Status) -> None:
+        """Show how far they are."""
+        if self._is_due():
+            failed = f" · {status.failed:,} failed" if status.failed else ""
+            self._show(status.bytes_done, status.bytes_total, f"{status.files_done:,} of {status.files:,} files{failed}")
 
 
 def print_warnings(source: str, notes: Notes) -> None:
@@ -101,13 +124,31 @@ def print_summary(report: Report) -> None:
         if report.rejected
         else ""
     )
+    targets = " and ".join(output.target for output in report.outputs)
+    what = report.source
+    if isinstance(report, ManyReport):
+        others = {"skipped": "up to date", "failed": "failed", "cancelled": "not begun"}
+        counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
+        what = ", ".join([f"{report.count('converted'):,} of {report.source} converted", *counts])
     click.echo(
-        f"exportstream: {report.source}: {report.rows:,} rows to {report.target} ({size(report.bytes_written)}{ratio}) "
-        f"in {report.seconds:.1f} s ({size(rate)}/s){rejected}",
+        f"exportstream: {what}: {report.rows:,} rows{f' to {targets}' if targets else ''} "
+        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}",
         err=True,
     )
     if sys.stderr.isatty():
         _show(report.totals, stderr=True)
+
+
+def print_outcome(report: Report) -> int:
+    """Print what went wrong, on standard error, and return the exit code."""
+    if report.partial:
+        click.echo(
+            f"exportstream: {report.source}: the input is cut; kept the {report.messages:,} complete messages", err=True
+        )
+    failed = report.failed if isinstance(report, ManyReport) else []
+    for outcome in failed:
+        click.echo(f"exportstream: {outcome.error}", err=True)
+    return _EXIT_INPUT if failed else _EXIT_REJECTED if report.rejected or report.partial else 0
 
 
 def print_totals(totals: Totals) -> None:

@@ -4,6 +4,7 @@
 
     ExportstreamError                  the base: catch this one
     ├── UsageError (ValueError)        the call can't be carried out as asked       exit 2
+    │   └── MissingExtraError          it needs an optional library (ImportError)
     ├── InputError                     the input is not what it has to be           exit 3
     │   ├── CutInputError              it ends too early
     │   ├── JSONSyntaxError            it is not JSON
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidMessageError",
     "JSONSyntaxError",
     "LimitError",
+    "MissingExtraError",
     "NotAnExportError",
     "ReadError",
     "TransferError",
@@ -128,6 +130,21 @@ class UsageError(ExportstreamError, ValueError):
     """The call can't be carried out as asked: an output that exists, options that contradict each other."""
 
     exit_code = 2
+
+
+class MissingExtraError(UsageError, ImportError):
+    """What was asked for needs a library that only some users need.
+
+    Args:
+        what: what needs it, such as ``Parquet``.
+        library: the library's name.
+        extra: the extra of this package that installs it.
+    """
+
+    def __init__(self, what: str, library: str = "", extra: str = "") -> None:
+        if library:
+            what = f"{what} needs {library}, which is not installed"
+        super().__init__(what, hint=f"pip install 'exportstream[{extra}]'")
 
 
 class InputError(ExportstreamError):

@@ -44,7 +44,7 @@ class Export:
         keep_partial: bool = False,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
         max_window: int | None = None,
-        dedupe: bool = False,
+        dedupe: bool | Dedupe = False,
         only_messages: bool = False,
     ) -> None:
         if on_error not in ("raise", "skip"):
@@ -62,7 +62,7 @@ class Export:
         self._second: tuple[Source, Iterator[tuple[int, str]]] | None = None
         self._done, self._current = Totals(), Totals()
         self._counting = not only_messages
-        self._dedupe = Dedupe() if dedupe else None
+        self._dedupe = dedupe if isinstance(dedupe, Dedupe) else Dedupe() if dedupe else None
         self._batch: list[Message] = []
         self._handed = self._counted = 0
         self._messages = self._iterate()

@@ -1,8 +1,8 @@
 """Files: where bytes end up: a file that appears whole or not at all, a device, a stream.
 
-Takes a path, ``-`` or a file object; gives a place to write to, then to commit or to abort. A file is written under a
-hidden temporary name in its own folder, and gets its name only when everything is on the disk; standard output, FIFOs,
-devices and file objects are written directly, so that what was written before an abort stays there.
+Takes a path, a URL (see `uploads`), ``-`` or a file object; gives a place to write to, then to commit or to abort. A file
+is written under a hidden temporary name in its own folder, and gets its name only when everything is on the disk; standard
+output, FIFOs, devices and file objects are written directly, so that what was written before an abort stays there.
 Raises: opening, `UsageError` for an output that may not be written, `WriteError` where the system fails; afterwards
 `OSError` as the system raises it, and `UsageError` from the commit of a file that appeared meanwhile. Holds: nothing.
 """
@@ -17,9 +17,10 @@ import sys
 from contextlib import suppress
 from typing import IO, Protocol
 
+from exportstream.backends import is_remote, local_path
 from exportstream.errors import UsageError, WriteError
 
-__all__ = ["Place", "open_place", "write_error"]
+__all__ = ["Place", "open_file", "open_place", "write_error"]
 
 _CAN_NOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
@@ -39,6 +40,9 @@ class Place(Protocol):
     def abort(self) -> None:
         """Remove what was written, where that can be done. Never raises."""
 
+    def withdraw(self) -> None:
+        """Remove what was committed, where nothing stood under the name before. Never raises."""
+
 
 def open_place(target: str | os.PathLike[str] | IO[bytes], source_path: str | None, *, force: bool) -> Place:
     """Open a path, ``-`` for standard output, or a binary file object, which stays open; see `open_sink`."""
@@ -47,7 +51,12 @@ def open_place(target: str | os.PathLike[str] | IO[bytes], source_path: str | No
             raise WriteError("standard output is closed", source="<stdout>")
         return _Stream(sys.stdout.buffer, "<stdout>", sync=True)
     if isinstance(target, (str, os.PathLike)):
-        return _open_path(os.fsdecode(target), source_path, force=force)
+        path = os.fsdecode(target)
+        if is_remote(path):
+            from exportstream.uploads import open_output  # noqa: PLC0415 - only for URLs
+
+            return open_output(path, source_path, force=force)
+        return _open_path(path, source_path, force=force)
     if isinstance(target, io.TextIOBase) or not hasattr(target, "write"):
         raise TypeError(f"expected a path, '-' or a file opened for bytes, got {type(target).__name__}")
     name = getattr(target, "name", None)
@@ -59,7 +68,17 @@ def write_error(error: OSError, name: str) -> WriteError:
     return error if isinstance(error, WriteError) else WriteError(error.strerror or str(error), source=name)
 
 
-def _open_path(path: str, source_path: str | None, *, force: bool) -> _Device:
+def open_file(path: str, source_path: str | None, *, force: bool) -> _File:
+    """Open a path that has to be a file, for who writes it by name: `temporary` until the commit."""
+    if is_remote(path):
+        raise UsageError("this format can't be written to a URL", hint="write a file, and copy it there", source=path)
+    place = _open_path(path, source_path, force=force, direct=False)
+    assert isinstance(place, _File)
+    return place
+
+
+def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool = True) -> _Device:
+    path = local_path(path)
     try:
         try:
             old = os.stat(path)
@@ -67,11 +86,13 @@ def _open_path(path: str, source_path: str | None, *, force: bool) -> _Device:
             old = None
         if old is not None and source_path is not None:
             with suppress(OSError):
-                if os.path.samestat(os.stat(source_path), old):
+                if os.path.samestat(os.stat(local_path(source_path)), old):
                     raise UsageError("the output is the input", hint="choose another output", source=path)
         if path.endswith("/") or (old is not None and stat.S_ISDIR(old.st_mode)):
             raise UsageError("the output is a folder", hint="name a file in it", source=path)
         if old is not None and not stat.S_ISREG(old.st_mode):
+            if not direct:
+                raise UsageError("the output is a device or a pipe", hint="name a file", source=path)
             return _Device(os.open(path, os.O_WRONLY | os.O_CLOEXEC), path)
         if old is not None and not force:
             raise _exists(path)
@@ -110,6 +131,9 @@ class _Stream:
     def abort(self) -> None:
         pass
 
+    def withdraw(self) -> None:
+        pass
+
 
 class _Device:
     """A FIFO or device, opened here and written directly."""
@@ -131,6 +155,9 @@ class _Device:
         with suppress(OSError):
             self._close()
 
+    def withdraw(self) -> None:
+        pass
+
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
@@ -147,14 +174,14 @@ class _File(_Device):
         self._installed = False
         self._folder, base = os.path.split(self._path)
         short = os.fsencode(base)[:100].decode("utf-8", "ignore")  # NAME_MAX counts bytes
-        self._temporary = os.path.join(self._folder, f".{short}.{os.urandom(6).hex()}.part")
-        self._kept = f"{self._temporary}.old"  # the old content, until the new one's name is on the disk as well
+        self.temporary = os.path.join(self._folder, f".{short}.{os.urandom(6).hex()}.part")
+        self._kept = f"{self.temporary}.old"  # the old content, until the new one's name is on the disk as well
         mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
-        _temporary.update((self._temporary, self._kept))
+        _temporary.update((self.temporary, self._kept))
         try:
-            fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            fd = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         except BaseException:  # an interruption may come when the file already exists
-            _remove(self._temporary)
+            _remove(self.temporary)
             raise
         super().__init__(fd, name)
         if old is not None:
@@ -181,16 +208,20 @@ class _File(_Device):
             raise
         finally:
             _remove(kept)
-            _remove(self._temporary)
+            _remove(self.temporary)
 
     def abort(self) -> None:
         super().abort()
-        _remove(self._temporary)
+        _remove(self.temporary)
+
+    def withdraw(self) -> None:
+        if self._old is None and self._installed:
+            _remove(self._path)
 
     def _install(self) -> None:
         if not self._force:
             try:
-                os.link(self._temporary, self._path)  # unlike a rename, it refuses a file that appeared meanwhile
+                os.link(self.temporary, self._path)  # unlike a rename, it refuses a file that appeared meanwhile
             except FileExistsError as error:
                 raise _exists(self.name) from error
             except OSError as error:
@@ -201,7 +232,7 @@ class _File(_Device):
             else:
                 self._installed = True
                 return
-        os.replace(self._temporary, self._path)
+        os.replace(self.temporary, self._path)
         self._installed = True
 
     def _undo(self, kept: str) -> None:

@@ -35,6 +35,11 @@ class Notes(Struct):
     repeated_ids: int = 0
     rejected: int = 0
 
+    def merge(self, other: Notes) -> None:
+        """Add what was noticed elsewhere."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
 
 class Reject(Struct):
     """A message that was refused: where it stood, why, and what it was.

@@ -7,17 +7,15 @@ Raises: `UsageError`, `WriteError`. Holds: one reject. The file appears only whe
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 import msgspec
 
+from exportstream.encode.json import ENCODER
 from exportstream.errors import UsageError, printable
 from exportstream.messages import Reject
 from exportstream.sink import Sink, open_sink
-
-_json = msgspec.json.Encoder(decimal_format="number")
 
 
 class RejectsFile:
@@ -33,8 +31,6 @@ class RejectsFile:
         self.count = 0
         self._force = force
         self._sink: Sink | None = None
-        self._is_new = not os.path.exists(self.name)
-        self._placed = False
         if self.name != "-" and os.path.exists(self.name) and not force:
             raise UsageError("the file for rejects exists", source=self.name, hint="--force replaces it")
 
@@ -53,14 +49,13 @@ class RejectsFile:
             "reason": reject.reason,
             "message": msgspec.Raw(reject.raw) if raw and reject.raw is not None else reject.message,
         }
-        self._sink.write(_json.encode(line) + b"\n")
+        self._sink.write(ENCODER.encode(line) + b"\n")
         self.count += 1
 
     def withdraw(self) -> None:
         """Take a new file back: what it belongs to did not come into being."""
-        if self._is_new and self._placed:
-            with suppress(OSError):
-                os.unlink(self.name)
+        if self._sink is not None:
+            self._sink.withdraw()
 
     def __enter__(self) -> RejectsFile:  # noqa: PYI034 - no Self before 3.11
         return self
@@ -68,4 +63,3 @@ class RejectsFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sink is not None:
             self._sink.__exit__(kind, error, trace)
-            self._placed = kind is None

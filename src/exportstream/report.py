@@ -1,108 +1,77 @@
-"""What a conversion did, in figures.
+"""What conversions did, in figures.
 
-Takes: an export that was read and the sink it went to. Returns: a `Report`. Raises: nothing.
+Takes: exports that were read and what was written of them. Returns: a `Report` for one output (or one set of tables), a
+`ManyReport` for many inputs. Raises: nothing. Holds: for many inputs, one `Outcome` for each.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from exportstream.errors import printable
 from exportstream.export import Export
 from exportstream.messages import Notes
-from exportstream.outputs import Output
-from exportstream.rejects import RejectsFile
-from exportstream.sink import Sink
 from exportstream.totals import Totals
+from exportstream.write import Written
 
 _LONG_NAME = 4096  # characters; a file name may hold what is not UTF-8
 
 
-class Report(Struct, frozen=True):
-    """What `convert` returns.
+class Figures(Struct):
+    """What was read, of one input or of several.
 
     Attributes:
-        source, target: names of the input and the output.
-        format, compression, table: what was written.
-        rows: rows written; messages: messages read and accepted; rejected: messages refused and skipped.
+        messages: messages read and accepted; `rejected` of them refused and skipped, besides.
         sessions: sessions read.
         bytes_read: bytes of the input as stored; bytes_parsed: bytes of JSON in it.
-        bytes_encoded: bytes of rows; bytes_written: bytes of the output as stored.
-        seconds: wall time.
-        partial: whether the input was cut and what was complete was kept.
-        rejects: name of the file of rejected messages, None if there is none.
+        partial: whether an input was cut and what was complete was kept.
         notes: what was noticed and is not an error.
-        totals: running totals at the end.
+        totals: totals at the end.
     """
 
-    source: str
-    target: str
-    format: str
-    compression: str
-    table: str
-    rows: int
-    messages: int
-    rejected: int
-    sessions: int
-    bytes_read: int
-    bytes_parsed: int
-    bytes_encoded: int
-    bytes_written: int
-    seconds: float
-    partial: bool
-    rejects: str | None
-    notes: Notes
-    totals: Totals
+    messages: int = 0
+    rejected: int = 0
+    sessions: int = 0
+    bytes_read: int = 0
+    bytes_parsed: int = 0
+    partial: bool = False
+    notes: Notes = field(default_factory=Notes)
+    totals: Totals = field(default_factory=Totals)
 
-    @classmethod
-    def of(
-        cls, export: Export, output: Output, *, table: str, rows: int, sink: Sink, rejects: Any, started: float
-    ) -> Report:
-        """The report of a finished conversion; `started` is in seconds of `time.monotonic`."""
-        totals = export.totals
-        return cls(
-            source=export.name,
-            target=sink.name,
-            format=output.format,
-            compression=output.compression,
-            table=table,
-            rows=rows,
-            messages=export.accepted,
-            rejected=export.notes.rejected,
-            sessions=export.sessions,
-            bytes_read=export.bytes_read,
-            bytes_parsed=export.position,
-            bytes_encoded=sink.bytes_in,
-            bytes_written=sink.bytes_out,
-            seconds=time.monotonic() - started,
-            partial=export.partial,
-            rejects=rejects.name if isinstance(rejects, RejectsFile) and rejects.count else None,
-            notes=export.notes,
-            totals=totals,
+    def add(self, export: Export) -> None:
+        """Add an export that was read to its end."""
+        self.merge(
+            Figures(
+                messages=export.accepted,
+                rejected=export.notes.rejected,
+                sessions=export.sessions,
+                bytes_read=export.bytes_read,
+                bytes_parsed=export.position,
+                partial=export.partial,
+                notes=export.notes,
+                totals=export.totals,
+            )
         )
+
+    def merge(self, other: Figures) -> None:
+        """Add what was read elsewhere."""
+        for name in ("messages", "rejected", "sessions", "bytes_read", "bytes_parsed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.partial |= other.partial
+        self.notes.merge(other.notes)
+        self.totals.merge(other.totals)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, named as in the report file."""
         return {
-            "source": printable(self.source, _LONG_NAME),
-            "target": printable(self.target, _LONG_NAME),
-            "format": self.format,
-            "compression": self.compression,
-            "table": self.table,
-            "rows": self.rows,
             "messages": self.messages,
             "rejected": self.rejected,
-            "rejects": None if self.rejects is None else printable(self.rejects, _LONG_NAME),
             "sessions": self.sessions,
             "partial": self.partial,
             "bytesRead": self.bytes_read,
             "bytesParsed": self.bytes_parsed,
-            "bytesEncoded": self.bytes_encoded,
-            "bytesWritten": self.bytes_written,
-            "seconds": round(self.seconds, 3),
             "notes": {
                 "nullDates": self.notes.null_dates,
                 "replacedSurrogates": self.notes.replaced_surrogates,
@@ -110,3 +79,124 @@ class Report(Struct, frozen=True):
             },
             "totals": self.totals.as_dict(),
         }
+
+
+class Report(Figures):
+    """What `convert` returns: what was read (see `Figures`), and what was written.
+
+    Attributes:
+        source: the input's name.
+        outputs: what was written, for each output.
+        seconds: wall time.
+        rejects: name of the file of rejected messages, None if there is none.
+    """
+
+    source: str = ""
+    outputs: list[Written] = field(default_factory=list)
+    seconds: float = 0.0
+    rejects: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows written, of all outputs."""
+        return sum(output.rows for output in self.outputs)
+
+    @property
+    def bytes_encoded(self) -> int:
+        """Bytes of rows before compression."""
+        return sum(output.bytes_encoded for output in self.outputs)
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of the outputs as they are stored."""
+        return sum(output.bytes_written for output in self.outputs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, named as in the report file."""
+        return {
+            "source": printable(self.source, _LONG_NAME),
+            "outputs": [
+                {
+                    "target": printable(output.target, _LONG_NAME),
+                    "tables": list(output.tables),
+                    "format": output.format,
+                    "compression": output.compression,
+                    "rows": output.rows,
+                    "bytesEncoded": output.bytes_encoded,
+                    "bytesWritten": output.bytes_written,
+                }
+                for output in self.outputs
+            ],
+            "rows": self.rows,
+            "bytesEncoded": self.bytes_encoded,
+            "bytesWritten": self.bytes_written,
+            "seconds": round(self.seconds, 3),
+            "rejects": None if self.rejects is None else printable(self.rejects, _LONG_NAME),
+            **Figures.as_dict(self),
+        }
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one input among many.
+
+    Attributes:
+        source: the input's name.
+        status: ``converted``, ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an earlier one failed).
+        report: of a converted input that has outputs of its own.
+        error: why it failed.
+    """
+
+    source: str
+    status: str
+    report: Report | None = None
+    error: str | None = None
+
+
+class ManyReport(Report):
+    """What `convert_many` returns: the sums over all converted inputs, and the outcome of each. Not in it: skipped ones.
+
+    Attributes:
+        outcomes: one for each input, in their order; memory grows with the number of inputs.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def count(self, status: str) -> int:
+        """How many inputs had this outcome."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The inputs that failed."""
+        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    @property
+    def bytes_encoded(self) -> int:
+        """Bytes of rows before compression."""
+        return sum(report.bytes_encoded for report in self._reports()) + super().bytes_encoded
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of the outputs as they are stored."""
+        return sum(report.bytes_written for report in self._reports()) + super().bytes_written
+
+    @property
+    def rows(self) -> int:
+        """Rows written, of all outputs."""
+        return sum(report.rows for report in self._reports()) + super().rows
+
+    def _reports(self) -> list[Report]:
+        return [outcome.report for outcome in self.outcomes if outcome.report is not None]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, named as in the report file."""
+        inputs = []
+        for outcome in self.outcomes:
+            found: dict[str, Any] = {"source": printable(outcome.source, _LONG_NAME), "status": outcome.status}
+            if outcome.error is not None:
+                found["error"] = outcome.error
+            if outcome.report is not None:
+                found |= outcome.report.as_dict()
+            inputs.append(found)
+        counts = {status: self.count(status) for status in ("converted", "skipped", "failed", "cancelled")}
+        return {**Report.as_dict(self), **counts, "inputs": inputs}

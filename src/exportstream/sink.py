@@ -106,10 +106,8 @@ class Sink:
             if len(data) >= _BLOCK:  # as it is: a huge message is not copied once more
                 self._compress(data)
 
-    def commit(self) -> None:
-        """Finish the compressed frame, bring everything to the disk, and give the file its name."""
-        if self._state == "committed":
-            return
+    def finish(self) -> None:
+        """Finish the compressed frame; nothing can be written after it."""
         self._require_open()
         with self._giving_up():
             self._pass_on()
@@ -118,12 +116,26 @@ class Sink:
                 self._worker.shutdown()
             if self._compressor is not None:
                 self._put(self._compressor.flush())
+        self._state = "finished"
+
+    def commit(self) -> None:
+        """Finish, bring everything to the disk, and give the file its name."""
+        if self._state == "committed":
+            return
+        if self._state != "finished":
+            self.finish()
+        with self._giving_up():
             self._place.commit()
         self._state = "committed"
 
+    def withdraw(self) -> None:
+        """Take back a file that was committed, where none stood under its name before. Never raises."""
+        if self._state == "committed":
+            self._place.withdraw()
+
     def abort(self) -> None:
         """Remove what was written, or leave an unfinished frame where that can't be done. Never raises."""
-        if self._state == "open":
+        if self._state in ("open", "finished"):
             self._state = "given up"
             self._small.clear()
             self._compressor = None

@@ -1,4 +1,4 @@
-"""Source: a path, ``-``, file object, bytes or chunks becomes a counted, decompressed byte reader.
+"""Source: a path, URL, ``-``, file object, bytes or chunks becomes a counted, decompressed byte reader.
 
 Takes anything that gives bytes; gives the bytes of the document: what is compressed is decompressed, a UTF-8 byte order
 mark is dropped. Raises `ReadError` where the system fails or the file changes meanwhile, `JSONSyntaxError` for UTF-16 and
@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
+from exportstream.backends import is_remote, local_path
 from exportstream.decompress import decompress, peek
 from exportstream.errors import ExportstreamError, JSONSyntaxError, ReadError, UsageError
 
@@ -42,12 +43,12 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
     """Open anything that gives bytes.
 
     Args:
-        source: a path; ``-`` for standard input; bytes, bytearray or memoryview; a binary file object; or any iterable
-            of bytes, such as the body of an HTTP response. A string is always a path or ``-``.
+        source: a path or URL; ``-`` for standard input; bytes, bytearray or memoryview; a binary file object; or any
+            iterable of bytes, such as the body of an HTTP response. A string is always a path, a URL or ``-``.
         max_window: the memory in bytes that compressed data may ask for; 128 MiB unless told.
 
     Raises:
-        ReadError: the file can't be opened.
+        ReadError: the file or URL can't be opened.
         TypeError: `source` is none of these, or is open as text.
         UsageError: `max_window` is not positive.
     """
@@ -60,7 +61,8 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
         return Source(sys.stdin.buffer, "<stdin>", window)
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        return Source(_open(path), path, window, path=path)
+        file = _open(path)
+        return Source(file, file.name, window, path=path)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Source(io.BytesIO(source), "<bytes>", window)
     if isinstance(source, io.TextIOBase):
@@ -95,6 +97,7 @@ class Source:
         self._max_window = max_window
         self._read = getattr(file, "read1", file.read)  # read1 does not wait for more than there is
         self._stat = _stat_regular(file)
+        self._version = getattr(file, "version", None) if path is not None else None  # of what a URL names
         self._waits = self._stat is None and not isinstance(file, io.BytesIO)
         self._start = start if start is not None else self._find_start()
         self.reopenable = self._start is not None
@@ -130,7 +133,7 @@ class Source:
         if self._path is None:
             return Source(self._file, self.name, self._max_window, start=self._start)
         second = Source(_open(self._path), self.name, self._max_window, path=self._path)
-        if _identity(second._stat) != _identity(self._stat):
+        if (_identity(second._stat), second._version) != (_identity(self._stat), self._version):
             second.close()
             raise ReadError("the file changed while it was read", source=self.name)
         return second
@@ -148,13 +151,16 @@ class Source:
 
     def _find_start(self) -> int | None:
         if self._path is not None:
-            return None if self._waits else 0
+            return None if self._waits and self._version is None else 0
         try:
             return self._file.tell() if self._file.seekable() else None
         except (AttributeError, OSError):
             return None
 
     def _find_total(self) -> int | None:
+        if self._version is not None:
+            size: int | None = self._file.size
+            return size
         if self._start is None or self._waits:  # finding the end of a gzip.GzipFile would decompress all of it
             return None
         if self._stat is not None:
@@ -224,7 +230,12 @@ class _Chunks:
         return next(self._chunks, b"")
 
 
-def _open(path: str) -> IO[bytes]:
+def _open(path: str) -> Any:
+    path = local_path(path)
+    if is_remote(path):
+        from exportstream.remote import RemoteFile  # noqa: PLC0415 - only for URLs
+
+        return RemoteFile(path)
     try:
         return open(path, "rb", buffering=0)
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Rows as bytes: NDJSON or CSV.
+"""Rows as CSV.
 
 Takes: the rows of `tables`. Returns: bytes, each row ended by a line feed. Raises: nothing. Holds: one batch of rows.
 
-CSV is RFC 4180 with line feeds: every text cell is quoted, a quote in it doubled; absent is an empty cell without quotes,
+It is RFC 4180 with line feeds: every text cell is quoted, a quote in it doubled; absent is an empty cell without quotes,
 an empty text is ``""``; numbers and booleans are bare; objects and arrays are compact JSON in a text cell.
 """
 
@@ -14,36 +14,12 @@ from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any
 
-import msgspec
-
+from exportstream.encode.json import ENCODER
 from exportstream.tables import Column, Rows, Table
 
-FORMATS = ("ndjson", "csv")
-
-_json = msgspec.json.Encoder(decimal_format="number")
 _RISKY = re.compile(r"[=+\-@\t\r]")
 _RISKY_JSON = re.compile(rb'"-')  # of all JSON values only a negative number begins with such a character
 _LONG = 256  # bytes; longer texts on average are looked at one by one, shorter ones by column
-
-
-def to_json(value: Any, *, indent: int = -1) -> bytes:
-    """A value as JSON with its numbers as they are; `indent` below 0 is compact."""
-    return msgspec.json.format(_json.encode(value), indent=indent)
-
-
-class NDJSON:
-    """One JSON object a line; absent fields are left out."""
-
-    def header(self) -> bytes:
-        """Nothing: each line names its fields."""
-        return b""
-
-    def encode(self, rows: Rows) -> bytes:
-        """The lines of some rows; running totals are joined to their row's object."""
-        if len(rows) == 1:
-            return _json.encode_lines(rows[0])
-        encode = _json.encode
-        return b"".join(b"%b,%b\n" % (encode(row)[:-1], encode(running)[1:]) for row, running in zip(*rows, strict=True))
 
 
 class CSV:
@@ -65,6 +41,10 @@ class CSV:
     def header(self) -> bytes:
         """The column names."""
         return (",".join(f'"{column.name}"' for _, part in self._parts for column in part) + "\n").encode()
+
+    def finish(self) -> bytes:
+        """Nothing: the last line is like the others."""
+        return b""
 
     def encode(self, rows: Rows) -> bytes:
         """The lines of some rows."""
@@ -112,7 +92,7 @@ class CSV:
 
     def _others(self, values: Sequence[Any], *, bare: bool) -> list[bytes]:
         """Numbers and booleans bare, objects and arrays as quoted JSON. JSON has no raw line feed, so lines are cells."""
-        lines = _json.encode_lines(values)[:-1]
+        lines = ENCODER.encode_lines(values)[:-1]
         if bare:
             return lines.split(b"\n")
         cells = list(map(b'"%b"'.__mod__, lines.replace(b'"', b'""').split(b"\n")))

@@ -1,0 +1,93 @@
+"""Many inputs on the command line: which they are, what runs them; part of the command, like `cli`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+import click
+
+import exportstream
+from exportstream.display import ManyProgress
+from exportstream.errors import MissingExtraError, UsageError
+from exportstream.exits import ignore_signals
+from exportstream.inputs import find_inputs
+from exportstream.many import is_current
+from exportstream.outputs import Wanted, decide_outputs, looks_like_file
+from exportstream.report import ManyReport
+
+
+def is_many(
+    inputs: tuple[str, ...], output: str | None, *, merge: bool, update: bool, fail_fast: bool, jobs: int | None, dask: Any
+) -> bool:
+    """Whether outputs go into a folder (or are merged): several inputs, a folder, a glob, or `-o DIR/`."""
+    del update, fail_fast, jobs
+    if merge or (output is not None and output.endswith("/")):
+        return True
+    if len(inputs) > 1 or os.path.isdir(inputs[0]) or [found.source for found in find_inputs(inputs)] != [inputs[0]]:
+        if output is None or looks_like_file(output):
+            found = "" if output is None else f", found the name of a file: {output}"
+            hint = "give -o DIR/, or --merge and -o FILE"
+            raise UsageError(f"expected a folder for the outputs of several inputs{found}", hint=hint)
+        return True
+    if dask is not None:
+        raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
+    return False
+
+
+def convert_inputs(
+    inputs: tuple[str, ...],
+    output: str | None,
+    *,
+    merge: bool,
+    update: bool,
+    fail_fast: bool,
+    jobs: int | None,
+    dask: str | None,
+    quiet: bool,
+    options: dict[str, Any],
+) -> ManyReport:
+    """Convert many inputs as the command's options say."""
+    with ExitStack() as stack:
+        progress = stack.enter_context(ManyProgress(enabled=not quiet))
+        if merge:
+            if update or dask is not None:
+                raise UsageError(f"{'--update' if update else '--dask'} does not go with --merge", hint="leave one out")
+            done = exportstream.merge_many(inputs, output, fail_fast=fail_fast, progress=progress.update, **options)
+        else:
+            executor = None if jobs == 1 and dask is None else stack.enter_context(_executor(jobs, dask))
+            done = exportstream.convert_many(
+                inputs, output, executor=executor, update=update, fail_fast=fail_fast, progress=progress.update, **options
+            )
+        ignore_signals()
+    return done
+
+
+def refresh(source: str, output: str | None, options: dict[str, Any], *, quiet: bool) -> bool:
+    """Whether the one output has to be written (again), as of --update; an older one is replaced then."""
+    outputs = decide_outputs(source, output, Wanted.of(options["format"], options["compression"], options["table"]))
+    if all(isinstance(output.target, str) and output.target != "-" for output in outputs) and is_current(source, outputs):
+        if not quiet:
+            click.echo(f"exportstream: {source}: up to date", err=True)
+        return False
+    options["force"] = True
+    return True
+
+
+def _executor(jobs: int | None, dask: str | None) -> AbstractContextManager[Any]:
+    if dask is None:
+        from exportstream.workers import Workers  # noqa: PLC0415 - slow to import
+
+        return Workers(jobs or os.cpu_count() or 1)
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise MissingExtraError("--dask", "distributed", "dask") from error
+    stack = ExitStack()
+    try:
+        client = stack.enter_context(Client(dask, timeout="10s"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"can't reach the Dask scheduler at {dask}: {error}", hint="look at its address") from error
+    stack.enter_context(client.get_executor())
+    return stack

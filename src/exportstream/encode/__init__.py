@@ -1,0 +1,50 @@
+"""Encode: rows become the bytes of an output, in one module for each format.
+
+An `Encoder` takes the rows of one table and returns bytes: `header` before the first, `encode` for each batch, `finish`
+after the last. Raises and holds: what the module of the format says.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from exportstream.encode.csv import CSV
+from exportstream.encode.json import to_json
+from exportstream.encode.ndjson import NDJSON
+from exportstream.tables import Rows, Table
+
+__all__ = ["CSV", "NDJSON", "Encoder", "new_encoder", "to_json"]
+
+
+class Encoder(Protocol):
+    """Rows of one table, as bytes."""
+
+    def header(self) -> bytes:
+        """What comes before the first row."""
+
+    def encode(self, rows: Rows) -> bytes:
+        """Some rows; may hold them back until there are more."""
+
+    def finish(self) -> bytes:
+        """What comes after the last row."""
+
+
+def new_encoder(format: str, table: Table, *, level: int | None = None, safe: bool = False) -> Encoder:  # noqa: A002
+    """An encoder for the rows of a table.
+
+    Args:
+        format: one of `outputs.FORMATS` that is made of bytes.
+        table: whose rows.
+        level: compression level, where the format compresses by itself.
+        safe: `CSV` only: prefix cells a spreadsheet would run.
+
+    Raises:
+        MissingExtraError: the format needs a library that is not installed.
+    """
+    if format == "csv":
+        return CSV(table, safe=safe)
+    if format == "parquet":
+        from exportstream.encode.parquet import Parquet  # noqa: PLC0415 - an extra, and slow to import
+
+        return Parquet(table, level=level)
+    return NDJSON()
