@@ -169,6 +169,10 @@ def drain(url: str, size: int = 1 << 16) -> bytes:
         return b"".join(iter(lambda: source.read(size), b""))
 
 
+def unzstd(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+
+
 def same_rows(url: str) -> bool:
     return b"".join(json.dumps(m.id).encode() + b"\n" for m in iter_messages(url)) == SAMPLE_ROWS
 
@@ -337,7 +341,7 @@ def test_no_server() -> None:
         ReadError, match=r"^http://me:\*\*\*@127.0.0.1:9/x: can't connect: Connection refused; check the addr"
     ):
         open_source("http://me:secret@127.0.0.1:9/x")
-    with pytest.raises(ReadError, match=r"^http://host.invalid/x: .*; check the address and the network$"):
+    with pytest.raises(ReadError, match=r"^http://host.invalid/x: .*; check the address and the network, then try again$"):
         open_source("http://host.invalid/x")
 
 
@@ -348,8 +352,8 @@ def test_a_body_that_is_cut_is_never_taken_for_a_whole_one(server: Server, how: 
     with open_export(url, keep_partial=True) as export, pytest.raises(ReadError) as caught:
         list(export)
     assert caught.value.exit_code == 4
-    assert 0 < caught.value.position <= len(LARGE) // 2 + 5000
-    what = r"the connection broke after [\d,]+( of [\d,]+)? bytes \(.*near byte [\d,]+\); try again"
+    assert 0 <= caught.value.position <= len(LARGE) // 2 + 5000
+    what = r"the connection broke, [\d,]+( of [\d,]+)? bytes were read \(.*near byte [\d,]+\); try again"
     assert re.fullmatch(f"{re.escape(url)}: {what}", str(caught.value))
 
 
@@ -378,11 +382,14 @@ def test_a_compressed_file_that_the_server_compresses_again_is_an_error(server: 
 
 def test_a_server_that_stops_sending_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence has an end; the whole has none, however long it takes."""
+    monkeypatch.setattr(backends, "_PATIENCE", 1)
+    with open_source(f"{server.url}/large.json?stall") as source:
+        with pytest.raises(
+            ReadError, match=r"the connection broke, [\d,]+ of [\d,]+ bytes were read: there is no answer .*; try again"
+        ):
+            list(iter(lambda: source.read(10_000), b""))
+        assert source.position == len(LARGE) // 2
     monkeypatch.setattr(backends, "_PATIENCE", 0.3)
-    with pytest.raises(
-        ReadError, match=r"the connection broke after [\d,]+ of [\d,]+ bytes: there is no answer .*; try again"
-    ):
-        drain(f"{server.url}/large.json?stall")
     assert drain(f"{server.url}/large.json?slow") == LARGE  # 0.5 seconds
 
 
@@ -396,7 +403,9 @@ def test_a_web_page_is_not_an_export(server: Server) -> None:
 def test_the_web_is_not_written(server: Server) -> None:
     """A web address as output is refused before any request."""
     url = f"{server.url}/out.ndjson"
-    with pytest.raises(UsageError, match=r"http:// can't take an output whole or not at all; write a file and copy it"):
+    with pytest.raises(
+        UsageError, match=r"http:// can't take an output whole or not at all; write a file \(-o FILE\) and copy it"
+    ):
         convert(SAMPLE, url)
     assert server.seen == []
 
@@ -491,7 +500,7 @@ def test_file_urls_name_paths(tmp_path: Path) -> None:
         assert (source.name, source.bytes_total, source.reopenable) == (str(path), len(SAMPLE), True)
     out = tmp_path / "out.ndjson.zst"
     convert(f"file://{path}", f"file://{out}")
-    assert zstandard.ZstdDecompressor().stream_reader(out.open("rb")).read().count(b"\n") == SAMPLE_ROWS.count(b"\n")
+    assert unzstd(out.read_bytes()).count(b"\n") == SAMPLE_ROWS.count(b"\n")
     assert sorted(os.listdir(tmp_path)) == [path.name, out.name]
     with pytest.raises(UsageError, match="the output exists; replace it with --force"):
         convert(f"file://{path}", f"file://{out}")
@@ -526,8 +535,7 @@ def test_an_object_that_is_replaced_meanwhile_is_noticed(memory: Any) -> None:
         with pytest.raises(ReadError, match="the file changed while it was read"):
             source.reopen()
         with pytest.raises(ReadError, match=r"the file changed while it was read.*; convert it when it is complete"):
-            while source.read(1 << 16):
-                pass
+            list(iter(lambda: source.read(1 << 16), b""))
 
 
 def test_chained_urls_are_inputs(memory: Any) -> None:
@@ -578,9 +586,9 @@ def test_an_output_appears_whole(memory: Any, server: Server) -> None:
             sink.write(found.content.encode())
             assert not exists(out)
         assert sink.name == out
-    assert zstandard.ZstdDecompressor().stream_reader(memory.cat("/bucket/deep/out.ndjson.zst")).read() == b"x" * 900_000
+    assert unzstd(memory.cat("/bucket/deep/out.ndjson.zst")) == b"x" * 900_000
     done = convert(f"{server.url}/session.json", "memory://bucket/out.csv")
-    assert done.target == "memory://bucket/out.csv"
+    assert done.outputs[0].target == "memory://bucket/out.csv"
     assert len(memory.cat("/bucket/out.csv")) == done.bytes_written
     assert memory.find("/") == ["/bucket/deep/out.ndjson.zst", "/bucket/out.csv"]
     with open_sink("memory://empty", compression="none"):

@@ -39,6 +39,7 @@ _PATIENCE = 60  # seconds without a byte
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # two letters, so that C:// is a drive
 _LOCAL = ("file", "local")
 _LATER, _CREDENTIALS = "try again later", "check the address and the credentials"
+_NETWORK = "check the address and the network, then try again"
 _HINTS = {
     401: _CREDENTIALS,
     403: _CREDENTIALS,
@@ -157,7 +158,7 @@ def explain(error: Exception, url: str) -> tuple[str, str]:
 
     number = getattr(getattr(error, "os_error", None), "errno", None)
     if number is not None and number > 0:
-        return f"can't connect: {os.strerror(number)}", "check the address and the network"
+        return f"can't connect: {os.strerror(number)}", _NETWORK
     text = shown(getattr(error, "strerror", None) or str(error) or type(error).__name__)
     status = getattr(error, "status", None)
     if isinstance(error, FileNotFoundError):
@@ -167,10 +168,12 @@ def explain(error: Exception, url: str) -> tuple[str, str]:
     if isinstance(status, int) and status > 0:
         hint = _HINTS.get(status, _LATER if status >= 500 else CHECK)
         return f"the server answers {status} {getattr(error, 'message', '')}".rstrip(), hint
+    if type(error).__name__ == "FileExpired":
+        return "the file changed while it was read", "convert it when it is complete"
     if type(error).__name__ == "TooManyRedirects":
         return "the server redirects too often", CHECK
     if isinstance(error, (TimeoutError, AsyncTimeoutError)):
         return "there is no answer", _LATER
-    if isinstance(error, PermissionError) or "redential" in text:
+    if isinstance(error, PermissionError) or "redential" in text:  # botocore has no class for all of its own
         return text, _CREDENTIALS
-    return text, "check the address and the network"
+    return text, _NETWORK

@@ -168,11 +168,11 @@ class _File(_Device):
     """A file under a temporary name beside its own."""
 
     def __init__(self, name: str, old: os.stat_result | None, *, force: bool) -> None:
-        self._path = os.path.realpath(name)  # of a link, the target is replaced
+        self.path = os.path.realpath(name)  # of a link, the target is replaced
         self._old = old
         self._force = force
         self._installed = False
-        self._folder, base = os.path.split(self._path)
+        self._folder, base = os.path.split(self.path)
         short = os.fsencode(base)[:100].decode("utf-8", "ignore")  # NAME_MAX counts bytes
         self.temporary = os.path.join(self._folder, f".{short}.{os.urandom(6).hex()}.part")
         self._kept = f"{self.temporary}.old"  # the old content, until the new one's name is on the disk as well
@@ -199,7 +199,7 @@ class _File(_Device):
         try:
             if self._old is not None:
                 with suppress(OSError):
-                    os.link(self._path, kept)
+                    os.link(self.path, kept)
             self._install()
             self._sync_folder()
         except BaseException:
@@ -216,31 +216,31 @@ class _File(_Device):
 
     def withdraw(self) -> None:
         if self._old is None and self._installed:
-            _remove(self._path)
+            _remove(self.path)
 
     def _install(self) -> None:
         if not self._force:
             try:
-                os.link(self.temporary, self._path)  # unlike a rename, it refuses a file that appeared meanwhile
+                os.link(self.temporary, self.path)  # unlike a rename, it refuses a file that appeared meanwhile
             except FileExistsError as error:
                 raise _exists(self.name) from error
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
-                if os.path.lexists(self._path):
+                if os.path.lexists(self.path):
                     raise _exists(self.name) from error
             else:
                 self._installed = True
                 return
-        os.replace(self.temporary, self._path)
+        os.replace(self.temporary, self.path)
         self._installed = True
 
     def _undo(self, kept: str) -> None:
         with suppress(OSError):
             if self._old is None:
-                os.unlink(self._path)
+                os.unlink(self.path)
             elif os.path.lexists(kept):
-                os.replace(kept, self._path)
+                os.replace(kept, self.path)
 
     def _sync_folder(self) -> None:
         try:

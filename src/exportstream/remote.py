@@ -143,7 +143,8 @@ class RemoteFile:
         """Return up to `size` bytes, ``b""`` at the end.
 
         Raises:
-            ReadError: the backend fails, the input is cut, or changed meanwhile.
+            ReadError: the backend fails, the input is cut, or changed meanwhile. What a web server sent ahead before it
+                broke off is lost: the position is that of what was read.
         """
         try:
             if self._file.tell() != self._position:  # readers of one memory:// object share its position
@@ -153,7 +154,7 @@ class RemoteFile:
             what, hint = explain(error, self._url)
             if self._web:
                 reason = "" if type(error).__name__ == "ClientPayloadError" else f": {what}"  # it says the same, at length
-                what, hint = f"the connection broke after {self._so_far()}{reason}", "try again"
+                what, hint = f"the connection broke, {self._so_far()} were read{reason}", "try again"
             raise ReadError(what, hint=hint, source=self.name) from error
         self._position += len(data)
         if not data:

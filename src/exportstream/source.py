@@ -98,7 +98,7 @@ class Source:
         self._read = getattr(file, "read1", file.read)  # read1 does not wait for more than there is
         self._stat = _stat_regular(file)
         self._version = getattr(file, "version", None) if path is not None else None  # of what a URL names
-        self._waits = self._stat is None and not isinstance(file, io.BytesIO)
+        self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
         self._start = start if start is not None else self._find_start()
         self.reopenable = self._start is not None
         self.bytes_total = self._find_total()
@@ -111,7 +111,7 @@ class Source:
     def read(self, size: int) -> bytes:
         """Return up to `size` decompressed bytes, ``b""`` at the end.
 
-        A regular file gives all of `size` until it ends; a pipe gives what there is.
+        A regular file or URL gives all of `size` until it ends; a pipe gives what there is.
         """
         parts: list[bytes | memoryview] = []
         while size > 0 and (piece := self._rest or self._next_piece(size, pending=bool(parts))):
@@ -151,7 +151,7 @@ class Source:
 
     def _find_start(self) -> int | None:
         if self._path is not None:
-            return None if self._waits and self._version is None else 0
+            return None if self._waits else 0
         try:
             return self._file.tell() if self._file.seekable() else None
         except (AttributeError, OSError):

@@ -28,7 +28,7 @@ def open_output(url: str, source_path: str | None = None, *, force: bool) -> Rem
     if scheme not in _COMMITS:
         require_known(scheme)
         what = f"{scheme}:// can't take an output whole or not at all"
-        raise UsageError(what, hint=f"write a file and copy it, or write to {', '.join(_COMMITS)}", source=name)
+        raise UsageError(what, hint="write a file (-o FILE) and copy it, or write to s3:// or gs://", source=name)
     if source_path is not None and is_url(source_path) and _spelling(source_path) == _spelling(url):
         raise UsageError("the output is the input", hint="choose another output", source=name)
     if url.endswith("/"):
@@ -49,14 +49,17 @@ class RemotePlace:
         self._url = url
         self._force = force
         with translate_errors(WriteError, url):
-            # An instance of its own: a transaction holds for all files of an instance. memory:// knows no other way.
-            self._system, self._path = connect(url, new=True)
+            # memory:// shows at once what is not in a transaction, which holds for all files of an instance.
+            in_memory = scheme_of(url) == "memory"
+            self._system, self._path = connect(url, new=in_memory)
             self._is_new = False  # not where that can't be told
             with suppress(Exception) if force else nullcontext():
                 self._require_free()
                 self._is_new = True
-            self._system.start_transaction()
+            if in_memory:
+                self._system.start_transaction()
             self._file = self._system.open(self._path, "wb", block_size=_PART, autocommit=False)
+            self._system.transaction.files.remove(self._file)  # it is committed here, and by nobody else
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; it is sent in parts."""
