@@ -2,7 +2,7 @@
 
 Takes the rows of `tables`, session after session. Raises: `UsageError` for an output that may not be written,
 `WriteError` where SQLite or the system fails, `LimitError` for a row beyond SQLite's 1,000,000,000 bytes.
-Holds: one batch of rows and 2 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
+Holds: one batch of rows and 1 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
 
 What of a value ends up in it is said in `encode.sqlite`.
 """
@@ -10,7 +10,8 @@ What of a value ends up in it is said in `encode.sqlite`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ _SETTINGS = (
     "synchronous = FULL",  # without a journal: one fsync, at the end of the transaction
     "foreign_keys = OFF",  # a session's row comes after its messages
     "temp_store = FILE",
-    "cache_size = -2048",  # negative: KiB; while indexes are made as much again
+    "cache_size = -1024",  # negative: KiB; while indexes are made as much again
 )
 
 
@@ -113,9 +114,7 @@ class Database:
             return
         connection = self._require_open()
         with self._giving_up("indexes are sorted in temporary files too: SQLITE_TMPDIR names a folder for those"):
-            for definition in self._tables.values():
-                for statement in definition.indexes:
-                    _execute(connection, statement)
+            _execute(connection, [index for definition in self._tables.values() for index in definition.indexes])
         with self._giving_up():
             connection.execute("COMMIT")
             connection.close()
@@ -131,6 +130,11 @@ class Database:
             self._refuse_journals()
             self._place.commit()
         self._state = "committed"
+
+    def withdraw(self) -> None:
+        """Take back a file that was committed, where none stood under its name before. Never raises."""
+        if self._state == "committed":
+            self._place.withdraw()
 
     def abort(self) -> None:
         """Remove what was written. Never raises."""
@@ -170,7 +174,7 @@ class Database:
     def _refuse_journals(self) -> None:
         """SQLite would play an old database's journal into the new one, which damages it."""
         for suffix in ("-journal", "-wal"):
-            if os.path.lexists(journal := os.path.realpath(self.name) + suffix):
+            if os.path.lexists(journal := self._place.path + suffix):
                 raise UsageError(
                     f"the journal of an old database is beside the output: {journal}",
                     hint="close the program that uses it, or remove it",
@@ -178,10 +182,10 @@ class Database:
                 )
 
 
-def _execute(connection: sqlite3.Connection, statement: str) -> None:
+def _execute(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
     """Run what may take minutes on a thread of its own, so that a signal does not wait for its end."""
     with ThreadPoolExecutor(1) as worker:
-        done = worker.submit(connection.execute, statement)
+        done = worker.submit(lambda: deque(map(connection.execute, statements), 0))
         try:
             done.result()
         except BaseException:
