@@ -9,10 +9,12 @@ an empty text is ``""``; numbers and booleans are bare; objects and arrays are c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any
+
+from msgspec.structs import astuple
 
 from exportstream.encode.json import ENCODER
 from exportstream.tables import Column, Rows, Table
@@ -48,30 +50,40 @@ class CSV:
 
     def encode(self, rows: Rows) -> bytes:
         """The lines of some rows."""
-        pieces: list[Iterable[bytes]] = []
+        count = len(rows[0])
+        constants: list[bytes] = []  # before, between and after the columns that have cells
+        varying: list[list[bytes]] = []
         constant = b""
         for part, (get, columns) in zip(rows, self._parts, strict=True):
-            for values, column in zip(zip(*map(get, part), strict=True), columns, strict=True):
+            for values, column in zip(_transposed(part, get, len(columns)), columns, strict=True):
                 cells, quote = self._cells(values, column)
-                if cells is not None:
-                    pieces += [repeat(constant + quote), cells]
-                    constant = quote
-                constant += b","
-        pieces.append(repeat(constant[:-1] + b"\n", len(rows[0])))
-        return b"".join(chain.from_iterable(zip(*pieces, strict=False)))
+                if len(cells) == 1:  # the same in all rows
+                    constant += quote + cells[0] + quote + b","
+                else:
+                    constants.append(constant + quote)
+                    varying.append(cells)
+                    constant = quote + b","
+        constants.append(constant[:-1] + b"\n")
+        width = len(constants) + len(varying)
+        pieces = [b""] * (width * count)
+        for number, text in enumerate(constants):
+            pieces[2 * number :: width] = [text] * count
+        for number, cells in enumerate(varying):
+            pieces[2 * number + 1 :: width] = cells
+        return b"".join(pieces)
 
-    def _cells(self, values: tuple[Any, ...], column: Column) -> tuple[list[bytes] | None, bytes]:
-        """The cells of one column, or None where all are absent; and the quote that has to go around each of them."""
+    def _cells(self, values: list[Any], column: Column) -> tuple[list[bytes], bytes]:
+        """The cells of one column, or just one if all are the same; and the quote that has to go around each of them."""
+        if values.count(values[0]) == len(values) and (column.kind == "text" or values[0] is None):
+            return (self._texts(values[:1]), b'"') if values[0] is not None else ([b""], b"")
         given: Any = values if column.required else [value for value in values if value is not None]
-        if not given:
-            return None, b""
         if column.kind != "text":
             given = self._others(given, bare=column.kind == "bare")
         elif len(given) == len(values):
             return self._texts(given), b'"'
         else:
-            given = map(b'"%b"'.__mod__, self._texts(given))
-        if column.required or len(values) == len(given if isinstance(given, list) else ()):
+            given = list(map(b'"%b"'.__mod__, self._texts(given)))
+        if len(given) == len(values):
             return given, b""
         cells = iter(given)
         return [b"" if value is None else next(cells) for value in values], b""
@@ -99,3 +111,11 @@ class CSV:
         if self._safe:
             return [b"\"'" + cell[1:] if _RISKY_JSON.match(cell) else cell for cell in cells]
         return cells
+
+
+def _transposed(rows: Sequence[Any], get: Callable[[Any], tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """The values of rows, column by column: slices of one flat list, twice as fast as zip."""
+    flat = list(chain.from_iterable(map(astuple, rows)))
+    if len(flat) != width * len(rows):  # structs with slots of their own behind the columns
+        flat = list(chain.from_iterable(map(get, rows)))
+    return [flat[number::width] for number in range(width)]
