@@ -151,7 +151,7 @@ class Blocks:
     def _last_separator(self, buffer: bytearray, start: int, limit: int) -> int | None:
         if self.separator is None:
             return None
-        window = 16 * 1024
+        window = 2 * 1024  # a few messages of a dense export; the search tries every place that begins like one
         while True:
             last = None
             for found in self.separator.finditer(buffer, max(start, limit - window), limit):
