@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import CASES
-from benchmarks.generate import SHAPES, VERSION, generate, parse_size
+from benchmarks.generate import ARCHIVES, SHAPES, VERSION, generate, generate_archive, parse_size
 from benchmarks.report import MARKS, headline, render_results, render_targets, update_readme
 from benchmarks.run import count_messages
 
@@ -69,11 +69,15 @@ def list_versions() -> dict[str, str]:
 
 def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
     """Generate a file, or find it from a run before."""
-    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}.json"
+    suffix = "" if shape in ARCHIVES else ".json"
+    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}{suffix}"
     if not path.exists():
         print(f"generating {path.name}", file=sys.stderr)
-        part = path.with_suffix(".part")
-        generate(shape, size, part, seed)
+        part = path.with_name(f"{path.name}.part")
+        if shape in ARCHIVES:
+            generate_archive(shape, size, part, seed)
+        else:
+            generate(shape, size, part, seed)
         part.replace(path)
     return path
 
@@ -82,8 +86,8 @@ def plan(shapes: list[str], cases: list[str] | None) -> list[tuple[str, str]]:
     """Pair shapes with cases: all for the main shapes, for the others what they are there for unless named."""
     pairs = []
     for shape in shapes:
-        default = CASES if shape in MAIN_SHAPES else EXTRA_CASES.get(shape, ("ndjson",))
-        pairs += [(shape, case) for case in (cases or default)]
+        default = CASES if shape in (*MAIN_SHAPES, *ARCHIVES) else EXTRA_CASES.get(shape, ("ndjson",))
+        pairs += [(shape, case) for case in (cases or default) if CASES[case].archive == (shape in ARCHIVES)]
     return pairs
 
 
@@ -124,7 +128,9 @@ def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, 
             if summary.get("messages", expected[shape]) != expected[shape]:
                 summary["failed"] = f"{summary['messages']:,} messages instead of {expected[shape]:,}"
     for (shape, _), summary in results.items():
-        summary["input"] = files[shape].stat().st_size
+        source = files[shape]
+        sizes = [path.stat().st_size for path in (source.iterdir() if source.is_dir() else [source])]
+        summary["input"], summary["files"] = sum(sizes), len(sizes)
         if summary["seconds"] and "failed" not in summary:
             seconds = summary["seconds"]
             summary |= {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
@@ -150,7 +156,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast, and against what.")
     parser.add_argument("--size", type=parse_size, default=200_000_000, help="of each file (default: 200MB)")
-    parser.add_argument("--shape", action="append", choices=SHAPES, help="only this one; may be repeated")
+    parser.add_argument("--shape", action="append", choices=(*SHAPES, *ARCHIVES), help="only this one; may be repeated")
     parser.add_argument("--case", action="append", choices=list(CASES), help="only this one; may be repeated")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -171,7 +177,7 @@ def main(argv: list[str] | None = None) -> None:
     """Measure and report."""
     options = build_parser().parse_args(argv)
     options.data.mkdir(parents=True, exist_ok=True)
-    pairs = plan(options.shape or list(SHAPES), options.case)
+    pairs = plan(options.shape or [*SHAPES, *ARCHIVES], options.case)
     files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
     results = measure(pairs, files, options.data, options.rounds)
     report = {

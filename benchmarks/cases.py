@@ -32,6 +32,7 @@ class Case(NamedTuple):
     counter: Callable[[str], int] | None  # the messages in its output
     suffix: str = ""
     printed: bool = False  # its output is what it prints
+    archive: bool = False  # it takes a folder of files, and writes one
 
     def missing(self) -> str | None:
         """Name what has to be installed first, if anything."""
@@ -87,6 +88,11 @@ def find_messages(value: Any) -> int:
     found = [value["messages"]] if "messages" in value and isinstance(value["messages"], int) else []
     found += [find_messages(part) for part in value.values() if isinstance(part, dict)]
     return max(found, default=0)
+
+
+def count_folder(name: str) -> int:
+    """Count the records of all files of a folder."""
+    return sum(count_lines(str(path)) for path in Path(name).iterdir())
 
 
 # Scripts -------------------------------------------------------------------------------------------------------------
@@ -191,6 +197,7 @@ def _exportstream(*words: str) -> list[str]:
 
 
 _CONVERT = _exportstream("convert", "SOURCE", "-o", "OUT", "--quiet", "--force")
+_MANY = _exportstream("convert", "SOURCE", "-o", "OUT", "--quiet", "--jobs")
 
 CASES = {
     "floor": Case(
@@ -229,6 +236,8 @@ CASES = {
     "flatterer": Case("flatterer to CSV, uncompressed", _script("flatterer"), "flatterer", count_flattened),
     "duckdb": Case("DuckDB to NDJSON, zstd", _script("duckdb"), "duckdb", count_lines, ".ndjson.zst"),
     "polars": Case("Polars to NDJSON, zstd", _script("polars"), "polars", count_lines, ".ndjson.zst"),
+    "jobs-1": Case("exportstream, `--jobs 1`", [*_MANY, "1"], "exportstream", count_folder, archive=True),
+    "jobs-2": Case("exportstream, `--jobs 2`", [*_MANY, "2"], "exportstream", count_folder, archive=True),
 }
 
 

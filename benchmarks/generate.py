@@ -11,6 +11,8 @@ huge      one string of the whole size (a log in a tool result, ASCII)
 escape    terminal output, Windows paths, markup and non-ASCII text
 sdk-*     long and dense as the SDK writes them: its key order, totals at the end, no usage, empty ``inputJson``
 unknown-* the same messages as long and dense, with one unknown key in each
+archive   a folder of long and dense files of up to 1 MB, five times the size in all
+empty     a folder of as many sessions without a message
 ========= ============================================================================================
 """
 
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SHAPES = ("long", "dense", "tiny", "huge", "escape", "sdk-long", "sdk-dense", "unknown-long", "unknown-dense")
+ARCHIVES = ("archive", "empty")
+ARCHIVE_FILE = 1_000_000  # bytes
+DIFFERENT = 20  # files of an archive; the others are copies, so that 1 GB does not take minutes to make
 POOL_LIMIT = 50_000  # times some 150 bytes: beyond the 2 MiB in which zstd -3 finds repetitions
 HEAD_LENGTH = 400
 UNKNOWN = b',"serverBuild":"2026.3.1"}'
@@ -262,6 +268,20 @@ def generate(shape: str, size: int, out: Path, seed: int = 0) -> Session:
         file.seek(0)
         file.write(session.head())
     return session
+
+
+def generate_archive(shape: str, size: int, folder: Path, seed: int = 0) -> None:
+    """Write the files of one of `ARCHIVES` for a `size`: a thousand for the 200 MB that the other shapes have."""
+    folder.mkdir(parents=True)
+    count = max(2, size // (ARCHIVE_FILE // 5))
+    for number in range(count):
+        path = folder / f"{number:06}.json"
+        if shape == "empty":
+            path.write_text(f'{{"id":"{number}","title":"","messages":[]}}')
+        elif number < DIFFERENT:
+            generate(("long", "dense")[number % 2], min(size, ARCHIVE_FILE), path, seed + number)
+        else:
+            shutil.copyfile(folder / f"{number % DIFFERENT:06}.json", path)
 
 
 def main() -> None:

@@ -132,6 +132,12 @@ def render_targets(report: dict[str, Any]) -> str:
         lines.append(
             f"| {size / MB:.0f} MB in one string | {seconds}; {judge(huge['peak'] / size, 5, ' × the message')} | |"
         )
+    jobs = ratio(report, ("archive", "jobs-2"), ("archive", "jobs-1"))
+    files = find(report, "archive", "jobs-1").get("files", 0)
+    lines.append(f"| {files:,} files of up to 1 MB, `--jobs 2` against `--jobs 1` | {judge(jobs, 0.6)} | |")
+    empty = find(report, "empty", "jobs-1")
+    each = (empty["median"] - (report["start"] or 0)) / empty["files"] * 1000 if "median" in empty else None
+    lines.append(f"| overhead of one file among {empty.get('files', 0):,}, in one process | {judge(each, 2, ' ms')} | |")
     start = report["start"]
     shown = judge(start * 1000 if start is not None else None, 80, " ms")
     lines.append(f"| `--version` over `python -c pass` | {shown} | |")

@@ -24,7 +24,9 @@ TIMEOUT = 900  # seconds
 
 
 def count_messages(source: Path) -> int:
-    """Count the messages of a generated file; a key's quotes can't occur inside a JSON string."""
+    """Count the messages of generated files; a key's quotes can't occur inside a JSON string."""
+    if source.is_dir():
+        return sum(map(count_messages, source.iterdir()))
     key, count, rest = b'"role":"', 0, b""
     with source.open("rb") as file:
         while chunk := rest + file.read(1 << 20):

@@ -154,11 +154,23 @@ def report(tmp_path_factory):
     readme = folder / "README.md"
     readme.write_text(f"# Title\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nText.\n", encoding="utf-8")
     options = ["--size", "1", "--rounds", "1", "--data", str(folder), "--json", str(folder / "report.json")]
-    main([*options, "--shape", "long", "--update-readme", str(readme)])
+    main([*options, "--shape", "long", "--shape", "archive", "--shape", "empty", "--update-readme", str(readme)])
     return load(folder / "report.json") | {"readme": readme.read_text(encoding="utf-8")}
 
 
-@pytest.mark.parametrize("case", [name for name in CASES if name not in OURS])
+SINGLE = [name for name, case in CASES.items() if not case.archive]
+
+
+@pytest.mark.parametrize(("shape", "messages"), [("archive", 14), ("empty", 0)])
+@pytest.mark.parametrize("case", ["jobs-1", "jobs-2"])
+def test_archives_run(report, shape, messages, case):
+    """A folder of files is converted by one process and by two."""
+    (result,) = [one for one in report["results"] if (one["shape"], one["case"]) == (shape, case)]
+    assert result.get("messages") == messages, result
+    assert (result["files"], result["median"] > 0) == (2, True)
+
+
+@pytest.mark.parametrize("case", [name for name in SINGLE if name not in OURS])
 def test_contender_runs(report, case):
     """Every contender gives the right number of messages, or is named as missing."""
     (result,) = [one for one in report["results"] if one["case"] == case]
@@ -185,7 +197,7 @@ def test_readme_is_updated(report):
     assert text.startswith(f"# Title\n\n{MARKS[0]}\n| |")
     assert text.endswith(f"\n{MARKS[1]}\n\nText.\n")
     assert "old" not in text
-    assert all(CASES[case].label in text for case in CASES)
+    assert all(CASES[case].label in text for case in SINGLE)
     assert len(text.splitlines()) < 30
 
 
@@ -213,7 +225,8 @@ def test_missing_and_failing_contenders_are_named(tmp_path, monkeypatch):
 
 def test_plan():
     """The main shapes get every case, the others what they are there for, and named cases win."""
-    assert plan(["long"], None) == [("long", case) for case in CASES]
+    assert plan(["long"], None) == [("long", case) for case in SINGLE]
+    assert plan(["empty"], None) == [("empty", "jobs-1"), ("empty", "jobs-2")]
     assert plan(["huge", "sdk-long"], None) == [("huge", "ndjson"), ("sdk-long", "ndjson")]
     assert plan(["huge"], ["floor"]) == [("huge", "floor")]
 
@@ -243,6 +256,9 @@ def test_targets_are_judged():
         result("dense", "ndjson", 1.0, peak=65_000_000),
         result("unknown-dense", "ndjson", 1.2),
         result("huge", "ndjson", 6.0, peak=900_000_000),
+        result("archive", "jobs-1", 10.0) | {"files": 1000},
+        result("archive", "jobs-2", 5.5) | {"files": 1000},
+        result("empty", "jobs-1", 2.6) | {"files": 1000},
     ]
     results.append({"shape": "dense", "case": "jq", "failed": "a | b", "seconds": []})
     machine = {"cpu": "x", "cores": 2, "memory": 8e9, "system": "Linux"}
@@ -255,5 +271,7 @@ def test_targets_are_judged():
     assert "20.00 MB (≤ 64) ok | 65.00 MB (≤ 64) MISSED" in targets
     assert "| 200 MB in one string | 6.00 s (≤ 8) ok; 4.50 × the message (≤ 5) ok |" in targets
     assert "100.00 ms (≤ 80) MISSED" in targets
+    assert "| 1,000 files of up to 1 MB, `--jobs 2` against `--jobs 1` | 0.55 × (≤ 0.6) ok | |" in targets
+    assert "| overhead of one file among 1,000, in one process | 2.50 ms (≤ 2) MISSED | |" in targets
     assert "long: 1.10 × the time of" in headline(report)
     assert "failed: a \\| b" in render_results(report)
