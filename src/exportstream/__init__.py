@@ -11,7 +11,7 @@ is an `ExportstreamError` that says what was found, where, and what to do next.
 """
 
 from exportstream.check import SessionCheck, check
-from exportstream.convert import convert, iter_messages, open_export
+from exportstream.convert import convert
 from exportstream.errors import (
     CompressionError,
     CutInputError,
@@ -31,6 +31,7 @@ from exportstream.export import Export
 from exportstream.many import convert_many, merge_many
 from exportstream.messages import Notes, Reject
 from exportstream.models import Message, Session, ToolCall
+from exportstream.read import iter_messages, open_export
 from exportstream.report import ManyReport, Outcome, Report
 from exportstream.totals import Totals
 

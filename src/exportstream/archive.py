@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -13,9 +14,11 @@ from exportstream.display import ManyProgress
 from exportstream.errors import MissingExtraError, UsageError
 from exportstream.exits import ignore_signals
 from exportstream.inputs import find_inputs
-from exportstream.many import is_current
 from exportstream.outputs import Wanted, decide_outputs, looks_like_file
+from exportstream.plan import is_current
 from exportstream.report import ManyReport
+
+_PATIENCE = "5s"  # for the answer of a Dask scheduler
 
 
 def is_many(
@@ -25,8 +28,8 @@ def is_many(
     del update, fail_fast, jobs
     if merge or (output is not None and output.endswith("/")):
         return True
-    if len(inputs) > 1 or os.path.isdir(inputs[0]) or [found.source for found in find_inputs(inputs)] != [inputs[0]]:
-        if output is None or looks_like_file(output):
+    if len(inputs) > 1 or os.path.isdir(inputs[0]) or not all(found.named for found in find_inputs(inputs)):
+        if output in (None, "-", "") or looks_like_file(output):
             found = "" if output is None else f", found the name of a file: {output}"
             hint = "give -o DIR/, or --merge and -o FILE"
             raise UsageError(f"expected a folder for the outputs of several inputs{found}", hint=hint)
@@ -56,7 +59,7 @@ def convert_inputs(
                 raise UsageError(f"{'--update' if update else '--dask'} does not go with --merge", hint="leave one out")
             done = exportstream.merge_many(inputs, output, fail_fast=fail_fast, progress=progress.update, **options)
         else:
-            executor = None if jobs == 1 and dask is None else stack.enter_context(_executor(jobs, dask))
+            executor = stack.enter_context(_executor(inputs, jobs, dask))
             done = exportstream.convert_many(
                 inputs, output, executor=executor, update=update, fail_fast=fail_fast, progress=progress.update, **options
             )
@@ -75,19 +78,28 @@ def refresh(source: str, output: str | None, options: dict[str, Any], *, quiet: 
     return True
 
 
-def _executor(jobs: int | None, dask: str | None) -> AbstractContextManager[Any]:
-    if dask is None:
-        from exportstream.workers import Workers  # noqa: PLC0415 - slow to import
+@contextmanager
+def _executor(inputs: tuple[str, ...], jobs: int | None, dask: str | None) -> Iterator[Any]:
+    if dask is not None:
+        with _client(dask) as client, client.get_executor(pure=False) as executor:
+            yield executor
+        return
+    jobs = min(jobs or os.cpu_count() or 1, len(find_inputs(inputs)))
+    if jobs == 1:
+        yield None
+        return
+    from exportstream.workers import Workers  # noqa: PLC0415 - slow to import
 
-        return Workers(jobs or os.cpu_count() or 1)
+    with Workers(jobs) as workers:
+        yield workers
+
+
+def _client(address: str) -> Any:
     try:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise MissingExtraError("--dask", "distributed", "dask") from error
-    stack = ExitStack()
     try:
-        client = stack.enter_context(Client(dask, timeout="10s"))
+        return Client(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call,unused-ignore]
     except (OSError, ValueError) as error:
-        raise UsageError(f"can't reach the Dask scheduler at {dask}: {error}", hint="look at its address") from error
-    stack.enter_context(client.get_executor())
-    return stack
+        raise UsageError(f"can't reach the Dask scheduler at {address}: {error}", hint="look at its address") from error

@@ -117,7 +117,8 @@ def print_warnings(source: str, notes: Notes) -> None:
 def print_summary(report: Report) -> None:
     """Print what was written: on a terminal with the totals as a table, otherwise one line."""
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
-    ratio = f", {report.bytes_parsed / report.bytes_written:.1f}x smaller than the JSON" if report.bytes_written else ""
+    smaller = report.bytes_parsed / report.bytes_written if report.bytes_written else 0
+    ratio = f", {smaller:.1f}x smaller than the JSON" if smaller > 1 else ""
     rejected = (
         f"; {report.rejected:,} of {report.messages + report.rejected:,} messages rejected"
         + (f" into {report.rejects}" if report.rejects else "")

@@ -9,15 +9,18 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+import stat
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from msgspec import Struct
 
+from exportstream.backends import is_remote, local_path
 from exportstream.errors import ReadError, UsageError
-from exportstream.outputs import looks_like_export
+from exportstream.outputs import is_rejects, looks_like_export
 
 _MAGIC = re.compile(r"[*?\[]")
+_ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
 
 
 class Input(Struct, frozen=True):
@@ -36,24 +39,16 @@ class Input(Struct, frozen=True):
     @property
     def size(self) -> int | None:
         """Bytes as stored, None where that is not known."""
-        found = self._stat()
-        return None if found is None else found.st_size
-
-    @property
-    def modified(self) -> float | None:
-        """When it was changed last, in nanoseconds since 1970, None where that is not known."""
-        return modified(self.source)
-
-    def _stat(self) -> os.stat_result | None:
         try:
-            return None if self.source == "-" or is_url(self.source) else os.stat(self.source)
-        except OSError:
-            return None
+            found = None if self.source == "-" or is_url(self.source) else os.stat(self.source)
+        except OSError:  # it is the reading's to say
+            return 0
+        return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
 
 
 def is_url(name: Any) -> bool:
-    """Whether a name is a URL."""
-    return isinstance(name, str) and "://" in name
+    """Whether a name is a URL that names no path."""
+    return isinstance(name, str) and is_remote(name)
 
 
 def modified(name: str) -> float | None:
@@ -69,30 +64,33 @@ def modified(name: str) -> float | None:
         return None
 
 
-def find_inputs(sources: Iterable[Any], *, without: Collection[Any] = ()) -> list[Input]:
+def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
     """Find all inputs.
 
     Args:
-        sources: files, folders (every file in them that looks like an export, hidden ones left out), globs (``**`` for
-            any folders), URLs (also with ``*`` or ending in ``/``), ``-``.
+        sources: files, folders (every file in them that looks like an export; hidden ones and links to folders are left
+            out), globs (``**`` for any folders; hidden ones and our own rejects are left out), URLs (also with ``*`` or
+            ending in ``/``), ``-``. One name alone is one source.
         without: folders and files that are left out where folders and globs are searched: what is written.
 
     Raises:
-        UsageError: a folder or glob holds no export.
+        UsageError: there is none, or a folder or glob holds no export.
         ReadError: a folder can't be read.
     """
     found: list[Input] = []
     left_out = {os.path.realpath(path) for path in without if isinstance(path, (str, os.PathLike)) and not is_url(path)}
-    for source in sources:
+    for source in [sources] if isinstance(sources, (str, os.PathLike)) else sources:
         if not isinstance(source, (str, os.PathLike)):
             raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
-        name = os.fspath(source)
+        name = local_path(os.fsdecode(source))
         before = len(found)
         found += _find(name, left_out)
         if len(found) == before:
             raise UsageError(
                 "no exports found", source=name, hint="folders are searched for .json, .ndjson and .jsonl files"
             )
+    if not found:
+        raise UsageError("expected at least one input, found none")
     return found
 
 
@@ -100,24 +98,31 @@ def _find(name: str, without: set[str]) -> Iterator[Input]:
     if name == "-":
         yield Input("-", "stdin", named=True)
     elif is_url(name):
-        if not _MAGIC.search(name) and not name.endswith("/"):
-            yield Input(name, name.rsplit("/", 1)[1].partition("?")[0], named=True)
-            return
         from exportstream import remote  # noqa: PLC0415 - an extra
 
-        yield from (Input(url, relative) for url, relative in remote.list_urls(name) if looks_like_export(relative))
+        named = not remote.is_pattern(name)
+        for url, relative in remote.list_urls(name):
+            if named or looks_like_export(relative):
+                yield Input(url, relative, named)
     elif os.path.isdir(name):
         yield from _walk(name, without)
     elif _MAGIC.search(name) and not os.path.lexists(name):
-        fixed = _fixed_part(name)
-        for path in sorted(glob.iglob(name, recursive=True)):
-            if os.path.isfile(path) and os.path.realpath(path) not in without:
-                yield Input(path, os.path.relpath(path, fixed) if fixed else path)
+        yield from _match(name, without)
     else:  # also where it is missing: that is the reading's to say
         yield Input(name, os.path.basename(name), named=True)
 
 
 def _walk(folder: str, without: set[str]) -> Iterator[Input]:
+    for place, files in _folders(folder, without):
+        for name in sorted(filter(looks_like_export, files)):
+            path = os.path.join(place, name)
+            if _is_input(path) and os.path.realpath(path) not in without:
+                yield Input(path, os.path.relpath(path, folder))
+
+
+def _folders(folder: str, without: set[str]) -> Iterator[tuple[str, list[str]]]:
+    """A folder and all folders in it with the names of their files, in order; hidden ones and links are not entered."""
+
     def fail(error: OSError) -> None:
         raise ReadError(error.strerror or str(error), source=error.filename) from error
 
@@ -127,12 +132,35 @@ def _walk(folder: str, without: set[str]) -> Iterator[Input]:
             for name in folders
             if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) not in without
         )
-        for name in sorted(filter(looks_like_export, files)):
-            path = os.path.join(place, name)
-            if os.path.realpath(path) not in without:
-                yield Input(path, os.path.relpath(path, folder))
+        yield place, files
 
 
-def _fixed_part(pattern: str) -> str:
-    """The folders of a glob before its first special character."""
-    return os.path.dirname(pattern[: _MAGIC.search(pattern).start()])  # type: ignore[union-attr]
+def _match(pattern: str, without: set[str]) -> Iterator[Input]:
+    fixed = os.path.dirname(pattern[: _MAGIC.search(pattern).start()])  # type: ignore[union-attr]
+    above = os.path.realpath(fixed)  # a folder left out counts below this one only, as where a folder is searched
+    below = tuple(os.path.join(path, "") for path in without if path.startswith(os.path.join(above, "")))
+    for path in sorted(set(_paths(pattern, without))):
+        real = os.path.realpath(path)
+        if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects(path):
+            yield Input(path, os.path.relpath(path, fixed or "."))
+
+
+def _paths(pattern: str, without: set[str]) -> Iterator[str]:
+    """What a glob matches; unlike that of `glob`, ``**`` does not follow links, so that a loop of them ends."""
+    stars = _ANY_FOLDERS.search(pattern)
+    if stars is None:
+        yield from glob.iglob(pattern)
+        return
+    before, rest = pattern[: stars.start()], pattern[stars.end() :] or "*"
+    for start in glob.iglob(before) if before else (".",):
+        for place, _ in _folders(start, without):
+            inner = os.path.normpath(place) if before else os.path.relpath(place)
+            yield from _paths(os.path.join("" if inner == "." else glob.escape(inner), rest), without)
+
+
+def _is_input(path: str) -> bool:
+    """Whether what was found is to be read: not a folder, and nothing that waits for a writer; also a link to nothing."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True

@@ -1,13 +1,13 @@
 """Jobs: conversions of one input each, run here or by the workers of any executor.
 
-Takes: jobs by number. Yields: the `Outcome` of each as it comes. Raises: nothing for what is wrong with one input.
-Holds: a future for each job.
+Takes: jobs by number. Yields: the `Outcome` of each as it comes, none for those that were cancelled. Raises: nothing
+for what is wrong with one input. Holds: a future for each job.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -25,20 +25,27 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
 _counter: Any = None  # in a worker process of ours: bytes that all of them have read
+_PATIENCE = 1.0  # seconds for the counter's lock: a worker that was killed may have held it
 _POLL = 0.2  # seconds between two looks at how far the workers are
 
 
 class Job(Struct):
-    """One input and its outputs."""
+    """One input and its outputs.
+
+    Attributes:
+        size: bytes of the input as stored, None where that is not known.
+        token: what makes it differ from every other one: Dask does not run again what it takes for the same.
+    """
 
     source: str
     outputs: list[Output]
     options: dict[str, Any]
     size: int | None = None
+    token: str = ""
 
 
 class Status(Struct):
-    """How far many conversions are: files and bytes, done and in all (None where it is not known), and failures."""
+    """How far many conversions are: files, and bytes read; both done and in all (None where that is not known); failures."""
 
     files: int
     bytes_total: int | None
@@ -50,16 +57,45 @@ class Status(Struct):
 Watch = Callable[[Status], None] | None
 
 
+class Reading:
+    """Counts what is read of one export after the other; `count` gets the bytes since the last time, as stored.
+
+    Attributes:
+        exports: how many exports there were; `bytes_read` of all of them.
+    """
+
+    def __init__(self, count: Callable[[int], None]) -> None:
+        self.exports = 0
+        self.bytes_read = 0
+        self._count = count
+        self._export: Export | None = None
+        self._before = 0
+
+    def __call__(self, export: Export) -> None:
+        """Take note of how far an export is."""
+        if export is not self._export:
+            self._export, self._before = export, self.bytes_read
+            self.exports += 1
+        self.up_to(self._before + export.bytes_read)
+
+    def up_to(self, bytes_read: int) -> None:
+        """Take note of how much was read of all of them."""
+        more, self.bytes_read = bytes_read - self.bytes_read, bytes_read
+        self._count(more)
+
+
 def count_bytes_in(counter: Any) -> None:
     """Add the bytes that this process reads to a counter shared with others."""
     global _counter  # noqa: PLW0603 - what a pool's initializer can set
     _counter = counter
 
 
-def _count_bytes(_export: Export, more: int) -> None:
-    if _counter is not None:
-        with _counter.get_lock():
-            _counter.value += more
+def _count_bytes(more: int) -> None:
+    if _counter is not None and _counter.get_lock().acquire(timeout=_PATIENCE):
+        try:
+            _counter.get_obj().value += more
+        finally:
+            _counter.get_lock().release()
 
 
 def run_job(job: Job) -> Outcome:
@@ -67,106 +103,131 @@ def run_job(job: Job) -> Outcome:
     return _run_here(job, _count_bytes)
 
 
-def _run_here(job: Job, follow: Callable[[Export, int], None]) -> Outcome:
-    read = 0
-
-    def progress(export: Export) -> None:
-        nonlocal read
-        follow(export, export.bytes_read - read)
-        read = export.bytes_read
-
+def _run_here(job: Job, count: Callable[[int], None]) -> Outcome:
+    reading = Reading(count)
     try:
-        done = convert_to([job.source], job.outputs, progress=progress, **job.options)
+        done = convert_to([job.source], job.outputs, progress=reading, **job.options)
     except ExportstreamError as error:
         return Outcome(job.source, "failed", error=str(error))
+    reading.up_to(done.bytes_read)
     return Outcome(job.source, "converted", report=done)
-
-
-class Follow:
-    """Adds up the bytes of one export after the other."""
-
-    def __init__(self, status: Status, watch: Watch) -> None:
-        self._status = status
-        self._watch = watch
-        self._export: Export | None = None
-        self._before = 0
-
-    def __call__(self, export: Export, _more: int = 0) -> None:
-        """Take note of how far the export is."""
-        status = self._status
-        if export is not self._export:
-            self._export, self._before = export, status.bytes_done
-        status.bytes_done = self._before + export.bytes_read
-        if self._watch is not None:
-            self._watch(status)
 
 
 def run_jobs(
     todo: dict[int, Job], executor: Executor | None, status: Status, watch: Watch, *, fail_fast: bool
 ) -> Iterator[tuple[int, Outcome]]:
-    """Run the jobs, and yield the outcome of each as it comes."""
-    follow = Follow(status, watch)
-    outcomes = _one_by_one(todo, follow) if executor is None else _through(executor, todo, status, watch)
+    """Run the jobs, and yield the outcome of each as it comes.
+
+    With `fail_fast` what has not begun is cancelled after the first failure; what has begun is waited for. A cluster does
+    not tell the two apart: there an output may still appear, whole.
+    """
+    if executor is None:
+        outcomes = _one_by_one(todo, status, watch, fail_fast=fail_fast)
+    else:
+        outcomes = _through(executor, todo, status, watch, fail_fast=fail_fast)
     for number, outcome in outcomes:
         status.files_done += 1
         status.failed += outcome.status == "failed"
         yield number, outcome
         if watch is not None:
             watch(status)
+
+
+def counting(status: Status, watch: Watch) -> Callable[[int], None]:
+    """A function that takes note of bytes read."""
+
+    def count(more: int) -> None:
+        status.bytes_done += more
+        if watch is not None:
+            watch(status)
+
+    return count
+
+
+def _one_by_one(todo: dict[int, Job], status: Status, watch: Watch, *, fail_fast: bool) -> Iterator[tuple[int, Outcome]]:
+    for number, job in todo.items():
+        outcome = _run_here(job, counting(status, watch))
+        yield number, outcome
         if fail_fast and outcome.status == "failed":
             return
 
 
-def _one_by_one(todo: dict[int, Job], follow: Follow) -> Iterator[tuple[int, Outcome]]:
-    for number, job in todo.items():
-        yield number, _run_here(job, follow)
-
-
-def _through(executor: Executor, todo: dict[int, Job], status: Status, watch: Watch) -> Iterator[tuple[int, Outcome]]:
+def _through(
+    executor: Executor, todo: dict[int, Job], status: Status, watch: Watch, *, fail_fast: bool
+) -> Iterator[tuple[int, Outcome]]:
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
     elsewhere = not isinstance(executor, (ProcessPoolExecutor, ThreadPoolExecutor))  # with a working folder of its own
     futures: dict[Future[Outcome], int] = {}
     finished: SimpleQueue[Future[Outcome]] = SimpleQueue()  # waiting for a thousand futures looks at each, every time
+    ours = hasattr(executor, "bytes_read")  # a pool that counts for itself, and ends by itself
+    before = getattr(executor, "bytes_read", 0)
+    stopped = False
     try:
         for number, job in todo.items():
             if job.source != "-":
-                future = executor.submit(run_job, _absolute(job) if elsewhere else job)
-                futures[future] = number
-                future.add_done_callback(finished.put)
+                futures[_submit(executor, _absolute(job) if elsewhere else job)] = number
+        for future in futures:
+            future.add_done_callback(finished.put)
         for number, job in todo.items():
-            if job.source == "-":  # it is this process's
-                yield number, run_job(job)
+            if job.source == "-" and not stopped:  # it is this process's
+                outcome = run_job(job)
+                stopped = fail_fast and outcome.status == "failed" and _cancel(futures)
+                yield number, outcome
         left = len(futures)
         while left:
             with suppress(Empty):
                 future = finished.get(timeout=_POLL)
                 left -= 1
+                if stopped and future.cancelled():
+                    continue
                 outcome = _result(future, todo[futures[future]])
-                if not hasattr(executor, "bytes_read") and outcome.report is not None:
+                if not ours and outcome.report is not None:
                     status.bytes_done += outcome.report.bytes_read
+                stopped = stopped or (fail_fast and outcome.status == "failed" and _cancel(futures))
                 yield futures[future], outcome
-            status.bytes_done = getattr(executor, "bytes_read", status.bytes_done)
+            status.bytes_done = getattr(executor, "bytes_read", before + status.bytes_done) - before
             if watch is not None:
                 watch(status)
     finally:
-        for future in futures:
-            future.cancel()
+        if not ours:
+            _cancel(futures)
+
+
+def _submit(executor: Executor, job: Job) -> Future[Outcome]:
+    try:
+        return executor.submit(run_job, job)
+    except RuntimeError as error:  # a pool whose worker has died takes no more
+        from concurrent.futures import Future  # noqa: PLC0415 - slow to import
+
+        refused: Future[Outcome] = Future()
+        refused.set_exception(error)
+        return refused
+
+
+def _cancel(futures: Iterable[Future[Outcome]]) -> bool:
+    """Cancel what has not begun; always true."""
+    for future in futures:
+        future.cancel()
+    return True
 
 
 def _result(future: Future[Outcome], job: Job) -> Outcome:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    # Not one of ours: the worker died, or the executor could not reach it.
-    return Outcome(job.source, "failed", error=f"{job.source}: its worker failed: {type(error).__name__}: {error}")
+    try:
+        outcome = future.result()
+        return Outcome(job.source, outcome.status, outcome.report, outcome.error)  # a cluster has the absolute name
+    except Exception as error:  # noqa: BLE001 - not one of ours: the worker died, or can't be reached
+        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return Outcome(
+            job.source, "failed", error=f"{job.source}: its worker failed: {words}; --update goes on where it was"
+        )
 
 
 def _absolute(job: Job) -> Job:
     outputs = [
         Output(_absolute_name(output.target), output.format, output.compression, output.tables) for output in job.outputs
     ]
-    return Job(_absolute_name(job.source), outputs, job.options, job.size)
+    return Job(_absolute_name(job.source), outputs, job.options, job.size, os.urandom(8).hex())
 
 
 def _absolute_name(name: str) -> str:

@@ -12,14 +12,25 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from exportstream.backends import local_path
 from exportstream.convert import convert_to
 from exportstream.encode import to_json
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.export import Export
-from exportstream.inputs import Input, find_inputs, is_url, modified
-from exportstream.jobs import Follow, Job, Status, Watch, run_jobs
-from exportstream.outputs import Output, Wanted, decide_in_folder, decide_outputs
-from exportstream.report import ManyReport, Outcome
+from exportstream.inputs import Input, find_inputs
+from exportstream.jobs import Job, Reading, Status, Watch, counting, run_jobs
+from exportstream.outputs import Output, Wanted, decide_outputs, refuse_same_files, rejects_name
+from exportstream.plan import (
+    is_current,
+    make_folders,
+    names_of,
+    plan_jobs,
+    refuse_existing,
+    refuse_shared,
+    total_size,
+    try_options,
+)
+from exportstream.report import ManyReport, Outcome, Report
 from exportstream.sink import open_sink
 
 if TYPE_CHECKING:
@@ -54,7 +65,7 @@ def convert_many(
         table: see `convert`.
         force: replace outputs that exist.
         update: skip inputs whose outputs are newer than they are, and replace older ones.
-        fail_fast: after the first failure, cancel what has not begun.
+        fail_fast: after the first failure, cancel what has not begun; a cluster may still finish what it has begun.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
         **options: as of `convert`.
@@ -67,13 +78,18 @@ def convert_many(
         ReadError, WriteError: a folder can't be read or made, or the report can't be written.
     """
     started = time.monotonic()
-    folder = os.fspath(target_dir)
+    folder = local_path(os.fsdecode(target_dir))
+    if folder in ("", "-"):
+        raise UsageError(f"expected a folder for the outputs, found {folder!r}", hint="name one, such as rows/")
     wanted = Wanted.of(format, compression, table)
     rejects = options.get("rejects")
     if isinstance(rejects, (str, os.PathLike)):
         raise UsageError("--rejects FILE goes with one output only", hint="leave it out: each output gets its own")
-    jobs = _plan(find_inputs(sources, without=[folder, report]), folder, wanted, options)
-    _refuse_shared(jobs)
+    if rejects is not None and executor is not None:
+        raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+    jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, wanted, options)
+    refuse_shared(jobs, report)
+    try_options(jobs[0].outputs if jobs else [], options)
     done = ManyReport(source=f"{len(jobs):,} inputs")
     outcomes: dict[int, Outcome] = {}
     todo: dict[int, Job] = {}
@@ -83,20 +99,20 @@ def convert_many(
         else:
             todo[number] = job
     if not force and not update:
-        _refuse_existing(list(todo.values()))
+        refuse_existing([name for job in todo.values() for name in names_of(job)], report)
     for job in todo.values():
         # What stands there now was looked at above; a job that an executor gives to a second worker, since the first one
         # died, may find its own output there.
         job.options = {**job.options, "force": force or update or executor is not None}
-    _make_folders(todo.values())
+    make_folders(todo.values())
     report_sink = None if report is None else open_sink(report, compression="none", force=force or update)
     try:
-        status = Status(len(todo), _total_size(todo.values()))
-        for number, outcome in run_jobs(todo, executor, status, progress, fail_fast=fail_fast):
-            outcomes[number] = outcome
+        status = Status(len(todo), total_size(todo.values()))
+        outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
+        done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
+        for outcome in done.outcomes:  # in their order, whichever came first
             if outcome.report is not None:
                 done.merge(outcome.report)
-        done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
         done.seconds = time.monotonic() - started
         if report_sink is not None:
             report_sink.write(to_json(done.as_dict(), indent=2) + b"\n")
@@ -121,7 +137,7 @@ def merge_many(
 ) -> ManyReport:
     """Convert many exports into one output, in the given order.
 
-    A row that is written can't be taken back, so each input is read once before its first row is written, and left out if
+    A row that is written can't be taken back, so each input is read once before the first row is written, and left out if
     it fails; with `fail_fast`, and for ``-``, it is read once only, and a failure leaves no output at all.
 
     Args:
@@ -136,46 +152,42 @@ def merge_many(
         **options: as of `convert`.
 
     Returns:
-        The outcome of each input, and the sums over those in the output.
+        The outcome of each input, and the sums over those in the output. Where all inputs fail there is no output.
 
     Raises:
-        InputError, ReadError: with `fail_fast`, or where no input is left.
+        InputError, ReadError: with `fail_fast` or from ``-``.
         UsageError, WriteError: as of `convert`.
     """
     started = time.monotonic()
     outputs = decide_outputs("-", target, Wanted.of(format, compression, table))
-    inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, options.get("rejects")])
-    passes = 1 if fail_fast else 2
-    total = _total_size(inputs)
-    status = Status(len(inputs), None if total is None else total * passes)
-    follow = Follow(status, progress)
-    outcomes = []
-    good = []
-    reading = {
-        name: options[name] for name in ("on_error", "keep_partial", "max_message_size", "max_window") if name in options
-    }
-    first_error: ExportstreamError | None = None
-    for found in inputs:
-        try:
-            if not fail_fast and found.source != "-":
-                with Export(found.source, **reading) as export:
-                    for _ in export.batches():
-                        follow(export)
-        except ExportstreamError as error:
-            first_error = first_error or error
-            status.failed += 1
-            outcomes.append(Outcome(found.source, "failed", error=str(error)))
-        else:
-            good.append(found.source)
-            outcomes.append(Outcome(found.source, "converted"))
-    if first_error is not None and not good:
-        raise first_error
+    rejects, force = options.get("rejects"), bool(options.get("force"))
+    inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects])
+    if options.get("on_error") == "skip" and rejects is None:
+        options["rejects"] = rejects = rejects_name(outputs[0].target, inputs[0].source)
+    written = [output.target for output in outputs]
+    refuse_same_files(
+        [
+            *(("input", found.source) for found in inputs),
+            *(("output", name) for name in written),
+            ("rejects", rejects),
+            ("report", report),
+        ]
+    )
+    try_options(outputs, options)
+    if not force:
+        refuse_existing([*written, rejects], report)
+    status = Status(len(inputs), total_size(inputs))
+    outcomes = [Outcome(found.source, "converted") for found in inputs]
+    if not fail_fast:
+        _read_first(inputs, outcomes, status, progress, options)
+    good = [outcome.source for outcome in outcomes if outcome.status == "converted"]
     done = ManyReport(source=f"{len(inputs):,} inputs", outcomes=outcomes)
-    report_sink = None if report is None else open_sink(report, compression="none", force=bool(options.get("force")))
+    report_sink = None if report is None else open_sink(report, compression="none", force=force)
     try:
-        merged = convert_to(good, outputs, progress=follow, **options)
-        done.merge(merged)
-        done.outputs, done.rejects = merged.outputs, merged.rejects
+        if good:
+            merged = _merge(good, outputs, status, progress, options)
+            done.merge(merged)
+            done.outputs, done.rejects = merged.outputs, merged.rejects
         done.seconds = time.monotonic() - started
         if report_sink is not None:
             report_sink.write(to_json(done.as_dict(), indent=2) + b"\n")
@@ -186,72 +198,38 @@ def merge_many(
     return done
 
 
-def is_current(source: str, outputs: Iterable[Output]) -> bool:
-    """Whether all outputs of an input are there (so they are whole) and newer than the input."""
-    changed = modified(source) if source != "-" else None
-    written = [modified(output.target) for output in outputs]
-    return changed is not None and all(when is not None and when > changed for when in written)
-
-
-def _total_size(items: Iterable[Job | Input]) -> int | None:
-    sizes = [item.size for item in items]
-    return None if None in sizes else sum(size for size in sizes if size is not None)
-
-
-def _plan(inputs: list[Input], folder: str, wanted: Wanted, options: dict[str, Any]) -> list[Job]:
-    """A job for each input, but for those found among the inputs that are the outputs of others."""
-    jobs = [(Job(one.source, decide_in_folder(folder, one.relative, wanted), options, one.size), one) for one in inputs]
-    writers: dict[str, set[str]] = {}
-    for job, _ in jobs:
-        for output in job.outputs:
-            writers.setdefault(_key(output.target), set()).add(job.source)
-    return [job for job, one in jobs if one.named or not writers.get(_key(one.source), set()) - {one.source}]
-
-
-def _refuse_shared(jobs: list[Job]) -> None:
-    """Refuse two inputs that would write one output, and an output that is an input."""
-    inputs = {_key(job.source): job.source for job in jobs}
-    writers: dict[str, str] = {}
-    for job in jobs:
-        for output in job.outputs:
-            key = _key(output.target)
-            if key in writers:
-                raise UsageError(
-                    f"two inputs would write it: {writers[key]} and {job.source}",
-                    source=output.target,
-                    hint="convert them into different folders, or rename one",
-                )
-            if key in inputs:
-                raise UsageError("the output is an input", source=output.target, hint="choose another folder")
-            writers[key] = job.source
-
-
-def _key(name: str) -> str:
-    return name if name == "-" or is_url(name) else os.path.realpath(name)
-
-
-def _refuse_existing(jobs: list[Job]) -> None:
-    found = [output.target for job in jobs for output in job.outputs if _exists(output.target)]
-    if found:
-        more = f", and {len(found) - 1:,} more outputs" if len(found) > 1 else ""
-        raise UsageError(
-            f"the output exists{more}", source=found[0], hint="replace with --force, or go on where it was with --update"
-        )
-
-
-def _exists(name: str) -> bool:
-    if is_url(name):
-        from exportstream import remote  # noqa: PLC0415 - an extra
-
-        return remote.exists(name)
-    return os.path.lexists(name)
-
-
-def _make_folders(jobs: Iterable[Job]) -> None:
-    for folder in {os.path.dirname(output.target) for job in jobs for output in job.outputs if not is_url(output.target)}:
+def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, watch: Watch, options: dict[str, Any]) -> None:
+    """Read each input to its end, and take note of those that fail."""
+    how = {name: options[name] for name in ("on_error", "keep_partial", "max_message_size", "max_window") if name in options}
+    if status.bytes_total is not None:
+        status.bytes_total *= 2
+    reading = Reading(counting(status, watch))
+    for number, found in enumerate(inputs):
+        if found.source == "-":
+            continue
         try:
-            os.makedirs(folder or ".", exist_ok=True)
-        except OSError as error:
-            from exportstream.files import write_error  # noqa: PLC0415
+            with Export(found.source, **how) as export:
+                for _ in export.batches():
+                    reading(export)
+                reading(export)
+        except ExportstreamError as error:
+            outcomes[number] = Outcome(found.source, "failed", error=str(error))
+            status.failed += 1
+            status.files_done += 1
+    if status.bytes_total is not None:  # what failed is not read again, nor to its end
+        good = zip(inputs, outcomes, strict=True)
+        status.bytes_total = status.bytes_done + sum(found.size or 0 for found, one in good if one.status == "converted")
 
-            raise write_error(error, folder) from error
+
+def _merge(sources: list[str], outputs: list[Output], status: Status, watch: Watch, options: dict[str, Any]) -> Report:
+    reading = Reading(counting(status, watch))
+    before = status.files_done
+
+    def follow(export: Export) -> None:
+        reading(export)
+        status.files_done = before + reading.exports - 1
+
+    done = convert_to(sources, outputs, progress=follow, **options)
+    status.files_done = status.files
+    reading.up_to(done.bytes_read)
+    return done

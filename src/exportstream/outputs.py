@@ -159,11 +159,21 @@ def strip_suffixes(path: str) -> str:
 
 
 def looks_like_export(name: str) -> bool:
-    """Whether a file found in a folder is taken for an export: by its suffixes, and not our own rejects."""
-    plain = name.lower()
+    """Whether a file found in a folder is taken for an export: by its suffixes, not hidden, and not our own rejects."""
+    plain = _without_compression(name)
+    return plain.endswith((".json", ".ndjson", ".jsonl")) and not plain.startswith(".") and not is_rejects(name)
+
+
+def is_rejects(name: str) -> bool:
+    """Whether a file is called as our own rejects are."""
+    return _without_compression(name).endswith(_REJECTS)
+
+
+def _without_compression(name: str) -> str:
+    plain = os.path.basename(name).lower()
     while os.path.splitext(plain)[1] in (".zst", ".zstd", ".gz", ".bz2", ".xz"):
         plain = os.path.splitext(plain)[0]
-    return plain.endswith((".json", ".ndjson", ".jsonl")) and not plain.startswith(".") and not plain.endswith(_REJECTS)
+    return plain
 
 
 def rejects_name(target: Any, source: Any) -> str:

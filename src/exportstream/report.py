@@ -194,7 +194,7 @@ class ManyReport(Report):
         for outcome in self.outcomes:
             found: dict[str, Any] = {"source": printable(outcome.source, _LONG_NAME), "status": outcome.status}
             if outcome.error is not None:
-                found["error"] = outcome.error
+                found["error"] = printable(outcome.error, _LONG_NAME)
             if outcome.report is not None:
                 found |= outcome.report.as_dict()
             inputs.append(found)
