@@ -124,7 +124,7 @@ def said(done: subprocess.CompletedProcess[bytes]) -> list[str]:
     return done.stderr.decode().splitlines()
 
 
-def start(*arguments: object, cwd: Path, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+def start(*arguments: object, cwd: Path, before: Sequence[str] = (), **options: str) -> subprocess.Popen[bytes]:
     """Start the command in a session and process group of its own; `before` is a command that starts it."""
     return subprocess.Popen(
         [*before, *COMMAND, *map(str, arguments)],
@@ -132,7 +132,8 @@ def start(*arguments: object, cwd: Path, before: Sequence[str] = ()) -> subproce
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
+        # Where a process is killed its files stay; a file that was just being opened when a signal came is not closed.
+        env=ENVIRONMENT | {"TMPDIR": str(cwd.parent), "PYTHONWARNINGS": "error,ignore::ResourceWarning"} | options,
         start_new_session=True,
     )
 

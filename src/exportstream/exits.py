@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -102,4 +103,5 @@ def _die(number: int) -> None:
     """End the way the signal would have ended us, so that the caller sees it."""
     remove_temporary_files()
     signal.signal(number, signal.SIG_DFL)
+    atexit._run_exitfuncs()  # noqa: SLF001 - a signal passes over them, and worker processes have a folder in /tmp
     os.kill(os.getpid(), number)
