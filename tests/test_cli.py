@@ -977,3 +977,13 @@ def test_a_window_that_is_too_large_is_an_option(folder: Path) -> None:
     done = run("convert", "-", cwd=folder, data=data)
     assert (done.returncode, b"--max-window" in done.stderr) == (3, True)
     assert len(lines(run("convert", "-", "--max-window", "256MiB", cwd=folder, data=data).stdout)) == 6
+
+
+@pytest.mark.parametrize("table", ["messages", "tool-calls", "sessions"])
+@pytest.mark.parametrize("keys", ["camel", "snake"])
+def test_our_own_output_is_told_from_an_export(folder: Path, table: str, keys: str) -> None:
+    """Rows given as an input are refused with a hint at what they are."""
+    run("convert", "session.json", "-o", "rows.ndjson", "--table", table, "--keys", keys, cwd=folder)
+    done = run("convert", "rows.ndjson", "-o", "again.ndjson", cwd=folder)
+    assert done.returncode == 3
+    assert "it looks like an output of exportstream" in done.stderr.decode()

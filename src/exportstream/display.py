@@ -111,7 +111,7 @@ def print_warnings(source: str, notes: Notes) -> None:
     if notes.rejected:
         lines.append(f"{notes.rejected:,} messages were rejected")
     for line in lines:
-        click.echo(f"exportstream: {source}: warning: {line}", err=True)
+        click.echo(f"exportstream: {printable(source, 4096)}: warning: {line}", err=True)
 
 
 def print_summary(report: Report) -> None:
@@ -125,8 +125,8 @@ def print_summary(report: Report) -> None:
         if report.rejected
         else ""
     )
-    targets = " and ".join(output.target for output in report.outputs)
-    what = report.source
+    targets = " and ".join(printable(output.target, 4096) for output in report.outputs)
+    what = printable(report.source, 4096)
     if isinstance(report, ManyReport):
         others = {"skipped": "up to date", "failed": "failed", "cancelled": "not begun"}
         counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
@@ -142,10 +142,11 @@ def print_summary(report: Report) -> None:
 
 def print_outcome(report: Report) -> int:
     """Print what went wrong, on standard error, and return the exit code."""
-    if report.partial:
-        click.echo(
-            f"exportstream: {report.source}: the input is cut; kept the {report.messages:,} complete messages", err=True
-        )
+    parts = [outcome.report for outcome in report.outcomes if outcome.report] if isinstance(report, ManyReport) else []
+    for part in parts or [report]:
+        if part.partial:
+            kept = f"kept the {part.messages:,} complete messages"
+            click.echo(f"exportstream: {printable(part.source, 4096)}: the input is cut; {kept}", err=True)
     failed = report.failed if isinstance(report, ManyReport) else []
     for outcome in failed:
         click.echo(f"exportstream: {outcome.error}", err=True)

@@ -102,7 +102,7 @@ class ExportstreamError(Exception):
         return ", ".join(parts)
 
     def __str__(self) -> str:
-        text = f"{self.source}: {self.what}" if self.source is not None else self.what
+        text = f"{printable(self.source, 4096)}: {self.what}" if self.source is not None else self.what
         if where := self.where:
             text += f" ({where})"
         if self.hint is not None:

@@ -35,6 +35,7 @@ from exportstream.guard import Guard
 Event = tuple[Any, ...]
 
 _NOT_OF_A_WRAPPER = frozenset({"id", "title", "messages", "result"})
+_OF_A_ROW = frozenset({"messageIndex", "message_index", "countedMessages", "counted_messages"})
 _NO_SESSION = "expected a session object with `messages`"
 _EMPTY = f"{_NO_SESSION}, found an empty object, an empty array or a single value"
 
@@ -154,7 +155,9 @@ class _Envelope(str):
 
     def _end(self) -> None:
         if "messages" not in self.keys:
-            raise NotAnExportError(f"{_NO_SESSION}, found an object with {_listed(self.keys)}")
+            ours = not _OF_A_ROW.isdisjoint(self.keys)
+            hint = "it looks like an output of exportstream: give it the export" if ours else None
+            raise NotAnExportError(f"{_NO_SESSION}, found an object with {_listed(self.keys)}", hint=hint)
         self.keys.clear()
         self.opened = self.wrapped = False
         self.log.append(("end",))
