@@ -244,7 +244,7 @@ def test_an_error_is_one_line_with_its_place(folder: Path) -> None:
     assert done.returncode == 3
     assert re.fullmatch(
         r"exportstream: cut\.json: .*input ends.*message 2 \(session 5f9a2d10-0001, message 2, "
-        r"last complete id 7b0f3c1e-0002, (near )?byte [\d,]+\); --keep-partial .*\n",
+        r"last complete id 7b0f3c1e-0002, (near )?byte [\d,]+\); convert --keep-partial .*\n",
         done.stderr.decode(),
     )
     assert names(folder) == ["cut.json", "session.json"]
@@ -987,3 +987,56 @@ def test_our_own_output_is_told_from_an_export(folder: Path, table: str, keys: s
     done = run("convert", "rows.ndjson", "-o", "again.ndjson", cwd=folder)
     assert done.returncode == 3
     assert "it looks like an output of exportstream" in done.stderr.decode()
+
+
+def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> None:
+    """Standard output is a JSON document with the error in it."""
+    (folder / "two.json").write_bytes(SAMPLE.read_bytes() + SAMPLE.read_bytes()[:-20])
+    done = run("check", "two.json", "--json", cwd=folder)
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert (found["sessionCount"], len(found["sessions"])) == (1, 1)
+    assert "two.json: the input ends" in found["error"]
+    assert found["error"] in done.stderr.decode()
+
+
+def test_rejects_of_an_earlier_run_go_with_the_output_they_belonged_to(folder: Path) -> None:
+    """Replacing an output replaces its rejects, or removes them where there are none any more."""
+    good = SAMPLE.read_bytes()
+    (folder / "in.json").write_bytes(good.replace(b'"role":"user"', b'"role":5', 1))
+    assert run("convert", "in.json", "-o", "out.csv", "--on-error", "skip", cwd=folder).returncode == 5
+    assert len((folder / "out.rejects.ndjson").read_bytes().splitlines()) == 1
+    (folder / "in.json").write_bytes(good)
+    assert run("convert", "in.json", "-o", "out.csv", "--on-error", "skip", "--force", cwd=folder).returncode == 0
+    assert not (folder / "out.rejects.ndjson").exists()
+
+
+@pytest.mark.parametrize("columns", ["20", "60"])
+def test_totals_are_never_cut(folder: Path, columns: str) -> None:
+    """Where standard output is no terminal, figures and dates stand there in full, however narrow a terminal would be."""
+    done = subprocess.run(
+        [*COMMAND, "totals", "session.json"],
+        cwd=folder,
+        env=ENVIRONMENT | {"COLUMNS": columns},
+        capture_output=True,
+        check=True,
+    )
+    assert "…" not in done.stdout.decode()
+    assert done.stdout.count(b"2025-10-03T10:00") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["-o", "no/out.csv"], 4, "no/out.csv: its folder does not exist; make the folder first"),
+        (["-o", "sub"], 2, "the output is a folder; name a file in it, or end it in /"),
+        (["--rejects", "r.ndjson"], 2, "--rejects goes with --on-error skip"),
+        (["--max-message-size", "10"], 3, "--max-message-size"),
+    ],
+)
+def test_what_to_do_next_is_said(folder: Path, arguments: list[str], code: int, text: str) -> None:
+    """Errors name the step that helps."""
+    (folder / "sub").mkdir()
+    done = run("convert", "session.json", *arguments, cwd=folder)
+    assert (done.returncode, text in done.stderr.decode()) == (code, True), done.stderr
+    assert sorted(os.listdir(folder)) == ["session.json", "sub"]

@@ -54,8 +54,8 @@ def test_what_is_named_is_taken(folder: Path) -> None:
 
 
 def test_the_given_order_is_kept(folder: Path) -> None:
-    """Sources come in the order they are given, also one that comes twice."""
-    assert found("c", "a.json", "B", "a.json") == ["z.ndjson", "d/y.jsonl", "a.json", "x.json.gz", "a.json"]
+    """Sources come in the order they are given."""
+    assert found("c", "a.json", "B") == ["z.ndjson", "d/y.jsonl", "a.json", "x.json.gz"]
 
 
 def test_one_name_is_one_source(folder: Path) -> None:
@@ -118,14 +118,17 @@ def test_globs_that_go_up(folder: Path) -> None:
 
 @pytest.mark.parametrize("pattern", [".", "**/*", "**"])
 def test_loops_of_links_end(folder: Path, pattern: str) -> None:
-    """Links to folders are not followed, so that each file comes once; links to files are inputs like others."""
+    """Links to folders are not followed, so that each file comes once; nor a file again by a link to it."""
     before = found(pattern)
     os.symlink("..", folder / "c" / "up")
     os.symlink(".", folder / "self")
     os.symlink(folder / "c", folder / "other")
     assert found(pattern) == before
     os.symlink("a.json", folder / "link.json")
-    assert set(found(pattern)) == {*before, "link.json"}
+    assert found(pattern) == before
+    os.symlink(folder / "../outside.json", folder / "link2.json")
+    put(folder, "../outside.json")
+    assert set(found(pattern)) == {*before, "link2.json"}
 
 
 @pytest.mark.parametrize("pattern", [".", "*.json"])
@@ -236,3 +239,17 @@ def test_sizes(folder: Path) -> None:
     assert find_inputs(["-"])[0].size is None
     os.mkfifo(folder / "pipe")
     assert find_inputs(["pipe"])[0].size is None
+
+
+def test_what_is_named_twice_is_taken_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is found again under any of its names is one input, called as where it was named itself."""
+    put(tmp_path, "in/a.json", "in/b.json", "in/sub/c.json")
+    (tmp_path / "link.json").symlink_to("in/a.json")
+    monkeypatch.chdir(tmp_path)
+    found = find_inputs(["in", "in/sub", "./in", "in/a.json", "link.json", "in/*.json", "-", "-"])
+    assert [(one.source, one.relative) for one in found] == [
+        ("in/a.json", "a.json"),
+        ("in/b.json", "b.json"),
+        ("in/sub/c.json", "sub/c.json"),
+        ("-", "stdin"),
+    ]

@@ -244,9 +244,7 @@ def refused(folder: Path, match: str, *arguments: Any, **options: Any) -> None:
     assert not (folder / "rows").exists()
 
 
-@pytest.mark.parametrize(
-    "names", [["a/x.json", "b/x.json"], ["a/x.json", "a/x.json"], ["x.json", "x.json.gz"], ["x.ndjson", "x.JSON"]]
-)
+@pytest.mark.parametrize("names", [["a/x.json", "b/x.json"], ["x.json", "x.json.gz"], ["x.ndjson", "x.JSON"]])
 def test_two_inputs_for_one_output_are_refused(folder: Path, names: list[str]) -> None:
     """Inputs that would write one output are refused before any work, whatever the options."""
     put(folder, *names, "other.json")
@@ -798,3 +796,12 @@ def test_relative_names_survive_a_change_of_folder(folder: Path) -> None:
     assert outcomes(done) == {"a.json": "converted", "missing.json": "failed"}
     with pytest.raises(ReadError):
         merge_many(["missing.json"], "x.ndjson", fail_fast=True)
+
+
+def test_a_file_name_is_no_folder(tmp_path: Path) -> None:
+    """A name that says a format is not made a folder by mistake; with a slash at its end it is meant."""
+    put(tmp_path, "in/a.json")
+    with pytest.raises(UsageError, match=r"the name of a file: .*out\.csv"):
+        convert_many(tmp_path / "in", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+    assert convert_many(tmp_path / "in", f"{tmp_path}/out.csv/").count("converted") == 1

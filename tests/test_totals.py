@@ -185,3 +185,27 @@ def test_dedupe_counts_each_id_of_a_session_once() -> None:
     assert dedupe.new_messages(messages) == [messages[0], *messages[2:]]
     assert dedupe.is_new(Session(id="s"))
     assert not dedupe.is_new(Session(id="s"))
+
+
+def test_differences_only_where_every_session_says_both() -> None:
+    """A session whose messages carry no figure can't be compared, nor can the sum it is in."""
+    told = Session(id="a", title="", prompt_tokens=10, completion_tokens=5, cost=Decimal(2))
+    silent = Session(id="b", title="", prompt_tokens=10, completion_tokens=5, cost=Decimal(2))
+    carrying = message(input_tokens=9, output_tokens=5, cost=Decimal(1))
+    one, other = Totals(), Totals()
+    one.add(carrying)
+    one.add(told)
+    assert one.differences() == {"promptTokens": (10, 9), "cost": (2, 1)}
+    other.add(message())
+    other.add(silent)
+    assert other.differences() == {}
+    together = Totals()
+    for item in (carrying, told, message(), silent):
+        together.add(item)
+    one.merge(other)
+    assert one == together
+    assert one.differences() == {}
+    again = Totals()
+    for item in (carrying, told, carrying, told):
+        again.add(item)
+    assert again.differences() == {"promptTokens": (20, 18), "cost": (4, 2)}

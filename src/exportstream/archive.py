@@ -12,7 +12,7 @@ import click
 import exportstream
 from exportstream.display import ManyProgress
 from exportstream.errors import MissingExtraError, UsageError
-from exportstream.exits import ignore_signals
+from exportstream.exits import Terminated, ignore_signals
 from exportstream.inputs import find_inputs
 from exportstream.outputs import Wanted, decide_outputs, looks_like_file
 from exportstream.plan import is_current
@@ -55,16 +55,28 @@ def convert_inputs(
     with ExitStack() as stack:
         progress = stack.enter_context(ManyProgress(enabled=not quiet))
         if merge:
-            if update or dask is not None:
-                raise UsageError(f"{'--update' if update else '--dask'} does not go with --merge", hint="leave one out")
+            for option, given in (("--update", update), ("--dask", dask is not None)):
+                if given:
+                    raise UsageError(f"{option} does not go with --merge", hint="leave one out")
             done = exportstream.merge_many(inputs, output, fail_fast=fail_fast, progress=progress.update, **options)
         else:
+            stack.enter_context(_goes_on())
             executor = stack.enter_context(_executor(inputs, jobs, dask))
             done = exportstream.convert_many(
                 inputs, output, executor=executor, update=update, fail_fast=fail_fast, progress=progress.update, **options
             )
         ignore_signals()
     return done
+
+
+@contextmanager
+def _goes_on() -> Iterator[None]:
+    """Say what to do where a signal ends the work."""
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated):
+        click.echo("exportstream: interrupted; the same with --update goes on where it was", err=True)
+        raise
 
 
 def refresh(source: str, output: str | None, options: dict[str, Any], *, quiet: bool) -> bool:
@@ -80,6 +92,8 @@ def refresh(source: str, output: str | None, options: dict[str, Any], *, quiet: 
 
 @contextmanager
 def _executor(inputs: tuple[str, ...], jobs: int | None, dask: str | None) -> Iterator[Any]:
+    if dask is not None and jobs is not None:
+        raise UsageError("--jobs does not go with --dask", hint="the cluster has the workers it has")
     if dask is not None:
         with _client(dask) as client, client.get_executor(pure=False) as executor:
             yield executor

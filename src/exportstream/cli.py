@@ -11,7 +11,17 @@ import click
 
 import exportstream
 from exportstream.archive import convert_inputs, is_many, refresh
-from exportstream.display import Progress, json_text, print_check, print_outcome, print_summary, print_totals, print_warnings
+from exportstream.display import (
+    Progress,
+    json_text,
+    print_all_warnings,
+    print_check,
+    print_outcome,
+    print_summary,
+    print_totals,
+    print_warnings,
+)
+from exportstream.errors import ExportstreamError, printable
 from exportstream.exits import PipeClosed, ignore_signals, raise_on_signals, run
 from exportstream.options import (
     debug_flag,
@@ -62,11 +72,14 @@ def convert_command(
     debug: bool,
     **options: Any,
 ) -> None:
-    """Convert INPUT (a file, or - for standard input) into compressed NDJSON, CSV, Parquet or SQLite.
+    """Convert exports into compressed NDJSON, CSV, Parquet or SQLite.
 
-    OUTPUT's suffixes decide: .ndjson, .jsonl or .csv, then .zst or .gz; .parquet; .db. It appears under its name only when
-    it is whole. Several INPUTs, folders and globs go into a folder, one output each; with --merge into one output.
-    Inputs and outputs may be URLs (with the extra remote).
+    INPUT is a file, - for standard input, a folder, a glob in quotes, or a URL (with the extra remote). OUTPUT's suffixes
+    decide: .ndjson, .jsonl or .csv, then .zst or .gz; .parquet; .db. It appears under its name only when it is whole.
+
+    Several INPUTs, folders and globs go into a folder, one output each, or with --merge into one output. Folders are
+    searched for .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz); hidden files, links to folders and
+    NAME.rejects.ndjson are left out. An input that is named twice is taken once.
 
     \b
     exportstream convert session.json                      # writes session.ndjson.zst
@@ -89,7 +102,7 @@ def convert_command(
         with Progress(enabled=not quiet) as progress:
             done = exportstream.convert(inputs[0], output, progress=progress.update, **options)
             ignore_signals()
-    print_warnings(done.source, done.notes)
+    print_all_warnings(done)
     if not quiet:
         print_summary(done)
     sys.exit(print_outcome(done))
@@ -139,17 +152,24 @@ def check_command(input: str, strict: bool, as_json: bool, debug: bool, **option
     sessions = odd = invalid = 0
     if as_json:
         click.echo('{"sessions":[', nl=False)
-    for found in exportstream.check(input, **options):
-        if as_json:
-            click.echo(("," if sessions else "") + json_text(found.as_dict()), nl=False)
-        else:
-            print_check(found)
-        sessions += 1
-        odd += not found.clean
-        invalid += "invalid-message" in found.findings
-    if as_json:
-        click.echo(f'],"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
-    else:
+    error: ExportstreamError | None = None
+    try:
+        for found in exportstream.check(input, **options):
+            if as_json:
+                click.echo(("," if sessions else "") + json_text(found.as_dict()), nl=False)
+            else:
+                print_check(found)
+            sessions += 1
+            odd += not found.clean
+            invalid += "invalid-message" in found.findings
+    except ExportstreamError as stopped:
+        error = stopped
+    if as_json:  # also then a whole document
+        ended = "" if error is None else f'"error":{json_text(printable(str(error), 4096))},'
+        click.echo(f'],{ended}"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
+    if error is not None:
+        raise error
+    if not as_json:
         click.echo(f"{sessions:,} sessions, {odd:,} with findings")
     if invalid or (strict and odd):
         sys.exit(_EXIT_INPUT)

@@ -90,6 +90,8 @@ def convert_to(
         raise UsageError(f"expected keys to be camel or snake, found {keys!r}")
     if csv_safe and any(output.format != "csv" for output in outputs):
         raise UsageError("--csv-safe goes with CSV output only")
+    if on_error != "skip" and isinstance(rejects, (str, os.PathLike)):
+        raise UsageError("--rejects goes with --on-error skip", hint="add it, or leave --rejects out")
     if on_error == "skip" and rejects is None:
         rejects = rejects_name(outputs[0].target, sources[0])
     written_to = [("output", output.target) for output in outputs]
@@ -125,6 +127,8 @@ def convert_to(
                     done.add(export)
                     if len(sources) == 1:
                         done.source = export.name
+        if rejects_file is not None:
+            rejects_file.remove_old()
         done.outputs = writers.written
         done.seconds = time.monotonic() - started
         if rejects_file is not None and rejects_file.count:

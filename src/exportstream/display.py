@@ -23,6 +23,8 @@ from exportstream.totals import Totals
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_WIDE = 10_000  # columns: what is not for a terminal is never folded
+_FEW = 5  # inputs
 _REFRESH = 0.2  # seconds
 _EXIT_INPUT, _EXIT_REJECTED = 3, 5
 
@@ -91,6 +93,16 @@ class ManyProgress(_Bar):
             self._show(status.bytes_done, status.bytes_total, f"{status.files_done:,} of {status.files:,} files{failed}")
 
 
+def print_all_warnings(report: Report) -> None:
+    """Print what was noticed, of the first few inputs where there are many."""
+    parts = [outcome.report for outcome in report.outcomes if outcome.report] if isinstance(report, ManyReport) else []
+    noticed = [part for part in parts or [report] if part.notes != Notes()]
+    for part in noticed[:_FEW]:
+        print_warnings(part.source, part.notes)
+    if more := noticed[_FEW:]:
+        click.echo(f"exportstream: warnings for {len(more):,} more inputs; --report FILE has them all", err=True)
+
+
 def print_warnings(source: str, notes: Notes) -> None:
     """Print what was noticed, a line each, on standard error."""
     lines = []
@@ -131,6 +143,9 @@ def print_summary(report: Report) -> None:
         others = {"skipped": "up to date", "failed": "failed", "cancelled": "not begun"}
         counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
         what = ", ".join([f"{report.count('converted'):,} of {report.source} converted", *counts])
+    if isinstance(report, ManyReport) and not report.count("converted"):
+        click.echo(f"exportstream: {what}", err=True)
+        return
     click.echo(
         f"exportstream: {what}: {report.rows:,} rows{f' to {targets}' if targets else ''} "
         f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}",
@@ -166,6 +181,7 @@ def _show(totals: Totals, *, stderr: bool) -> None:
     table = Table("", "declared", "counted", "difference", box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
+        column.overflow = "fold"  # no figure is cut
     differences = totals.differences()
     for label, declared, counted, name in _rows(totals):
         difference = ""
@@ -173,7 +189,9 @@ def _show(totals: Totals, *, stderr: bool) -> None:
             difference = f"{differences[name][1] - differences[name][0]:+,}"
         table.add_row(Text(label), _figure(declared), _figure(counted), difference)
     text = io.StringIO()  # rich would end the process by itself where the output is closed
-    Console(file=text, highlight=False, width=shutil.get_terminal_size().columns).print(table)
+    on_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = shutil.get_terminal_size().columns if on_terminal else _WIDE
+    Console(file=text, highlight=False, width=width).print(table)
     click.echo(text.getvalue(), nl=False, err=stderr)
 
 

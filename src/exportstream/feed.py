@@ -116,7 +116,9 @@ class Feed:
             yield ("flush",)
             if self.position == before and not self._at_end:  # all of it may be the beginning of a `messages` key
                 if len(self._buffer) > self._limit:
-                    raise LimitError(f"more than {self._limit:,} bytes of white space")
+                    raise LimitError(
+                        f"more than {self._limit:,} bytes without a message", hint="allow more with --max-message-size"
+                    )
                 self._read(max(self._chunk, len(self._buffer)))
             if self._at_end and self._start == len(self._buffer):
                 if (error := self._end_of_input()) is not None:

@@ -97,6 +97,8 @@ def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool 
         if old is not None and not force:
             raise _exists(path)
         return _File(path, old, force=force)
+    except FileNotFoundError as error:
+        raise WriteError("its folder does not exist", source=path, hint="make the folder first") from error
     except OSError as error:
         raise write_error(error, path) from error
 

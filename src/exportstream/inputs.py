@@ -70,7 +70,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
     Args:
         sources: files, folders (every file in them that looks like an export; hidden ones and links to folders are left
             out), globs (``**`` for any folders; hidden ones and our own rejects are left out), URLs (also with ``*`` or
-            ending in ``/``), ``-``. One name alone is one source.
+            ending in ``/``), ``-``. One name alone is one source. What is found twice is taken once.
         without: folders and files that are left out where folders and globs are searched: what is written.
 
     Raises:
@@ -91,7 +91,12 @@ def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
             )
     if not found:
         raise UsageError("expected at least one input, found none")
-    return found
+    once: dict[str, Input] = {}
+    for one in found:
+        key = one.source if one.source == "-" or is_url(one.source) else os.path.realpath(one.source)
+        if key not in once or (one.named and not once[key].named):
+            once[key] = one
+    return list(once.values())
 
 
 def _find(name: str, without: set[str]) -> Iterator[Input]:

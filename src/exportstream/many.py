@@ -19,7 +19,7 @@ from exportstream.errors import ExportstreamError, UsageError
 from exportstream.export import Export
 from exportstream.inputs import Input, find_inputs
 from exportstream.jobs import Job, Reading, Status, Watch, counting, run_jobs
-from exportstream.outputs import Output, Wanted, decide_outputs, refuse_same_files, rejects_name
+from exportstream.outputs import Output, Wanted, decide_outputs, looks_like_file, refuse_same_files, rejects_name
 from exportstream.plan import (
     is_current,
     make_folders,
@@ -81,6 +81,8 @@ def convert_many(
     folder = local_path(os.fsdecode(target_dir))
     if folder in ("", "-"):
         raise UsageError(f"expected a folder for the outputs, found {folder!r}", hint="name one, such as rows/")
+    if looks_like_file(folder) and not os.path.isdir(folder):
+        raise UsageError(f"expected a folder for the outputs, found the name of a file: {folder}", hint="end it in /")
     wanted = Wanted.of(format, compression, table)
     rejects = options.get("rejects")
     if isinstance(rejects, (str, os.PathLike)):

@@ -139,7 +139,7 @@ class Sessions(Struct):
                 error.what += f", inside message {self.index}"
             else:
                 error.what += f", behind message {self.index - 1}" if self.index else ", before its first message"
-            error.hint = error.hint or "--keep-partial keeps the complete messages"
+            error.hint = error.hint or "convert --keep-partial keeps the complete messages"
         error.locate(
             source=self.source,
             session_id=self._id,

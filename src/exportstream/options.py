@@ -56,7 +56,12 @@ on_error_choice = click.option(
 
 many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
 _writing = [
-    click.option("-o", "--output", type=click.Path(allow_dash=True), help="Default: NAME.ndjson.zst next to the input."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(allow_dash=True),
+        help="Default: NAME.ndjson.zst next to the input; standard output for standard input and for --merge.",
+    ),
     click.option(
         "--format",
         type=click.Choice(["ndjson", "csv", "parquet", "sqlite"]),
@@ -82,7 +87,12 @@ _writing = [
     click.option(
         "--csv-safe", is_flag=True, help="Prefix CSV cells a spreadsheet would run (= + - @) with '. Changes data."
     ),
-    click.option("--rejects", type=click.Path(), help="Where rejected messages go. Default: NAME.rejects.ndjson by OUTPUT."),
+    click.option(
+        "--rejects",
+        type=click.Path(),
+        help="Where messages rejected by --on-error skip go, as NDJSON. Default: NAME.rejects.ndjson next to OUTPUT, "
+        "or next to INPUT where OUTPUT is standard output.",
+    ),
     click.option("--force", is_flag=True, help="Replace an output that exists."),
     click.option("--quiet", is_flag=True, help="No progress and no summary; warnings and errors stay."),
     click.option("--report", type=click.Path(), help="Write the summary as JSON to this file."),
@@ -95,7 +105,10 @@ _many = [
         "before its first row is written; with --fail-fast once.",
     ),
     click.option(
-        "--update", is_flag=True, help="Skip inputs whose outputs are newer than they are, and replace older outputs."
+        "--update",
+        is_flag=True,
+        help="Skip inputs whose outputs are newer than they are, and replace older outputs. Only times are compared, not "
+        "options, and what was rejected or cut is not said again.",
     ),
     click.option("--fail-fast", is_flag=True, help="Stop at the first input that fails."),
     click.option("--jobs", type=click.IntRange(min=1), help="Worker processes for many inputs. Default: the cores."),

@@ -95,6 +95,8 @@ def decide_outputs(source: Any, target: Any, wanted: Wanted) -> list[Output]:
     _agree(path, "format", wanted.format, said_format)
     _agree(path, "compression", wanted.compression, said_compression)
     format_ = wanted.format or said_format or ""
+    if os.path.isdir(path) or path.endswith("/"):
+        raise UsageError("the output is a folder", source=path, hint="name a file in it, or end it in / without --merge")
     if not format_:
         raise UsageError(
             f"can't tell the format from the name {path!r}",

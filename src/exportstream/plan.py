@@ -62,7 +62,7 @@ def refuse_shared(jobs: list[Job], report: Any) -> None:
             raise UsageError(
                 f"it would be written twice, for {writers[key]} and {what}",
                 source=name,
-                hint="convert them into different folders, or rename one",
+                hint="name the inputs you mean, such as 'DIR/*.json', or rename one",
             )
         if key in inputs:
             raise UsageError("what would be written is an input", source=name, hint="choose another name")

@@ -7,6 +7,7 @@ Raises: `UsageError`, `WriteError`. Holds: one reject. The file appears only whe
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -51,6 +52,12 @@ class RejectsFile:
         }
         self._sink.write(ENCODER.encode(line) + b"\n")
         self.count += 1
+
+    def remove_old(self) -> None:
+        """Remove the file of an earlier run where this one rejected nothing: it belonged to an output that was replaced."""
+        if self._force and self.count == 0 and os.path.isfile(self.name):
+            with suppress(OSError):
+                os.unlink(self.name)
 
     def withdraw(self) -> None:
         """Take a new file back: what it belongs to did not come into being."""

@@ -27,6 +27,7 @@ OTHER_ROLES = "(other roles)"
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])
 _ZERO = Decimal(0)
 _TOKENS = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
+_COMPARED = ("input_tokens", "output_tokens", "cost")
 _NO_TOKENS = (None,) * len(_TOKENS)
 _get_tokens = attrgetter(*_TOKENS)
 _get_role, _get_cost, _get_calls, _get_date = map(attrgetter, ("role", "cost", "tool_calls", "created_at"))
@@ -51,6 +52,8 @@ class Totals(Struct):
         first_date, last_date: the earliest and latest createdAt of a message, as written; a date-time without a zone
             is compared as UTC.
         unparsed_dates: messages whose createdAt is no date-time that can be parsed.
+        sessions_carrying_input_tokens, sessions_carrying_output_tokens, sessions_carrying_cost: sessions with a message
+            that carried that figure; a session is added behind its messages.
     """
 
     sessions: int = 0
@@ -84,6 +87,13 @@ class Totals(Struct):
     first_date: str | None = None
     last_date: str | None = None
     unparsed_dates: int = 0
+    sessions_carrying_input_tokens: int = 0
+    sessions_carrying_output_tokens: int = 0
+    sessions_carrying_cost: int = 0
+    # How many messages carried them when the last session ended.
+    _input_tokens_before: int = 0
+    _output_tokens_before: int = 0
+    _cost_before: int = 0
 
     def add(self, item: Message | Session) -> None:
         """Add one message, or the declared figures of one session."""
@@ -162,6 +172,11 @@ class Totals(Struct):
             if count is not None:
                 setattr(self, f"declared_{name}", getattr(self, f"declared_{name}") + count)
                 setattr(self, f"sessions_with_{name}", getattr(self, f"sessions_with_{name}") + 1)
+        for name in _COMPARED:
+            carried = getattr(self, f"messages_with_{name}")
+            if carried > getattr(self, f"_{name}_before"):
+                setattr(self, f"sessions_carrying_{name}", getattr(self, f"sessions_carrying_{name}") + 1)
+                setattr(self, f"_{name}_before", carried)
         if session.cost is not None:
             self.declared_cost = _sum(self.declared_cost, [session.cost])
             self.sessions_with_cost += 1
@@ -186,9 +201,9 @@ class Totals(Struct):
     def differences(self) -> dict[str, tuple[Any, Any]]:
         """Where declared and counted figures can be compared and differ: ``(declared, counted)`` by figure.
 
-        A figure that some session does not declare can't be compared, nor one that no message carries.
+        A figure that some session does not declare can't be compared, nor one that none of its messages carries.
         """
-        inputs, outputs = self.messages_with_input_tokens > 0, self.messages_with_output_tokens > 0
+        inputs, outputs, costs = (getattr(self, f"sessions_carrying_{name}") == self.sessions for name in _COMPARED)
         pairs: tuple[tuple[str, int, bool, Any, Any], ...] = (
             ("userMessages", self.sessions_with_user_messages, True, self.declared_user_messages, self.roles.get("user", 0)),
             (
@@ -207,7 +222,7 @@ class Totals(Struct):
                 self.declared_completion_tokens,
                 self.output_tokens,
             ),
-            ("cost", self.sessions_with_cost, self.messages_with_cost > 0, self.declared_cost, self.cost),
+            ("cost", self.sessions_with_cost, costs, self.declared_cost, self.cost),
         )
         return {
             name: (declared, counted)
