@@ -19,7 +19,7 @@ EVERYTHING = "everything below"
 # Module → what it may import: modules of the package by their short names (ROOT is the package itself), and libraries.
 # The first eleven rows are the design's table; the others came with it, each in the layer of what it is part of.
 MAY_IMPORT: dict[str, set[str]] = {
-    "cli": {ROOT, "archive", "display", "exits", "options", "report", "click", "rich"},
+    "cli": {ROOT, "archive", "display", "errors", "exits", "options", "report", "click", "rich"},
     "archive": {
         ROOT,
         "display",
