@@ -83,6 +83,8 @@ def cell(report: dict[str, Any], shape: str, case: str) -> str:
 def render_results(report: dict[str, Any], *, main_only: bool = False) -> str:
     """Write the table of cases: the main shapes side by side, each other shape's cases below."""
     cases = [case for case in CASES if any(find(report, shape, case) for shape in MAIN_SHAPES)]
+    if main_only:
+        cases = [case for case in cases if case != "ndjson-plain"]  # it has no floor to be compared with
     lines = [
         "| | long: s (min–max) | × floor | MB | dense: s (min–max) | × floor | MB |",
         "|---|---|---|---|---|---|---|",
