@@ -103,3 +103,16 @@ def test_the_measure_can_see_memory_that_grows(files: Path) -> None:
         code = keep.format(source=str(files / f"long-{size}.json")) + PEAK
         peaks.append(int(subprocess.check_output([sys.executable, "-c", code]).split()[-1]))
     assert peaks[1] > 1.5 * peaks[0]
+
+
+def test_a_thousand_exports_leave_nothing(tmp_path: Path) -> None:
+    """One process that converts file after file holds nothing of those that are done, also where no collector runs."""
+    generate("dense", 300_000, tmp_path / "in.json")
+    code = (
+        "import gc, re, exportstream\ngc.disable()\nfor turn in range(120):\n"
+        "    exportstream.convert({source!r}, {target!r}, force=True)\n"
+        "    if turn == 20: early = int(re.search(r'VmRSS:\\s*(\\d+)', open('/proc/self/status').read())[1])\n"
+        "late = int(re.search(r'VmRSS:\\s*(\\d+)', open('/proc/self/status').read())[1])\nprint(early, late)"
+    ).format(source=str(tmp_path / "in.json"), target=str(tmp_path / "out.ndjson.zst"))
+    early, late = map(int, subprocess.check_output([sys.executable, "-c", code]).split())
+    assert late <= 1.1 * early

@@ -99,7 +99,8 @@ def convert_to(
     refuse_same_files([*inputs, *written_to, ("rejects", rejects), ("report", report)])
     first = sources[0]
     path = os.fspath(first) if isinstance(first, (str, os.PathLike)) and first != "-" else None
-    how = How(keys, running_totals, csv_safe, level, force, path)
+    size = os.path.getsize(path) if path is not None and len(sources) == 1 and os.path.isfile(path) else None
+    how = How(keys, running_totals, csv_safe, level, force, path, size)
     started = time.monotonic()
     done = Report(source=f"{len(sources):,} inputs")
     rejects_file: RejectsFile | None = None

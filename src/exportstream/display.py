@@ -189,7 +189,8 @@ def _show(totals: Totals, *, stderr: bool) -> None:
             difference = f"{differences[name][1] - differences[name][0]:+,}"
         table.add_row(Text(label), _figure(declared), _figure(counted), difference)
     text = io.StringIO()  # rich would end the process by itself where the output is closed
-    on_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    stream = sys.stderr if stderr else sys.stdout
+    on_terminal = stream is not None and stream.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else _WIDE
     Console(file=text, highlight=False, width=width).print(table)
     click.echo(text.getvalue(), nl=False, err=stderr)

@@ -81,11 +81,15 @@ class Export:
         self.close()
 
     def close(self) -> None:
-        """Close what was opened here; a file object that was passed in stays open."""
+        """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
+        self._count()
+        self._batch, self._handed, self._counted = [], 0, 0
         self._messages.close()
         self._source.close()
         if self._second is not None:
             self._second[0].close()
+            self._second = None
+        self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
 
     @property
     def name(self) -> str:

@@ -29,6 +29,7 @@ __all__ = ["Sink", "open_sink"]
 
 _BLOCK = 64 << 10  # smaller writes are gathered
 _LEVELS = {"zstd": range(-7, 23), "gzip": range(1, 10), "none": range(0)}
+_LITTLE = 4 << 20  # bytes of input: one job of zstd's worker
 _PENDING = 4  # blocks that wait for gzip
 
 
@@ -39,6 +40,7 @@ def open_sink(
     level: int | None = None,
     force: bool = False,
     source_path: str | None = None,
+    source_size: int | None = None,
 ) -> Sink:
     """Open an output for bytes.
 
@@ -48,6 +50,7 @@ def open_sink(
         level: of the compression: 1 to 22 or -7 to -1 for zstd (3 unless told), 1 to 9 for gzip (6 unless told).
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
+        source_size: bytes of the input, where they are known; for little input no thread is started.
 
     Raises:
         UsageError: the output exists, is a folder or the input itself, or the compression is not known.
@@ -58,7 +61,8 @@ def open_sink(
         raise UsageError(f"expected compression zstd, gzip or none, got {compression!r}")
     if level is not None and (level not in _LEVELS[compression] or level == 0):
         raise UsageError(f"compression {compression} has no level {level}")
-    return Sink(open_place(target, source_path, force=force), compression, level)
+    alone = source_size is not None and source_size < _LITTLE
+    return Sink(open_place(target, source_path, force=force), compression, level, alone=alone)
 
 
 class Sink:
@@ -72,7 +76,7 @@ class Sink:
         bytes_out: bytes that were written, compressed.
     """
 
-    def __init__(self, place: Place, compression: str, level: int | None) -> None:
+    def __init__(self, place: Place, compression: str, level: int | None, *, alone: bool = False) -> None:
         self.name = place.name
         self.bytes_in = 0
         self.bytes_out = 0
@@ -85,7 +89,7 @@ class Sink:
         self._compressor: Any = None
         with self._giving_up():
             if compression == "zstd":
-                self._compressor = _new_zstd(level or 3)
+                self._compressor = _new_zstd(level or 3, alone=alone)
             elif compression == "gzip":
                 self._compressor = zlib.compressobj(level or 6, wbits=31)  # writes no time: the same in, the same out
                 from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and only for gzip
@@ -191,12 +195,13 @@ class Sink:
             self.bytes_out += len(data)
 
 
-def _new_zstd(level: int) -> zstandard.ZstdCompressionObj:
+def _new_zstd(level: int, *, alone: bool) -> zstandard.ZstdCompressionObj:
     # zstd's own worker compresses while the caller goes on, a job at a time: jobs of 4 MiB take 15 % less time than jobs of
     # 1 MiB, and larger ones only more memory; a second worker gains nothing, since parsing takes as long as compressing.
+    # Input that is less than a job would be compressed only when all of it is parsed, and a thread started for that.
     # Above level 9 jobs would be large and parsing is a small part of the time. The source size bounds the window, which
     # would be 128 MiB at level 22.
-    threads = 1 if level <= 9 and (os.cpu_count() or 1) > 1 else 0
+    threads = 1 if level <= 9 and (os.cpu_count() or 1) > 1 and not alone else 0
     how = zstandard.ZstdCompressionParameters.from_level(
         level,
         source_size=8 << 20 if level > 9 else 0,

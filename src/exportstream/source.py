@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from exportstream.decompress import decompress, peek
 from exportstream.errors import ExportstreamError, JSONSyntaxError, ReadError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from typing_extensions import Self
 
@@ -140,6 +141,8 @@ class Source:
 
     def close(self) -> None:
         """Close what `open_source` opened; a file object that was given stays open."""
+        with suppress(ValueError):  # a signal may come while it runs
+            self._pieces.close()  # it refers back to here
         if self._path is not None:
             self._file.close()
 
@@ -187,7 +190,7 @@ class Source:
             return b""
         raise self._error
 
-    def _iter_pieces(self) -> Iterator[bytes]:
+    def _iter_pieces(self) -> Generator[bytes, None, None]:
         self.compression, pieces = decompress(self._iter_stored(), self._max_window)
         head, pieces = peek(pieces, 4)  # the longest of the marks
         if encoding := _wide_encoding(head):

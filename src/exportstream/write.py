@@ -32,6 +32,7 @@ class How(Struct, frozen=True):
     level: int | None = None
     force: bool = False
     source_path: str | None = None
+    source_size: int | None = None
 
 
 class Written(Struct, frozen=True):
@@ -128,6 +129,7 @@ class _RowsWriter:
             level=None if inside else how.level,
             force=how.force,
             source_path=how.source_path,
+            source_size=how.source_size,
         )
         self._rows = 0
 
