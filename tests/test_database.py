@@ -586,7 +586,7 @@ def test_the_input_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """A folder that is not there is an error of the system."""
-    with pytest.raises(WriteError, match="No such file or directory"):
+    with pytest.raises(WriteError, match="its folder does not exist"):
         Database(tmp_path / "none" / "out.db", [Table("messages")])
 
 

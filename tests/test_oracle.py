@@ -77,8 +77,6 @@ VARIANTS = {
 
 
 def variant(name: str, change: str) -> bytes:
-    if change == "as an array" and name.startswith("response"):
-        pytest.skip("an array of SDK responses is no producer's shape")
     return VARIANTS[change](sample(name))
 
 
@@ -111,7 +109,11 @@ def check_csv(data: bytes, table: str, keys: str) -> None:
                 assert cell == (value or "")
 
 
-CASES = [pytest.param(name, change, id=f"{name}, {change}") for name, change in itertools.product(SAMPLES, VARIANTS)]
+CASES = [
+    pytest.param(name, change, id=f"{name}, {change}")
+    for name, change in itertools.product(SAMPLES, VARIANTS)
+    if change != "as an array" or not name.startswith("response")  # an array of SDK responses is no producer's shape
+]
 
 
 @pytest.mark.parametrize(("name", "change"), CASES)

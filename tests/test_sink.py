@@ -333,7 +333,12 @@ def test_a_relative_name_in_the_current_folder(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("none/out", "its folder does not exist; make the folder first"), ("file/out", "Not a directory"), ("x" * 256, "too long")]
+    ("name", "text"),
+    [
+        ("none/out", "its folder does not exist; make the folder first"),
+        ("file/out", "Not a directory"),
+        ("x" * 256, "too long"),
+    ],
 )
 def test_what_can_not_be_created_is_a_write_error(tmp_path: Path, name: str, text: str) -> None:
     """The system's words are kept, with its own error as the cause."""
