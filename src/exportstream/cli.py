@@ -79,7 +79,8 @@ def convert_command(
 
     Several INPUTs, folders and globs go into a folder, one output each, or with --merge into one output. Folders are
     searched for .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz); hidden files, links to folders and
-    NAME.rejects.ndjson are left out. An input that is named twice is taken once.
+    NAME.rejects.ndjson are left out. An input that is named twice is taken once. Memory grows with the number of
+    inputs.
 
     \b
     exportstream convert session.json                      # writes session.ndjson.zst
@@ -118,7 +119,7 @@ def convert_command(
 @max_window
 @debug_flag
 def totals_command(input: str, as_json: bool, on_error: str, debug: bool, **options: Any) -> None:  # noqa: A002
-    """Print the totals of INPUT: what its sessions declare, and what its messages add up to."""
+    """Print the totals of INPUT, declared and counted."""
     del debug
     options["on_error"] = "raise" if on_error == "stop" else on_error
     with exportstream.open_export(input, **options) as export:
@@ -143,9 +144,9 @@ def totals_command(input: str, as_json: bool, on_error: str, debug: bool, **opti
 @max_window
 @debug_flag
 def check_command(input: str, strict: bool, as_json: bool, debug: bool, **options: Any) -> None:  # noqa: A002
-    """Read all of INPUT, write nothing, and say what is odd about each session.
+    """Say what is odd about each session of INPUT.
 
-    Exit 0, or 3 for input that convert would refuse; with --strict 3 for any finding.
+    Reads everything and writes nothing. Exit 0, or 3 for input that convert would refuse; with --strict 3 for any finding.
     Memory grows with the number of messages of the largest session, for their repeated ids.
     """
     del debug

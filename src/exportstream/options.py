@@ -43,7 +43,7 @@ keep_partial = click.option(
 dedupe = click.option(
     "--dedupe",
     is_flag=True,
-    help="Count a message or session id that comes again once in the totals; rows stay. "
+    help="Count a message or session id that comes again once in the totals of an input (with --merge, of all); rows stay. "
     "Memory grows with the number of messages.",
 )
 on_error_choice = click.option(
