@@ -109,7 +109,8 @@ def running(made: list[Any], table: str) -> Iterator[dict[str, Any]]:
 
     def add(name: str, value: Any) -> None:
         if value is not None:
-            now[name] = EXACT.add(now[name] or Decimal(0), Decimal(value)) if "Cost" in name else now[name] + value
+            before = Decimal(0) if now[name] is None else now[name]  # a sum of 0.00 has its digits
+            now[name] = EXACT.add(before, Decimal(value)) if "Cost" in name else before + value
 
     for item in made:
         for one in oracle.rows(dump(item), "messages"):
