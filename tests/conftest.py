@@ -1,0 +1,7 @@
+"""What holds for all tests: the same code gives the same result; `pytest --hypothesis-profile=search` looks for more."""
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("search")
+settings.load_profile("repeatable")
