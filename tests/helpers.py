@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from hypothesis import strategies as st
+from msgspec.structs import fields as struct_fields
 
 from exportstream import ExportstreamError, Reject, convert, open_export
 from exportstream.models import Message, Session, ToolCall
@@ -232,10 +233,12 @@ VALUES = st.recursive(
 UNKNOWN_KEYS = st.one_of(st.sampled_from(["futureKey", "x", "sessionIdx", "unknown_0", "é", "extra"]), TEXTS).filter(
     lambda key: key not in _KNOWN
 )
-_KNOWN = {
-    "id", "role", "content", "title", "messages", "model", "name", "type", "input", "finished", "result", "metadata",
-    "reasoning", "cost", "error",
-}  # fmt: skip
+_KNOWN = {  # in both spellings: the texts that hypothesis draws hold words of our own sources
+    name
+    for kind in (Message, ToolCall, Session)
+    for field in struct_fields(kind)
+    for name in (field.name, field.encode_name)
+} - {"extra"} | {"messages", "result", "error"}
 
 
 @st.composite
