@@ -800,3 +800,20 @@ def test_csv_safe_of_the_library(tmp_path: Path) -> None:
     convert(nasty_session(["=1", "x"]), tmp_path / "out.csv", csv_safe=True)
     assert [row["content"] for row in read_with_python(tmp_path / "out.csv")] == ["'=1", "x"]
     assert exportstream.convert is convert
+
+
+def test_a_signal_whose_exception_python_drops_counts_all_the_same() -> None:
+    """An exception in a callback of Python's own is dropped; the command ends by the signal nevertheless, at its end."""
+    code = """if True:
+        import os, signal, sys, weakref
+        from exportstream import exits
+        class Thing: pass
+        def call():
+            thing = Thing()
+            watch = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+            del thing
+            print("went on", flush=True)
+        exits.raise_on_signals()
+        sys.exit(exits.run(call, debug=False))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (-signal.SIGINT, b"went on\n")

@@ -357,7 +357,8 @@ def test_signals_while_workers_start(tmp_path: Path, large: Path, number: signal
     os.killpg(command.pid, number)
     _, text = command.communicate(timeout=10)
     assert command.returncode == -number
-    assert text.strip() in (b"", INTERRUPTED)
+    # Python itself drops, and prints, an exception that comes in a callback of its own; the signal counts all the same.
+    assert text.strip() in (b"", INTERRUPTED) or text.lstrip().startswith(b"Exception ignored in")
     wait_until(lambda: not in_session(command.pid), 2)
     assert debris(tmp_path) == []
 

@@ -32,16 +32,20 @@ class Terminated(BaseException):
         self.number = number
 
 
-def _raise_terminated(number: int, _frame: FrameType | None) -> None:
-    raise Terminated(number)
+_received: list[int] = []  # signals; Python drops an exception that comes in a callback of its own, such as of an import
+
+
+def _raise(number: int, _frame: FrameType | None) -> None:
+    _received.append(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 
 def raise_on_signals() -> None:
-    """Make SIGTERM and SIGHUP raise `Terminated`, but for those the process was started to ignore."""
+    """Make SIGINT, SIGTERM and SIGHUP raise an exception, but for those the process was started to ignore."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, _raise_terminated)
+                signal.signal(number, _raise)
 
 
 def ignore_signals() -> None:
@@ -53,6 +57,13 @@ def ignore_signals() -> None:
 
 def run(call: Callable[[], Any], *, debug: bool) -> int:
     """Make the call and return the exit code; what went wrong becomes one line on standard error."""
+    code = _run(call, debug=debug)
+    if _received:
+        _die(_received[0])
+    return code
+
+
+def _run(call: Callable[[], Any], *, debug: bool) -> int:
     try:
         call()
         if sys.stdout is not None:
