@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exportstream import LimitError, Message, Session, ToolCall, Totals
-from exportstream.totals import MAX_ROLES, OTHER_ROLES, Dedupe
+from exportstream.dedupe import Dedupe
+from exportstream.totals import MAX_ROLES, OTHER_ROLES
 
 DATES = st.sampled_from(
     [

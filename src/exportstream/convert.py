@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from exportstream.encode import to_json
+from exportstream.dedupe import Dedupe
 from exportstream.errors import UsageError
 from exportstream.export import Export
 from exportstream.outputs import Output, Wanted, decide_outputs, refuse_same_files, rejects_name
 from exportstream.rejects import RejectsFile
-from exportstream.report import Report
-from exportstream.sink import open_sink
-from exportstream.totals import Dedupe
+from exportstream.report import Report, open_report
 from exportstream.write import How, Writers
 
 
@@ -105,10 +103,7 @@ def convert_to(
     done = Report(source=f"{len(sources):,} inputs")
     rejects_file: RejectsFile | None = None
     with ExitStack() as around:
-        # Opened first, so that a name that can't be written stops everything; written last, when all is known.
-        report_sink = None
-        if report is not None:
-            report_sink = around.enter_context(open_sink(report, compression="none", force=force, source_path=path))
+        write_report = around.enter_context(open_report(report, force=force, source_path=path))
         with ExitStack() as stack:
             # Closed in reverse order: rejects are in place before the output gets its name, and go where that fails.
             stack.push(lambda kind, *_: rejects_file.withdraw() if kind is not None and rejects_file is not None else None)
@@ -134,6 +129,5 @@ def convert_to(
         done.seconds = time.monotonic() - started
         if rejects_file is not None and rejects_file.count:
             done.rejects = rejects_file.name
-        if report_sink is not None:
-            report_sink.write(to_json(done.as_dict(), indent=2) + b"\n")
+        write_report(done)
     return done

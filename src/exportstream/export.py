@@ -12,13 +12,14 @@ from types import TracebackType
 from typing import Any
 
 from exportstream.blocks import Blocks
+from exportstream.dedupe import Dedupe
 from exportstream.errors import CutInputError, ExportstreamError, NotAnExportError
 from exportstream.feed import DEFAULT_MAX_MESSAGE_SIZE, Feed
 from exportstream.messages import Notes, Reject, Sessions
 from exportstream.models import Message, Session
 from exportstream.parse import Parser
 from exportstream.source import Source, open_source
-from exportstream.totals import Dedupe, Totals
+from exportstream.totals import Totals
 
 
 class Export:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from exportstream.backends import local_path
 from exportstream.convert import convert_to
-from exportstream.encode import to_json
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.export import Export
 from exportstream.inputs import Input, find_inputs
@@ -30,8 +29,7 @@ from exportstream.plan import (
     total_size,
     try_options,
 )
-from exportstream.report import ManyReport, Outcome, Report
-from exportstream.sink import open_sink
+from exportstream.report import ManyReport, Outcome, Report, open_report
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -107,8 +105,7 @@ def convert_many(
         # died, may find its own output there.
         job.options = {**job.options, "force": force or update or executor is not None}
     make_folders(todo.values())
-    report_sink = None if report is None else open_sink(report, compression="none", force=force or update)
-    try:
+    with open_report(report, force=force or update) as write_report:
         status = Status(len(todo), total_size(todo.values()))
         outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
@@ -116,12 +113,7 @@ def convert_many(
             if outcome.report is not None:
                 done.merge(outcome.report)
         done.seconds = time.monotonic() - started
-        if report_sink is not None:
-            report_sink.write(to_json(done.as_dict(), indent=2) + b"\n")
-            report_sink.commit()
-    finally:
-        if report_sink is not None:
-            report_sink.abort()
+        write_report(done)
     return done
 
 
@@ -184,19 +176,13 @@ def merge_many(
         _read_first(inputs, outcomes, status, progress, options)
     good = [outcome.source for outcome in outcomes if outcome.status == "converted"]
     done = ManyReport(source=f"{len(inputs):,} inputs", outcomes=outcomes)
-    report_sink = None if report is None else open_sink(report, compression="none", force=force)
-    try:
+    with open_report(report, force=force) as write_report:
         if good:
             merged = _merge(good, outputs, status, progress, options)
             done.merge(merged)
             done.outputs, done.rejects = merged.outputs, merged.rejects
         done.seconds = time.monotonic() - started
-        if report_sink is not None:
-            report_sink.write(to_json(done.as_dict(), indent=2) + b"\n")
-            report_sink.commit()
-    finally:
-        if report_sink is not None:
-            report_sink.abort()
+        write_report(done)
     return done
 
 

@@ -1,18 +1,22 @@
 """What conversions did, in figures.
 
 Takes: exports that were read and what was written of them. Returns: a `Report` for one output (or one set of tables), a
-`ManyReport` for many inputs. Raises: nothing. Holds: for many inputs, one `Outcome` for each.
+`ManyReport` for many inputs. Raises: where a report's own file can't be written. Holds: one `Outcome` for each of many inputs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct, field
 
+from exportstream.encode import to_json
 from exportstream.errors import printable
 from exportstream.export import Export
 from exportstream.messages import Notes
+from exportstream.sink import open_sink
 from exportstream.totals import Totals
 from exportstream.write import Written
 
@@ -134,6 +138,22 @@ class Report(Figures):
             "rejects": None if self.rejects is None else printable(self.rejects, _LONG_NAME),
             **Figures.as_dict(self),
         }
+
+
+@contextmanager
+def open_report(path: Any, *, force: bool, source_path: str | None = None) -> Iterator[Callable[[Report], None]]:
+    """A function that writes the report as JSON; without a path it does nothing.
+
+    The file is opened first, so that a name that can't be written stops everything, and gets its name at the end.
+
+    Raises:
+        UsageError, WriteError: as `open_sink`.
+    """
+    if path is None:
+        yield lambda _: None
+        return
+    with open_sink(path, compression="none", force=force, source_path=source_path) as sink:
+        yield lambda done: sink.write(to_json(done.as_dict(), indent=2) + b"\n")
 
 
 class Outcome(Struct, frozen=True):

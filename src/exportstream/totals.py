@@ -278,27 +278,3 @@ def _sum(start: Decimal, costs: list[Decimal]) -> Decimal:
 def _instant(date: str | None) -> datetime | None:
     instant = parse_instant(date)
     return instant.replace(tzinfo=timezone.utc) if instant is not None and instant.tzinfo is None else instant
-
-
-class Dedupe:
-    """Remembers which messages and sessions have been counted. Memory grows with their number: 16 bytes of digest each."""
-
-    def __init__(self) -> None:
-        self._seen: set[bytes] = set()
-
-    def new_messages(self, messages: list[Message]) -> list[Message]:
-        """Those whose session and message id have not come before."""
-        return [message for message in messages if self._is_new("message", message.session_id, message.id)]
-
-    def is_new(self, session: Session) -> bool:
-        """Whether no session of this id has come before."""
-        return self._is_new("session", session.id or "")
-
-    def _is_new(self, *parts: str) -> bool:
-        from hashlib import blake2b  # noqa: PLC0415 - few ask for it, and it slows the command's start
-
-        digest = blake2b("\0".join(f"{len(part)}:{part}" for part in parts).encode(), digest_size=16).digest()
-        if digest in self._seen:
-            return False
-        self._seen.add(digest)
-        return True
