@@ -433,3 +433,16 @@ def test_distributed_that_is_not_installed(tmp_path: Path) -> None:
         "exportstream: --dask needs distributed, which is not installed; pip install 'exportstream[dask]'\n"
     )
     assert everything(tmp_path) == ["in/a.json"]
+
+
+def test_cut_inputs_of_a_merge_are_named(tmp_path: Path) -> None:
+    """What was kept of a cut input is not hidden among the others: the input is named, on standard error and in the report."""
+    put(tmp_path, "a.json", "c.json")
+    (tmp_path / "b.json").write_bytes(cut("b"))
+    options = ["--keep-partial", "--report", "r.json"]
+    done = run("convert", "a.json", "b.json", "c.json", "--merge", "-o", "all.csv", *options, cwd=tmp_path)
+    assert done.returncode == 5
+    assert [line for line in said(done) if "is cut" in line] == [
+        "exportstream: b.json: the input is cut; kept the 2 complete messages"
+    ]
+    assert report(tmp_path / "r.json")["cut"] == {"b.json": 2}

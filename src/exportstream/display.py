@@ -157,11 +157,9 @@ def print_summary(report: Report) -> None:
 
 def print_outcome(report: Report) -> int:
     """Print what went wrong, on standard error, and return the exit code."""
-    parts = [outcome.report for outcome in report.outcomes if outcome.report] if isinstance(report, ManyReport) else []
-    for part in parts or [report]:
-        if part.partial:
-            kept = f"kept the {part.messages:,} complete messages"
-            click.echo(f"exportstream: {printable(part.source, 4096)}: the input is cut; {kept}", err=True)
+    for name, messages in report.cut.items():
+        kept = f"kept the {messages:,} complete messages"
+        click.echo(f"exportstream: {printable(name, 4096)}: the input is cut; {kept}", err=True)
     failed = report.failed if isinstance(report, ManyReport) else []
     for outcome in failed:
         click.echo(f"exportstream: {outcome.error}", err=True)

@@ -1,7 +1,8 @@
 """What conversions did, in figures.
 
 Takes: exports that were read and what was written of them. Returns: a `Report` for one output (or one set of tables), a
-`ManyReport` for many inputs. Raises: where a report's own file can't be written. Holds: one `Outcome` for each of many inputs.
+`ManyReport` for many inputs. Raises: where a report's own file can't be written.
+Holds: one `Outcome` for each of many inputs.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Figures(Struct):
         messages: messages read and accepted; `rejected` of them refused and skipped, besides.
         sessions: sessions read.
         bytes_read: bytes of the input as stored; bytes_parsed: bytes of JSON in it.
-        partial: whether an input was cut and what was complete was kept.
+        partial: whether an input was cut and what was complete was kept; `cut` has the names of those
+            inputs, with the messages kept of each.
         notes: what was noticed and is not an error.
         totals: totals at the end.
     """
@@ -41,6 +43,7 @@ class Figures(Struct):
     bytes_read: int = 0
     bytes_parsed: int = 0
     partial: bool = False
+    cut: dict[str, int] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
     totals: Totals = field(default_factory=Totals)
 
@@ -54,6 +57,7 @@ class Figures(Struct):
                 bytes_read=export.bytes_read,
                 bytes_parsed=export.position,
                 partial=export.partial,
+                cut={export.name: export.accepted} if export.partial else {},
                 notes=export.notes,
                 totals=export.totals,
             )
@@ -64,6 +68,7 @@ class Figures(Struct):
         for name in ("messages", "rejected", "sessions", "bytes_read", "bytes_parsed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.partial |= other.partial
+        self.cut |= other.cut
         self.notes.merge(other.notes)
         self.totals.merge(other.totals)
 
@@ -74,6 +79,7 @@ class Figures(Struct):
             "rejected": self.rejected,
             "sessions": self.sessions,
             "partial": self.partial,
+            "cut": {printable(name, _LONG_NAME): messages for name, messages in self.cut.items()},
             "bytesRead": self.bytes_read,
             "bytesParsed": self.bytes_parsed,
             "notes": {
