@@ -1247,14 +1247,15 @@ def test_deep_nesting(tmp_path: Path, place: str, kind: str, blocks: bool) -> No
         assert sorted(os.listdir(tmp_path)) == ["in.json", "peak"]
 
 
-def test_deep_nesting_at_the_limit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["arrays", "objects"])
+def test_deep_nesting_at_the_limit(tmp_path: Path, kind: str) -> None:
     """512 levels in all are taken, read and written; one more is not. Python's recursion limit stays what it was."""
     before = sys.getrecursionlimit()
     for document, around in ((DEEP["message"], 3), (DEEP["call"], 5), (DEEP["session"], 1)):
         for table in ("messages", "tool-calls", "sessions"):
-            rows(put(document, nested(512 - around, "arrays")), tmp_path, table=table)
+            rows(put(document, nested(512 - around, kind)), tmp_path, table=table)
         with pytest.raises(LimitError, match="at most 512 levels"):
-            read(put(document, nested(513 - around, "arrays")))
+            read(put(document, nested(513 - around, kind)))
     assert sys.getrecursionlimit() == before
 
 
@@ -1316,6 +1317,13 @@ def test_many_sessions_and_repeated_ids(tmp_path: Path, form: str) -> None:
         done = command("convert", "in.json", "-o", "-", "--quiet", cwd=tmp_path)
         assert done.returncode == 0
         assert re.fullmatch(r"exportstream: in\.json: warning: at least 1 messages repeat an id.*--dedupe.*\n", done.stderr)
+
+
+def test_repeated_ids_are_remembered_for_thousands_of_messages() -> None:
+    """An id that comes again within 4,000 messages is counted, however many came before; each time it comes."""
+    numbers = [*range(20_000), *range(16_000, 20_000), 19_999, 19_999]
+    _, export = read(dump(session(*(message(n) for n in numbers))))
+    assert export.notes.repeated_ids == 4_002
 
 
 def test_dedupe(tmp_path: Path) -> None:

@@ -97,6 +97,30 @@ def test_one_by_one_in_batches_and_merged_agree(messages: list[Message], cut: in
     assert watched == wanted
 
 
+ALIKE = [
+    "2025-10-03T10:00:00Z",
+    "2025-10-03T09:00:00Z",
+    "2025-10-03t08:00:00Z",
+    "2025-10-03 11:00:00Z",
+    "2025-10-03T12:00:00z",
+    "2025-10-03T07:00:00+",
+    "2025-10-03T1x:00:00Z",
+    "2025-10-03T06:00:00\n",
+    "2025-10-03T05:00:00Z\n",
+    "2025-10-03T13:00:00",
+    "2025-10-03",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@example(["2025-10-03T06:00:00Z"] * 2 + ["2025-10-03T05:00:00\n", "2025-10-03T06:00:00Z\n2025-10-03T04:00:00Z"])
+@given(st.lists(st.sampled_from(ALIKE), min_size=3, max_size=7) | st.lists(st.sampled_from(ALIKE[:3]), min_size=3))
+def test_dates_that_look_alike_are_found_as_one_by_one(dates: list[str]) -> None:
+    """Looking at many dates at once gives the earliest and the latest of all kinds of almost equal forms."""
+    messages = [message(created_at=date) for date in dates]
+    assert batched(messages) == added(messages)
+
+
 def instant(text: str | None) -> datetime | None:
     try:
         found = datetime.fromisoformat(

@@ -18,10 +18,8 @@ JSON value for each message, which `messages` checks key by key. Only what all t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from decimal import Decimal
-from itertools import chain
-from operator import attrgetter
+from gc import is_tracked
 from typing import Any
 
 import msgspec
@@ -44,8 +42,6 @@ _STRIDE = 512
 _SAMPLED_RUN = re.compile(rb"\d{8}")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
 _COST_TYPES = {type(None), int, Decimal}
-_CONTAINERS = {dict, list}
-_cost, _tool_calls, _input_json, _extra = map(attrgetter, ("cost", "tool_calls", "input_json", "extra"))
 _OPEN, _CLOSE = ord("["), ord("]")
 
 
@@ -191,7 +187,8 @@ class Blocks:
         if messages is None:
             return self._take_values(buffer, start, raws, end, closed), None
         self._types.collect_extra(messages)
-        if _any_deeper(messages, self.max_depth):
+        learned = bool(self._types.message_keys or self._types.call_keys)
+        if _any_deeper(messages, self.max_depth, learned=learned):
             return None, None
         if self._types.is_snake:
             respell(messages, CAMEL)
@@ -252,8 +249,8 @@ def _array_end(error: Exception, start: int) -> int | None:
 
 
 def _check_costs(messages: list[Any]) -> bool:
-    """Make integers Decimal; False where a cost is no number. The usual case is looked at without a Python loop."""
-    kinds = set(map(type, map(_cost, messages)))
+    """Make integers Decimal; False where a cost is no number."""
+    kinds = {m.cost.__class__ for m in messages}
     if not kinds <= _COST_TYPES:
         return False
     if int in kinds:
@@ -263,24 +260,21 @@ def _check_costs(messages: list[Any]) -> bool:
     return True
 
 
-def _any_deeper(messages: list[Any], depth: int) -> bool:
-    """Whether a message holds a value that goes deeper than `depth` levels; only three fields can hold any value.
+def _any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
+    """Whether a message holds a value that goes deeper than `depth` levels; `learned`: also in what is in `extra`.
 
-    Nearly every value is an object of texts and numbers: those are looked at without a Python loop.
+    Nearly every tool input is an object of texts and numbers. Such an object can't be part of a cycle, so Python's garbage
+    collector does not track it: it is passed over without a look inside.
     """
-    calls = [call for calls in map(_tool_calls, messages) if calls for call in calls]
-    values = list(map(_input_json, calls))
-    kinds = set(map(type, values))
-    nested = list in kinds or (dict in kinds and _has_nested(value for value in values if value.__class__ is dict))
-    if nested and any(value_is_deeper(value, depth - 3) for value in values):
+    inputs = [call.input_json for m in messages if m.tool_calls for call in m.tool_calls]
+    if any(value_is_deeper(value, depth - 3) for value in filter(is_tracked, inputs)):
         return True
-    return any(value_is_deeper(extra, depth - 2) for extra in map(_extra, calls) if extra is not None) or any(
-        value_is_deeper(extra, depth) for extra in map(_extra, messages) if extra is not None
+    if not learned:
+        return False
+    extras = [call.extra for m in messages if m.tool_calls for call in m.tool_calls if call.extra is not None]
+    return any(value_is_deeper(extra, depth - 2) for extra in extras) or any(
+        value_is_deeper(m.extra, depth) for m in messages if m.extra is not None
     )
-
-
-def _has_nested(values: Iterable[dict[str, Any]]) -> bool:
-    return not _CONTAINERS.isdisjoint(map(type, chain.from_iterable(map(dict.values, values))))
 
 
 def value_is_deeper(value: Any, depth: int) -> bool:

@@ -8,7 +8,6 @@ Holds: what one read brought, and the last few thousand ids of the session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, field
@@ -89,7 +88,8 @@ class Sessions(Struct):
     _wire_names: dict[str, str] = field(default_factory=dict)
     _outer: tuple[Session | None, dict[str, str]] = (None, {})
     _inner: dict[str, Any] | None = None
-    _seen: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
+    _seen: set[str] = field(default_factory=set)
+    _last_ids: list[str] = field(default_factory=list)
 
     def read(self, events: Iterable[tuple[Any, ...]]) -> Iterator[list[Message] | Session]:
         """Yield batches of messages, and each session after its last batch."""
@@ -167,7 +167,7 @@ class Sessions(Struct):
         self.last_id = None
         self._wire_names = {}
         if self.watch_repeats:
-            self._seen = (set(), set())
+            self._seen, self._last_ids = set(), []
 
     def _set(self, key: str, value: Any) -> None:
         """Set a field of the session; the same one in both spellings is refused."""
@@ -249,25 +249,18 @@ class Sessions(Struct):
         self.index = index
         self.accepted += len(messages)
         self.last_id = messages[-1].id
-        if not (all(map(_created_at, messages)) and all(map(_updated_at, messages))):  # null, or an empty text
-            self.notes.null_dates += sum(m.created_at is None or m.updated_at is None for m in messages)
+        self.notes.null_dates += len([True for m in messages if m.created_at is None or m.updated_at is None])
         if self.watch_repeats:
             self._count_repeats(messages)
         return messages
 
     def _count_repeats(self, messages: list[Message]) -> None:
-        """Count ids that came before, as far back as two sets of bounded size remember."""
-        ids = set(map(_id, messages))
-        repeated = len(messages) - len(ids)
-        for before in self._seen:
-            if not ids.isdisjoint(before):
-                repeated += len(ids & before)
-        self.notes.repeated_ids += repeated
-        if len(self._seen[0]) >= _REMEMBERED_IDS:
-            self._seen = (set(), self._seen[0])
-        self._seen[0].update(ids)
-
-
-_id = attrgetter("id")
-_created_at = attrgetter("created_at")
-_updated_at = attrgetter("updated_at")
+        """Count ids that came before, as far back as is remembered."""
+        ids = [message.id for message in messages]
+        before = len(self._seen)
+        self._seen.update(ids)
+        self.notes.repeated_ids += before + len(ids) - len(self._seen)
+        self._last_ids += ids
+        if len(self._last_ids) > 2 * _REMEMBERED_IDS:
+            del self._last_ids[:-_REMEMBERED_IDS]
+            self._seen = set(self._last_ids)

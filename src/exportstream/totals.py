@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
 from decimal import Context, Decimal, Inexact
-from operator import attrgetter, itemgetter
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -26,13 +26,7 @@ OTHER_ROLES = "(other roles)"
 
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])
 _ZERO = Decimal(0)
-_TOKENS = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
 _COMPARED = ("input_tokens", "output_tokens", "cost")
-_NO_TOKENS = (None,) * len(_TOKENS)
-_get_tokens = attrgetter(*_TOKENS)
-_get_role, _get_cost, _get_calls, _get_date = map(attrgetter, ("role", "cost", "tool_calls", "created_at"))
-_get_error = attrgetter("is_error")
-_get_separator, _get_zone = itemgetter(slice(10, 11)), itemgetter(slice(19, None))
 
 
 class Totals(Struct):
@@ -109,29 +103,40 @@ class Totals(Struct):
             yield item
 
     def add_batch(self, messages: list[Message]) -> None:
-        """Add many messages at once; the loops run in C, since this is done for every message of an export."""
+        """Add many messages at once. It is done for every message of an export; comprehensions are the fastest loops."""
         self.messages += len(messages)
-        self._add_roles(Counter(map(_get_role, messages)))
-        calls = list(filter(None, map(_get_calls, messages)))
+        self._add_roles(Counter([m.role for m in messages]))
+        calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
         if calls:
-            self.tool_calls += sum(map(len, calls))
-            self.tool_errors += len([True for some in calls for call in some if call.is_error])
-        costs = [cost for cost in map(_get_cost, messages) if cost is not None]
+            self.tool_calls += len(calls)
+            self.tool_errors += len([True for call in calls if call.is_error])
+        costs = [m.cost for m in messages if m.cost is not None]
         if costs:
             self.cost = _sum(self.cost, costs)
             self.messages_with_cost += len(costs)
         self._add_tokens(messages)
-        self._add_dates([date for date in map(_get_date, messages) if date is not None])
+        self._add_dates([m.created_at for m in messages if m.created_at is not None])
 
     def _add_tokens(self, messages: list[Message]) -> None:
-        used = [tokens for tokens in map(_get_tokens, messages) if tokens != _NO_TOKENS]
+        used = [
+            m
+            for m in messages
+            if m.input_tokens is not None
+            or m.output_tokens is not None
+            or m.cache_creation_tokens is not None
+            or m.cache_read_tokens is not None
+        ]
         if not used:
             return
-        for name, column in zip(_TOKENS, zip(*used, strict=True), strict=True):
-            given = [tokens for tokens in column if tokens is not None]
+        self.messages_with_tokens += len(used)
+        for name, given in (
+            ("input_tokens", [m.input_tokens for m in used if m.input_tokens is not None]),
+            ("output_tokens", [m.output_tokens for m in used if m.output_tokens is not None]),
+            ("cache_creation_tokens", [m.cache_creation_tokens for m in used if m.cache_creation_tokens is not None]),
+            ("cache_read_tokens", [m.cache_read_tokens for m in used if m.cache_read_tokens is not None]),
+        ):
             setattr(self, name, getattr(self, name) + sum(given))
             setattr(self, f"messages_with_{name}", getattr(self, f"messages_with_{name}") + len(given))
-        self.messages_with_tokens += len(used)
 
     def _add_roles(self, roles: dict[str, int]) -> None:
         for role, count in roles.items():
@@ -140,9 +145,7 @@ class Totals(Struct):
 
     def _add_dates(self, dates: list[str]) -> None:
         """Find the earliest and the latest; texts of one form and zone compare like their instants."""
-        if not dates:
-            return
-        if len(set(map(_get_zone, dates))) == 1 and len(set(map(_get_separator, dates))) == 1:
+        if len(dates) > 2 and _of_one_form(dates):
             with suppress(msgspec.ValidationError):
                 msgspec.convert(dates, list[datetime])  # all can be parsed
                 dates = [min(dates), max(dates)]
@@ -268,11 +271,22 @@ class Totals(Struct):
 
 def _sum(start: Decimal, costs: list[Decimal]) -> Decimal:
     try:
-        for cost in costs:
-            start = _EXACT.add(start, cost)
+        return reduce(_EXACT.add, costs, start)
     except Inexact:
         raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
-    return start
+
+
+def _of_one_form(dates: list[str]) -> bool:
+    """Whether all have one length, one character between date and time, and the same behind the seconds.
+
+    They are looked at as one text, a place at a time, since slices run in C.
+    """
+    joined = "\n".join(dates)
+    count, width = len(dates), len(dates[0]) + 1
+    if width <= 19 or len(joined) != count * width - 1 or joined.count("\n") != count - 1:
+        return False
+    columns = [joined[place::width] for place in (10, *range(19, width))]  # the last is that of the line feeds
+    return all(column.count(column[0]) == len(column) for column in columns)
 
 
 def _instant(date: str | None) -> datetime | None:
