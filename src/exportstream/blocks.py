@@ -82,6 +82,7 @@ class Blocks:
         self._raws = msgspec.json.Decoder(list[msgspec.Raw])
         self._first_keys: tuple[bytes, ...] = ()
         self.separator: re.Pattern[bytes] | None = None
+        self._spelled: bytes | None = None  # how a separator began that was found: most likely the others do as well
         self.size = BLOCK
         self.max_depth = 0
         self.wants_more = False
@@ -99,10 +100,10 @@ class Blocks:
         if keys[0] != b"id":  # a tool call begins with its id as well, so there the second key has to tell
             keys = keys[:1]
         if keys != self._first_keys:
-            pattern = rb',\s*\{\s*"' + re.escape(keys[0]) + rb'"\s*:'
+            pattern = rb'(,\s*\{\s*"' + re.escape(keys[0]) + rb'")\s*:'
             if len(keys) > 1:
                 pattern += rb'\s*"[^"\\]{0,200}"\s*,\s*"' + re.escape(keys[1]) + rb'"\s*:'
-            self._first_keys, self.separator = keys, re.compile(pattern)
+            self._first_keys, self.separator, self._spelled = keys, re.compile(pattern), None
 
     def take(self, buffer: bytearray, start: int) -> Taken | None:
         """Decode as many messages from `start` on as one block holds.
@@ -147,13 +148,20 @@ class Blocks:
     def _last_separator(self, buffer: bytearray, start: int, limit: int) -> int | None:
         if self.separator is None:
             return None
+        if self._spelled is not None:
+            place = buffer.rfind(self._spelled, start, limit)
+            while place >= 0:
+                if self.separator.match(buffer, place, limit):
+                    return place
+                place = buffer.rfind(self._spelled, start, place)
         window = 2 * 1024  # a few messages of a dense export; the search tries every place that begins like one
         while True:
-            last = None
-            for found in self.separator.finditer(buffer, max(start, limit - window), limit):
-                last = found.start()
-            if last is not None or limit - window <= start:
-                return last
+            found = list(self.separator.finditer(buffer, max(start, limit - window), limit))
+            if found:
+                self._spelled = found[-1].group(1)
+                return found[-1].start()
+            if limit - window <= start:
+                return None
             window *= 8
 
     def _decode(self, buffer: bytearray, start: int, stop: int, *, at_comma: bool) -> tuple[Taken | None, int | None]:

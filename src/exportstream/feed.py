@@ -1,6 +1,6 @@
 """Drives the parser: bytes in, events out, whole blocks of messages taken out in between.
 
-Takes: an object with ``read(size)`` that gives decompressed bytes, and a `Parser`; `Blocks` or None (ijson alone).
+Takes: a `Reader` of decompressed bytes, a `Parser`, and `Blocks` or None (ijson alone).
 Yields: the parser's events, and two of its own: ``("block", messages)`` for structs that were decoded together, and
 ``("value", value, raw, place)`` for one message as a JSON value with its bytes and its exact place in the input.
 ``("flush",)`` ends what one read brought. Raises: the parser's errors, `LimitError`, each with the byte position.
@@ -34,8 +34,8 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 class Reader(Protocol):
     """What bytes are read from."""
 
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes, none at the end."""
+    def read_into(self, buffer: bytearray, size: int, /) -> int:
+        """Append up to `size` bytes, none at the end; return how many."""
 
 
 class Feed:
@@ -85,17 +85,16 @@ class Feed:
             del self._buffer[:keep]
             self._dropped += keep
             self._start -= keep
+        before = len(self._buffer)
         try:
-            data = self._reader.read(size)
+            self._at_end = self._reader.read_into(self._buffer, size) == 0
         except ExportstreamError as error:  # what came before it is still good, and comes first
             self._read_error = error
-            data = b""
-        self._buffer += data
-        self._at_end = not data
-        if self._nothing_yet and data:
-            self._look_at_first_byte(data)
+            self._at_end = True
+        if self._nothing_yet:
+            self._look_at_first_byte(self._buffer[before:])
 
-    def _look_at_first_byte(self, data: bytes) -> None:
+    def _look_at_first_byte(self, data: bytearray) -> None:
         first = data.lstrip(b" \t\r\n")[:1]
         self._nothing_yet = not first
         if first == b"<":

@@ -31,6 +31,7 @@ __all__ = ["DEFAULT_MAX_WINDOW", "Source", "open_source"]
 DEFAULT_MAX_WINDOW = 128 << 20
 
 _CHUNK = 64 << 10  # compressed bytes per read
+_BLANK = memoryview(bytes(256 << 10))
 _WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _WIDE_NULS: dict[tuple[int, ...], str] = {
     (1, 0, 0, 0): "UTF-32LE",
@@ -98,6 +99,7 @@ class Source:
         self._max_window = max_window
         self._read = getattr(file, "read1", file.read)  # read1 does not wait for more than there is
         self._stat = _stat_regular(file)
+        self._regular = self._stat is not None and path is not None
         self._version = getattr(file, "version", None) if path is not None else None  # of what a URL names
         self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
         self._start = start if start is not None else self._find_start()
@@ -126,6 +128,30 @@ class Source:
             if self._waits:
                 break
         return b"".join(parts)
+
+    def read_into(self, buffer: bytearray, size: int) -> int:
+        """Append to `buffer` what `read` would return; return how many bytes that is.
+
+        A file that is not compressed is read right into it, so that nothing is copied twice.
+        """
+        count = 0
+        if self._regular and self.compression == "none" and self.position == self.bytes_read > 0:  # nothing is in between
+            end = len(buffer)
+            buffer += _BLANK[:size]  # room for the file to be read into
+            try:
+                with memoryview(buffer) as view:
+                    count = self._file.readinto(view[end:])
+            except OSError:  # below it is met again, and told
+                pass
+            finally:
+                del buffer[end + count :]
+            self.bytes_read += count
+            self.position += count
+        if count == 0:
+            data = self.read(size)
+            buffer += data
+            count = len(data)
+        return count
 
     def reopen(self) -> Source:
         """Return a second, independent reader of the same input, at its start."""
