@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError, ReadError, UsageError
@@ -107,6 +107,57 @@ def test_any_split_gives_the_same_bytes(kind: str, sizes: list[int], size: int) 
     """How the input is split into chunks, and how much is asked for, changes nothing."""
     doubled = PACKED[kind] + PACK[kind](SAMPLE[:100])
     assert drain(open_source(cuts(doubled, sizes)), size) == SAMPLE + SAMPLE[:100]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from(list(PACK)), mark=st.booleans(), turns=st.lists(st.tuples(st.booleans(), st.integers(1, 5000))))
+def test_reading_into_a_buffer_gives_the_same_bytes(
+    tmp_path: Path, kind: str, mark: bool, turns: list[tuple[bool, int]]
+) -> None:
+    """`read` and `read_into` in any order give the file's bytes, in the same places."""
+    path = tmp_path / "in"
+    path.write_bytes(PACK[kind](b"\xef\xbb\xbf" * mark + SAMPLE))
+    buffer, done = bytearray(b"before"), False
+    with open_source(path) as source:
+        for into, size in [*turns, *[(True, 5000), (False, 5000)] * (len(SAMPLE) // 5000 + 1)]:
+            length = len(buffer)
+            if into:
+                assert source.read_into(buffer, size) == len(buffer) - length
+            else:
+                buffer += source.read(size)
+            assert length + size * (not done) >= len(buffer)
+            done = len(buffer) == length
+            assert source.position == len(buffer) - len(b"before") + 3 * mark
+    assert done
+    assert buffer == b"before" + SAMPLE
+
+
+class Dying(io.FileIO):
+    """A file on a disk that fails after some bytes."""
+
+    def readinto(self, buffer: object) -> int:
+        if self.tell() >= 300:
+            raise OSError(5, "Input/output error")
+        return super().readinto(buffer)
+
+    def read(self, size: int = -1) -> bytes:
+        if self.tell() >= 300:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+def test_reading_into_a_buffer_fails_like_reading(tmp_path: Path) -> None:
+    """An error of the system is told with its place, and leaves nothing in the buffer."""
+    path = tmp_path / "in"
+    path.write_bytes(SAMPLE)
+    buffer = bytearray()
+    with Source(Dying(path), "in", 1 << 20, path=str(path)) as source:
+        assert [source.read_into(buffer, 200), source.read_into(buffer, 150)] == [200, 150]
+        for _ in range(2):
+            with pytest.raises(ReadError, match="in: Input/output error") as caught:
+                source.read_into(buffer, 10)
+            assert caught.value.position == 350
+    assert buffer == SAMPLE[:350]
 
 
 @pytest.mark.parametrize("kind", PACK)
