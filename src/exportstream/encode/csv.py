@@ -74,19 +74,18 @@ class CSV:
 
     def _cells(self, values: list[Any], column: Column) -> tuple[list[bytes], bytes]:
         """The cells of one column, or just one if all are the same; and the quote that has to go around each of them."""
-        if values.count(values[0]) == len(values) and (column.kind == "text" or values[0] is None):
-            return (self._texts(values[:1]), b'"') if values[0] is not None else ([b""], b"")
+        first, text = values[0], column.kind == "text"
+        if (first is None or text) and first == values[-1] and values.count(first) == len(values):
+            return (self._texts([first]), b'"') if first is not None else ([b""], b"")
         given: Any = values if column.required else [value for value in values if value is not None]
-        if column.kind != "text":
-            given = self._others(given, bare=column.kind == "bare")
-        elif len(given) == len(values):
-            return self._texts(given), b'"'
-        else:
-            given = list(map(b'"%b"'.__mod__, self._texts(given)))
-        if len(given) == len(values):
-            return given, b""
-        cells = iter(given)
-        return [b"" if value is None else next(cells) for value in values], b""
+        whole = len(given) == len(values)
+        cells = self._texts(given) if text else self._others(given, bare=column.kind == "bare")
+        if text and not whole:
+            cells = [b'"' + cell + b'"' for cell in cells]
+        if not whole:
+            each = iter(cells)
+            cells = [b"" if value is None else next(each) for value in values]
+        return cells, b'"' if text and whole else b""
 
     def _texts(self, values: Sequence[str]) -> list[bytes]:
         """Texts with their quotes doubled; most columns have none, and are looked through at once."""
@@ -104,10 +103,11 @@ class CSV:
 
     def _others(self, values: Sequence[Any], *, bare: bool) -> list[bytes]:
         """Numbers and booleans bare, objects and arrays as quoted JSON. JSON has no raw line feed, so lines are cells."""
-        lines = ENCODER.encode_lines(values)[:-1]
+        lines = ENCODER.encode_lines(values)
         if bare:
-            return lines.split(b"\n")
-        cells = list(map(b'"%b"'.__mod__, lines.replace(b'"', b'""').split(b"\n")))
+            return lines[:-1].split(b"\n")
+        quoted = lines.replace(b'"', b'""').replace(b"\n", b'"\n"')
+        cells = (b'"' + quoted)[:-2].split(b"\n")
         if self._safe:
             return [b"\"'" + cell[1:] if _RISKY_JSON.match(cell) else cell for cell in cells]
         return cells
