@@ -427,6 +427,18 @@ def test_html_and_server_error_body_is_no_empty_session(tmp_path: Path, tail: by
     refuse(b'{"id":"s","title":"t",' + tail + b"}", "messages|server error", tmp_path, kind=NotAnExportError)
 
 
+@pytest.mark.parametrize(
+    ("begin", "name"),
+    [(b"PK\x03\x04", "a zip archive"), (b"PAR1", "a Parquet file"), (b"SQLite format 3\0", "an SQLite database")],
+)
+def test_another_kind_of_file_is_named(tmp_path: Path, begin: bytes, name: str) -> None:
+    """What is easily taken for an export, our own outputs among it, is refused by its name; also in single bytes."""
+    data = begin + bytes(100)
+    refuse(data, f"expected JSON, found {name}.*export itself", tmp_path, kind=NotAnExportError)
+    with pytest.raises(NotAnExportError, match=name):
+        read(bytes([byte]) for byte in data)
+
+
 SKIPPABLE = b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc"
 CONTAINERS = {
     "plain": bytes,

@@ -375,7 +375,7 @@ def test_big_endian_marks_are_named() -> None:
         drain(open_source(b"\0\0\xfe\xff" + "{}".encode("utf-32-be")))
 
 
-@pytest.mark.parametrize("data", [b"\0\0\0\0\0\0", b"{\0", b"\xef\xbb", b"{}", b" \n", b"PK\x03\x04", b"\x1f", b"("])
+@pytest.mark.parametrize("data", [b"\0\0\0\0\0\0", b"{\0", b"\xef\xbb", b"{}", b" \n", b"PK\x03", b"SQL", b"\x1f", b"("])
 def test_other_bytes_are_left_to_the_parser(data: bytes) -> None:
     """What is no container and no wide encoding is handed out as it is."""
     assert drain(open_source(data)) == data

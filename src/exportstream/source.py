@@ -2,7 +2,8 @@
 
 Takes anything that gives bytes; gives the bytes of the document: what is compressed is decompressed, a UTF-8 byte order
 mark is dropped. Raises `ReadError` where the system fails or the file changes meanwhile, `JSONSyntaxError` for UTF-16 and
-UTF-32, and what `decompress` raises; `UsageError` and `TypeError` for what can't be opened at all.
+UTF-32, `NotAnExportError` for some other kinds of files, and what `decompress` raises; `UsageError` and `TypeError` for
+what can't be opened at all.
 Holds: one piece of what was read or decompressed, and what `decompress` holds.
 """
 
@@ -19,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from exportstream.backends import is_remote, local_path
 from exportstream.decompress import decompress, peek
-from exportstream.errors import ExportstreamError, JSONSyntaxError, ReadError, UsageError
+from exportstream.errors import ExportstreamError, JSONSyntaxError, NotAnExportError, ReadError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -33,6 +34,7 @@ DEFAULT_MAX_WINDOW = 128 << 20
 _CHUNK = 64 << 10  # compressed bytes per read
 _BLANK = memoryview(bytes(256 << 10))
 _WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_OTHER_FILES = {b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
 _WIDE_NULS: dict[tuple[int, ...], str] = {
     (1, 0, 0, 0): "UTF-32LE",
     (0, 0, 0, 1): "UTF-32BE",
@@ -222,6 +224,8 @@ class Source:
         if encoding := _wide_encoding(head):
             hint = f"convert it: iconv -f {encoding} -t UTF-8"
             raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
+        if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
+            raise NotAnExportError(f"expected JSON, found {name}", hint="give it the export itself")
         if head.startswith(b"\xef\xbb\xbf"):
             self.position += 3
             pieces = chain((next(pieces)[3:],), pieces)
