@@ -132,6 +132,16 @@ def test_reading_into_a_buffer_gives_the_same_bytes(
     assert buffer == b"before" + SAMPLE
 
 
+@pytest.mark.parametrize("size", [1, 1 << 16, (1 << 18) + 1, 1 << 20])
+def test_a_file_gives_all_that_was_asked_for(tmp_path: Path, size: int) -> None:
+    """However much is asked for: the parser needs large pieces, or a huge string takes it minutes."""
+    path = tmp_path / "in"
+    path.write_bytes(bytes(3 << 20))
+    buffer = bytearray()
+    with open_source(path) as source:
+        assert [source.read_into(buffer, size) for _ in range(2)] == [size, size]
+
+
 class Dying(io.FileIO):
     """A file on a disk that fails after some bytes."""
 

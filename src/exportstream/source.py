@@ -139,7 +139,7 @@ class Source:
         count = 0
         if self._regular and self.compression == "none" and self.position == self.bytes_read > 0:  # nothing is in between
             end = len(buffer)
-            buffer += _BLANK[:size]  # room for the file to be read into
+            buffer += _BLANK[:size] if size <= len(_BLANK) else bytes(size)  # room to read into
             try:
                 with memoryview(buffer) as view:
                     count = self._file.readinto(view[end:])
