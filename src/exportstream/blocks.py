@@ -274,15 +274,11 @@ def _any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
     Nearly every tool input is an object of texts and numbers. Such an object can't be part of a cycle, so Python's garbage
     collector does not track it: it is passed over without a look inside.
     """
-    inputs = [call.input_json for m in messages if m.tool_calls for call in m.tool_calls]
-    if any(value_is_deeper(value, depth - 3) for value in filter(is_tracked, inputs)):
-        return True
-    if not learned:
-        return False
-    extras = [call.extra for m in messages if m.tool_calls for call in m.tool_calls if call.extra is not None]
-    return any(value_is_deeper(extra, depth - 2) for extra in extras) or any(
-        value_is_deeper(m.extra, depth) for m in messages if m.extra is not None
-    )
+    calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
+    held = [(depth - 3, [call.input_json for call in calls])]
+    if learned:
+        held += [(depth - 2, [call.extra for call in calls]), (depth, [m.extra for m in messages])]
+    return any(value_is_deeper(value, levels) for levels, values in held for value in filter(is_tracked, values))
 
 
 def value_is_deeper(value: Any, depth: int) -> bool:
