@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Protocol
 
 from exportstream.blocks import BLOCK, LARGEST_BLOCK, Blocks
@@ -31,6 +32,17 @@ _KEY = b'"messages"'
 _SPACE = re.compile(rb"[ \t\r\n]*")
 
 
+@cache
+def _keep_freed_memory() -> None:
+    """Let glibc keep the memory of a block that was dealt with for the next one; once in a process.
+
+    It gives the free top of its memory back to the system at once, and takes it again page by page. Once a larger piece was
+    freed it keeps up to twice as much (mallopt(3), M_TRIM_THRESHOLD). The piece is never touched, so it takes no memory; to
+    other allocators it says nothing.
+    """
+    bytes(_PIECE)
+
+
 class Reader(Protocol):
     """What bytes are read from."""
 
@@ -42,10 +54,7 @@ class Feed:
     """One reading of one input."""
 
     def __init__(self, reader: Reader, parser: Parser, blocks: Blocks | None, *, max_message_size: int) -> None:
-        # glibc gives the free top of its memory back to the system at once, and takes it again page by page for the next
-        # block. Once a larger piece was freed it keeps up to twice as much (mallopt(3), M_TRIM_THRESHOLD). The piece is
-        # never touched, so it takes no memory; to other allocators it says nothing.
-        bytes(_PIECE)
+        _keep_freed_memory()
         self._reader = reader
         self._parser = parser
         # A block is not looked at message by message, so a small limit is ijson's to keep.
