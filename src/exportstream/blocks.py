@@ -283,12 +283,13 @@ def _any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
 
 def value_is_deeper(value: Any, depth: int) -> bool:
     """Whether a JSON value has more than `depth` levels of objects and arrays."""
-    level = [value]
-    while True:
-        level = [item for item in level if item.__class__ is dict or item.__class__ is list]
-        if not level:
-            return False
+    level = [value] if value.__class__ is dict or value.__class__ is list else []
+    while level and depth > 0:
         depth -= 1
-        if depth < 0:
-            return True
-        level = [inner for item in level for inner in (item.values() if item.__class__ is dict else item)]
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if item.__class__ is dict else item)
+            if inner.__class__ is dict or inner.__class__ is list
+        ]
+    return bool(level)
