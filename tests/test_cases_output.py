@@ -305,7 +305,7 @@ MIXED = (  # long enough for several writes; every hundredth message is refused
     b'{"id":"s","title":"t","messages":['
     + b",".join(
         b'{"id":"%d","role":%b,"content":"%b","createdAt":"","updatedAt":""}'
-        % (n, b"1" if n % 100 == 0 else b'"user"', random.Random(n).randbytes(6000).hex().encode())
+        % (n, b"1" if n % 100 == 0 else b'"user"', random.Random(n).randbytes(2600).hex().encode())
         for n in range(1000)
     )
     + b"]}"
