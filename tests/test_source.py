@@ -145,9 +145,11 @@ def test_a_file_gives_all_that_was_asked_for(tmp_path: Path, size: int) -> None:
 class Dying(io.FileIO):
     """A file on a disk that fails after some bytes."""
 
+    error: BaseException = OSError(5, "Input/output error")
+
     def readinto(self, buffer: object) -> int:
         if self.tell() >= 300:
-            raise OSError(5, "Input/output error")
+            raise self.error
         return super().readinto(buffer)
 
     def read(self, size: int = -1) -> bytes:
@@ -167,6 +169,23 @@ def test_reading_into_a_buffer_fails_like_reading(tmp_path: Path) -> None:
             with pytest.raises(ReadError, match="in: Input/output error") as caught:
                 source.read_into(buffer, 10)
             assert caught.value.position == 350
+    assert buffer == SAMPLE[:350]
+
+
+def test_reading_into_a_buffer_that_is_broken_off_leaves_no_gap(tmp_path: Path) -> None:
+    """Ctrl-C may come when the bytes have been read: it goes through, and whoever reads on does not miss them unawares."""
+    path = tmp_path / "in"
+    path.write_bytes(SAMPLE)
+    buffer = bytearray()
+    file = Dying(path)
+    file.error = KeyboardInterrupt()
+    with Source(file, "in", 1 << 20, path=str(path)) as source:
+        assert [source.read_into(buffer, 200), source.read_into(buffer, 150)] == [200, 150]
+        with pytest.raises(KeyboardInterrupt):
+            source.read_into(buffer, 10)
+        for read in (lambda: source.read_into(buffer, 10), lambda: source.read(10)):
+            with pytest.raises(ReadError, match="in: an earlier read of it was broken off"):
+                read()
     assert buffer == SAMPLE[:350]
 
 

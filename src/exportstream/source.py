@@ -32,7 +32,7 @@ __all__ = ["DEFAULT_MAX_WINDOW", "Source", "open_source"]
 DEFAULT_MAX_WINDOW = 128 << 20
 
 _CHUNK = 64 << 10  # compressed bytes per read
-_BLANK = memoryview(bytes(256 << 10))
+_BLANK = memoryview(bytes(256 << 10))  # what a buffer is made longer with, before a file is read into it
 _WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _OTHER_FILES = {b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
 _WIDE_NULS: dict[tuple[int, ...], str] = {
@@ -137,14 +137,18 @@ class Source:
         A file that is not compressed is read right into it, so that nothing is copied twice.
         """
         count = 0
-        if self._regular and self.compression == "none" and self.position == self.bytes_read > 0:  # nothing is in between
+        nothing_between = self.position == self.bytes_read > 0
+        if self._regular and self.compression == "none" and nothing_between and self._error is None:
             end = len(buffer)
-            buffer += _BLANK[:size] if size <= len(_BLANK) else bytes(size)  # room to read into
+            buffer += _BLANK[:size] if size <= len(_BLANK) else bytes(size)
             try:
-                with memoryview(buffer) as view:
-                    count = self._file.readinto(view[end:])
+                with memoryview(buffer) as whole, whole[end:] as room:
+                    count = self._file.readinto(room)
             except OSError:  # below it is met again, and told
                 pass
+            except BaseException:  # such as KeyboardInterrupt: the bytes are gone, and whoever reads on has to know
+                self._error = self._broken_off()
+                raise
             finally:
                 del buffer[end + count :]
             self.bytes_read += count
@@ -213,10 +217,13 @@ class Source:
                 if piece or self._complete:
                     return piece
                 # An exception such as KeyboardInterrupt ended the generator: that must not look like the end.
-                raise ReadError("an earlier read of it was broken off", source=self.name, position=self.position)
+                raise self._broken_off()
         if pending:
             return b""
         raise self._error
+
+    def _broken_off(self) -> ReadError:
+        return ReadError("an earlier read of it was broken off", source=self.name, position=self.position)
 
     def _iter_pieces(self) -> Generator[bytes, None, None]:
         self.compression, pieces = decompress(self._iter_stored(), self._max_window)
