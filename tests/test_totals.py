@@ -113,6 +113,8 @@ ALIKE = [
 
 
 @settings(max_examples=300, deadline=None)
+@example([""] * 3)
+@example(["2025"] * 3)
 @example(["2025-10-03T06:00:00Z"] * 2 + ["2025-10-03T05:00:00\n", "2025-10-03T06:00:00Z\n2025-10-03T04:00:00Z"])
 @given(st.lists(st.sampled_from(ALIKE), min_size=3, max_size=7) | st.lists(st.sampled_from(ALIKE[:3]), min_size=3))
 def test_dates_that_look_alike_are_found_as_one_by_one(dates: list[str]) -> None:
