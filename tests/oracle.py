@@ -107,12 +107,12 @@ def documents(data: bytes) -> Iterator[Any]:
 
 
 def sessions(data: bytes) -> Iterator[dict[str, Any]]:
-    """Every session of the bytes; what surrounds one in an SDK response counts as its own keys."""
+    """Every session of the bytes; what surrounds one in an SDK response is kept apart, under `response`."""
     for document in documents(data):
         for item in document if isinstance(document, list) else [document]:
             if "messages" not in item and "result" in item:
                 around = {key: value for key, value in item.items() if key != "result"}
-                yield {**around, **item["result"]}
+                yield {**item["result"], **({"response": around} if around else {})}
             else:
                 yield item
 

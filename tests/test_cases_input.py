@@ -367,7 +367,26 @@ def test_empty(tmp_path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "tail", [b"x", b"\0", b"\0" * 4096, b"}", b"]", b",", b" }", b"\n\n\0", b"null", b"1", b'"a"', b"{}", b"[]", b'{"a":1}']
+    "tail",
+    [
+        *[b"x", b"\0", b"\0" * 4096, b"}", b"]", b",", b" }", b"\n\n\0", b"null", b"1", b'"a"', b"{}", b"[]", b'{"a":1}'],
+        *[
+            b'"',
+            b'"a',
+            b'"\\',
+            b'"\\u12',
+            b'\n"{id:2, and whatever',
+            b"tru",
+            b"n",
+            b"-",
+            b"1.",
+            b"1e",
+            b"{",
+            b"[",
+            b"/",
+            b"\\",
+        ],
+    ],
 )
 def test_something_after_the_document(tmp_path: Path, tail: bytes) -> None:
     """Garbage behind the document is refused, also after its messages came out."""
@@ -557,6 +576,61 @@ def test_messages_missing_null_object_twice_wrapper(tmp_path: Path) -> None:
     refuse(
         b'{"headers":{},"result":' + inner + b',"result":' + inner + b"}", "'result' twice", tmp_path, kind=NotAnExportError
     )
+
+
+AROUND = {"cost": 9.5, "promptTokens": 77, "x": 1, "createdAt": 5, "headers": {"a": [1]}, "response": None}
+
+
+@pytest.mark.parametrize("before", range(len(AROUND) + 1))
+@pytest.mark.parametrize("inner", ["id first", "id last"])
+def test_keys_around_the_result_of_an_sdk_response(tmp_path: Path, before: int, inner: str) -> None:
+    """An SDK response's own keys are kept apart, as they are and in both orders; nothing of the session is replaced."""
+    keys = list(AROUND)
+    one = session(message(0), x=2, cost=0.5)
+    if inner == "id last":
+        one["id"] = one.pop("id")
+    response = {key: AROUND[key] for key in keys[:before]} | {"result": one} | {key: AROUND[key] for key in keys[before:]}
+    (row,) = rows(dump(response), tmp_path, table="sessions")
+    assert row["extra"] == {"x": 2, "response": AROUND}
+    assert (row["id"], row["cost"], "promptTokens" in row) == ("s", 0.5, False)
+    assert [found["sessionId"] for found in rows(dump(response), tmp_path)] == ["s"]
+
+
+def test_an_id_after_the_result_is_the_responses_own(tmp_path: Path) -> None:
+    """The id of a session is in its `result`, also where it comes after the messages or stands beside it as well."""
+    one = session(message(0))
+    one["id"] = one.pop("id")
+    (row,) = rows(dump({"result": one, "id": "w", "title": 1}), tmp_path, table="sessions")
+    assert (row["id"], row["title"], row["extra"]) == ("s", "t", {"response": {"id": "w", "title": 1}})
+    assert [found["sessionId"] for found in rows(dump({"result": one, "id": "w"}), tmp_path)] == ["s"]
+    refuse(dump({"result": {"title": "t", "messages": [message(0)]}, "id": "w"}), "session with `id`", tmp_path)
+
+
+def test_a_result_that_is_no_session_is_an_unknown_key(tmp_path: Path) -> None:
+    """An object `result` before the session's other keys is kept as it is, whatever is in it."""
+    result = {"id": 5, "cost": "x", "title": None}
+    one = {"result": result, **session(message(0))}
+    assert rows(dump(one), tmp_path, table="sessions")[0]["extra"] == {"result": result}
+    one["id"] = one.pop("id")
+    one["result"] = {"id": "inner"}
+    assert [row["sessionId"] for row in rows(dump(one), tmp_path)] == ["s"]
+
+
+def test_an_sdk_response_whose_session_has_a_key_response(tmp_path: Path) -> None:
+    """A key of that name in the session keeps its value; the response's keys get the next free one."""
+    one = session(response=3, response_=4)
+    (row,) = rows(dump({"a": 1, "result": one}), tmp_path, table="sessions")
+    assert row["extra"] == {"response": 3, "response_": 4, "response__": {"a": 1}}
+
+
+def test_an_sdk_response_cut_inside_its_result(tmp_path: Path) -> None:
+    """What is complete of a cut response is kept where that was asked for, also what stood before the `result`."""
+    data = dump({"a": 1, "result": session(message(0), message(1))})
+    (tmp_path / "in.json").write_bytes(data[: data.index(b'"m1"')])
+    done = command("convert", "in.json", "-o", "-", "--table", "sessions", "--keep-partial", "--quiet", cwd=tmp_path)
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["extra"] == {"response": {"a": 1}}
+    assert json.loads(done.stdout)["countedMessages"] == 1
 
 
 # --- order and names of keys ----------------------------------------------------------------------------------------

@@ -251,4 +251,4 @@ def test_samples(name: str) -> None:
     for found in check(DATA / name):
         assert not {"invalid-message", "repeated-id", "unparsed-date", "replaced-surrogate"} & set(found.findings)
         assert ("null-date" in found.findings) == ("no-alias" in name)
-        assert set(found.unknown_keys) <= {"session.headers"}
+        assert set(found.unknown_keys) <= {"session.response"}

@@ -139,12 +139,14 @@ def test_a_key_result_that_holds_no_session() -> None:
 
 
 def test_a_replaced_surrogate_comes_before_its_message() -> None:
-    """Each replaced half is told before the message it is in."""
+    """Each replaced half is counted before the message it is in."""
     data = rb'{"messages":["a",' + rb'"\ud800\udbff",' + rb'"\ud83d\ude42","b"]}'
-    found = [("session",), ("messages",), ("message", "a"), ("replaced",), ("replaced",)]
-    found += [("message", "\ufffd\ufffd"), ("message", "🙂"), ("message", "b"), ("end",)]
+    before = [("session",), ("messages",), ("message", "a")]
+    after = [("message", "\ufffd\ufffd"), ("message", "🙂"), ("message", "b"), ("end",)]
     for size in range(1, len(data) + 1):
-        assert list(events(data, [size])) == found
+        found = list(events(data, [size]))
+        assert [event for event in found if event[0] != "replaced"] == before + after
+        assert sum(event[1] for event in found[3 : -len(after)]) == 2
 
 
 FAULTS = [
@@ -152,6 +154,7 @@ FAULTS = [
     (b'{"messages":[1,2]', CutInputError, "the input ends"),
     (b'{"messages":[1,2]}}', JSONSyntaxError, "not JSON"),
     (b'{"messages":[1,2]}x', JSONSyntaxError, "not JSON"),
+    (b'{"messages":[1,2]}\n"x', JSONSyntaxError, "a string that does not end"),
     (b'{"messages":[1,2,]}', JSONSyntaxError, "not JSON"),
     (b'{"messages":[1,2 3]}', JSONSyntaxError, "not JSON"),
     (b'{"messages":[1,2,"\xff"]}', JSONSyntaxError, "not JSON"),

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from exportstream.guard import MAX_DIGITS
+from exportstream.guard import LONG_NUMBER, replace_surrogates
 from exportstream.models import CAMEL, CAMEL_NAMES, SNAKE, Message, MessageTypes, ToolCall, respell
 
 BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 512 KiB are slower on dense messages
@@ -37,7 +37,6 @@ _CALL_NAMES = {name for pair in CAMEL_NAMES[ToolCall].items() for name in pair}
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
 _FIRST_KEYS = re.compile(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$\[\d+\](\.\w+\[\d+\])?`\Z", re.DOTALL)
-_LONG_NUMBER = re.compile(rb"\d{%d}" % (MAX_DIGITS + 1))
 _STRIDE = 512
 _SAMPLED_RUN = re.compile(rb"\d{8}")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
@@ -45,12 +44,15 @@ _COST_TYPES = {type(None), int, Decimal}
 _OPEN, _CLOSE = ord("["), ord("]")
 
 
+Value = tuple[Any, bytes, int, int]  # a message as a JSON value, its bytes, its place in the buffer, replaced surrogates
+
+
 class Taken:
     """A run of whole messages.
 
     Attributes:
         messages: structs, when the fast ways took it; else None.
-        values: ``(JSON value, bytes, place in the buffer)`` of each message otherwise.
+        values: of each message otherwise.
         end: the place after the run: where the next message begins, or that of the array's closing bracket.
         closed: whether the array ends there.
         partial: whether the message after the run was refused.
@@ -61,7 +63,7 @@ class Taken:
     def __init__(
         self,
         messages: list[Any] | None,
-        values: list[tuple[Any, bytes, int]],
+        values: list[Value],
         end: int,
         closed: bool,
         partial: bool = False,
@@ -86,6 +88,9 @@ class Blocks:
         self.size = BLOCK
         self.max_depth = 0
         self.wants_more = False
+        self._begins = False  # the next block is the first of its array
+        self._array_size = 0  # bytes of the last array that was taken in one block
+        self._found_none = False  # no message after the first one begins in the block
 
     def begin(self, buffer: bytearray, start: int, max_depth: int) -> None:
         """A `messages` array begins, its first message at `start`; a message may be `max_depth` levels deep.
@@ -93,6 +98,7 @@ class Blocks:
         The keys it begins with are remembered: every further message begins like it.
         """
         self.max_depth = max_depth
+        self._begins = True
         found = _FIRST_KEYS.match(buffer, start)
         if found is None:
             return
@@ -110,18 +116,33 @@ class Blocks:
 
         Where None is returned, `wants_more` says that no message may end in the buffer.
         """
-        self.wants_more = False
+        self.wants_more = self._found_none = False
+        begins, self._begins = self._begins, False
+        if begins and self._array_size:  # a small session most likely follows small ones: no need to search a whole block
+            taken = self._take_run(buffer, start, min(len(buffer), start + 2 * self._array_size), None)
+            if taken is not None:
+                return taken
+            self.wants_more = False
         limit, largest = (min(len(buffer), start + size) for size in (self.size, LARGEST_BLOCK))
         taken = self._take(buffer, start, limit)
-        if taken is None and limit < largest:
+        if taken is None and self._found_none and limit < largest:
             taken = self._take(buffer, start, largest)
+        if begins:
+            self._array_size = taken.end - start if taken is not None and taken.closed else 0
         # After a refusal blocks are small, so that what msgspec refuses is not decoded again and again.
         self.size = SMALLEST_BLOCK if taken is None or taken.partial else min(BLOCK, self.size * 2)
         return taken
 
     def _take(self, buffer: bytearray, start: int, limit: int) -> Taken | None:
         comma = self._last_separator(buffer, start, limit)
-        if (comma is None and limit < len(buffer)) or _has_long_number(buffer, start, limit):
+        self._found_none = comma is None
+        if comma is None and limit < len(buffer):
+            return None
+        return self._take_run(buffer, start, limit, comma)
+
+    def _take_run(self, buffer: bytearray, start: int, limit: int, comma: int | None) -> Taken | None:
+        """Decode up to a comma that separates messages, or the array to its end, if that is before `limit`."""
+        if _has_long_number(buffer, start, limit):
             return None
         for _ in range(3):
             stop = limit if comma is None else comma + 1
@@ -185,15 +206,15 @@ class Blocks:
                 else:
                     messages = messages if _check_costs(messages) else None
                     break
-            raws: list[bytes] = []
+            text, raws = b"", list[msgspec.Raw]()
             if messages is None:
                 try:
-                    raws = [bytes(raw) for raw in self._raws.decode(view)]
+                    text, raws = self._split(bytes(view))
                 except _REFUSALS as error:
                     return None, _array_end(error, start)
         end, closed = (stop, False) if at_comma else (buffer.rindex(b"]", start - 1, stop), True)
         if messages is None:
-            return self._take_values(buffer, start, raws, end, closed), None
+            return self._take_values(buffer, start, text, raws, end, closed), None
         self._types.collect_extra(messages)
         learned = bool(self._types.message_keys or self._types.call_keys)
         if _any_deeper(messages, self.max_depth, learned=learned):
@@ -202,10 +223,23 @@ class Blocks:
             respell(messages, CAMEL)
         return Taken(messages, [], end, closed), None
 
-    def _take_values(self, buffer: bytearray, start: int, raws: list[bytes], end: int, closed: bool) -> Taken | None:
-        values: list[tuple[Any, bytes, int]] = []
+    def _split(self, text: bytes) -> tuple[bytes, list[msgspec.Raw]]:
+        """The bytes of a block and of each message in it; msgspec refuses lone surrogates, so they are replaced."""
+        try:
+            return text, self._raws.decode(text)
+        except msgspec.DecodeError:
+            fixed, replaced = replace_surrogates(text)
+            if not replaced:
+                raise
+            return fixed, self._raws.decode(fixed)
+
+    def _take_values(
+        self, buffer: bytearray, start: int, text: bytes, raws: list[msgspec.Raw], end: int, closed: bool
+    ) -> Taken | None:
+        values: list[Value] = []
         place = start
-        for raw in raws:
+        for view in raws:
+            raw = bytes(view)
             try:
                 value = self._values.decode(raw)
             except _REFUSALS:
@@ -214,9 +248,11 @@ class Blocks:
                 if not values:
                     return None
                 return Taken(None, values, buffer.index(b",", place) + 1, closed=False, partial=True)
-            found = buffer.index(raw, place)
+            found = text.index(raw, place - start + 1) + start - 1
             place = found + len(raw)
-            values.append((value, raw, found))
+            as_it_came = bytes(buffer[found:place])  # a replacement is as long as what it replaces
+            replaced = replace_surrogates(as_it_came)[1] if as_it_came != raw else 0
+            values.append((value, as_it_came, found, replaced))
         return Taken(None, values, end, closed)
 
     def _learn(self, refusal: str, respelled: bool) -> tuple[bool, bool]:
@@ -247,7 +283,7 @@ class Blocks:
 def _has_long_number(buffer: bytearray, start: int, end: int) -> bool:
     """Whether there is a run of more digits than `guard` allows: it holds eight of the bytes looked at, side by side."""
     samples = buffer[start:end:_STRIDE]
-    return bool(_SAMPLED_RUN.search(samples)) and bool(_LONG_NUMBER.search(buffer, start, end))
+    return bool(_SAMPLED_RUN.search(samples)) and bool(LONG_NUMBER.search(buffer, start, end))
 
 
 def _array_end(error: Exception, start: int) -> int | None:

@@ -83,9 +83,9 @@ class _Notebook:
         self.unknown: dict[str, int] = {}
         self.ids: set[int] = set()
 
-    def note(self, kind: str, index: int, reason: str | None = None) -> None:
+    def note(self, kind: str, index: int, reason: str | None = None, *, count: int = 1) -> None:
         found = self.findings.setdefault(kind, Finding(reason=reason))
-        found.count += 1
+        found.count += count
         if len(found.messages) < SHOWN and index not in found.messages:
             found.messages.append(index)
 
@@ -145,7 +145,7 @@ def check(source: Any, **options: Any) -> Iterator[SessionCheck]:
         notebook.note("invalid-message", rejected.index, rejected.reason + where)
 
     with Export(source, on_error="skip", rejects=reject, **options) as export:
-        export.watch_replaced(lambda index: notebook.note("replaced-surrogate", index))
+        export.watch_replaced(lambda index, count: notebook.note("replaced-surrogate", index, count=count))
         for part in export.batches():
             if isinstance(part, list):
                 for message in part:

@@ -126,8 +126,8 @@ class Export:
         """Size of the input as it is stored, None where it is not known."""
         return self._source.bytes_total
 
-    def watch_replaced(self, watch: Callable[[int], None]) -> None:
-        """Call `watch` with the message number for each half of a surrogate pair that is replaced."""
+    def watch_replaced(self, watch: Callable[[int, int], None]) -> None:
+        """Call `watch` with the message number and how many halves of surrogate pairs were replaced there."""
         self._sessions.on_replaced = watch
 
     @property
@@ -218,9 +218,22 @@ class Export:
 
 
 def _session_ids(events: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str]]:
+    """Yield the number and the id of each session; in an SDK response the id is that of its `result`."""
     number = -1
-    for event in events:
-        if event[0] == "session":
+    inner: str | None = None
+    in_result = wrapped = False
+    for kind, *rest in events:
+        if kind == "session":
             number += 1
-        elif event[0] == "key" and event[1] == "id" and isinstance(event[2], str):
-            yield number, event[2]
+            wrapped = False
+        elif kind == "wrapper":
+            in_result, inner = True, None
+        elif kind == "unwrap":
+            in_result, wrapped = False, rest[0]
+            if wrapped and inner is not None:
+                yield number, inner
+        elif kind == "key" and rest[0] == "id" and isinstance(rest[1], str):
+            if in_result:
+                inner = rest[1]
+            elif not wrapped:
+                yield number, rest[1]

@@ -26,9 +26,11 @@ CHUNK = 64 * 1024
 _PIECE = 8 * 1024**2
 DEFAULT_MAX_MESSAGE_SIZE = 1024**3
 
-_MESSAGES_KEY = re.compile(rb'"messages"\s*:\s*\[')
-_MAYBE_MESSAGES_KEY = re.compile(rb'"messages"\s*(?::\s*)?\Z')
 _KEY = b'"messages"'
+_ANY_ESCAPE = b"\\u00"
+_ESCAPED_KEY = re.compile(rb'"%b"' % b"".join(rb"(?:%c|\\u00(?i:%x))" % (char, char) for char in b"messages"))
+_MAYBE_KEY = re.compile(rb'"[\\\w]{0,48}\Z')  # of a key that has one more byte, its quote
+_LONGEST_KEY = 50
 _SPACE = re.compile(rb"[ \t\r\n]*")
 
 
@@ -73,6 +75,8 @@ class Feed:
         self._read_error: ExportstreamError | None = None
         self._first = True  # no message of this array has been seen
         self._parser_has_message = False  # … by the parser
+        self._no_key_before = 0  # bytes of the input: from there on a string "messages" is searched for
+        self._awaited = b""  # what makes the string "messages" before it a key (a colon), and its value an array (a bracket)
 
     @property
     def position(self) -> int:
@@ -128,11 +132,7 @@ class Feed:
             yield from self._feed_buffer()
             yield ("flush",)
             if self.position == before and not self._at_end:  # all of it may be the beginning of a `messages` key
-                if len(self._buffer) > self._limit:
-                    raise LimitError(
-                        f"more than {self._limit:,} bytes without a message", hint="allow more with --max-message-size"
-                    )
-                self._read(max(self._chunk, len(self._buffer)))
+                self._read(self._chunk)
             if self._at_end and self._start == len(self._buffer):
                 if (error := self._end_of_input()) is not None:
                     raise error
@@ -142,14 +142,18 @@ class Feed:
     def _feed_buffer(self) -> Iterator[Event]:
         """Feed what is in the buffer, but for a tail that may be the beginning of a `messages` key."""
         search = self._start
-        key = _MESSAGES_KEY.search(self._buffer, search)
+        key = None
         while True:
-            if key is not None and key.start() < search:
-                key = _MESSAGES_KEY.search(self._buffer, search)
+            if self._awaited:
+                yield from self._feed_awaited()
+                if self._awaited:
+                    return
+                search, key = self._start, None
+            if key is None or key[0] < search:
+                key = self._find_key(search)
             begin = None
             if self._blocks is not None and self._blocks.separator is not None and self._parser.in_messages:
-                limit = key.start() if key is not None else len(self._buffer)
-                begin = self._blocks.separator.search(self._buffer, search, limit)
+                begin = self._blocks.separator.search(self._buffer, search, key[0])
             if begin is not None:
                 search = begin.start() + 1
                 yield from self._push_until(begin.start())
@@ -158,33 +162,51 @@ class Feed:
                     self._start += 1
                     self._first, self._parser_has_message = False, True
                     yield from self._take_blocks()
-                    search = self._start
-                    key = _MESSAGES_KEY.search(self._buffer, search)
-            elif key is not None:
-                yield from self._push_until(key.end() - 1)
-                yield from self._push_until(key.end())
-                search = self._start
-                if self._parser.enter_messages():
-                    yield from self._take_events()
-                    self._first, self._parser_has_message = True, False
-                    if self._blocks is not None:
-                        yield from self._take_blocks()
-                        search = self._start
-                key = _MESSAGES_KEY.search(self._buffer, search)
+                    search, key = self._start, None
+            elif key[0] < key[1]:
+                yield from self._push_until(key[1])
+                self._awaited = b":"
             else:
                 yield from self._push_until(self._safe_end())
                 return
 
+    def _find_key(self, start: int) -> tuple[int, int]:
+        """Where the next string "messages" begins and ends; the end of the buffer twice where there is none."""
+        end = len(self._buffer)
+        start = max(start, self._no_key_before - self._dropped)
+        place = self._buffer.find(_KEY, start)
+        found = (place, place + len(_KEY)) if place >= 0 else (end, end)
+        if self._buffer.find(_ANY_ESCAPE, start, found[0]) >= 0:  # it may be spelled with escapes
+            escaped = _ESCAPED_KEY.search(self._buffer, start, found[1])
+            found = escaped.span() if escaped is not None else found
+        self._no_key_before = self._dropped + (found[0] if found[0] < end else max(start, end - _LONGEST_KEY))
+        return found
+
+    def _feed_awaited(self) -> Iterator[Event]:
+        """After a string "messages": feed a colon and a bracket, and begin the messages if that is what they are."""
+        while self._awaited:
+            yield from self._push_until(self._after_space())
+            if self._start == len(self._buffer):
+                return
+            as_awaited = self._buffer.startswith(self._awaited, self._start)
+            self._awaited, before = b"[" if as_awaited and self._awaited == b":" else b"", self._awaited
+            if as_awaited:
+                yield from self._push_until(self._start + 1)
+            if as_awaited and before == b"[" and self._parser.enter_messages():
+                yield from self._take_events()
+                self._first, self._parser_has_message = True, False
+                if self._blocks is not None:
+                    yield from self._take_blocks()
+
+    def _after_space(self) -> int:
+        found = _SPACE.match(self._buffer, self._start)
+        return found.end() if found is not None else self._start
+
     def _safe_end(self) -> int:
         """The end of the buffer, or the place where a `messages` key may begin whose rest has not been read."""
         end = len(self._buffer)
-        if self._at_end:
-            return end
-        key = self._buffer.rfind(_KEY, self._start)
-        if key >= 0 and _MAYBE_MESSAGES_KEY.match(self._buffer, key):
-            return key
-        quote = self._buffer.rfind(b'"', max(self._start, end - len(_KEY)))
-        return quote if quote >= 0 and _KEY.startswith(self._buffer[quote:]) else end
+        found = None if self._at_end else _MAYBE_KEY.search(self._buffer, max(self._start, end - _LONGEST_KEY))
+        return found.start() if found is not None else end
 
     def _push_until(self, end: int) -> Iterator[Event]:
         if end > self._start:
@@ -201,11 +223,10 @@ class Feed:
         except ExportstreamError:
             yield from self._take_events()
             raise
-        if self._parser.events:
+        if any(event[0] != "replaced" for event in self._parser.events):
             self._since_event = 0
             self._chunk = self._smallest
-            yield from self._take_events()
-        elif data and self._parser.building:
+        elif data and (self._parser.building or self._parser.in_string):
             self._since_event += len(data)
             self._chunk = max(self._chunk, min(self._since_event // 5, self._largest))
             if self._since_event > self._limit:
@@ -213,6 +234,7 @@ class Feed:
                     f"a message is larger than {self._limit:,} bytes",
                     hint="allow more with --max-message-size (memory grows with the largest message)",
                 )
+        yield from self._take_events()
 
     def _take_events(self) -> Iterator[Event]:
         events, self._parser.events = self._parser.events, []
@@ -227,13 +249,14 @@ class Feed:
         """Take blocks out as long as msgspec accepts them; what comes then is ijson's."""
         blocks = self._blocks
         assert blocks is not None
-        if self._first:
-            self._fill(BLOCK)
-            blocks.begin(self._buffer, self._start, MAX_DEPTH - self._parser.depth)
+        begins = self._first
         while True:
-            self._fill(BLOCK)
             if not self._at_a_message():
                 return
+            self._fill(BLOCK)
+            if begins:
+                blocks.begin(self._buffer, self._start, MAX_DEPTH - self._parser.depth)
+                begins = False
             taken = blocks.take(self._buffer, self._start)
             if taken is None and blocks.wants_more and not self._at_end:
                 self._fill(LARGEST_BLOCK)
@@ -246,7 +269,9 @@ class Feed:
             if taken.messages is not None:
                 yield ("block", taken.messages)
             else:
-                for value, raw, found in taken.values:
+                for value, raw, found, replaced in taken.values:
+                    if replaced:
+                        yield ("replaced", replaced)
                     yield ("value", value, raw, place + found)
             yield ("flush",)
             if taken.closed:
@@ -257,17 +282,16 @@ class Feed:
     def _at_a_message(self) -> bool:
         """Whether a message follows; after a comma there has to be one, and ijson may not have seen that comma."""
         while True:
-            found = _SPACE.match(self._buffer, self._start)
-            place = found.end() if found is not None else self._start
-            if place < len(self._buffer) or self._at_end:
+            self._start = self._after_space()
+            if self._start < len(self._buffer) or self._at_end:
                 break
             self._read(CHUNK)
+        following = self._buffer[self._start : self._start + 1]
         if self._first:
-            return self._buffer[place : place + 1] == b"{"
-        if place == len(self._buffer):
+            return following == b"{"
+        if not following:
             raise self._end_of_input() or CutInputError("the input ends before the document is complete")
-        if self._buffer[place] in b"],}:":
-            self._start = place
+        if following in b"],}:":
             raise JSONSyntaxError("not JSON: expected a message after a comma")
         return True
 

@@ -23,11 +23,11 @@ MAX_DIGITS = 4300
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
 _STRING_GOES_ON = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
-_LONG_NUMBER = re.compile(rb"\d{%d}" % (MAX_DIGITS + 1))
+LONG_NUMBER = re.compile(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
 _DIGITS_AT_END = re.compile(rb"\d*\Z")
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+_ESCAPE_OR_QUOTE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)|(\")", re.DOTALL
 )
 _SLICE = 64 * 1024
 _BACKSLASH = ord("\\")
@@ -39,12 +39,12 @@ class Guard:
 
     def __init__(self) -> None:
         self.depth = 0
-        self._in_string = False
+        self.in_string = False
         self._digits = 0
         self._held = b""
 
-    def pieces(self, chunk: bytes, *, last: bool = False) -> Iterator[tuple[bytes, bool]]:
-        """Yield ``(bytes, replaced)``: `replaced` says that the piece ends with a replaced surrogate.
+    def pieces(self, chunk: bytes, *, last: bool = False) -> Iterator[tuple[bytes, int]]:
+        """Yield ``(bytes, replaced)``: a piece, and how many surrogates were replaced in the string that it ends in.
 
         With `last`, what was held back comes out as well: the input has ended.
         """
@@ -80,17 +80,17 @@ class Guard:
 
     def _checked(self, data: bytes) -> None:
         """Check a slice; after an error the state is that before it."""
-        before = self.depth, self._in_string, self._digits
+        before = self.depth, self.in_string, self._digits
         try:
             self._check(data)
         except (JSONSyntaxError, LimitError):
-            self.depth, self._in_string, self._digits = before
+            self.depth, self.in_string, self._digits = before
             raise
 
     def _good(self, data: bytes) -> int:
         """How many bytes of a refused slice are good, so that the messages in them are not lost."""
         good, bad = 0, len(data)
-        before = self.depth, self._in_string, self._digits
+        before = self.depth, self.in_string, self._digits
         while bad - good > 1:
             middle = (good + bad) // 2
             try:
@@ -98,26 +98,26 @@ class Guard:
                 good = middle
             except (JSONSyntaxError, LimitError):
                 bad = middle
-            self.depth, self._in_string, self._digits = before
+            self.depth, self.in_string, self._digits = before
         return good
 
     def _check(self, data: bytes) -> None:
         start = 0
-        if self._in_string:
+        if self.in_string:
             found = _STRING_GOES_ON.match(data)
             assert found is not None
             start = found.end()
-            self._in_string = found.group(1) is not None
-            if self._in_string:
+            self.in_string = found.group(1) is not None
+            if self.in_string:
                 return
         parts = _STRING.split(data[start:] if start else data)
         if len(parts) > 1 and parts[-2] is not None:
-            self._in_string = True
+            self.in_string = True
         outside = b"".join(parts[::2])
         if self._digits or len(outside) > MAX_DIGITS:
             self._check_digits(outside)
         found = _DIGITS_AT_END.search(outside, max(0, len(outside) - MAX_DIGITS - 1))
-        length = len(found.group()) if found is not None and not self._in_string and len(parts[-1]) else 0
+        length = len(found.group()) if found is not None and not self.in_string and len(parts[-1]) else 0
         self._digits = length + (self._digits if length == len(data) else 0)
         if self._digits > MAX_DIGITS:
             raise _too_many_digits()
@@ -130,7 +130,7 @@ class Guard:
         self.depth += opened - closed
 
     def _check_digits(self, outside: bytes) -> None:
-        if _LONG_NUMBER.search(outside):
+        if LONG_NUMBER.search(outside):
             raise _too_many_digits()
         leading = len(outside) - len(outside.lstrip(b"0123456789"))
         if leading and self._digits + leading > MAX_DIGITS:
@@ -160,17 +160,35 @@ def _safe_cut(data: bytes, start: int, end: int) -> int:
     return end
 
 
-def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, bool]]:
+def replace_surrogates(data: bytes) -> tuple[bytes, int]:
+    """Replace halves of surrogate pairs in whole strings; return how many there were."""
+    pieces = list(_replace_surrogates(data))
+    return b"".join(piece for piece, _ in pieces), sum(replaced for _, replaced in pieces)
+
+
+def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Replace surrogates; a piece ends only after the last one of a string, since the parser begins the string anew then."""
     if b"\\ud" not in data and b"\\uD" not in data:
-        yield data, False
+        yield data, 0
         return
-    start = 0
-    for found in _ESCAPE.finditer(data):
-        if found.group(1) is not None:
-            yield data[start : found.start()] + REPLACEMENT, True
+    start = replaced = 0
+    string_ended = False
+    parts: list[bytes] = []
+    for found in _ESCAPE_OR_QUOTE.finditer(data):
+        if found.group(2) is not None:
+            string_ended = True
+        elif found.group(1) is not None:
+            if replaced and string_ended:
+                yield b"".join(parts), replaced
+                parts, replaced = [], 0
+            string_ended = False
+            parts += (data[start : found.start()], REPLACEMENT)
+            replaced += 1
             start = found.end()
+    if replaced:
+        yield b"".join(parts), replaced
     if start < len(data):
-        yield data[start:], False
+        yield data[start:], 0
 
 
 def too_deep() -> LimitError:

@@ -8,6 +8,7 @@ Holds: what one read brought, and the last few thousand ids of the session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct, field
@@ -77,7 +78,7 @@ class Sessions(Struct):
     reject: Callable[[Reject], None] | None = None
     find_id: Callable[[int], str] | None = None
     watch_repeats: bool = False
-    on_replaced: Callable[[int], None] | None = None
+    on_replaced: Callable[[int, int], None] | None = None
     session: Session | None = None
     index: int = 0
     last_id: str | None = None
@@ -86,8 +87,11 @@ class Sessions(Struct):
     accepted: int = 0
     notes: Notes = field(default_factory=Notes)
     _wire_names: dict[str, str] = field(default_factory=dict)
-    _outer: tuple[Session | None, dict[str, str]] = (None, {})
-    _inner: dict[str, Any] | None = None
+    # The keys of an object, as they are, until its `messages` begin: only then is it known to be a session.
+    _pending: dict[str, Any] | None = None
+    # The keys of the object around a `result`, which is an SDK response if the result turns out to be a session.
+    _around: dict[str, Any] | None = None
+    _in_result: bool = False
     _seen: set[str] = field(default_factory=set)
     _last_ids: list[str] = field(default_factory=list)
 
@@ -104,18 +108,19 @@ class Sessions(Struct):
                 elif kind == "value":
                     self._one(event[1], event[2], event[3], gathered)
                 elif kind == "key":
-                    self._set(event[1], event[2])
+                    self._key(event[1], event[2])
                 elif kind == "session":
                     self._begin()
+                elif kind == "messages":
+                    self._set_pending()
                 elif kind == "wrapper":
-                    self._outer = (self.session, self._wire_names)
-                    self.session, self._wire_names, self._inner = Session(), {}, {}
+                    self._around, self._pending, self._in_result = self._pending, {}, True
                 elif kind == "unwrap":
                     self._unwrap(complete=event[1])
                 elif kind == "replaced":
-                    self.notes.replaced_surrogates += 1
+                    self.notes.replaced_surrogates += event[1]
                     if self.on_replaced is not None:
-                        self.on_replaced(self.index)
+                        self.on_replaced(self.index, event[1])
                 elif gathered and kind in ("flush", "end"):
                     yield gathered
                     gathered = []
@@ -124,6 +129,10 @@ class Sessions(Struct):
         except ExportstreamError as error:
             if gathered:
                 yield gathered
+            if isinstance(error, CutInputError) and self.within:  # what is complete may be kept
+                with suppress(NotAnExportError):
+                    self._set_pending()
+                self._keep_response()
             self._locate(error)
             if isinstance(error, NotAnExportError) and (answer := self._server_error()) is not None:
                 raise answer from error
@@ -131,7 +140,8 @@ class Sessions(Struct):
 
     @property
     def _id(self) -> str | None:
-        return self.session.id if self.session is not None else None
+        found = (self._pending or {}).get("id") or (self.session.id if self.session is not None else None)
+        return found if isinstance(found, str) else None
 
     def _locate(self, error: ExportstreamError) -> None:
         if isinstance(error, CutInputError) and self.session is not None:
@@ -149,9 +159,9 @@ class Sessions(Struct):
 
     def _server_error(self) -> NotAnExportError | None:
         """The error that a saved error body deserves; None for everything else."""
-        extra = (self.session.extra if self.session is not None and self.index == 0 else None) or {}
-        inner = extra.get("result")
-        value = extra.get("error", inner.get("error") if isinstance(inner, dict) else None)
+        keys = self._pending or {}
+        inner = keys.get("result")
+        value = keys.get("error", inner.get("error") if isinstance(inner, dict) else None)
         if not isinstance(value, dict) or self._id is not None:
             return None
         words = [str(value[key]) for key in ("code", "message", "type") if key in value]
@@ -166,18 +176,34 @@ class Sessions(Struct):
         self.index = 0
         self.last_id = None
         self._wire_names = {}
+        self._pending, self._around, self._in_result = {}, None, False
         if self.watch_repeats:
             self._seen, self._last_ids = set(), []
+
+    def _key(self, key: str, value: Any) -> None:
+        """Take a key of the session, of the SDK response around it, or of an object that may be either."""
+        if self._pending is not None:
+            self._pending[key] = value
+        elif self._around is not None and not self._in_result:
+            self._around[key] = value
+        else:
+            self._set(key, value)
+
+    def _set_pending(self) -> None:
+        """Set the keys that came before the messages: the object is a session."""
+        pending, self._pending = self._pending or {}, None
+        for key, value in pending.items():
+            self._set(key, value)
 
     def _set(self, key: str, value: Any) -> None:
         """Set a field of the session; the same one in both spellings is refused."""
         session = self.session
         assert session is not None
-        if self._inner is not None:
-            self._inner[key] = value
         name = FIELDS[Session].get(key)
         if name is None:
-            session.extra = {**(session.extra or {}), key: value}
+            if session.extra is None:
+                session.extra = {}
+            session.extra[key] = value
             return
         if name in self._wire_names:
             raise NotAnExportError(f"expected each key of a session once, found {self._wire_names[name]!r} and {key!r}")
@@ -191,16 +217,21 @@ class Sessions(Struct):
                 raise NotAnExportError(f"the session's {key!r}: {error}", path=f"$.{key}") from None
 
     def _unwrap(self, *, complete: bool) -> None:
-        """Behind an SDK response's `result`: it was the session, or else just an unknown key of one."""
-        inner, self._inner = self._inner, None
-        session, names = self._outer
-        if complete:
-            assert self.session is not None
-            if session is not None and session.extra:
-                self.session.extra = {**session.extra, **(self.session.extra or {})}
-            return
-        self.session, self._wire_names = session, names
-        self._set("result", inner)
+        """End a `result`: it was the session of an SDK response, or else just an unknown key of a session."""
+        self._in_result = False
+        if not complete:
+            result, self._pending, self._around = self._pending, self._around or {}, None
+            self._pending["result"] = result
+
+    def _keep_response(self) -> None:
+        """Keep what an SDK response says beside its `result`, under a key of its own: nothing of the session is replaced."""
+        around, self._around = self._around, None
+        if around and self.session is not None:
+            self.session.extra = extra = self.session.extra or {}
+            name = "response"
+            while name in extra:
+                name += "_"
+            extra[name] = around
 
     def _complete(self) -> Session:
         session = self.session
@@ -208,6 +239,7 @@ class Sessions(Struct):
         for name in ("id", "title"):
             if getattr(session, name) is None:
                 raise NotAnExportError(f"expected a session with `{name}`, found none", path=f"$.{name}")
+        self._keep_response()
         self.within = False
         return session
 

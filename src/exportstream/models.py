@@ -145,7 +145,7 @@ class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True,
         prompt_tokens, completion_tokens: declared tokens of the whole session.
         cost: declared USD as Decimal with the digits of the input.
         created_at, updated_at: the text as it came.
-        extra: unknown keys of the session object, and of an SDK response object around it.
+        extra: unknown keys of the session object; `response` in it holds the keys of an SDK response object around it.
     """
 
     id: str | None = None

@@ -111,7 +111,7 @@ class _Envelope(str):
             self.state = _BEFORE
         elif "messages" in self.keys:  # an SDK response: its session is complete, but it may have more keys
             self.wrapped = True
-            self.keys |= self.outer_keys
+            self.keys = self.outer_keys | {"messages"}
             self.log.append(("unwrap", True))
         else:  # no response, but a session with an unknown key of that name
             self.keys = self.outer_keys | {"result"}
@@ -202,6 +202,11 @@ class Parser:
         """Whether a value that is wanted has begun and is not complete."""
         return bool(self._envelope.log)
 
+    @property
+    def in_string(self) -> bool:
+        """Whether the parser stands inside a string, which it reads anew with every piece."""
+        return self._guard.in_string
+
     def enter_messages(self) -> bool:
         """After a ``[`` was fed: say whether it opened a session's `messages`, and begin them."""
         if self._envelope.state != _MESSAGES:
@@ -213,14 +218,14 @@ class Parser:
     def feed(self, data: bytes, *, last: bool = False) -> None:
         """Parse more bytes (with `last`: all there are); what became complete stands in `events`, also after an error.
 
-        A ``("replaced",)`` event stands for each surrogate that was replaced, before the message it is in.
+        ``("replaced", count)`` says how many surrogates were replaced in a string, before the message it is in.
         """
         try:
             for piece, replaced in self._guard.pieces(data, last=last):
                 self._push(piece)
                 if replaced:
                     self._drain()
-                    self.events.append(("replaced",))
+                    self.events.append(("replaced", replaced))
             if last:
                 self._push(b"")
         finally:
@@ -230,6 +235,8 @@ class Parser:
         try:
             self._send(piece)
         except StopIteration:
+            if self._guard.in_string:  # ijson is at its start again after a document, and takes this for white space
+                raise JSONSyntaxError("not JSON: a string that does not end") from None
             self._envelope.finish()
         except ijson.IncompleteJSONError as error:
             if not piece:
