@@ -112,6 +112,7 @@ def convert_to(
                 rejects = rejects_file = stack.enter_context(RejectsFile(rejects, force=force))
             if options.get("dedupe"):
                 options["dedupe"] = Dedupe()  # one for all
+            unchanged: list[Callable[[], None]] = []
             for number, source in enumerate(sources):
                 with Export(source, on_error=on_error, rejects=rejects, **options) as export:
                     if number == 0:
@@ -121,8 +122,12 @@ def convert_to(
                         if progress is not None:
                             progress(export)
                     done.add(export)
+                    unchanged.append(export.require_unchanged)
                     if len(sources) == 1:
                         done.source = export.name
+            _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
+            writers.finish()
+            _require_unchanged(unchanged)  # finishing may have taken minutes
         if rejects_file is not None:
             rejects_file.remove_old()
         done.outputs = writers.written
@@ -131,3 +136,8 @@ def convert_to(
             done.rejects = rejects_file.name
         write_report(done)
     return done
+
+
+def _require_unchanged(inputs: Iterable[Callable[[], None]]) -> None:
+    for require_unchanged in inputs:
+        require_unchanged()

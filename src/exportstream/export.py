@@ -126,6 +126,11 @@ class Export:
         """Size of the input as it is stored, None where it is not known."""
         return self._source.bytes_total
 
+    @property
+    def require_unchanged(self) -> Callable[[], None]:
+        """A function that raises `ReadError` if the input is no longer what was read; works after `close` as well."""
+        return self._source.require_unchanged
+
     def watch_replaced(self, watch: Callable[[int, int], None]) -> None:
         """Call `watch` with the message number and how many halves of surrogate pairs were replaced there."""
         self._sessions.on_replaced = watch

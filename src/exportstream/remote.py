@@ -166,6 +166,25 @@ class RemoteFile:
         with suppress(Exception):  # everything was read, or the reading has failed already
             self._file.close()
 
+    def require_unchanged(self, done: str) -> None:
+        """Raise `ReadError` if the URL names another version by now; a web server is not asked again.
+
+        Args:
+            done: what was done with it meanwhile, such as ``read``.
+        """
+        if self._web:
+            return
+        hint = "convert it when it is complete"
+        changed = ReadError(f"the file changed while it was {done}", hint=hint, source=self.name)
+        with translate_errors(ReadError, self._url):
+            self._system.invalidate_cache()
+            try:
+                now = self._system.info(self._path)
+            except FileNotFoundError as error:
+                raise changed from error
+            if _version(now) != self.version:
+                raise changed
+
     def _read_head(self) -> tuple[int | None, tuple[Any, ...]]:
         answer = self._file.r
         if answer.status != 200:
@@ -183,12 +202,7 @@ class RemoteFile:
     def _require_whole(self) -> None:
         if self.size is not None and self._position < self.size:
             raise ReadError(f"it ends after {self._so_far()}", hint="try again", source=self.name)
-        if not self._web:  # it came in several pieces, which may be of different versions
-            with translate_errors(ReadError, self._url):
-                self._system.invalidate_cache()
-                if _version(self._system.info(self._path)) != self.version:
-                    hint = "convert it when it is complete"
-                    raise ReadError("the file changed while it was read", hint=hint, source=self.name)
+        self.require_unchanged("read")  # it came in several pieces, which may be of different versions
 
     def _so_far(self) -> str:
         return f"{self._position:,} bytes" if self.size is None else f"{self._position:,} of {self.size:,} bytes"

@@ -171,6 +171,27 @@ class Source:
             raise ReadError("the file changed while it was read", source=self.name)
         return second
 
+    def require_unchanged(self) -> None:
+        """Raise `ReadError` if the input is no longer what was read; works after `close` as well.
+
+        A pipe, and an answer of a web server, can't be looked at a second time.
+        """
+        if self._version is not None:
+            self._file.require_unchanged("converted")
+        if self._stat is None:
+            return
+        try:
+            now = os.stat(local_path(self._path)) if self._path is not None else _stat_regular(self._file)
+        except (FileNotFoundError, NotADirectoryError):
+            now = None
+        except ValueError:  # whoever gave the file object has closed it
+            return
+        except OSError as error:
+            raise ReadError(error.strerror or str(error), source=self.name) from error
+        if _identity(now) != _identity(self._stat):
+            hint = "convert it when it is complete"
+            raise ReadError("the file changed while it was converted", hint=hint, source=self.name)
+
     def close(self) -> None:
         """Close what `open_source` opened; a file object that was given stays open."""
         with suppress(ValueError):  # a signal may come while it runs

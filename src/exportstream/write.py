@@ -77,6 +77,7 @@ class Writers:
 
     def __init__(self, outputs: Sequence[Output], how: How) -> None:
         self._writers: list[Writer] = []
+        self._finished = False
         with ExitStack() as undo:
             for output in outputs:
                 writer: Writer = _DatabaseWriter(output, how) if output.format == "sqlite" else _RowsWriter(output, how)
@@ -94,6 +95,13 @@ class Writers:
         for writer in self._writers:
             writer.add(part)
 
+    def finish(self) -> None:
+        """Write what comes after the last row; only their names are missing then."""
+        if not self._finished:
+            for writer in self._writers:
+                writer.finish()
+            self._finished = True
+
     @property
     def written(self) -> list[Written]:
         """What went to each output."""
@@ -107,8 +115,7 @@ class Writers:
             for writer in self._writers:
                 undo.callback(writer.abort)
             if kind is None:
-                for writer in self._writers:
-                    writer.finish()
+                self.finish()
                 for writer in self._writers:
                     writer.commit()
                     undo.callback(writer.withdraw)
