@@ -209,7 +209,7 @@ def test_a_signal_right_after_the_temporary_file_was_created(folder: Path, monke
 
     def open_and_interrupt(path: str, flags: int, *arguments: Any, **options: Any) -> int:
         opened = real(path, flags, *arguments, **options)
-        if str(path).endswith(".part"):
+        if flags & os.O_CREAT:
             os.close(opened)
             raise KeyboardInterrupt
         return opened
@@ -319,7 +319,8 @@ def test_the_nth_call_of_the_system_fails(
 ) -> None:
     """Whichever call fails, for every n, with rows and rejects to write: a write error, and the output as it was.
 
-    The rejects are as they were or whole. Only a link that keeps the way back to old content may fail without an error.
+    The rejects are as they were or whole. Only a link that keeps the way back to old content may fail without an error, and
+    what gives up the lock of a file that has its name.
     """
     source, out, rejects = tmp_path / "in.json", tmp_path / "out.ndjson.zst", tmp_path / "rejects.ndjson"
     source.write_bytes(MIXED)
@@ -327,7 +328,7 @@ def test_the_nth_call_of_the_system_fails(
         out.write_bytes(old)
         rejects.write_bytes(old)
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-    real, done = getattr(os, call), 0
+    real, done, spared = getattr(os, call), 0, 0
     for turn in range(1, 100):
         failing = Failing(real, turn)
         try:
@@ -349,10 +350,15 @@ def test_the_nth_call_of_the_system_fails(
             if failing.calls < turn:
                 done = turn
                 break
-            assert (call, old) == ("link", b"old")
-            out.write_bytes(before["out.ndjson.zst"])
-            rejects.write_bytes(before["rejects.ndjson"])
+            assert (call, old) == ("link", b"old") or call == "close"
+            spared += 1
+            for path in (out, rejects):
+                if old is None:
+                    path.unlink()
+                else:
+                    path.write_bytes(old)
     assert done > {"write": 4, "fsync": 4, "close": 4, "open": 4}.get(call, 0)
+    assert spared <= 2
 
 
 class FailingReader(io.RawIOBase):

@@ -397,7 +397,8 @@ def test_the_nth_call_fails(
 ) -> None:
     """Whichever call of the system fails: a write error, no temporary file, and the old content (or nothing) in place.
 
-    A link that fails while a file is replaced costs only the way back, so there the output is complete instead.
+    A link that fails while a file is replaced costs only the way back, so there the output is complete instead; so it is where
+    giving up the lock fails, after the file's own descriptor and that of the folder.
     """
     path = tmp_path / "out"
     if old is not None:
@@ -416,7 +417,7 @@ def test_the_nth_call_fails(
                 assert error.what == "Input/output error"  # noqa: PT017
                 assert error.source == str(path)  # noqa: PT017
             else:
-                assert call.calls < turn or (name, old) == ("link", b"old")
+                assert call.calls < turn or (name, old) == ("link", b"old") or (name, turn) == ("close", 3)
                 assert unpack(path.read_bytes()) == NOISE[:300_000]
                 assert names(tmp_path) == ["out"]
                 break

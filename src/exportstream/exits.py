@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from exportstream.errors import ExportstreamError
-from exportstream.files import remove_temporary_files
+from exportstream.temporary import remove_temporary_files
 
 _EXIT_BUG, _EXIT_SYSTEM = 1, 4
 

@@ -1,8 +1,9 @@
 """Files: where bytes end up: a file that appears whole or not at all, a device, a stream.
 
 Takes a path, a URL (see `uploads`), ``-`` or a file object; gives a place to write to, then to commit or to abort. A file
-is written under a hidden temporary name in its own folder, and gets its name only when everything is on the disk; standard
-output, FIFOs, devices and file objects are written directly, so that what was written before an abort stays there.
+is written under a hidden temporary name in its own folder (see `temporary`), and gets its name only when everything is on
+the disk; standard output, FIFOs, devices and file objects are written directly, so that what was written before an abort
+stays there.
 Raises: opening, `UsageError` for an output that may not be written, `WriteError` where the system fails; afterwards
 `OSError` as the system raises it, and `UsageError` from the commit of a file that appeared meanwhile. Holds: nothing.
 """
@@ -19,6 +20,7 @@ from typing import IO, Protocol
 
 from exportstream.backends import is_remote, local_path
 from exportstream.errors import UsageError, WriteError
+from exportstream.temporary import Temporary
 
 __all__ = ["Place", "open_file", "open_place", "write_error"]
 
@@ -96,7 +98,7 @@ def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool 
             return _Device(os.open(path, os.O_WRONLY | os.O_CLOEXEC), path)
         if old is not None and not force:
             raise _exists(path)
-        return _File(path, old, force=force)
+        return _File(path, old, force=force, by_name=not direct)
     except FileNotFoundError as error:
         raise WriteError("its folder does not exist", source=path, hint="make the folder first") from error
     except OSError as error:
@@ -167,25 +169,22 @@ class _Device:
 
 
 class _File(_Device):
-    """A file under a temporary name beside its own."""
+    """A file under a temporary name beside its own.
 
-    def __init__(self, name: str, old: os.stat_result | None, *, force: bool) -> None:
-        self.path = os.path.realpath(name)  # of a link, the target is replaced
+    Attributes:
+        path: its own name, of a link that of its target.
+        temporary: the temporary name; nobody else writes or removes what is there, until the commit or abort.
+    """
+
+    def __init__(self, name: str, old: os.stat_result | None, *, force: bool, by_name: bool) -> None:
+        self.path = os.path.realpath(name)
         self._old = old
         self._force = force
         self._installed = False
-        self._folder, base = os.path.split(self.path)
-        short = os.fsencode(base)[:100].decode("utf-8", "ignore")  # NAME_MAX counts bytes
-        self.temporary = os.path.join(self._folder, f".{short}.{os.urandom(6).hex()}.part")
-        self._kept = f"{self.temporary}.old"  # the old content, until the new one's name is on the disk as well
-        mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
-        _temporary.update((self.temporary, self._kept))
-        try:
-            fd = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        except BaseException:  # an interruption may come when the file already exists
-            _remove(self.temporary)
-            raise
-        super().__init__(fd, name)
+        self._folder = os.path.dirname(self.path)
+        self._part = Temporary(self.path, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777, by_name=by_name)
+        self.temporary = self._part.name
+        super().__init__(self._part.fd, name)
         if old is not None:
             try:
                 with suppress(OSError):  # only root may give a file away
@@ -197,28 +196,29 @@ class _File(_Device):
 
     def commit(self) -> None:
         super().commit()
-        kept = self._kept
+        kept = False
         try:
             if self._old is not None:
                 with suppress(OSError):
-                    os.link(self.path, kept)
+                    os.link(self.path, self._part.kept)
+                    kept = True
             self._install()
             self._sync_folder()
         except BaseException:
             if self._installed:
-                self._undo(kept)
+                self._undo(kept=kept)
             raise
         finally:
-            _remove(kept)
-            _remove(self.temporary)
+            self._part.remove()
 
     def abort(self) -> None:
         super().abort()
-        _remove(self.temporary)
+        self._part.remove()
 
     def withdraw(self) -> None:
         if self._old is None and self._installed:
-            _remove(self.path)
+            with suppress(OSError):
+                os.unlink(self.path)
 
     def _install(self) -> None:
         if not self._force:
@@ -237,12 +237,12 @@ class _File(_Device):
         os.replace(self.temporary, self.path)
         self._installed = True
 
-    def _undo(self, kept: str) -> None:
+    def _undo(self, *, kept: bool) -> None:
         with suppress(OSError):
             if self._old is None:
                 os.unlink(self.path)
-            elif os.path.lexists(kept):
-                os.replace(kept, self.path)
+            elif kept:
+                os.replace(self._part.kept, self.path)
 
     def _sync_folder(self) -> None:
         try:
@@ -261,18 +261,3 @@ def _sync(fd: int) -> None:
     except OSError as error:
         if error.errno not in _CAN_NOT_SYNC:
             raise
-
-
-def _remove(path: str) -> None:
-    with suppress(OSError):
-        os.unlink(path)
-    _temporary.discard(path)
-
-
-_temporary: set[str] = set()
-
-
-def remove_temporary_files() -> None:
-    """Remove what unfinished outputs left: for a process that a signal ends between any two steps of theirs."""
-    for path in tuple(_temporary):
-        _remove(path)

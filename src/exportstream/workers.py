@@ -17,8 +17,8 @@ from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, TypeVar
 
-from exportstream.files import remove_temporary_files
 from exportstream.jobs import count_bytes_in
+from exportstream.temporary import remove_temporary_files
 
 _T = TypeVar("_T")
 _ENDING = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
