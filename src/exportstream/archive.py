@@ -11,7 +11,7 @@ import click
 
 import exportstream
 from exportstream.display import ManyProgress
-from exportstream.errors import MissingExtraError, UsageError
+from exportstream.errors import UsageError, import_error
 from exportstream.exits import Terminated, ignore_signals
 from exportstream.inputs import find_inputs
 from exportstream.outputs import Wanted, decide_outputs, looks_like_file
@@ -112,7 +112,7 @@ def _client(address: str) -> Any:
     try:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise MissingExtraError("--dask", "distributed", "dask") from error
+        raise import_error("--dask", "distributed", "dask", error) from error
     try:
         return Client(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call,unused-ignore]
     except (OSError, ValueError) as error:

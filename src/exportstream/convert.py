@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from exportstream.dedupe import Dedupe
-from exportstream.errors import UsageError
+from exportstream.errors import UsageError, explain_memory
 from exportstream.export import Export
 from exportstream.outputs import Output, Wanted, decide_outputs, refuse_same_files, rejects_name
 from exportstream.rejects import RejectsFile
@@ -45,7 +45,8 @@ def convert(
 
     Raises:
         UsageError: an option or the output can't be as asked; `MissingExtraError` names what to install.
-        InputError, ReadError, WriteError: nothing stands under the output's name then, or what stood there before.
+        InputError, ReadError, WriteError, OutOfMemoryError: nothing stands under the output's name then, or what stood there
+            before.
     """
     return convert_to([source], decide_outputs(source, target, Wanted.of(format, compression, table)), **options)
 
@@ -102,7 +103,7 @@ def convert_to(
     started = time.monotonic()
     done = Report(source=f"{len(sources):,} inputs")
     rejects_file: RejectsFile | None = None
-    with ExitStack() as around:
+    with explain_memory(lambda: {"source": path}), ExitStack() as around:
         write_report = around.enter_context(open_report(report, force=force, source_path=path))
         with ExitStack() as stack:
             # Closed in reverse order: rejects are in place before the output gets its name, and go where that fails.
@@ -114,7 +115,7 @@ def convert_to(
                 options["dedupe"] = Dedupe()  # one for all
             unchanged: list[Callable[[], None]] = []
             for number, source in enumerate(sources):
-                with Export(source, on_error=on_error, rejects=rejects, **options) as export:
+                with Export(source, on_error=on_error, rejects=rejects, **options) as export, export.explain_memory():
                     if number == 0:
                         writers.begin()
                     for part in export.batches():

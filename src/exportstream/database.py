@@ -1,7 +1,8 @@
 """SQLite: rows become a database with keys and indexes, in a file that appears whole or not at all.
 
 Takes the rows of `tables`, session after session. Raises: `UsageError` for an output that may not be written,
-`WriteError` where SQLite or the system fails, `LimitError` for a row beyond SQLite's 1,000,000,000 bytes.
+`WriteError` where SQLite or the system fails, `LimitError` for a row beyond SQLite's 1,000,000,000 bytes,
+`OutOfMemoryError`.
 Holds: one batch of rows and 1 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
 
 What of a value ends up in it is said in `encode.sqlite`.
@@ -17,13 +18,15 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from exportstream.encode.sqlite import Definition
-from exportstream.errors import LimitError, UsageError, WriteError
+from exportstream.errors import LimitError, OutOfMemoryError, UsageError, WriteError, is_out_of_memory
 from exportstream.files import open_file, write_error
 from exportstream.tables import Rows, Table
 
 try:
     import sqlite3
 except ImportError as error:
+    if is_out_of_memory(error):
+        raise OutOfMemoryError("SQLite output needs sqlite3, which does not fit into memory") from error
     raise UsageError("SQLite output needs sqlite3, which this Python was built without", hint="use another one") from error
 
 if TYPE_CHECKING:
@@ -165,6 +168,8 @@ class Database:
             yield
         except BaseException as error:
             self.abort()
+            if is_out_of_memory(error):
+                raise OutOfMemoryError(source=self.name) from error
             if isinstance(error, OSError):
                 raise write_error(error, self.name) from error
             if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:

@@ -2,7 +2,7 @@
 
 Takes the chunks of the input as they are stored; gives their compression and the decompressed pieces, all members and
 frames after one another. Raises `CutInputError` where a container is cut, `CompressionError` where it is damaged, is
-followed by something else, asks for too much memory or holds compressed data again.
+followed by something else, asks for too much memory or holds compressed data again, `OutOfMemoryError`.
 Holds: one chunk of input, one step of output (8 MiB at worst, however well the input is compressed), and the window
 that the compressed data asks for, up to `limit`.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import zstandard
 
-from exportstream.errors import CompressionError, CutInputError
+from exportstream.errors import CompressionError, CutInputError, OutOfMemoryError, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,6 +84,8 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
             try:
                 piece = decoder.decompress(data, _STEP)
             except damage as error:
+                if is_out_of_memory(error):
+                    raise OutOfMemoryError(position=used) from error
                 if "memory" not in str(error).lower():
                     raise CompressionError(f"the {kind} data is damaged: {error}", position=used) from error
                 what = f"the {kind} data asks for a window of more than {limit:,} bytes"

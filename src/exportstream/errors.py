@@ -14,12 +14,18 @@
     │   └── LimitError                 it is beyond a limit that protects the reader
     └── TransferError (OSError)        the system failed to read or write           exit 4
         ├── ReadError
-        └── WriteError
+        ├── WriteError
+        └── OutOfMemoryError           something does not fit into memory (MemoryError)
 
 Wrong arguments to a function are the caller's faults: ``TypeError`` and ``ValueError`` as everywhere in Python.
 """
 
 from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 __all__ = [
     "CompressionError",
@@ -31,6 +37,7 @@ __all__ = [
     "LimitError",
     "MissingExtraError",
     "NotAnExportError",
+    "OutOfMemoryError",
     "ReadError",
     "TransferError",
     "UsageError",
@@ -192,3 +199,48 @@ class ReadError(TransferError):
 
 class WriteError(TransferError):
     """The output can't be created, written, flushed or renamed."""
+
+
+class OutOfMemoryError(TransferError, MemoryError):
+    """A value, or a library that is needed, does not fit into the memory that the process may have."""
+
+    def __init__(self, what: str = "a value does not fit into memory", **place: Any) -> None:
+        super().__init__(
+            what, **{"hint": "give the process more memory (a larger machine or container, or ulimit -v)", **place}
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory; libraries have several ways to say so."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    text = str(error).lower()
+    if isinstance(error, ImportError):  # the loader's words; of the second kind is also a fault that is none of memory
+        return "failed to map segment" in text or ("cannot allocate memory" in text and "static tls" not in text)
+    return type(error).__name__ in ("ZstdError", "OperationalError") and (
+        "not enough memory" in text or text == "out of memory"
+    )
+
+
+@contextmanager
+def explain_memory(place: Callable[[], dict[str, Any]] = dict) -> Iterator[None]:
+    """Raise `OutOfMemoryError` where there is not enough memory for the block; `place` is what to say of it."""
+    try:
+        yield
+    except ExportstreamError:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(**place()) from error
+
+
+def import_error(what: str, library: str, extra: str, error: ImportError) -> ExportstreamError:
+    """Return why `library`, which `what` needs, can't be imported, as our own error."""
+    if isinstance(error, ModuleNotFoundError) and error.name == library:
+        return MissingExtraError(what, library, extra)
+    if is_out_of_memory(error):
+        return OutOfMemoryError(f"{what} needs {library}, which does not fit into memory")
+    return UsageError(
+        f"{what} needs {library}, which can't be loaded: {printable(str(error), 1000)}", hint="install it again"
+    )

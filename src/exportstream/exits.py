@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from exportstream.errors import ExportstreamError
+from exportstream.errors import ExportstreamError, OutOfMemoryError, is_out_of_memory
 from exportstream.temporary import remove_temporary_files
 
 _EXIT_BUG, _EXIT_SYSTEM = 1, 4
@@ -93,6 +93,8 @@ def _explain(error: Exception, debug: bool) -> int:
         traceback.print_exception(error)
     if isinstance(error, ExportstreamError):
         text, code = str(error), error.exit_code
+    elif is_out_of_memory(error):
+        text, code = str(OutOfMemoryError()), _EXIT_SYSTEM
     elif isinstance(error, OSError):  # ours carry a name: this is standard output
         _forget_stdout()
         text, code = f"<stdout>: {error.strerror or error}", _EXIT_SYSTEM

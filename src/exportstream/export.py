@@ -13,7 +13,7 @@ from typing import Any
 
 from exportstream.blocks import Blocks
 from exportstream.dedupe import Dedupe
-from exportstream.errors import CutInputError, ExportstreamError, NotAnExportError
+from exportstream.errors import CutInputError, ExportstreamError, NotAnExportError, explain_memory
 from exportstream.feed import DEFAULT_MAX_MESSAGE_SIZE, Feed
 from exportstream.messages import Notes, Reject, Sessions
 from exportstream.models import Message, Session
@@ -152,6 +152,20 @@ class Export:
 
     def batches(self) -> Iterator[list[Message] | tuple[Session, Totals]]:
         """Messages as lists of one session each, and each complete session with the totals of its messages."""
+        with self.explain_memory():
+            yield from self._batches()
+
+    @contextmanager
+    def explain_memory(self) -> Iterator[None]:
+        """Raise `OutOfMemoryError`, with the place that is reached, where there is not enough memory for the block."""
+        with explain_memory(lambda: {"source": self.name, "position": self.position, "session_id": self._session_id}):
+            yield
+
+    @property
+    def _session_id(self) -> str | None:
+        return self.session.id if self.session is not None else None
+
+    def _batches(self) -> Iterator[list[Message] | tuple[Session, Totals]]:
         try:
             for part in self._sessions.read(self._feed(self._source)):
                 self._count()
@@ -199,7 +213,7 @@ class Export:
         try:
             yield
         except ExportstreamError as error:
-            error.locate(source=self.name, session_id=self.session.id if self.session is not None else None)
+            error.locate(source=self.name, session_id=self._session_id)
             raise
 
     def _feed(self, source: Source) -> Feed:

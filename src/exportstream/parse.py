@@ -1,7 +1,7 @@
 """Feeds bytes to ijson and tells what came out: one pass for the envelope and for the messages.
 
 Takes: JSON bytes, pushed in pieces of any size. Returns: a list of events, in the order of the file.
-Raises: `JSONSyntaxError`, `CutInputError`, `NotAnExportError`, `LimitError`.
+Raises: `JSONSyntaxError`, `CutInputError`, `NotAnExportError`, `LimitError`, `OutOfMemoryError`.
 Holds: the value that is being built (one message, or one value of the envelope).
 
 Events are tuples, their first item says which:
@@ -29,7 +29,7 @@ from typing import Any
 
 import ijson
 
-from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, NotAnExportError
+from exportstream.errors import CutInputError, JSONSyntaxError, NotAnExportError, OutOfMemoryError
 from exportstream.guard import Guard
 
 Event = tuple[Any, ...]
@@ -249,7 +249,7 @@ class Parser:
         except (InvalidOperation, ValueError, OverflowError) as error:
             raise JSONSyntaxError("not JSON: a number is out of range") from error
         except MemoryError as error:
-            raise LimitError("a value does not fit into memory") from error
+            raise OutOfMemoryError from error
 
     def _drain(self) -> None:
         """Join the log with the values that are complete; what is being built stays in the log."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from exportstream.encode.csv import CSV
 from exportstream.encode.json import to_json
 from exportstream.encode.ndjson import NDJSON
-from exportstream.errors import MissingExtraError
+from exportstream.errors import import_error
 from exportstream.tables import Rows, Table
 
 __all__ = ["CSV", "NDJSON", "Encoder", "new_encoder", "to_json"]
@@ -48,6 +48,6 @@ def new_encoder(format: str, table: Table, *, level: int | None = None, safe: bo
         try:
             from exportstream.encode.parquet import Parquet  # noqa: PLC0415 - an extra, and slow to import
         except ImportError as error:
-            raise MissingExtraError("Parquet", "pyarrow", "parquet") from error
+            raise import_error("Parquet", "pyarrow", "parquet", error) from error
         return Parquet(table, level=level)
     return NDJSON()

@@ -112,6 +112,8 @@ class Parquet:
             self._held, self._held_size = [], 0
             try:
                 self._writer.write_table(table, row_group_size=table.num_rows)
+            except MemoryError:
+                raise
             except (pa.ArrowException, OSError) as error:  # no file is behind it, only the sizes of pages can be wrong
                 raise _too_large() from error
             del table
