@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import click
@@ -19,6 +19,8 @@ from exportstream.plan import is_current
 from exportstream.report import ManyReport
 
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
+_FILES = 32  # that are open in the command's process besides those of workers; measured: 17
+_FILES_OF_A_WORKER = 4  # measured: 2 to 3
 
 
 def is_many(
@@ -98,7 +100,7 @@ def _executor(inputs: tuple[str, ...], jobs: int | None, dask: str | None) -> It
         with _client(dask) as client, client.get_executor(pure=False) as executor:
             yield executor
         return
-    jobs = min(jobs or os.cpu_count() or 1, len(find_inputs(inputs)))
+    jobs = _as_open_files_allow(min(jobs or os.cpu_count() or 1, len(find_inputs(inputs))))
     if jobs == 1:
         yield None
         return
@@ -106,6 +108,30 @@ def _executor(inputs: tuple[str, ...], jobs: int | None, dask: str | None) -> It
 
     with Workers(jobs) as workers:
         yield workers
+
+
+def _as_open_files_allow(jobs: int) -> int:
+    """Return how many workers the limit of open files allows, after raising it as far as needed and allowed."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return jobs
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = _FILES + _FILES_OF_A_WORKER * jobs
+    if jobs == 1 or soft == resource.RLIM_INFINITY or soft >= needed:
+        return jobs
+    limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        soft = limit
+    possible = max((soft - _FILES) // _FILES_OF_A_WORKER, 1)
+    if possible < jobs:
+        click.echo(
+            f"exportstream: warning: {possible} of {jobs} processes, since only {soft} files may be open; "
+            "raise the limit (ulimit -n) for more",
+            err=True,
+        )
+    return min(jobs, possible)
 
 
 def _client(address: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 
 import click
 
-from exportstream.errors import ExportstreamError, OutOfMemoryError, is_out_of_memory
+from exportstream.errors import ExportstreamError, OutOfMemoryError, is_out_of_memory, printable
 from exportstream.temporary import remove_temporary_files
 
 _EXIT_BUG, _EXIT_SYSTEM = 1, 4
@@ -95,14 +96,29 @@ def _explain(error: Exception, debug: bool) -> int:
         text, code = str(error), error.exit_code
     elif is_out_of_memory(error):
         text, code = str(OutOfMemoryError()), _EXIT_SYSTEM
-    elif isinstance(error, OSError):  # ours carry a name: this is standard output
-        _forget_stdout()
-        text, code = f"<stdout>: {error.strerror or error}", _EXIT_SYSTEM
+    elif isinstance(error, OSError):
+        text, code = _explain_system(error), _EXIT_SYSTEM
     else:
         name = type(error).__name__
         text, code = f"a bug in exportstream: {name}: {error}; please report it with --debug", _EXIT_BUG
     click.echo(f"exportstream: {text}", err=True)
     return code
+
+
+def _explain_system(error: OSError) -> str:
+    """The words of an error that no stage has made one of ours."""
+    words = error.strerror or str(error)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{words}; raise the limit of open files (ulimit -n), or use fewer --jobs"
+    if isinstance(error.filename, (str, bytes)):
+        return f"{printable(os.fsdecode(error.filename), 4096)}: {words}"
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what could not be written is still there, and fails again
+    except OSError:
+        _forget_stdout()
+        return f"<stdout>: {words}"
+    return f"the system failed: {words}"
 
 
 def _forget_stdout() -> None:
