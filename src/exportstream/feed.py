@@ -31,6 +31,7 @@ _ANY_ESCAPE = b"\\u00"
 _ESCAPED_KEY = re.compile(rb'"%b"' % b"".join(rb"(?:%c|\\u00(?i:%x))" % (char, char) for char in b"messages"))
 _MAYBE_KEY = re.compile(rb'"[\\\w]{0,48}\Z')  # of a key that has one more byte, its quote
 _LONGEST_KEY = 50
+_BEFORE_ARRAY = re.compile(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
 _SPACE = re.compile(rb"[ \t\r\n]*")
 
 
@@ -164,8 +165,9 @@ class Feed:
                     yield from self._take_blocks()
                     search, key = self._start, None
             elif key[0] < key[1]:
-                yield from self._push_until(key[1])
-                self._awaited = b":"
+                bracket = _BEFORE_ARRAY.match(self._buffer, key[1])
+                yield from self._push_until(bracket.end() if bracket is not None else key[1])
+                self._awaited = b"[" if bracket is not None else b":"
             else:
                 yield from self._push_until(self._safe_end())
                 return

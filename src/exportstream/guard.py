@@ -29,6 +29,7 @@ _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]
 _ESCAPE_OR_QUOTE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)|(\")", re.DOTALL
 )
+_QUOTE = 2  # its group
 _SLICE = 64 * 1024
 _BACKSLASH = ord("\\")
 REPLACEMENT = rb"\ufffd"
@@ -171,24 +172,30 @@ def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
     if b"\\ud" not in data and b"\\uD" not in data:
         yield data, 0
         return
-    start = replaced = 0
+    done = replaced = 0
     string_ended = False
     parts: list[bytes] = []
     for found in _ESCAPE_OR_QUOTE.finditer(data):
-        if found.group(2) is not None:
+        kind = found.lastindex
+        if kind is None:  # some other escape, or a whole pair
+            continue
+        if kind == _QUOTE:
             string_ended = True
-        elif found.group(1) is not None:
-            if replaced and string_ended:
-                yield b"".join(parts), replaced
-                parts, replaced = [], 0
-            string_ended = False
-            parts += (data[start : found.start()], REPLACEMENT)
-            replaced += 1
-            start = found.end()
+            continue
+        if string_ended and replaced:
+            yield b"".join(parts), replaced
+            parts, replaced = [], 0
+        string_ended = False
+        start, end = found.span()
+        if start > done:
+            parts.append(data[done:start])
+        parts.append(REPLACEMENT)
+        replaced += 1
+        done = end
     if replaced:
         yield b"".join(parts), replaced
-    if start < len(data):
-        yield data[start:], 0
+    if done < len(data):
+        yield data[done:], 0
 
 
 def too_deep() -> LimitError:

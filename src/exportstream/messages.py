@@ -101,14 +101,14 @@ class Sessions(Struct):
         try:
             for event in events:
                 kind = event[0]
-                if kind == "block":
+                if kind == "key":
+                    self._key(event[1], event[2])
+                elif kind == "block":
                     yield self._number(event[1])
                 elif kind == "message":
                     self._one(event[1], None, None, gathered)
                 elif kind == "value":
                     self._one(event[1], event[2], event[3], gathered)
-                elif kind == "key":
-                    self._key(event[1], event[2])
                 elif kind == "session":
                     self._begin()
                 elif kind == "messages":

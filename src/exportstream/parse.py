@@ -256,7 +256,8 @@ class Parser:
         log, values = self._envelope.log, self._values
         taken = used = 0
         for event in log:
-            if event[0] == "message" or event[0] == "key":
+            kind = event[0]
+            if kind in {"key", "message"}:
                 if used == len(values):
                     break
                 self.events.append((*event, values[used]))
