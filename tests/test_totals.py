@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timezone
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from exportstream import LimitError, Message, Session, ToolCall, Totals
 from exportstream.dedupe import Dedupe
-from exportstream.totals import MAX_ROLES, OTHER_ROLES
+from exportstream.totals import KNOWN_ROLES, MAX_ROLES
 
 DATES = st.sampled_from(
     [
@@ -199,9 +201,45 @@ def test_roles_are_bounded() -> None:
     """However many roles come, constantly many are told apart and none is lost from the count."""
     messages = [message(role=f"r{number}") for number in range(500)]
     for totals in (batched(messages), added(messages), merged([batched(messages[:200]), batched(messages[200:])])):
-        assert len(totals.roles) <= MAX_ROLES + 1
-        assert sum(totals.roles.values()) == 500
-        assert totals.roles[OTHER_ROLES] >= 500 - MAX_ROLES
+        assert len(totals.roles) == MAX_ROLES
+        assert totals.other_roles == 500 - MAX_ROLES
+        assert sum(totals.roles.values()) == MAX_ROLES
+
+
+def test_the_known_roles_have_their_own_count() -> None:
+    """After 64 other roles user and assistant are still counted, compared with what is declared, and merged."""
+    others = [message(role=f"a{number}") for number in range(100)]
+    known = [message(role=role) for role in sorted(KNOWN_ROLES) * 3]
+    for totals in (batched(others + known), added(others + known), merged([batched(others), batched(known)])):
+        totals.add(Session(id="s", user_message_count=3, assistant_message_count=4))
+        assert {role: totals.roles[role] for role in KNOWN_ROLES} == dict.fromkeys(KNOWN_ROLES, 3)
+        assert totals.differences() == {"assistantMessages": (4, 3)}
+
+
+def test_a_role_may_be_called_like_the_rest() -> None:
+    """A role that is named as the rest once was is a role like every other."""
+    totals = batched([message(role=role) for role in ("(other roles)", *(f"a{number}" for number in range(70)))])
+    assert totals.roles["(other roles)"] == 1
+    assert totals.other_roles == 7
+    assert totals.as_dict()["messagesOfOtherRoles"] == 7
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from([*sorted(KNOWN_ROLES), "(other roles)", *(f"r{n}" for n in range(12))]), max_size=60),
+    st.lists(st.integers(0, 60), max_size=4),
+)
+def test_any_split_counts_the_same_roles(roles: list[str], cuts: list[int]) -> None:
+    """Parts with more roles than are kept merge to the totals of the whole, wherever they were split."""
+    edges = [0, *sorted(cuts), 60]
+    with patch("exportstream.totals.MAX_ROLES", 4):
+        messages = [message(role=role) for role in roles]
+        wanted = added(messages)
+        assert merged([batched(messages[a:b]) for a, b in pairwise(edges)]) == wanted
+    found = Counter(roles)
+    kept = {*KNOWN_ROLES, *sorted(found.keys() - KNOWN_ROLES)[:4]}
+    assert wanted.roles == {role: count for role, count in found.items() if role in kept}
+    assert wanted.other_roles == sum(count for role, count in found.items() if role not in kept)
 
 
 def test_dedupe_counts_each_id_of_a_session_once() -> None:

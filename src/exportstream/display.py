@@ -206,6 +206,8 @@ def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
     for role, count in roles.items():
         key = named.get(role, "")
         rows.append((f"  {printable(role, 40)}", declared.get(key), count, key))
+    if totals.other_roles:
+        rows.append(("messages of other roles", None, totals.other_roles, ""))
     rows += [
         ("tool calls", declared["toolCalls"], totals.tool_calls, "toolCalls"),
         ("  with error", None, totals.tool_errors, ""),

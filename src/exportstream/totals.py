@@ -22,7 +22,7 @@ from exportstream.errors import LimitError
 from exportstream.models import Message, Session, parse_instant
 
 MAX_ROLES = 64
-OTHER_ROLES = "(other roles)"
+KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
 
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])
 _ZERO = Decimal(0)
@@ -34,7 +34,8 @@ class Totals(Struct):
 
     Attributes:
         sessions, messages, tool_calls, tool_errors: how many were read; an error is a call with ``isError`` true.
-        roles: messages by role; beyond 64 different roles the rest counts as ``(other roles)``.
+        roles: messages by role: the four known ones, and the first 64 others in alphabetical order.
+        other_roles: messages of all other roles.
         declared_user_messages, declared_assistant_messages, declared_tool_calls: sums of the sessions' declared counts.
         declared_prompt_tokens, declared_completion_tokens: sums of the sessions' declared tokens.
         declared_cost: sum of the sessions' declared cost in USD.
@@ -53,6 +54,7 @@ class Totals(Struct):
     sessions: int = 0
     messages: int = 0
     roles: dict[str, int] = field(default_factory=dict)
+    other_roles: int = 0
     tool_calls: int = 0
     tool_errors: int = 0
     declared_user_messages: int = 0
@@ -139,9 +141,12 @@ class Totals(Struct):
             setattr(self, f"messages_with_{name}", getattr(self, f"messages_with_{name}") + len(given))
 
     def _add_roles(self, roles: dict[str, int]) -> None:
+        """Count each role. The alphabet decides which are kept, not the order in the input, so any split gives the same."""
         for role, count in roles.items():
-            name = role if role in self.roles or len(self.roles) < MAX_ROLES else OTHER_ROLES
-            self.roles[name] = self.roles.get(name, 0) + count
+            self.roles[role] = self.roles.get(role, 0) + count
+        if len(self.roles) > MAX_ROLES:
+            for role in sorted(self.roles.keys() - KNOWN_ROLES)[MAX_ROLES:]:
+                self.other_roles += self.roles.pop(role)
 
     def _add_dates(self, dates: list[str]) -> None:
         """Find the earliest and the latest; texts of one form and zone compare like their instants."""
@@ -239,6 +244,7 @@ class Totals(Struct):
             "sessions": self.sessions,
             "messages": self.messages,
             "messagesByRole": dict(sorted(self.roles.items())),
+            "messagesOfOtherRoles": self.other_roles,
             "toolCalls": self.tool_calls,
             "toolErrors": self.tool_errors,
             "declared": {
