@@ -716,6 +716,15 @@ def test_totals_as_a_table(folder: Path) -> None:
     assert re.search(r"tool calls +3 +3 *\n", text)
 
 
+def test_differences_in_the_table_are_exact(tmp_path: Path) -> None:
+    """The difference column has all digits, also where there are more than 28."""
+    text = SAMPLE.read_text().replace('"cost":0.068367', '"cost":0.1')
+    text = text.replace('"cost":0.021', '"cost":12345678901234567890.12345678901234567')
+    done = run("totals", "-", cwd=tmp_path, data=text.encode())
+    counted, gap = "12,345,678,901,234,567,890.16845678901234567", r"\+12,345,678,901,234,567,890.06845678901234567"
+    assert re.search(rf"cost \(USD\) +0\.1 +{counted} +{gap}\n", done.stdout.decode())
+
+
 def test_totals_from_standard_input(tmp_path: Path) -> None:
     """Totals and check read standard input as well."""
     assert json.loads(run("totals", "-", "--json", cwd=tmp_path, data=MANY.read_bytes()).stdout)["sessions"] == 3

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from exportstream import LimitError, Message, Session, ToolCall, Totals
 from exportstream.dedupe import Dedupe
-from exportstream.totals import KNOWN_ROLES, MAX_ROLES
+from exportstream.totals import KNOWN_ROLES, MAX_ROLES, difference
 
 DATES = st.sampled_from(
     [
@@ -182,6 +182,15 @@ def test_a_sum_beyond_all_digits_is_our_error() -> None:
     """Costs whose exact sum would need more than 10,000 digits are refused by name."""
     with pytest.raises(LimitError, match="more than 10,000 digits"):
         batched([message(cost=Decimal("1e9999999")), message(cost=Decimal(1))])
+
+
+def test_differences_are_exact() -> None:
+    """A difference has all its digits, and none where it would need more than 10,000."""
+    declared, counted = Decimal("0.1"), Decimal("12345678901234567890.12345678901234567")
+    assert str(difference(declared, counted)) == "12345678901234567890.02345678901234567"
+    assert str(difference(counted, declared)) == "-12345678901234567890.02345678901234567"
+    assert difference(10**30, 1) == 1 - 10**30
+    assert difference(Decimal("1e9999999"), Decimal(1)) is None
 
 
 def test_no_cost_is_not_free() -> None:

@@ -18,7 +18,7 @@ from exportstream.export import Export
 from exportstream.jobs import Status
 from exportstream.messages import Notes
 from exportstream.report import ManyReport, Report
-from exportstream.totals import Totals
+from exportstream.totals import Totals, difference
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -182,10 +182,9 @@ def _show(totals: Totals, *, stderr: bool) -> None:
         column.overflow = "fold"  # no figure is cut
     differences = totals.differences()
     for label, declared, counted, name in _rows(totals):
-        difference = ""
-        if name in differences:
-            difference = f"{differences[name][1] - differences[name][0]:+,}"
-        table.add_row(Text(label), _figure(declared), _figure(counted), difference)
+        gap = difference(*differences[name]) if name in differences else None
+        differs = "" if name not in differences else "differs" if gap is None else f"{gap:+,}"
+        table.add_row(Text(label), _figure(declared), _figure(counted), differs)
     text = io.StringIO()  # rich would end the process by itself where the output is closed
     stream = sys.stderr if stderr else sys.stdout
     on_terminal = stream is not None and stream.isatty()

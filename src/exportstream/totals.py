@@ -282,6 +282,14 @@ def _sum(start: Decimal, costs: list[Decimal]) -> Decimal:
         raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
 
 
+def difference(declared: Any, counted: Any) -> Decimal | None:
+    """Subtract two figures exactly; None where the result needs more than 10,000 digits."""
+    try:
+        return _EXACT.subtract(counted, declared)
+    except Inexact:
+        return None
+
+
 def _of_one_form(dates: list[str]) -> bool:
     """Whether all have one length, one character between date and time, and the same behind the seconds.
 
