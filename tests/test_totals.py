@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
@@ -123,6 +125,49 @@ def test_dates_that_look_alike_are_found_as_one_by_one(dates: list[str]) -> None
     """Looking at many dates at once gives the earliest and the latest of all kinds of almost equal forms."""
     messages = [message(created_at=date) for date in dates]
     assert batched(messages) == added(messages)
+
+
+SECONDS = st.sampled_from(["2025-10-03T10:00:59", "2025-10-03T10:01:00", "2025-10-03T15:30:59", "2025-10-03T15:31:00"])
+FRACTIONS = st.just("") | st.text("0149", min_size=1, max_size=10).map(".{}".format)
+ZONES = st.sampled_from(["Z", "+00:00", "+05:30", ""])
+EXACT_DATES = st.builds("{}{}{}".format, SECONDS, FRACTIONS, ZONES)
+
+
+def fraction_of_time(text: str) -> Fraction:
+    """The instant as an exact number of seconds, by other means than the product's."""
+    whole, fraction, zone = re.fullmatch(r"(.{19})(?:\.(\d+))?(.*)", text).groups()  # type: ignore[union-attr]
+    start = datetime.fromisoformat(whole + "+00:00") - timedelta(hours=5.5 * (zone == "+05:30"))
+    return Fraction(int(start.timestamp())) + (Fraction(int(fraction), 10 ** len(fraction)) if fraction else 0)
+
+
+@settings(max_examples=400, deadline=None)
+@example(["2026-01-05T09:00:07.1234564Z", "2026-01-05T09:00:07.1234561Z"], [])
+@example(["2026-01-05T09:00:07.1234561Z", "2026-01-05T09:00:07.1234564Z", "2026-01-05T09:00:07.1234561Z"], [1])
+@example(["2026-01-05T09:00:59.9999999Z", "2026-01-05T09:01:00Z", "2026-01-05T09:00:59.9999998Z"], [2])
+@example(["2026-01-05T14:30:07.1234567+05:30", "2026-01-05T09:00:07.12345669Z"], [1])
+@given(
+    st.lists(EXACT_DATES, min_size=1, max_size=8)
+    | st.builds(lambda zone, whole: [text + zone for text in whole], ZONES, st.lists(SECONDS, min_size=3, max_size=9)),
+    st.lists(st.integers(0, 9), max_size=3),
+)
+def test_first_and_last_date_are_exact(dates: list[str], cuts: list[int]) -> None:
+    """In any order and split, the first and the last date are those of sorting by exact instants."""
+    edges = [0, *sorted(cuts), len(dates)]
+    parts = [batched([message(created_at=date) for date in dates[a:b]]) for a, b in pairwise(edges)]
+    instants = sorted(map(fraction_of_time, dates))
+    for totals in (merged(parts), batched([message(created_at=date) for date in dates])):
+        assert totals.first_date is not None
+        assert totals.last_date is not None
+        assert fraction_of_time(totals.first_date) == instants[0]
+        assert fraction_of_time(totals.last_date) == instants[-1]
+        assert totals.unparsed_dates == 0
+    assert merged(parts) == added([message(created_at=date) for date in dates])
+
+
+@pytest.mark.parametrize("rest", [".", ".Z", ".5.5Z", ".5.Z", "..5Z", ".5,5Z", ".5ZZ", ".5 Z", ".٥Z", ",5Z", ".5e1Z"])
+def test_odd_fractions_are_no_dates(rest: str) -> None:
+    """Looking at the fraction apart accepts nothing that isn't a date-time."""
+    assert batched([message(created_at=f"2025-10-03T10:00:59{rest}")]).unparsed_dates == 1
 
 
 def instant(text: str | None) -> datetime | None:

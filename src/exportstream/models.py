@@ -11,7 +11,7 @@ takes keys nobody knows in advance and keeps them in `extra`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +42,23 @@ def parse_instant(text: str | None) -> datetime | None:
         return msgspec.convert(text, datetime)
     except (msgspec.ValidationError, ValueError, OverflowError):
         return None
+
+
+def exact_instant(text: str | None) -> tuple[datetime, str] | None:
+    """Parse a date-time without rounding: its whole second, and the digits of the fraction without zeros at the end.
+
+    Pairs compare like the instants. A date-time without a zone is taken as UTC.
+    """
+    fraction = ""
+    if text is not None and text[19:20] == ".":
+        rest = text[20:].lstrip("0123456789")
+        fraction = text[20 : len(text) - len(rest)]
+        if fraction and not rest.startswith("."):  # otherwise there is something wrong with it
+            text = text[:19] + rest
+    instant = parse_instant(text)
+    if instant is None:
+        return None
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=timezone.utc), fraction.rstrip("0")
 
 
 class ToolCall(

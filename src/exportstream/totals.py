@@ -10,22 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime
 from decimal import Context, Decimal, Inexact
 from functools import reduce
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from exportstream.errors import LimitError
-from exportstream.models import Message, Session, parse_instant
+from exportstream.models import Message, Session, exact_instant
 
 MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
 
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])
 _ZERO = Decimal(0)
+_BY_INSTANT = itemgetter(0)
 _COMPARED = ("input_tokens", "output_tokens", "cost")
 
 
@@ -45,7 +47,7 @@ class Totals(Struct):
         cost: sum of the messages' cost in USD; `messages_with_cost` of them carried one. Without any it is 0, which
             then means unknown, not free.
         first_date, last_date: the earliest and latest createdAt of a message, as written; a date-time without a zone
-            is compared as UTC.
+            is compared as UTC. All digits of a second are compared.
         unparsed_dates: messages whose createdAt is no date-time that can be parsed.
         sessions_carrying_input_tokens, sessions_carrying_output_tokens, sessions_carrying_cost: sessions with a message
             that carried that figure; a session is added behind its messages.
@@ -154,19 +156,11 @@ class Totals(Struct):
             with suppress(msgspec.ValidationError):
                 msgspec.convert(dates, list[datetime])  # all can be parsed
                 dates = [min(dates), max(dates)]
-        for date in dates:
-            self._add_date(date)
-
-    def _add_date(self, date: str) -> None:
-        instant = _instant(date)
-        if instant is None:
-            self.unparsed_dates += 1
-            return
-        first, last = _instant(self.first_date), _instant(self.last_date)
-        if first is None or instant < first:
-            self.first_date = date
-        if last is None or instant > last:
-            self.last_date = date
+        found = [(instant, date) for date in dates if (instant := exact_instant(date)) is not None]
+        self.unparsed_dates += len(dates) - len(found)
+        if found:  # the first of equal ones stays
+            self.first_date = min([*_dated(self.first_date), *found], key=_BY_INSTANT)[1]
+            self.last_date = max([*_dated(self.last_date), *found], key=_BY_INSTANT)[1]
 
     def _add_session(self, session: Session) -> None:
         self.sessions += 1
@@ -198,9 +192,7 @@ class Totals(Struct):
                 setattr(self, name, value + getattr(other, name))
             elif isinstance(value, Decimal):
                 setattr(self, name, _sum(value, [getattr(other, name)]))
-        for date in (other.first_date, other.last_date):
-            if date is not None:
-                self._add_date(date)
+        self._add_dates([date for date in (other.first_date, other.last_date) if date is not None])
 
     def counted(self, name: str) -> Any:
         """The sum of a per-message figure (such as ``input_tokens`` or ``cost``), or None where no message carried it."""
@@ -282,6 +274,10 @@ def _sum(start: Decimal, costs: list[Decimal]) -> Decimal:
         raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
 
 
+def _dated(date: str | None) -> list[tuple[Any, str]]:
+    return [] if date is None else [(exact_instant(date), date)]
+
+
 def difference(declared: Any, counted: Any) -> Decimal | None:
     """Subtract two figures exactly; None where the result needs more than 10,000 digits."""
     try:
@@ -301,8 +297,3 @@ def _of_one_form(dates: list[str]) -> bool:
         return False
     columns = [joined[place::width] for place in (10, *range(19, width))]  # the last is that of the line feeds
     return all(column.count(column[0]) == len(column) for column in columns)
-
-
-def _instant(date: str | None) -> datetime | None:
-    instant = parse_instant(date)
-    return instant.replace(tzinfo=timezone.utc) if instant is not None and instant.tzinfo is None else instant
