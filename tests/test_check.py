@@ -99,6 +99,66 @@ def test_surrogates_count_each_half_and_name_each_message_once() -> None:
     assert found.findings["replaced-surrogate"].messages == [0, 2]
 
 
+def places(found: SessionCheck) -> dict[str, tuple[int, list[int], int]]:
+    return {kind: (one.count, one.messages, one.session) for kind, one in found.findings.items()}
+
+
+def test_dates_of_the_session_itself(tmp_path: Path) -> None:
+    """The session's own createdAt and updatedAt are looked at, and said to be the session's."""
+    found = one(message(0), createdAt="nonsense", updatedAt="2025-01-02T03:04:05")
+    assert places(found) == {"unparsed-date": (0, [], 1), "date-without-zone": (0, [], 1)}
+    assert one(message(0), createdAt=None, updatedAt=DATE).clean
+    (tmp_path / "in.json").write_bytes(dump(session(message(0), message(1, createdAt="x"), createdAt="nonsense")))
+    code, output, _ = command("in.json", cwd=tmp_path)
+    assert code == 0
+    assert "  1 createdAt or updatedAt of the session itself that can't be parsed\n" in output
+    assert "  1 messages with a date-time that can't be parsed (message 1)\n" in output
+    (finding,) = json.loads(command("in.json", "--json", cwd=tmp_path)[1])["sessions"][0]["findings"].values()
+    assert finding == {"count": 1, "messages": [1], "reason": None, "session": 1}
+    assert command("in.json", "--strict", cwd=tmp_path)[0] == 3
+
+
+def test_a_message_with_two_odd_dates() -> None:
+    """A message with a date that can't be parsed and one without a zone has both findings."""
+    found = one(message(0), message(1, createdAt="x", updatedAt="2025-01-02T03:04:05"))
+    assert places(found) == {"unparsed-date": (1, [1], 0), "date-without-zone": (1, [1], 0)}
+
+
+OUTSIDE = {
+    "title before the messages": b'{"id":"s","title":"t\\ud800","messages":[M,M]}',
+    "key before the messages": b'{"id":"s","title":"t","a\\ud800":1,"messages":[M,M]}',
+    "first key": b'{"a\\ud800":1,"id":"s","title":"t","messages":[M,M]}',
+    "inside an unknown value": b'{"id":"s","title":"t","a":[{"messages":["\\ud800"]}],"messages":[M,M]}',
+    "value after the messages": b'{"id":"s","messages":[M,M],"title":"t\\udc00"}',
+    "key after the messages": b'{"id":"s","messages":[M,M],"a\\udc00":1,"title":"t"}',
+    "after no messages": b'{"id":"s","messages":[],"title":"t\\udc00"}',
+    "in an SDK response": b'{"a":"\\udc00","result":{"id":"s","messages":[M,M],"title":"t"}}',
+    "in the session of an SDK response": b'{"result":{"id":"s","messages":[M,M],"title":"t\\udc00"},"b":1}',
+    "after an SDK response": b'{"result":{"id":"s","messages":[M,M],"title":"t"},"b":"\\udc00"}',
+    "in an array": b'[{"id":"s","messages":[M,M],"title":"t\\udc00"}]',
+}
+
+
+@pytest.mark.parametrize("place", OUTSIDE)
+@pytest.mark.parametrize("pieces", [1, 7, 10**6])
+def test_surrogates_outside_messages(place: str, pieces: int) -> None:
+    """Half of a surrogate pair outside the messages is the session's, wherever it stands and however it is read."""
+    data = OUTSIDE[place].replace(b"M", dump(message(0, role="user")), 1).replace(b"M", dump(message(1)))
+    (found,) = check([data[at : at + pieces] for at in range(0, len(data), pieces)])
+    assert places(found)["replaced-surrogate"] == (0, [], 1)
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 10**6])
+def test_surrogates_inside_and_outside_of_several_sessions(pieces: int) -> None:
+    """Each half is found where it stands: in which session, in which message, or outside."""
+    first = session(message(0), message(1, content="\ud800"), message(2), z="\udc00\udc00")
+    second = session(message(0, role="\ud800"), {"id": "\udc00"}, message(2), id="s2", title="\ud800")
+    for data in (dump([first, second]), dump(first) + b"\n" + dump(second), dump({"first\ud800": 1, **first})):
+        found = list(check([data[at : at + pieces] for at in range(0, len(data), pieces)]))
+        wanted = [(1, [1], 2), (2, [0, 1], 1)] if len(found) == 2 else [(1, [1], 3)]
+        assert [places(one)["replaced-surrogate"] for one in found] == wanted
+
+
 @pytest.mark.parametrize("text", [DATE, "2025-10-03T10:00:00+05:30", "2025-10-03T10:00:00.123456789Z"])
 def test_dates_that_are_right(text: str) -> None:
     """Date-times of RFC 3339 are no finding."""

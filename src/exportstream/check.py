@@ -29,13 +29,27 @@ KINDS = {
     "replaced-surrogate": "messages with half of a surrogate pair (became U+FFFD)",
 }
 
+OF_SESSION = {
+    "unparsed-date": "createdAt or updatedAt of the session itself that can't be parsed",
+    "date-without-zone": "createdAt or updatedAt of the session itself that has no zone",
+    "replaced-surrogate": "halves of surrogate pairs outside messages (became U+FFFD)",
+}
+
 
 class Finding(Struct):
-    """How often something was found, and the numbers of the first messages it was found in."""
+    """How often something was found in messages, and how often in the session itself.
+
+    Attributes:
+        count: how often in messages.
+        messages: the numbers of the first messages it was found in.
+        reason: why the first one was refused, for messages that are not valid.
+        session: how often in the session's own fields, outside its messages (kinds: the keys of `OF_SESSION`).
+    """
 
     count: int = 0
     messages: list[int] = field(default_factory=list)
     reason: str | None = None
+    session: int = 0
 
 
 class SessionCheck(Struct):
@@ -61,13 +75,18 @@ class SessionCheck(Struct):
         return not (self.findings or self.differences or self.unknown_keys)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """The same as plain values; a finding's ``session`` is how often it was found outside messages."""
         return {
             "sessionId": self.session_id,
             "title": self.title,
             "messages": self.messages,
             "findings": {
-                kind: {"count": found.count, "messages": found.messages, "reason": found.reason}
+                kind: {
+                    "count": found.count,
+                    "messages": found.messages,
+                    "reason": found.reason,
+                    "session": found.session,
+                }
                 for kind, found in self.findings.items()
             },
             "differences": {name: {"declared": d, "counted": c} for name, (d, c) in self.differences.items()},
@@ -83,8 +102,12 @@ class _Notebook:
         self.unknown: dict[str, int] = {}
         self.ids: set[int] = set()
 
-    def note(self, kind: str, index: int, reason: str | None = None, *, count: int = 1) -> None:
+    def note(self, kind: str, index: int | None, reason: str | None = None, *, count: int = 1) -> None:
+        """Count a finding in a message; without `index` in the session itself."""
         found = self.findings.setdefault(kind, Finding(reason=reason))
+        if index is None:
+            found.session += count
+            return
         found.count += count
         if len(found.messages) < SHOWN and index not in found.messages:
             found.messages.append(index)
@@ -100,11 +123,7 @@ class _Notebook:
         dates = (message.created_at, message.updated_at)
         if None in dates:
             self.note("null-date", message.index)
-        instants = [(text, parse_instant(text)) for text in dates if text is not None]
-        if any(instant is None for _, instant in instants):
-            self.note("unparsed-date", message.index)
-        elif any(instant is not None and instant.tzinfo is None for _, instant in instants):
-            self.note("date-without-zone", message.index)
+        self.dates(dates, message.index)
         key = hash(message.id)
         if key in self.ids:
             self.note("repeated-id", message.index)
@@ -115,7 +134,15 @@ class _Notebook:
             if call.extra:
                 self.unknown_keys("toolCall", call.extra)
 
+    def dates(self, dates: tuple[str | None, str | None], index: int | None) -> None:
+        instants = [parse_instant(text) for text in dates if text is not None]
+        if None in instants:
+            self.note("unparsed-date", index)
+        if any(instant is not None and instant.tzinfo is None for instant in instants):
+            self.note("date-without-zone", index)
+
     def finish(self, session: Session, counted: Totals) -> SessionCheck:
+        self.dates((session.created_at, session.updated_at), None)
         if session.extra:
             self.unknown_keys("session", session.extra)
         of_session = Totals()

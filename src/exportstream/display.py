@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exportstream.check import KINDS, SessionCheck
+from exportstream.check import KINDS, OF_SESSION, SessionCheck
 from exportstream.encode import to_json
 from exportstream.errors import printable
 from exportstream.export import Export
@@ -233,6 +233,10 @@ def print_check(found: SessionCheck) -> None:
     for name, (declared, counted) in found.differences.items():
         click.echo(f"  {name}: declared {declared:,}, counted {counted:,}")
     for kind, finding in found.findings.items():
+        if finding.session:
+            click.echo(f"  {finding.session:,} {OF_SESSION[kind]}")
+        if not finding.count:
+            continue
         numbers = ", ".join(map(str, finding.messages))
         more = finding.count - len(finding.messages)
         reason = f": {printable(finding.reason)}" if finding.reason else ""

@@ -131,8 +131,8 @@ class Export:
         """A function that raises `ReadError` if the input is no longer what was read; works after `close` as well."""
         return self._source.require_unchanged
 
-    def watch_replaced(self, watch: Callable[[int, int], None]) -> None:
-        """Call `watch` with the message number and how many halves of surrogate pairs were replaced there."""
+    def watch_replaced(self, watch: Callable[[int | None, int], None]) -> None:
+        """Call `watch` where halves of surrogate pairs were replaced: with the message number (None outside) and how many."""
         self._sessions.on_replaced = watch
 
     @property

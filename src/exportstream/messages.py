@@ -78,7 +78,7 @@ class Sessions(Struct):
     reject: Callable[[Reject], None] | None = None
     find_id: Callable[[int], str] | None = None
     watch_repeats: bool = False
-    on_replaced: Callable[[int, int], None] | None = None
+    on_replaced: Callable[[int | None, int], None] | None = None
     session: Session | None = None
     index: int = 0
     last_id: str | None = None
@@ -86,6 +86,7 @@ class Sessions(Struct):
     within: bool = False
     accepted: int = 0
     notes: Notes = field(default_factory=Notes)
+    _replaced: int = 0  # halves of surrogate pairs in a value that is not complete
     _wire_names: dict[str, str] = field(default_factory=dict)
     # The keys of an object, as they are, until its `messages` begin: only then is it known to be a session.
     _pending: dict[str, Any] | None = None
@@ -101,6 +102,8 @@ class Sessions(Struct):
         try:
             for event in events:
                 kind = event[0]
+                if self._replaced and kind in ("key", "message", "value"):
+                    self._tell_replaced(None if kind == "key" else self.index)
                 if kind == "key":
                     self._key(event[1], event[2])
                 elif kind == "block":
@@ -119,8 +122,7 @@ class Sessions(Struct):
                     self._unwrap(complete=event[1])
                 elif kind == "replaced":
                     self.notes.replaced_surrogates += event[1]
-                    if self.on_replaced is not None:
-                        self.on_replaced(self.index, event[1])
+                    self._replaced += event[1]
                 elif gathered and kind in ("flush", "end"):
                     yield gathered
                     gathered = []
@@ -137,6 +139,12 @@ class Sessions(Struct):
             if isinstance(error, NotAnExportError) and (answer := self._server_error()) is not None:
                 raise answer from error
             raise
+
+    def _tell_replaced(self, index: int | None) -> None:
+        """Tell the number of the message that had halves of surrogate pairs, None for a key or value of the session."""
+        if self.on_replaced is not None:
+            self.on_replaced(index, self._replaced)
+        self._replaced = 0
 
     @property
     def _id(self) -> str | None:
