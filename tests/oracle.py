@@ -212,7 +212,7 @@ def _session(item: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, 
             row[f"counted{name[0].upper()}{name[1:]}"] = sum(message.get(name, 0) for message in messages)
     costs = [Decimal(message["cost"]) for message in messages if "cost" in message]
     if costs:
-        row["countedCost"] = sum(costs, Decimal(0))
+        row["countedCost"] = sum(costs[1:], costs[0])
     dates = sorted(filter(None, map(_instant, messages)))
     if dates:
         row["countedFirstDate"], row["countedLastDate"] = dates[0][1], dates[-1][1]

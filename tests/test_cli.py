@@ -725,6 +725,36 @@ def test_differences_in_the_table_are_exact(tmp_path: Path) -> None:
     assert re.search(rf"cost \(USD\) +0\.1 +{counted} +{gap}\n", done.stdout.decode())
 
 
+@pytest.mark.parametrize("cost", ["1e9999999", "1e999999999", "-1e999999999", "1e-999999999", "1" * 4000, "0." + "1" * 4000])
+def test_an_extreme_cost_is_shown_in_little_space(tmp_path: Path, cost: str) -> None:
+    """A cost with an exponent of millions, or thousands of digits, is passed on exactly and shown short, also on a terminal."""
+    text = SAMPLE.read_text().replace('"cost":0.068367', '"cost":1').replace('"cost":0.021', f'"cost":{cost}')
+    text = re.sub(r',"cost":0\.0\d+', "", text)
+    (tmp_path / "in.json").write_text(text)
+    for arguments in (["totals", "in.json"], ["check", "in.json"]):
+        done = run(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr, len(done.stdout) < 4000) == (0, b"", True)
+        code, _, shown = run_on_terminal(*arguments, cwd=tmp_path)
+        assert (code, len(shown) < 10000) == (0, True)
+    code, _, shown = run_on_terminal("convert", "in.json", "-o", "out.ndjson", cwd=tmp_path)
+    assert (code, len(shown) < 10000) == (0, True)
+    assert re.search(rb"cost \(USD\) +1 +-?[\d.,\xe2\x80\xa6]+", shown)
+    (found,) = [row["cost"] for row in lines((tmp_path / "out.ndjson").read_bytes()) if "cost" in row]
+    assert str(found) == str(Decimal(cost))
+    totals = json.loads(run("totals", "in.json", "--json", cwd=tmp_path).stdout, parse_float=Decimal)
+    assert str(totals["perMessage"]["cost"]) == str(Decimal(cost))
+
+
+def test_a_sum_that_is_too_long_is_an_error(tmp_path: Path) -> None:
+    """Costs whose exact sum can't be held are refused by name, and nothing stands under the output's name."""
+    (tmp_path / "in.json").write_text(SAMPLE.read_text().replace('"cost":0.022', '"cost":1e999999999'))
+    for arguments in (["totals", "in.json"], ["convert", "in.json", "-o", "out.ndjson"]):
+        code, _, shown = run_on_terminal(*arguments, cwd=tmp_path)
+        assert code == 3
+        assert b"the exact sum of the costs needs more than 10,000 digits" in shown
+    assert names(tmp_path) == ["in.json"]
+
+
 def test_totals_from_standard_input(tmp_path: Path) -> None:
     """Totals and check read standard input as well."""
     assert json.loads(run("totals", "-", "--json", cwd=tmp_path, data=MANY.read_bytes()).stdout)["sessions"] == 3

@@ -109,8 +109,10 @@ def running(made: list[Any], table: str) -> Iterator[dict[str, Any]]:
 
     def add(name: str, value: Any) -> None:
         if value is not None:
-            before = Decimal(0) if now[name] is None else now[name]  # a sum of 0.00 has its digits
-            now[name] = EXACT.add(before, Decimal(value)) if "Cost" in name else before + value
+            if "Cost" in name:  # a single cost stays as it is
+                now[name] = Decimal(value) if now[name] is None else EXACT.add(now[name], Decimal(value))
+            else:
+                now[name] += value
 
     for item in made:
         for one in oracle.rows(dump(item), "messages"):

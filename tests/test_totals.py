@@ -229,6 +229,42 @@ def test_a_sum_beyond_all_digits_is_our_error() -> None:
         batched([message(cost=Decimal("1e9999999")), message(cost=Decimal(1))])
 
 
+@pytest.mark.parametrize("text", ["1e9999999", "1E+5", "1e9998", "1e999999999999", "-1e-999999999999", "1.50", "0e999999"])
+def test_a_single_cost_stays_as_it_is(text: str) -> None:
+    """A cost that is the only one is its own sum, digit for digit and in constant time."""
+    cost = Decimal(text)
+    one = batched([message(cost=cost)])
+    one.add(Session(id="s", cost=cost))
+    for totals in (one, merged([one]), merged([Totals(), one, Totals()])):
+        assert (str(totals.cost), str(totals.declared_cost)) == (str(cost), str(cost))
+
+
+@pytest.mark.parametrize(
+    ("costs", "wanted"),
+    [
+        (["1e9999999", "0"], "1E+9999999"),
+        (["0", "1e9999999", "0.00"], "1E+9999999"),
+        (["1e9999999", "2e9999999"], "3E+9999999"),
+        (["1e9999999", "-1e9999999", "1"], "1"),
+        (["1", "0e-9999999"], "1"),
+        (["0.10", "0.20"], "0.30"),
+        (["1e9999999", "1"], None),
+        (["1", "1e-10001"], None),
+        (["1e999999999999", "0"], None),
+        (["9e999999999", "9e999999999"], None),
+    ],
+)
+def test_sums_of_extreme_costs(costs: list[str], wanted: str | None) -> None:
+    """A sum is exact and written short, or refused by name; it is never filled up with zeros."""
+    messages = [message(cost=Decimal(cost)) for cost in costs]
+    for count in (batched, added, lambda given: merged([batched([one]) for one in given])):
+        if wanted is None:
+            with pytest.raises(LimitError, match="more than 10,000 digits"):
+                count(messages)
+        else:
+            assert str(count(messages).cost) == wanted
+
+
 def test_differences_are_exact() -> None:
     """A difference has all its digits, and none where it would need more than 10,000."""
     declared, counted = Decimal("0.1"), Decimal("12345678901234567890.12345678901234567")

@@ -6,6 +6,7 @@ import io
 import shutil
 import sys
 import time
+from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _WIDE = 10_000  # columns: what is not for a terminal is never folded
 _FEW = 5  # inputs
+_LONG_FIGURE = 100  # characters
 _REFRESH = 0.2  # seconds
 _EXIT_INPUT, _EXIT_REJECTED = 3, 5
 
@@ -79,7 +81,7 @@ class Progress(_Bar):
         if self._is_due():
             totals = export.totals
             cost = totals.cost if totals.messages_with_cost else totals.declared_cost
-            text = f"{totals.messages:,} messages · {totals.tool_calls:,} tool calls · ${cost:.2f}"
+            text = f"{totals.messages:,} messages · {totals.tool_calls:,} tool calls · ${_rounded(cost)}"
             self._show(export.bytes_read, export.bytes_total, text)
 
 
@@ -183,8 +185,8 @@ def _show(totals: Totals, *, stderr: bool) -> None:
     differences = totals.differences()
     for label, declared, counted, name in _rows(totals):
         gap = difference(*differences[name]) if name in differences else None
-        differs = "" if name not in differences else "differs" if gap is None else f"{gap:+,}"
-        table.add_row(Text(label), _figure(declared), _figure(counted), differs)
+        differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
+        table.add_row(Text(label), figure(declared), figure(counted), differs)
     text = io.StringIO()  # rich would end the process by itself where the output is closed
     stream = sys.stderr if stderr else sys.stdout
     on_terminal = stream is not None and stream.isatty()
@@ -221,8 +223,28 @@ def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
     return rows
 
 
-def _figure(value: Any) -> str:
-    return "-" if value is None else value if isinstance(value, str) else f"{value:,}"
+def _rounded(cost: Decimal) -> str:
+    """Write a cost in cents; beyond 15 digits in scientific notation, since Decimal would write all zeros."""
+    return f"{cost:.2f}" if cost.adjusted() < 15 else f"{cost:.3E}"
+
+
+def figure(value: Any, sign: str = "-") -> str:
+    """Write a figure in bounded length and time: a long number in scientific notation, and with … where digits are left out.
+
+    Args:
+        value: a number, None, or text, which stays as it is.
+        sign: ``+`` writes the sign of positive numbers too.
+    """
+    if value is None or isinstance(value, str):
+        return value or "-"
+    text = f"{value:{sign},}"
+    if len(text) <= _LONG_FIGURE:
+        return text
+    number = Decimal(value)
+    digits = "".join(map(str, number.as_tuple().digits[:_LONG_FIGURE]))
+    left_out = "…" if len(number.as_tuple().digits) > _LONG_FIGURE else ""
+    mark = "-" if number.is_signed() else sign.strip("-")
+    return f"{mark}{digits[0]}.{digits[1:]}{left_out}E{number.adjusted():+}"
 
 
 def print_check(found: SessionCheck) -> None:
@@ -231,7 +253,7 @@ def print_check(found: SessionCheck) -> None:
         f"session {printable(str(found.session_id))}: {found.messages:,} messages" + (", nothing odd" if found.clean else "")
     )
     for name, (declared, counted) in found.differences.items():
-        click.echo(f"  {name}: declared {declared:,}, counted {counted:,}")
+        click.echo(f"  {name}: declared {figure(declared)}, counted {figure(counted)}")
     for kind, finding in found.findings.items():
         if finding.session:
             click.echo(f"  {finding.session:,} {OF_SESSION[kind]}")

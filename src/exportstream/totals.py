@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from decimal import Context, Decimal, Inexact
+from decimal import Context, Decimal, Inexact, Rounded
 from functools import reduce
 from operator import itemgetter
 from typing import Any
@@ -25,7 +25,8 @@ from exportstream.models import Message, Session, exact_instant
 MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
 
-_EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])
+_EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
+_PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
 _ZERO = Decimal(0)
 _BY_INSTANT = itemgetter(0)
 _COMPARED = ("input_tokens", "output_tokens", "cost")
@@ -116,7 +117,7 @@ class Totals(Struct):
             self.tool_errors += len([True for call in calls if call.is_error])
         costs = [m.cost for m in messages if m.cost is not None]
         if costs:
-            self.cost = _sum(self.cost, costs)
+            self.cost = _sum([self.cost, *costs] if self.messages_with_cost else costs)
             self.messages_with_cost += len(costs)
         self._add_tokens(messages)
         self._add_dates([m.created_at for m in messages if m.created_at is not None])
@@ -180,18 +181,20 @@ class Totals(Struct):
                 setattr(self, f"sessions_carrying_{name}", getattr(self, f"sessions_carrying_{name}") + 1)
                 setattr(self, f"_{name}_before", carried)
         if session.cost is not None:
-            self.declared_cost = _sum(self.declared_cost, [session.cost])
+            self.declared_cost = _sum([self.declared_cost, session.cost] if self.sessions_with_cost else [session.cost])
             self.sessions_with_cost += 1
 
     def merge(self, other: Totals) -> None:
         """Add what another one counted: parts that were read apart give the same totals as the whole."""
         self._add_roles(other.roles)
+        if costs := [part.cost for part in (self, other) if part.messages_with_cost]:
+            self.cost = _sum(costs)
+        if costs := [part.declared_cost for part in (self, other) if part.sessions_with_cost]:
+            self.declared_cost = _sum(costs)
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if isinstance(value, int):
                 setattr(self, name, value + getattr(other, name))
-            elif isinstance(value, Decimal):
-                setattr(self, name, _sum(value, [getattr(other, name)]))
         self._add_dates([date for date in (other.first_date, other.last_date) if date is not None])
 
     def counted(self, name: str) -> Any:
@@ -267,9 +270,14 @@ class Totals(Struct):
         }
 
 
-def _sum(start: Decimal, costs: list[Decimal]) -> Decimal:
+def _sum(costs: list[Decimal]) -> Decimal:
+    """Add exactly; a single cost stays as it is, and what would be filled up with zeros to all digits is written short."""
     try:
-        return reduce(_EXACT.add, costs, start)
+        return reduce(_EXACT.add, costs)
+    except (Inexact, Rounded):  # 1e9999999 + 0 is exact, but Decimal would write it with all its zeros
+        pass
+    try:
+        return _PADDED.normalize(reduce(_PADDED.add, costs))
     except Inexact:
         raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
 
@@ -281,7 +289,7 @@ def _dated(date: str | None) -> list[tuple[Any, str]]:
 def difference(declared: Any, counted: Any) -> Decimal | None:
     """Subtract two figures exactly; None where the result needs more than 10,000 digits."""
     try:
-        return _EXACT.subtract(counted, declared)
+        return _PADDED.subtract(counted, declared)
     except Inexact:
         return None
 
