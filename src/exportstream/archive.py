@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-import click
-
 import exportstream
 from exportstream.display import ManyProgress
 from exportstream.errors import UsageError, import_error
@@ -17,6 +15,7 @@ from exportstream.inputs import find_inputs
 from exportstream.outputs import Wanted, decide_outputs, looks_like_file
 from exportstream.plan import is_current
 from exportstream.report import ManyReport
+from exportstream.terminal import tell
 
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
 _FILES = 32  # that are open in the command's process besides those of workers; measured: 17
@@ -77,7 +76,7 @@ def _goes_on() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, Terminated):
-        click.echo("exportstream: interrupted; the same with --update goes on where it was", err=True)
+        tell("interrupted; the same with --update goes on where it was")
         raise
 
 
@@ -86,7 +85,7 @@ def refresh(source: str, output: str | None, options: dict[str, Any], *, quiet: 
     outputs = decide_outputs(source, output, Wanted.of(options["format"], options["compression"], options["table"]))
     if all(isinstance(output.target, str) and output.target != "-" for output in outputs) and is_current(source, outputs):
         if not quiet:
-            click.echo(f"exportstream: {source}: up to date", err=True)
+            tell(f"{source}: up to date")
         return False
     options["force"] = True
     return True

@@ -1,4 +1,4 @@
-"""The command: argv → one library call → exit code. The only place that prints, and that knows click and rich."""
+"""The command: argv → one library call → exit code. Part of the only place that prints, and that knows click and rich."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from exportstream.display import (
     print_totals,
     print_warnings,
 )
-from exportstream.errors import ExportstreamError, printable
+from exportstream.errors import ExportstreamError
 from exportstream.exits import PipeClosed, ignore_signals, raise_on_signals, run
 from exportstream.options import (
     debug_flag,
@@ -35,6 +35,7 @@ from exportstream.options import (
     writing,
 )
 from exportstream.report import Report
+from exportstream.terminal import show_json, show_lines
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EXIT_INPUT, _EXIT_REJECTED = 3, 5
@@ -129,7 +130,7 @@ def totals_command(input: str, as_json: bool, on_error: str, debug: bool, **opti
         totals, notes, partial = export.totals, export.notes, export.partial
     print_warnings(export.name, notes)
     if as_json:
-        click.echo(json_text(totals.as_dict()))
+        show_json(json_text(totals.as_dict()))
     else:
         print_totals(totals)
     if partial or notes.rejected:
@@ -152,12 +153,12 @@ def check_command(input: str, strict: bool, as_json: bool, debug: bool, **option
     del debug
     sessions = odd = invalid = 0
     if as_json:
-        click.echo('{"sessions":[', nl=False)
+        show_json('{"sessions":[', end="")
     error: ExportstreamError | None = None
     try:
         for found in exportstream.check(input, **options):
             if as_json:
-                click.echo(("," if sessions else "") + json_text(found.as_dict()), nl=False)
+                show_json(("," if sessions else "") + json_text(found.as_dict()), end="")
             else:
                 print_check(found)
             sessions += 1
@@ -166,12 +167,12 @@ def check_command(input: str, strict: bool, as_json: bool, debug: bool, **option
     except ExportstreamError as stopped:
         error = stopped
     if as_json:  # also then a whole document
-        ended = "" if error is None else f'"error":{json_text(printable(str(error), 4096))},'
-        click.echo(f'],{ended}"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
+        ended = "" if error is None else f'"error":{json_text(str(error))},'
+        show_json(f'],{ended}"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
     if error is not None:
         raise error
     if not as_json:
-        click.echo(f"{sessions:,} sessions, {odd:,} with findings")
+        show_lines([f"{sessions:,} sessions, {odd:,} with findings"])
     if invalid or (strict and odd):
         sys.exit(_EXIT_INPUT)
 

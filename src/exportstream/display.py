@@ -10,15 +10,14 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from exportstream.check import KINDS, OF_SESSION, SessionCheck
-from exportstream.encode import to_json
+from exportstream.encode import to_printable_json
 from exportstream.errors import printable
 from exportstream.export import Export
 from exportstream.jobs import Status
 from exportstream.messages import Notes
 from exportstream.report import ManyReport, Report
+from exportstream.terminal import show_lines, tell
 from exportstream.totals import Totals, difference
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class _Bar:
                 progress.DownloadColumn(),
                 progress.TransferSpeedColumn(),
                 progress.TimeRemainingColumn(),
-                progress.TextColumn("{task.fields[text]}"),
+                progress.TextColumn("{task.fields[text]}", markup=False),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -102,7 +101,7 @@ def print_all_warnings(report: Report) -> None:
     for part in noticed[:_FEW]:
         print_warnings(part.source, part.notes)
     if more := noticed[_FEW:]:
-        click.echo(f"exportstream: warnings for {len(more):,} more inputs; --report FILE has them all", err=True)
+        tell(f"warnings for {len(more):,} more inputs; --report FILE has them all")
 
 
 def print_warnings(source: str, notes: Notes) -> None:
@@ -125,7 +124,7 @@ def print_warnings(source: str, notes: Notes) -> None:
     if notes.rejected:
         lines.append(f"{notes.rejected:,} messages were rejected")
     for line in lines:
-        click.echo(f"exportstream: {printable(source, 4096)}: warning: {line}", err=True)
+        tell(f"{source}: warning: {line}")
 
 
 def print_summary(report: Report) -> None:
@@ -139,19 +138,18 @@ def print_summary(report: Report) -> None:
         if report.rejected
         else ""
     )
-    targets = " and ".join(printable(output.target, 4096) for output in report.outputs)
-    what = printable(report.source, 4096)
+    targets = " and ".join(output.target for output in report.outputs)
+    what = report.source
     if isinstance(report, ManyReport):
         others = {"skipped": "up to date", "failed": "failed", "cancelled": "not begun"}
         counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
         what = ", ".join([f"{report.count('converted'):,} of {report.source} converted", *counts])
     if isinstance(report, ManyReport) and not report.count("converted"):
-        click.echo(f"exportstream: {what}", err=True)
+        tell(what)
         return
-    click.echo(
-        f"exportstream: {what}: {report.rows:,} rows{f' to {targets}' if targets else ''} "
-        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}",
-        err=True,
+    tell(
+        f"{what}: {report.rows:,} rows{f' to {targets}' if targets else ''} "
+        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}"
     )
     if sys.stderr.isatty():
         _show(report.totals, stderr=True)
@@ -161,10 +159,10 @@ def print_outcome(report: Report) -> int:
     """Print what went wrong, on standard error, and return the exit code."""
     for name, messages in report.cut.items():
         kept = f"kept the {messages:,} complete messages"
-        click.echo(f"exportstream: {printable(name, 4096)}: the input is cut; {kept}", err=True)
+        tell(f"{name}: the input is cut; {kept}")
     failed = report.failed if isinstance(report, ManyReport) else []
     for outcome in failed:
-        click.echo(f"exportstream: {outcome.error}", err=True)
+        tell(str(outcome.error))
     return _EXIT_INPUT if failed else _EXIT_REJECTED if report.rejected or report.partial else 0
 
 
@@ -186,13 +184,13 @@ def _show(totals: Totals, *, stderr: bool) -> None:
     for label, declared, counted, name in _rows(totals):
         gap = difference(*differences[name]) if name in differences else None
         differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
-        table.add_row(Text(label), figure(declared), figure(counted), differs)
+        table.add_row(*map(Text, (label, figure(declared), figure(counted), differs)))
     text = io.StringIO()  # rich would end the process by itself where the output is closed
     stream = sys.stderr if stderr else sys.stdout
     on_terminal = stream is not None and stream.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else _WIDE
     Console(file=text, highlight=False, width=width).print(table)
-    click.echo(text.getvalue(), nl=False, err=stderr)
+    show_lines(text.getvalue().splitlines(), err=stderr)
 
 
 def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
@@ -249,31 +247,31 @@ def figure(value: Any, sign: str = "-") -> str:
 
 def print_check(found: SessionCheck) -> None:
     """Print the findings of one session on standard output."""
-    click.echo(
-        f"session {printable(str(found.session_id))}: {found.messages:,} messages" + (", nothing odd" if found.clean else "")
-    )
+    odd = ", nothing odd" if found.clean else ""
+    lines = [f"session {printable(str(found.session_id))}: {found.messages:,} messages{odd}"]
     for name, (declared, counted) in found.differences.items():
-        click.echo(f"  {name}: declared {figure(declared)}, counted {figure(counted)}")
+        lines.append(f"  {name}: declared {figure(declared)}, counted {figure(counted)}")
     for kind, finding in found.findings.items():
         if finding.session:
-            click.echo(f"  {finding.session:,} {OF_SESSION[kind]}")
+            lines.append(f"  {finding.session:,} {OF_SESSION[kind]}")
         if not finding.count:
             continue
         numbers = ", ".join(map(str, finding.messages))
         more = finding.count - len(finding.messages)
         reason = f": {printable(finding.reason)}" if finding.reason else ""
-        click.echo(
+        lines.append(
             f"  {finding.count:,} {KINDS[kind]} (message {numbers}"
             + (f" and {more:,} more" if more > 0 else "")
             + f"){reason}"
         )
     for name, count in found.unknown_keys.items():
-        click.echo(f"  unknown key {printable(name)}: {count:,} times, kept in extra")
+        lines.append(f"  unknown key {printable(name)}: {count:,} times, kept in extra")
+    show_lines(lines)
 
 
 def json_text(value: Any) -> str:
     """A value as compact JSON."""
-    return to_json(value).decode()
+    return to_printable_json(value)
 
 
 def size(count: float) -> str:

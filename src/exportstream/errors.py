@@ -45,8 +45,11 @@ __all__ = [
 ]
 
 
+LONGEST_LINE = 5 * 4096  # characters: a line may name a few files, and a name has up to 4,096
+
+
 class ExportstreamError(Exception):
-    """The base of all errors; its text is ``FILE: what (where); next step``.
+    """The base of all errors; its text is one printable line: ``FILE: what (where); next step``.
 
     Attributes (each may be None where it is not known):
         what: what was expected and what was found.
@@ -109,12 +112,12 @@ class ExportstreamError(Exception):
         return ", ".join(parts)
 
     def __str__(self) -> str:
-        text = f"{printable(self.source, 4096)}: {self.what}" if self.source is not None else self.what
+        text = f"{self.source}: {self.what}" if self.source is not None else self.what
         if where := self.where:
             text += f" ({where})"
         if self.hint is not None:
             text += f"; {self.hint}"
-        return text
+        return printable(text, LONGEST_LINE)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling, so that a worker process can send its error home."""
@@ -128,9 +131,13 @@ def _rebuild(kind: type[ExportstreamError], what: str, state: dict[str, object])
 
 
 def printable(text: str, limit: int = 120) -> str:
-    """One printable line of bounded length: ids, keys and roles come from the input and may hold anything."""
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
-    return text if len(text) < limit else text + "…"
+    r"""Return the first `limit` characters as one printable line: names, ids, roles and a server's words may hold anything.
+
+    Control characters, line ends, characters that turn the direction of text, and bytes of file names that are not UTF-8
+    become escapes such as ``\x1b``.
+    """
+    more = "…" if len(text) > limit else ""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]) + more
 
 
 class UsageError(ExportstreamError, ValueError):

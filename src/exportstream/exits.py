@@ -16,8 +16,9 @@ from typing import Any
 
 import click
 
-from exportstream.errors import ExportstreamError, OutOfMemoryError, is_out_of_memory, printable
+from exportstream.errors import LONGEST_LINE, ExportstreamError, OutOfMemoryError, is_out_of_memory, printable
 from exportstream.temporary import remove_temporary_files
+from exportstream.terminal import show_lines, tell
 
 _EXIT_BUG, _EXIT_SYSTEM = 1, 4
 
@@ -74,6 +75,9 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
+        if not isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            # Usage errors quote arguments, and a shell's * may have found any name. Older clicks did not call it final.
+            error.message = printable(error.message, LONGEST_LINE)  # type: ignore[misc,unused-ignore]
         error.show()
         return error.exit_code
     except (PipeClosed, BrokenPipeError):
@@ -91,7 +95,7 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
 def _explain(error: Exception, debug: bool) -> int:
     """Print the one line of an error, and return its exit code."""
     if debug:
-        traceback.print_exception(error)
+        show_lines("".join(traceback.format_exception(error)).splitlines(), err=True)
     if isinstance(error, ExportstreamError):
         text, code = str(error), error.exit_code
     elif is_out_of_memory(error):
@@ -101,7 +105,7 @@ def _explain(error: Exception, debug: bool) -> int:
     else:
         name = type(error).__name__
         text, code = f"a bug in exportstream: {name}: {error}; please report it with --debug", _EXIT_BUG
-    click.echo(f"exportstream: {text}", err=True)
+    tell(text)
     return code
 
 

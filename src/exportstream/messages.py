@@ -14,10 +14,11 @@ from typing import Any
 from msgspec import Struct, field
 
 from exportstream.build import FIELDS, build_message, convert_field
-from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, NotAnExportError
+from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, NotAnExportError, printable
 from exportstream.models import Message, Session
 
 _REMEMBERED_IDS = 4096
+_LONGEST_WORDS = 200  # characters of a server's error
 
 
 class Notes(Struct):
@@ -172,7 +173,7 @@ class Sessions(Struct):
         value = keys.get("error", inner.get("error") if isinstance(inner, dict) else None)
         if not isinstance(value, dict) or self._id is not None:
             return None
-        words = [str(value[key]) for key in ("code", "message", "type") if key in value]
+        words = [printable(str(value[key]), _LONGEST_WORDS) for key in ("code", "message", "type") if key in value]
         return NotAnExportError(
             f"a server error response, not an export: {' '.join(words)}", source=self.source, hint="export again"
         )

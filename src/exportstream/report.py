@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from exportstream.encode import to_json
+from exportstream.encode import to_printable_json
 from exportstream.errors import printable
 from exportstream.export import Export
 from exportstream.messages import Notes
@@ -159,7 +159,7 @@ def open_report(path: Any, *, force: bool, source_path: str | None = None) -> It
         yield lambda _: None
         return
     with open_sink(path, compression="none", force=force, source_path=source_path) as sink:
-        yield lambda done: sink.write(to_json(done.as_dict(), indent=2) + b"\n")
+        yield lambda done: sink.write(to_printable_json(done.as_dict(), indent=2).encode() + b"\n")
 
 
 class Outcome(Struct, frozen=True):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from exportstream.encode.csv import CSV
-from exportstream.encode.json import to_json
+from exportstream.encode.json import to_json, to_printable_json
 from exportstream.encode.ndjson import NDJSON
 from exportstream.errors import import_error
 from exportstream.tables import Rows, Table
 
-__all__ = ["CSV", "NDJSON", "Encoder", "new_encoder", "to_json"]
+__all__ = ["CSV", "NDJSON", "Encoder", "new_encoder", "to_json", "to_printable_json"]
 
 
 class Encoder(Protocol):

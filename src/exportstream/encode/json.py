@@ -12,3 +12,14 @@ ENCODER = msgspec.json.Encoder(decimal_format="number")
 def to_json(value: Any, *, indent: int = -1) -> bytes:
     """A value as JSON with its numbers as they are; `indent` below 0 is compact."""
     return msgspec.json.format(ENCODER.encode(value), indent=indent)
+
+
+def to_printable_json(value: Any, *, indent: int = -1) -> str:
+    """Encode like `to_json`, with escapes for all characters that a terminal might not print but carry out."""
+    text = to_json(value, indent=indent).decode()
+    return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    data = character.encode("utf-16-be")
+    return "".join(f"\\u{data[at : at + 2].hex()}" for at in range(0, len(data), 2))
