@@ -337,9 +337,7 @@ def test_an_answer_that_is_no_file(server: Server, how: str, text: str) -> None:
 
 def test_no_server() -> None:
     """Where nobody listens, and where there is no such host, the reason is said; a password is not."""
-    with pytest.raises(
-        ReadError, match=r"^http://me:\*\*\*@127.0.0.1:9/x: can't connect: Connection refused; check the addr"
-    ):
+    with pytest.raises(ReadError, match=r"^http://\*\*\*@127.0.0.1:9/x: can't connect: Connection refused; check the addr"):
         open_source("http://me:secret@127.0.0.1:9/x")
     with pytest.raises(ReadError, match=r"^http://host.invalid/x: .*; check the address and the network, then try again$"):
         open_source("http://host.invalid/x")

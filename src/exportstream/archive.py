@@ -12,6 +12,7 @@ from exportstream.display import ManyProgress
 from exportstream.errors import UsageError, import_error
 from exportstream.exits import Terminated, ignore_signals
 from exportstream.inputs import find_inputs
+from exportstream.masking import mask, shown
 from exportstream.outputs import Wanted, decide_outputs, looks_like_file
 from exportstream.plan import is_current
 from exportstream.report import ManyReport
@@ -31,7 +32,7 @@ def is_many(
         return True
     if len(inputs) > 1 or os.path.isdir(inputs[0]) or not all(found.named for found in find_inputs(inputs)):
         if output in (None, "-", "") or looks_like_file(output):
-            found = "" if output is None else f", found the name of a file: {output}"
+            found = "" if output is None else f", found the name of a file: {shown(output)}"
             hint = "give -o DIR/, or --merge and -o FILE"
             raise UsageError(f"expected a folder for the outputs of several inputs{found}", hint=hint)
         return True
@@ -85,7 +86,7 @@ def refresh(source: str, output: str | None, options: dict[str, Any], *, quiet: 
     outputs = decide_outputs(source, output, Wanted.of(options["format"], options["compression"], options["table"]))
     if all(isinstance(output.target, str) and output.target != "-" for output in outputs) and is_current(source, outputs):
         if not quiet:
-            tell(f"{source}: up to date")
+            tell(f"{shown(source)}: up to date")
         return False
     options["force"] = True
     return True
@@ -125,10 +126,9 @@ def _as_open_files_allow(jobs: int) -> int:
         soft = limit
     possible = max((soft - _FILES) // _FILES_OF_A_WORKER, 1)
     if possible < jobs:
-        click.echo(
-            f"exportstream: warning: {possible} of {jobs} processes, since only {soft} files may be open; "
-            "raise the limit (ulimit -n) for more",
-            err=True,
+        tell(
+            f"warning: {possible} of {jobs} processes, since only {soft} files may be open; "
+            "raise the limit (ulimit -n) for more"
         )
     return min(jobs, possible)
 
@@ -141,4 +141,6 @@ def _client(address: str) -> Any:
     try:
         return Client(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call,unused-ignore]
     except (OSError, ValueError) as error:
-        raise UsageError(f"can't reach the Dask scheduler at {address}: {error}", hint="look at its address") from error
+        raise UsageError(
+            f"can't reach the Dask scheduler at {shown(address)}: {mask(str(error), address)}", hint="look at its address"
+        ) from error

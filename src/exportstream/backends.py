@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from exportstream.errors import ExportstreamError, MissingExtraError, TransferError, UsageError
+from exportstream.masking import mask, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,6 @@ __all__ = [
     "local_path",
     "require_known",
     "scheme_of",
-    "shown",
     "translate_errors",
 ]
 
@@ -66,11 +66,6 @@ def local_path(text: str) -> str:
 def scheme_of(url: str) -> str:
     """Return the scheme of a URL in small letters."""
     return url.partition("://")[0].lower()
-
-
-def shown(text: str) -> str:
-    """Return `text` without the passwords of the URLs in it."""
-    return re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
 def kind_of(system: Any, path: str) -> str | None:
@@ -153,21 +148,22 @@ def translate_errors(kind: type[TransferError], url: str) -> Iterator[None]:
 
 
 def explain(error: Exception, url: str) -> tuple[str, str]:
-    """Return what a backend's error says, and the next step."""
+    """Return what a backend's error says, in one line and without the secrets of `url`, and the next step."""
     from asyncio import TimeoutError as AsyncTimeoutError  # noqa: PLC0415 - slow, and there is fsspec by now
 
     number = getattr(getattr(error, "os_error", None), "errno", None)
     if number is not None and number > 0:
         return f"can't connect: {os.strerror(number)}", _NETWORK
-    text = shown(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    said = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    text = mask(said, url)
     status = getattr(error, "status", None)
     if isinstance(error, FileNotFoundError):
         if scheme_of(url) in WEB:
             return "the server answers 404 Not Found", CHECK
-        return ("there is nothing of that name" if text.strip("/") in url else text), CHECK
+        return ("there is nothing of that name" if said.strip("/") in url else text), CHECK
     if isinstance(status, int) and status > 0:
         hint = _HINTS.get(status, _LATER if status >= 500 else CHECK)
-        return f"the server answers {status} {getattr(error, 'message', '')}".rstrip(), hint
+        return f"the server answers {status} {mask(str(getattr(error, 'message', '')), url)}".rstrip(), hint
     if type(error).__name__ == "FileExpired":
         return "the file changed while it was read", "convert it when it is complete"
     if type(error).__name__ == "TooManyRedirects":

@@ -15,6 +15,7 @@ from exportstream.encode import to_printable_json
 from exportstream.errors import printable
 from exportstream.export import Export
 from exportstream.jobs import Status
+from exportstream.masking import shown
 from exportstream.messages import Notes
 from exportstream.report import ManyReport, Report
 from exportstream.terminal import show_lines, tell
@@ -124,7 +125,7 @@ def print_warnings(source: str, notes: Notes) -> None:
     if notes.rejected:
         lines.append(f"{notes.rejected:,} messages were rejected")
     for line in lines:
-        tell(f"{source}: warning: {line}")
+        tell(f"{shown(source)}: warning: {line}")
 
 
 def print_summary(report: Report) -> None:
@@ -134,12 +135,12 @@ def print_summary(report: Report) -> None:
     ratio = f", {smaller:.1f}x smaller than the JSON" if smaller > 1 else ""
     rejected = (
         f"; {report.rejected:,} of {report.messages + report.rejected:,} messages rejected"
-        + (f" into {report.rejects}" if report.rejects else "")
+        + (f" into {shown(report.rejects)}" if report.rejects else "")
         if report.rejected
         else ""
     )
-    targets = " and ".join(output.target for output in report.outputs)
-    what = report.source
+    targets = " and ".join(shown(output.target) for output in report.outputs)
+    what = shown(report.source)
     if isinstance(report, ManyReport):
         others = {"skipped": "up to date", "failed": "failed", "cancelled": "not begun"}
         counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
@@ -159,7 +160,7 @@ def print_outcome(report: Report) -> int:
     """Print what went wrong, on standard error, and return the exit code."""
     for name, messages in report.cut.items():
         kept = f"kept the {messages:,} complete messages"
-        tell(f"{name}: the input is cut; {kept}")
+        tell(f"{shown(name)}: the input is cut; {kept}")
     failed = report.failed if isinstance(report, ManyReport) else []
     for outcome in failed:
         tell(str(outcome.error))

@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from exportstream.masking import shown
+
 __all__ = [
     "CompressionError",
     "CutInputError",
@@ -49,7 +51,7 @@ LONGEST_LINE = 5 * 4096  # characters: a line may name a few files, and a name h
 
 
 class ExportstreamError(Exception):
-    """The base of all errors; its text is one printable line: ``FILE: what (where); next step``.
+    """The base of all errors; its text is one printable line without secrets: ``FILE: what (where); next step``.
 
     Attributes (each may be None where it is not known):
         what: what was expected and what was found.
@@ -112,11 +114,11 @@ class ExportstreamError(Exception):
         return ", ".join(parts)
 
     def __str__(self) -> str:
-        text = f"{self.source}: {self.what}" if self.source is not None else self.what
+        text = shown(self.what) if self.source is None else f"{shown(self.source)}: {shown(self.what)}"
         if where := self.where:
             text += f" ({where})"
         if self.hint is not None:
-            text += f"; {self.hint}"
+            text += f"; {shown(self.hint)}"
         return printable(text, LONGEST_LINE)
 
     def __reduce__(self) -> tuple[object, ...]:

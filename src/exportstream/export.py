@@ -132,7 +132,7 @@ class Export:
         return self._source.require_unchanged
 
     def watch_replaced(self, watch: Callable[[int | None, int], None]) -> None:
-        """Call `watch` where halves of surrogate pairs were replaced: with the message number (None outside) and how many."""
+        """Call `watch` where halves of surrogate pairs were replaced, with the message number (None outside) and a count."""
         self._sessions.on_replaced = watch
 
     @property

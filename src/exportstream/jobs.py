@@ -18,6 +18,7 @@ from exportstream.convert import convert_to
 from exportstream.errors import ExportstreamError
 from exportstream.export import Export
 from exportstream.inputs import is_url
+from exportstream.masking import mask, shown
 from exportstream.outputs import Output
 from exportstream.report import Outcome
 
@@ -219,7 +220,9 @@ def _result(future: Future[Outcome], job: Job) -> Outcome:
     except Exception as error:  # noqa: BLE001 - not one of ours: the worker died, or can't be reached
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Outcome(
-            job.source, "failed", error=f"{job.source}: its worker failed: {words}; --update goes on where it was"
+            job.source,
+            "failed",
+            error=f"{shown(job.source)}: its worker failed: {mask(words, job.source)}; --update goes on where it was",
         )
 
 

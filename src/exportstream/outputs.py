@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from exportstream.errors import UsageError
+from exportstream.masking import shown
 from exportstream.tables import TABLES
 
 FORMATS = ("ndjson", "csv", "parquet", "sqlite")
@@ -99,7 +100,7 @@ def decide_outputs(source: Any, target: Any, wanted: Wanted) -> list[Output]:
         raise UsageError("the output is a folder", source=path, hint="name a file in it, or end it in / without --merge")
     if not format_:
         raise UsageError(
-            f"can't tell the format from the name {path!r}",
+            f"can't tell the format from the name {shown(path)!r}",
             hint="end it in .ndjson, .jsonl or .csv (and .zst or .gz), .parquet or .db, or give --format",
         )
     if format_ in _INSIDE and (said_compression or wanted.compression not in (None, _INSIDE[format_])):
@@ -143,7 +144,7 @@ def _split(path: str) -> tuple[str, str, str]:
 
 def _agree(path: str, what: str, option: str | None, said: str | None) -> None:
     if option is not None and said is not None and option != said:
-        raise UsageError(f"--{what} {option} contradicts the name {path!r}", hint="change one of the two")
+        raise UsageError(f"--{what} {option} contradicts the name {shown(path)!r}", hint="change one of the two")
 
 
 def _default_target(source: Any, wanted: Wanted) -> str:

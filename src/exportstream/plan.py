@@ -15,6 +15,7 @@ from exportstream.convert import convert_to
 from exportstream.errors import UsageError
 from exportstream.inputs import Input, is_url, modified
 from exportstream.jobs import Job
+from exportstream.masking import shown
 from exportstream.outputs import Output, Wanted, decide_in_folder, rejects_name
 
 _EMPTY = b'{"id":"","title":"","messages":[]}'
@@ -60,7 +61,7 @@ def refuse_shared(jobs: list[Job], report: Any) -> None:
         key = _key(name)
         if key in writers:
             raise UsageError(
-                f"it would be written twice, for {writers[key]} and {what}",
+                f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
                 source=name,
                 hint="name the inputs you mean, such as 'DIR/*.json', or rename one",
             )

@@ -15,6 +15,7 @@ import msgspec
 
 from exportstream.encode.json import ENCODER
 from exportstream.errors import UsageError, printable
+from exportstream.masking import shown
 from exportstream.messages import Reject
 from exportstream.sink import Sink, open_sink
 
@@ -42,7 +43,7 @@ class RejectsFile:
         # The bytes as they came, if they are known and fit on a line: not even white space is lost then.
         raw = reject.raw is not None and b"\n" not in reject.raw and b"\r" not in reject.raw
         line: dict[str, Any] = {
-            "source": None if reject.source is None else printable(reject.source, 4096),
+            "source": None if reject.source is None else printable(shown(reject.source), 4096),
             "sessionId": reject.session_id,
             "messageIndex": reject.index,
             "position": reject.position,

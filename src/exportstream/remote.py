@@ -20,10 +20,10 @@ from exportstream.backends import (
     kind_of,
     local_path,
     scheme_of,
-    shown,
     translate_errors,
 )
 from exportstream.errors import ReadError
+from exportstream.masking import mask, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,7 @@ class RemoteFile:
     The exception is an answer of a web server that says no length and is not chunked: its end can't be told from a cut.
 
     Attributes:
-        name: the URL, without a password.
+        name: the URL, without secrets.
         size: bytes as stored, None where the backend does not say.
         version: what tells this content from another one under the same URL, as far as the backend says.
     """
@@ -189,7 +189,9 @@ class RemoteFile:
         answer = self._file.r
         if answer.status != 200:
             self.close()
-            raise ReadError(f"the server answers {answer.status} {answer.reason}", hint=CHECK, source=self.name)
+            raise ReadError(
+                f"the server answers {answer.status} {mask(str(answer.reason), self._url)}", hint=CHECK, source=self.name
+            )
         encoding = answer.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _PLAIN_ENCODINGS:
             self.close()

@@ -14,8 +14,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from exportstream.encode import to_printable_json
-from exportstream.errors import printable
+from exportstream.errors import LONGEST_LINE, printable
 from exportstream.export import Export
+from exportstream.masking import shown
 from exportstream.messages import Notes
 from exportstream.sink import open_sink
 from exportstream.totals import Totals
@@ -79,7 +80,7 @@ class Figures(Struct):
             "rejected": self.rejected,
             "sessions": self.sessions,
             "partial": self.partial,
-            "cut": {printable(name, _LONG_NAME): messages for name, messages in self.cut.items()},
+            "cut": {_label(name): messages for name, messages in self.cut.items()},
             "bytesRead": self.bytes_read,
             "bytesParsed": self.bytes_parsed,
             "notes": {
@@ -124,10 +125,10 @@ class Report(Figures):
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, named as in the report file."""
         return {
-            "source": printable(self.source, _LONG_NAME),
+            "source": _label(self.source),
             "outputs": [
                 {
-                    "target": printable(output.target, _LONG_NAME),
+                    "target": _label(output.target),
                     "tables": list(output.tables),
                     "format": output.format,
                     "compression": output.compression,
@@ -141,9 +142,14 @@ class Report(Figures):
             "bytesEncoded": self.bytes_encoded,
             "bytesWritten": self.bytes_written,
             "seconds": round(self.seconds, 3),
-            "rejects": None if self.rejects is None else printable(self.rejects, _LONG_NAME),
+            "rejects": None if self.rejects is None else _label(self.rejects),
             **Figures.as_dict(self),
         }
+
+
+def _label(name: str) -> str:
+    """Return the name of an input or output as it may be shown; the name itself may be a URL with a password."""
+    return printable(shown(name), _LONG_NAME)
 
 
 @contextmanager
@@ -218,9 +224,9 @@ class ManyReport(Report):
         """The same as plain values, named as in the report file."""
         inputs = []
         for outcome in self.outcomes:
-            found: dict[str, Any] = {"source": printable(outcome.source, _LONG_NAME), "status": outcome.status}
+            found: dict[str, Any] = {"source": _label(outcome.source), "status": outcome.status}
             if outcome.error is not None:
-                found["error"] = printable(outcome.error, _LONG_NAME)
+                found["error"] = printable(outcome.error, LONGEST_LINE)
             if outcome.report is not None:
                 found |= outcome.report.as_dict()
             inputs.append(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from exportstream.errors import LONGEST_LINE, printable
+from exportstream.masking import shown
 
 __all__ = ["show_json", "show_lines", "tell"]
 
@@ -19,9 +20,9 @@ def tell(text: str) -> None:
 
 
 def show_lines(lines: list[str], *, err: bool = False) -> None:
-    """Print lines, on standard output or standard error."""
+    """Print lines, on standard output or standard error; messages on standard error without secrets of URLs."""
     for line in lines:
-        click.echo(printable(line, LONGEST_LINE), err=err)
+        click.echo(printable(shown(line) if err else line, LONGEST_LINE), err=err)
 
 
 def show_json(text: str, *, end: str = "\n") -> None:

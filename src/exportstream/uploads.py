@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 
-from exportstream.backends import connect, is_url, kind_of, require_known, scheme_of, shown, translate_errors
+from exportstream.backends import connect, is_url, kind_of, require_known, scheme_of, translate_errors
 from exportstream.errors import UsageError, WriteError
+from exportstream.masking import shown
 
 __all__ = ["RemotePlace", "open_output"]
 
