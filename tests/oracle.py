@@ -138,13 +138,13 @@ def rows(data: bytes, table: str, *, keys: str = "camel") -> list[dict[str, Any]
     """The rows of a table; absent fields are not in them."""
     found = []
     for item in sessions(data):
-        messages = list(_messages(item))
+        messages = list(message_rows(item))
         if table == "messages":
             found += messages
         elif table == "tool-calls":
-            found += [row for message in messages for row in _calls(message)]
+            found += [row for message in messages for row in call_rows(message)]
         else:
-            found.append(_session(item, messages))
+            found.append(session_row(item, messages))
     if keys == "snake":
         for row in found:
             for call in row.get("toolCalls", []):
@@ -175,7 +175,8 @@ def _respell(row: dict[str, Any]) -> None:
         row[snake(name)] = row.pop(name)
 
 
-def _messages(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def message_rows(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of a session's messages."""
     for index, message in enumerate(item["messages"]):
         dates = {"createdAt": None, "updatedAt": None}  # a message always has them: null where the producer wrote null
         row = {"sessionId": item["id"], "messageIndex": index, **dates, **fields(message, MESSAGE)}
@@ -184,7 +185,8 @@ def _messages(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _calls(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def call_rows(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of a message row's tool calls."""
     for number, call in enumerate(message.get("toolCalls", [])):
         place = {
             "sessionId": message["sessionId"],
@@ -196,7 +198,8 @@ def _calls(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**place, **call}
 
 
-def _session(item: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
+def session_row(item: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The row of a session and the rows of its messages."""
     without = {key: value for key, value in item.items() if key != "messages"}
     calls = [call for message in messages for call in message.get("toolCalls", [])]
     row = {
