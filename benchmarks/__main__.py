@@ -23,13 +23,16 @@ from typing import Any
 
 from benchmarks.cases import CASES
 from benchmarks.generate import ARCHIVES, SHAPES, VERSION, generate, generate_archive, parse_size
-from benchmarks.report import MARKS, headline, render_results, render_targets, update_readme
+from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
+from benchmarks.hostile import TIMEOUT as HOSTILE_TIMEOUT
+from benchmarks.report import MARKS, headline, render_hostile, render_results, render_targets, update_readme
 from benchmarks.run import count_messages
 
 ROOT = Path(__file__).parent.parent
 SLOW = 60
 MAIN_SHAPES = ("long", "dense")
 EXTRA_CASES = {"huge": ("ndjson",), "tiny": ("floor", "ndjson", "ijson"), "escape": ("floor", "ndjson", "ijson")}
+EXTRA_CASES |= dict.fromkeys(HOSTILE, ("ndjson-plain",))
 PACKAGES = ("exportstream", "ijson", "msgspec", "zstandard", "orjson", "flatterer", "duckdb", "polars")
 
 
@@ -76,6 +79,8 @@ def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
         part = path.with_name(f"{path.name}.part")
         if shape in ARCHIVES:
             generate_archive(shape, size, part, seed)
+        elif shape in HOSTILE:
+            generate_hostile(shape, size, part)
         else:
             generate(shape, size, part, seed)
         part.replace(path)
@@ -91,13 +96,14 @@ def plan(shapes: list[str], cases: list[str] | None) -> list[tuple[str, str]]:
     return pairs
 
 
-def run_case(case: str, source: Path, folder: Path, *, check: bool) -> dict[str, Any]:
-    """Run one case once, with an empty folder for its output."""
+def run_case(case: str, source: Path, folder: Path, *, check: bool, limit: float | None = None) -> dict[str, Any]:
+    """Run one case once, with an empty folder for its output; it is killed after `limit` seconds."""
     with tempfile.TemporaryDirectory(dir=folder) as out:
         words = [sys.executable, "-m", "benchmarks.run", case, str(source), str(Path(out, "out"))]
+        words += [*(["--check"] if check else []), *([f"--limit={limit}"] if limit else [])]
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         ran = subprocess.run(
-            [*words, "--check"] if check else words,
+            words,
             capture_output=True,
             text=True,
             check=False,
@@ -112,17 +118,21 @@ def run_case(case: str, source: Path, folder: Path, *, check: bool) -> dict[str,
 def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, rounds: int) -> list[dict[str, Any]]:
     """Run all pairs in interleaved rounds; return one summary for each."""
     results: dict[tuple[str, str], dict[str, Any]] = {}
-    expected = {shape: count_messages(path) for shape, path in files.items()}
+    expected = {shape: (count_hostile if shape in HOSTILE else count_messages)(path) for shape, path in files.items()}
     for number in range(rounds):
         for shape, case in pairs:
-            summary = results.setdefault((shape, case), {"shape": shape, "case": case, "seconds": [], "peaks": []})
+            summary = results.setdefault(
+                (shape, case), {"shape": shape, "case": case, "seconds": [], "cpus": [], "peaks": []}
+            )
             if "missing" in summary or "failed" in summary or max(summary["seconds"], default=0) > SLOW:
                 continue
             os.sync()  # no contender waits for the writes of another: exportstream flushes its output to the disk
             print(f"round {number + 1}/{rounds}: {shape} {case}", file=sys.stderr)
-            result = run_case(case, files[shape], folder, check=number == 0)
+            limit = HOSTILE_TIMEOUT if shape in HOSTILE else None
+            result = run_case(case, files[shape], folder, check=number == 0, limit=limit)
             if "seconds" in result:
                 summary["seconds"].append(result.pop("seconds"))
+                summary["cpus"].append(result.pop("cpu"))
                 summary["peaks"].append(result.pop("peak"))
             summary |= {key: value for key, value in result.items() if value is not None}
             if summary.get("messages", expected[shape]) != expected[shape]:
@@ -134,6 +144,7 @@ def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, 
         if summary["seconds"] and "failed" not in summary:
             seconds = summary["seconds"]
             summary |= {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
+            summary["cpu"] = statistics.median(summary["cpus"])
             summary["peak"] = max(summary["peaks"])
     return list(results.values())
 
@@ -156,7 +167,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast, and against what.")
     parser.add_argument("--size", type=parse_size, default=200_000_000, help="of each file (default: 200MB)")
-    parser.add_argument("--shape", action="append", choices=(*SHAPES, *ARCHIVES), help="only this one; may be repeated")
+    shapes = (*SHAPES, *ARCHIVES, "hostile", *HOSTILE)
+    words = "only this one (hostile: all of that name, which are measured on request only); may be repeated"
+    parser.add_argument("--shape", action="append", choices=shapes, help=words)
     parser.add_argument("--case", action="append", choices=list(CASES), help="only this one; may be repeated")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -177,7 +190,8 @@ def main(argv: list[str] | None = None) -> None:
     """Measure and report."""
     options = build_parser().parse_args(argv)
     options.data.mkdir(parents=True, exist_ok=True)
-    pairs = plan(options.shape or [*SHAPES, *ARCHIVES], options.case)
+    chosen = options.shape or [*SHAPES, *ARCHIVES]
+    pairs = plan([one for shape in chosen for one in (HOSTILE if shape == "hostile" else (shape,))], options.case)
     files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
     results = measure(pairs, files, options.data, options.rounds)
     report = {
@@ -190,7 +204,10 @@ def main(argv: list[str] | None = None) -> None:
         "start": measure_start(),
         "results": results,
     }
-    print("\n\n".join([headline(report), render_results(report), render_targets(report)]))
+    tables = [headline(report)]
+    if not all(shape in HOSTILE for shape in files):
+        tables += [render_results(report), render_targets(report)]
+    print("\n\n".join([*tables, *filter(None, [render_hostile(report)])]))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.update_readme:

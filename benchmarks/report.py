@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.cases import CASES
+from benchmarks.hostile import HOSTILE, LIMIT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,7 @@ def render_results(report: dict[str, Any], *, main_only: bool = False) -> str:
         return "\n".join(
             [*lines, "", f"Files of {report['size'] / MB:g} MB, median of {report['rounds']}; {where}; {shown}."]
         )
-    others = [result for result in report["results"] if result["shape"] not in MAIN_SHAPES]
+    others = [result for result in report["results"] if result["shape"] not in (*MAIN_SHAPES, *HOSTILE)]
     if others:
         lines += ["", "| other shapes | s (min–max) | × floor | MB |", "|---|---|---|---|"]
         lines += [
@@ -144,6 +145,32 @@ def render_targets(report: dict[str, Any]) -> str:
     shown = judge(start * 1000 if start is not None else None, 80, " ms")
     lines.append(f"| `--version` over `python -c pass` | {shown} | |")
     return "\n".join(lines)
+
+
+def render_hostile(report: dict[str, Any]) -> str:
+    """Write the table of hostile shapes: CPU seconds without the start, per MB, and against the plain shape."""
+    results = [result for result in report["results"] if result["shape"] in HOSTILE]
+    start = find(report, "hostile-empty", "ndjson-plain").get("cpu")
+    plain = find(report, "hostile-plain", "ndjson-plain")
+    if not results:
+        return ""
+    if start is None or "cpu" not in plain:
+        return "hostile shapes need hostile-empty and hostile-plain beside them: --shape hostile"
+    per_mb = max(plain["cpu"] - start, 0.001) / (plain["input"] / MB)
+    lines = ["| hostile shapes | MB | s | s/MB | × plain | peak, MB |", "|---|---|---|---|---|---|"]
+    for result in results:
+        name, size = result["shape"].removeprefix("hostile-"), result["input"] / MB
+        if "cpu" not in result:
+            failed = result.get("failed") or f"{result.get('missing')} is missing"
+            lines.append(f"| {name} | {size:.2f} | {failed.replace('|', chr(92) + '|')} **SLOW or wrong** | | | |")
+            continue
+        seconds = max(result["cpu"] - start, 0)
+        factor = seconds / size / per_mb
+        factors = f"{factor:.1f} **SLOW**" if factor > LIMIT else f"{factor:.1f}"
+        lines.append(
+            f"| {name} | {size:.2f} | {seconds:.2f} | {seconds / size:.3f} | {factors} | {result['peak'] / MB:,.0f} |"
+        )
+    return "\n".join([*lines, "", f"CPU seconds without the start ({start:.2f} s); slow is more than {LIMIT} × plain."])
 
 
 def update_readme(path: Path, table: str) -> None:

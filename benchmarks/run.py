@@ -1,9 +1,9 @@
-"""Run one case once, in a process of its own: ``python -m benchmarks.run CASE SOURCE OUT [--check]``.
+"""Run one case once, in a process of its own: ``python -m benchmarks.run CASE SOURCE OUT [--check] [--limit=SECONDS]``.
 
-Prints JSON: `seconds` (wall time of the case's whole process, since that is what its user waits for), `peak` (most
-memory that process held, in bytes), `output` (bytes written) and, with ``--check``, `messages` (how many its output
-has). Or `missing`: what is not installed. Or `failed`: the first line of the error. This process is kept small, because
-a child starts with its parent's peak memory.
+Prints JSON: `seconds` (wall time of the case's whole process, since that is what its user waits for), `cpu` (the
+seconds that it computed), `peak` (most memory that process held, in bytes), `output` (bytes written) and, with
+``--check``, `messages` (how many its output has). Or `missing`: what is not installed. Or `failed`: the first line of
+the error. This process is kept small, because a child starts with its parent's peak memory.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def count_messages(source: Path) -> int:
     return count
 
 
-def run(name: str, source: str, out: str, *, check: bool = False) -> dict[str, Any]:
-    """Run a case and measure it; `out` is the output's name without suffix."""
+def run(name: str, source: str, out: str, *, check: bool = False, limit: float = TIMEOUT) -> dict[str, Any]:
+    """Run a case and measure it; `out` is the output's name without suffix. It is killed after `limit` seconds."""
     case = CASES[name]
     missing = case.missing()
     if missing:
@@ -47,7 +47,7 @@ def run(name: str, source: str, out: str, *, check: bool = False) -> dict[str, A
     with tempfile.TemporaryFile() as errors, Path(out if case.printed else os.devnull).open("wb") as printed:
         start = time.perf_counter()
         process = subprocess.Popen(case.argv(source, out), stdin=subprocess.DEVNULL, stdout=printed, stderr=errors)
-        alarm = threading.Timer(TIMEOUT, process.kill)
+        alarm = threading.Timer(limit, process.kill)
         alarm.start()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
@@ -61,6 +61,7 @@ def run(name: str, source: str, out: str, *, check: bool = False) -> dict[str, A
         # A traceback's own first line says nothing; its last one is the error.
         return {"failed": (lines or ["no message"])[-1 if lines and lines[0].startswith("Traceback") else 0]}
     result: dict[str, Any] = {"seconds": seconds, "peak": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)}
+    result["cpu"] = usage.ru_utime + usage.ru_stime
     result["output"] = Path(out).stat().st_size if Path(out).is_file() else None
     if check and case.counter:
         result["messages"] = case.counter(out)
@@ -69,8 +70,9 @@ def run(name: str, source: str, out: str, *, check: bool = False) -> dict[str, A
 
 def main() -> None:
     """Run the case that the command line names."""
-    name, source, out, *check = sys.argv[1:]
-    print(json.dumps(run(name, source, out, check=bool(check))))
+    name, source, out, *options = sys.argv[1:]
+    limits = [float(option.removeprefix("--limit=")) for option in options if option.startswith("--limit=")]
+    print(json.dumps(run(name, source, out, check="--check" in options, limit=min([TIMEOUT, *limits]))))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ import pytest
 from benchmarks.__main__ import main, plan
 from benchmarks.cases import CASES, Case, find_messages
 from benchmarks.generate import HEAD_LENGTH, SHAPES, UNKNOWN, generate, parse_size
-from benchmarks.report import MARKS, OURS, headline, render_results, render_targets, update_readme
+from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
+from benchmarks.report import MARKS, OURS, headline, render_hostile, render_results, render_targets, update_readme
 from benchmarks.run import count_messages, run
+from exportstream import open_export
 
 SIZES = {"long": (3000, 6000), "dense": (480, 600), "tiny": (100, 120), "escape": (1500, 6000), "sdk-dense": (380, 560)}
 RAW = re.compile(r"[<>&\u2028\u2029]")
@@ -237,6 +239,37 @@ def test_printed_totals_are_found():
     assert find_messages({"totals": {"messages": 4, "messagesByRole": {"user": 1}}}) == 4
 
 
+@pytest.mark.parametrize("shape", HOSTILE)
+def test_hostile_shapes_are_exports(tmp_path, shape):
+    """Each hostile shape has about the size asked for, and as many messages as are counted."""
+    path = tmp_path / "export.json"
+    generate_hostile(shape, 30_000, path)
+    assert shape == "hostile-empty" or 20_000 < path.stat().st_size < 42_000
+    with open_export(path) as export:
+        assert sum(1 for _ in export) == count_hostile(path)
+    assert (count_hostile(path) == 0) == (shape == "hostile-empty")
+
+
+def test_hostile_shapes_run(tmp_path, capsys):
+    """All hostile shapes run at size 1, with the right number of messages, and are shown in one table."""
+    report = tmp_path / "report.json"
+    main(["--shape", "hostile", "--size", "1", "--rounds", "1", "--data", str(tmp_path), "--json", str(report)])
+    results = load(report)["results"]
+    assert [(one["shape"], one["case"]) for one in results] == [(shape, "ndjson-plain") for shape in HOSTILE]
+    for one in results:
+        assert one.get("messages") == (one["shape"] != "hostile-empty"), one
+        assert one["cpu"] > 0
+    shown = capsys.readouterr().out
+    assert all(f"| {shape.removeprefix('hostile-')} |" in shown for shape in HOSTILE)
+    assert "| target |" not in shown
+
+
+def test_a_case_is_killed_after_its_limit(tmp_path, monkeypatch):
+    """What takes too long is ended, and that is its result."""
+    monkeypatch.setitem(CASES, "endless", Case("endless", ["sleep", "30"], "json", None))
+    assert run("endless", "in", str(tmp_path / "out"), limit=0.1)["failed"].startswith("killed by signal 9")
+
+
 # Tables --------------------------------------------------------------------------------------------------------------
 
 
@@ -275,3 +308,23 @@ def test_targets_are_judged():
     assert "| overhead of one file among 1,000, in one process | 2.50 ms (≤ 2) MISSED | |" in targets
     assert "long: 1.10 × the time of" in headline(report)
     assert "failed: a \\| b" in render_results(report)
+
+
+def test_hostile_shapes_are_judged():
+    """CPU seconds without the start, per MB, against the plain shape; slow ones and killed ones stand out."""
+    results = [
+        result("hostile-empty", "ndjson-plain", 1) | {"cpu": 0.1, "input": 50},
+        result("hostile-plain", "ndjson-plain", 1) | {"cpu": 0.3, "input": 20_000_000},
+        result("hostile-digits", "ndjson-plain", 1) | {"cpu": 0.48, "input": 2_000_000},
+        result("hostile-sessions", "ndjson-plain", 1) | {"cpu": 0.52, "input": 2_000_000},
+        {"shape": "hostile-surrogates", "case": "ndjson-plain", "failed": "killed | x", "input": 1_000_000},
+        result("long", "ndjson", 1),
+    ]
+    text = render_hostile({"results": results})
+    assert "| plain | 20.00 | 0.20 | 0.010 | 1.0 | 20 |" in text
+    assert "| digits | 2.00 | 0.38 | 0.190 | 19.0 | 20 |" in text
+    assert "| sessions | 2.00 | 0.42 | 0.210 | 21.0 **SLOW** | 20 |" in text
+    assert "| surrogates | 1.00 | killed \\| x **SLOW or wrong** |" in text
+    assert "long" not in text
+    assert render_hostile({"results": results[-1:]}) == ""
+    assert "need" in render_hostile({"results": results[2:]})
