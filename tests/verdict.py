@@ -220,7 +220,11 @@ def _session(item: Any, *, in_array: bool, seekable: bool) -> dict[str, Any]:
                 raise NotJudged("a session with a key `response` of its own in a response")
             session["response"] = _plain(around)
         return session
-    return _own_session(item, seekable=seekable)
+    session = _own_session(item, seekable=seekable)
+    maybe_response = not {"id", "title", "messages"} & {key for key, _ in before}
+    if maybe_response and at < len(keys) and not in_array and not (isinstance(inner, Pairs) and inner):
+        raise NotJudged("a session that begins with a key `result` without keys of its own: refused until its type is known")
+    return session
 
 
 def _own_session(item: Pairs, *, seekable: bool) -> dict[str, Any]:
