@@ -273,11 +273,11 @@ class Totals(Struct):
 def _sum(costs: list[Decimal]) -> Decimal:
     """Add exactly; a single cost stays as it is, and what would be filled up with zeros to all digits is written short."""
     try:
-        return reduce(_EXACT.add, costs)
+        return reduce(_EXACT.add, costs[1:], _EXACT.plus(costs[0]))
     except (Inexact, Rounded):  # 1e9999999 + 0 is exact, but Decimal would write it with all its zeros
         pass
     try:
-        return _PADDED.normalize(reduce(_PADDED.add, costs))
+        return _PADDED.normalize(reduce(_PADDED.add, costs[1:], _PADDED.plus(costs[0])))
     except Inexact:
         raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
 
