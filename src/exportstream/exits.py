@@ -83,8 +83,8 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
     except (PipeClosed, BrokenPipeError):
         _forget_stdout()  # whoever read our output has seen enough
         return 0
-    except (KeyboardInterrupt, click.Abort):
-        _die(signal.SIGINT)
+    except (KeyboardInterrupt, click.Abort):  # click aborts at an EOFError too, as where a helper process is hung up first
+        _die(_received[0] if _received else signal.SIGINT)
     except Terminated as end:
         _die(end.number)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
