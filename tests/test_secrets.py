@@ -123,7 +123,12 @@ def test_words_of_a_library() -> None:
 @pytest.mark.parametrize("url", SHOWN)
 def test_errors_of_the_command(tmp_path: Path, url: str) -> None:
     """Whatever the library or the network says, the command's error is one line without secrets, also with --debug."""
-    given = os.environ | {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_EC2_METADATA_DISABLED": "true"}
+    given = os.environ | {
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
     options = {name: given[name] for name in given if name.startswith("AWS_")} | {"AWS_ENDPOINT_URL": f"http://{HERE}"}
     done = run("convert", url, "-o", "out.ndjson", cwd=tmp_path, **options)
     text = done.stderr.decode()
