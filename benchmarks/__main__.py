@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ def main(argv: list[str] | None = None) -> None:
     files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
     results = measure(pairs, files, options.data, options.rounds)
     report = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": describe_machine(),
         "versions": list_versions(),
         "size": options.size,

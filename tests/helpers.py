@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields as struct_fields
 
 from exportstream import ExportstreamError, Reject, convert, open_export
-from exportstream.models import Message, Session, ToolCall
+from exportstream.models.structs import Message, Session, ToolCall
 
 DATA = Path(__file__).parent / "data"
 SAMPLES = sorted(path.name for path in DATA.iterdir() if path.name.endswith((".json", ".ndjson")))
@@ -77,10 +77,10 @@ def blocks(on: bool) -> Iterator[None]:
 def small_blocks(block: int, chunk: int) -> Iterator[None]:
     """Blocks and reads of a few bytes, so that their edges come everywhere."""
     with (
-        patch("exportstream.blocks.BLOCK", block),
-        patch("exportstream.feed.BLOCK", block),
-        patch("exportstream.blocks.SMALLEST_BLOCK", max(16, block // 8)),
-        patch("exportstream.feed.CHUNK", chunk),
+        patch("exportstream.reading.json.blocks.BLOCK", block),
+        patch("exportstream.reading.json.stream.BLOCK", block),
+        patch("exportstream.reading.json.blocks.SMALLEST_BLOCK", max(16, block // 8)),
+        patch("exportstream.reading.json.stream.CHUNK", chunk),
     ):
         yield
 

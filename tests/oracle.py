@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -225,7 +225,7 @@ def session_row(item: dict[str, Any], messages: list[dict[str, Any]]) -> dict[st
 def _instant(message: dict[str, Any]) -> tuple[datetime, str] | None:
     text = message.get("createdAt")
     try:
-        instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except (AttributeError, ValueError):
+        instant = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
         return None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)), text
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)), text

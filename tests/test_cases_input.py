@@ -90,7 +90,7 @@ def command(*arguments: str, cwd: Path, stdin: Any = None) -> subprocess.Complet
 
 STARTER = """
 import json, os, sys
-from exportstream.cli import main
+from exportstream.cli.commands import main
 for line in sys.stdin.buffer:
     folder, arguments, blocks = json.loads(line)
     child = os.fork()
@@ -1275,7 +1275,7 @@ def test_same_key_twice_in_a_message(tmp_path: Path, text: str) -> None:
 
 MEASURED = """
 import re, resource, sys
-from exportstream.cli import main
+from exportstream.cli.commands import main
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:

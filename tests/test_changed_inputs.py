@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from exportstream import ReadError, convert, merge_many
-from exportstream.outputs import Output
-from exportstream.plan import is_current
-from exportstream.write import Writers
+from exportstream.conversion.plan import is_current
+from exportstream.writing.outputs import Output
+from exportstream.writing.writers import Writers
 from tests.archives import ENVIRONMENT, everything, export, put
 
 FINISH = Writers.finish
@@ -124,8 +124,8 @@ def test_redirected_standard_input(folder: Path, target: str) -> None:
     """The command looks at the file standard input comes from, and exits with 4."""
     script = """if True:
         import sys
-        from exportstream.cli import main
-        from exportstream.write import Writers
+        from exportstream.cli.commands import main
+        from exportstream.writing.writers import Writers
         real = Writers.finish
         def finish(self):
             real(self)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, open_export
-from exportstream.blocks import Blocks
+from exportstream.reading.json.blocks import Blocks
 from tests import oracle
 from tests.helpers import (
     DATA,

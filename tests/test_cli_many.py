@@ -423,7 +423,7 @@ def test_distributed_that_is_not_installed(tmp_path: Path) -> None:
     put(tmp_path, "in/a.json")
     code = (
         "import sys; sys.modules['distributed'] = None\n"
-        "from exportstream.cli import main; main(['convert', 'in', '-o', 'rows', '--dask', 'x:1'])"
+        "from exportstream.cli.commands import main; main(['convert', 'in', '-o', 'rows', '--dask', 'x:1'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, env=ENVIRONMENT, timeout=30, check=False

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from benchmarks.generate import generate
 from exportstream import CutInputError, LimitError, UsageError, WriteError
-from exportstream.database import Database
-from exportstream.encode import NDJSON
-from exportstream.export import Export
-from exportstream.tables import TABLES, Table
+from exportstream.reading.export import Export
+from exportstream.writing.formats import NDJSON
+from exportstream.writing.formats.sqlite import Database
+from exportstream.writing.tables import TABLES, Table
 from tests.helpers import DATA, SAMPLES, dump, exact, message, session, sessions, tool_call
 from tests.test_memory import PEAK
 
@@ -733,16 +733,16 @@ def test_a_row_that_is_too_large_for_sqlite(target: Path, name: str) -> None:
 
 def test_a_python_without_sqlite() -> None:
     """A Python that was built without SQLite gets an error for people."""
-    code = "import sys; sys.modules['sqlite3'] = None; import exportstream.database"
+    code = "import sys; sys.modules['sqlite3'] = None; import exportstream.writing.formats.sqlite"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "UsageError: SQLite output needs sqlite3, which this Python was built without" in done.stderr
 
 
 MEASURED = """
 import sys
-from exportstream.database import Database
-from exportstream.export import Export
-from exportstream.tables import TABLES, Table
+from exportstream.writing.formats.sqlite import Database
+from exportstream.reading.export import Export
+from exportstream.writing.tables import TABLES, Table
 tables = [Table(name) for name in TABLES]
 with Export(sys.argv[1]) as export, Database(sys.argv[2], tables) as database:
     for part in export.batches():

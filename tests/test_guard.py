@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exportstream.errors import ExportstreamError, JSONSyntaxError, LimitError
-from exportstream.guard import Guard
+from exportstream.reading.json.guard import Guard
 from tests.helpers import cuts
 
 FAULTS = {"depth": (LimitError, "nesting"), "digits": (LimitError, "digits"), "space": (JSONSyntaxError, "form feed")}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from exportstream import ExportstreamError, UsageError
+from exportstream.cli.process import run as run_and_explain
 from exportstream.errors import LONGEST_LINE, printable
-from exportstream.exits import run as run_and_explain
 from tests.plain import dump, message, session
 from tests.test_cli import run, run_on_terminal
 
@@ -196,7 +196,7 @@ def test_long_names_are_shown_whole() -> None:
 
 def test_any_character_is_neutral() -> None:
     """No character of Unicode gets through that isn't printable, and JSON of it reads back."""
-    from exportstream.encode import to_printable_json  # noqa: PLC0415 - the package re-exports it
+    from exportstream.writing.formats import to_printable_json  # noqa: PLC0415 - the package re-exports it
 
     everything = [chr(number) for number in range(sys.maxunicode + 1)]
     assert printable("".join(everything), len(everything)).isprintable()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from exportstream.conversion.inputs import find_inputs
 from exportstream.errors import ReadError, UsageError
-from exportstream.inputs import find_inputs
 from tests.archives import put
 
 

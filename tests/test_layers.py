@@ -1,4 +1,4 @@
-"""Layers: imports go down only, and the table of who may import whom is held here."""
+"""Rooms: which package may import from which, and which libraries; who prints, who opens files."""
 
 from __future__ import annotations
 
@@ -14,96 +14,24 @@ import exportstream
 
 PACKAGE = Path(exportstream.__file__).parent
 ROOT = "exportstream"
-EVERYTHING = "everything below"
 
-# Module → what it may import: modules of the package by their short names (ROOT is the package itself), and libraries.
-# The first eleven rows are the design's table; the others came with it, each in the layer of what it is part of.
+# Room → the rooms and the libraries that it may import from. Nothing points up, and equals don't know each other.
+BELOW_WRITING = {"totals", "storage", "models", "errors"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "cli": {ROOT, "archive", "display", "errors", "exits", "options", "report", "terminal", "click", "rich"},
-    "archive": {
-        ROOT,
-        "display",
-        "errors",
-        "exits",
-        "inputs",
-        "masking",
-        "outputs",
-        "plan",
-        "report",
-        "terminal",
-        "workers",
-        "distributed",
-    },
-    "options": {"tables", "click"},
-    "exits": {"errors", "temporary", "terminal", "click"},
-    "display": {
-        "masking",
-        "check",
-        "encode",
-        "errors",
-        "export",
-        "jobs",
-        "messages",
-        "report",
-        "terminal",
-        "totals",
-        "rich",
-    },
-    "terminal": {"masking", "errors", "click"},
-    "__main__": {"cli"},
-    "__init__": {EVERYTHING},
-    "convert": {EVERYTHING},
-    "source": {"backends", "decompress", "errors", "remote", "zstandard"},
-    "sink": {"errors", "files", "zstandard"},
-    "parse": {"errors", "guard", "ijson"},
-    "blocks": {"guard", "models", "errors", "msgspec"},
-    "build": {"errors", "models"},
-    "messages": {"build", "models", "errors", "guard", "msgspec"},
+    "cli": {ROOT, "conversion", "reading", "writing", *BELOW_WRITING, "click", "distributed", "rich"},
+    "conversion": {"reading", "writing", *BELOW_WRITING, "msgspec"},
+    "reading": {*BELOW_WRITING, "ijson", "msgspec"},
+    "writing": {*BELOW_WRITING, "msgspec", "pyarrow"},
     "totals": {"models", "errors", "msgspec"},
-    "dedupe": {"models"},
-    "tables": {"models", "totals", "msgspec"},
-    "encode": {"encode.csv", "encode.json", "encode.ndjson", "encode.parquet", "errors", "tables"},
-    "encode.json": {"msgspec"},
-    "encode.ndjson": {"encode.json", "tables"},
-    "encode.csv": {"encode.json", "tables", "msgspec"},
-    "encode.sqlite": {"encode.json", "tables"},
-    "encode.columns": {"encode.json", "errors", "models", "tables", "msgspec", "pyarrow"},
-    "encode.parquet": {"encode.columns", "encode.json", "errors", "models", "tables", "msgspec", "pyarrow"},
-    "database": {"encode.sqlite", "errors", "files", "tables"},
+    "storage": {"errors", "aiohttp", "fsspec", "zstandard"},
     "models": {"msgspec"},
-    "errors": {"masking"},
-    "masking": set(),
-    "guard": {"errors"},
-    "feed": {"blocks", "errors", "guard", "parse"},
-    "export": {"blocks", "dedupe", "errors", "feed", "messages", "models", "parse", "source", "totals"},
-    "read": {"export", "feed", "messages", "models"},
-    "outputs": {"masking", "errors", "tables", "msgspec"},
-    "rejects": {"masking", "encode.json", "errors", "messages", "sink", "msgspec"},
-    "write": {"database", "encode", "models", "outputs", "sink", "tables", "totals", "msgspec"},
-    "report": {"masking", "encode", "errors", "export", "messages", "sink", "totals", "write", "msgspec"},
-    "check": {"errors", "export", "messages", "models", "totals", "msgspec"},
-    # Many inputs: above one conversion.
-    "inputs": {"backends", "errors", "outputs", "remote", "msgspec"},
-    "workers": {"jobs", "temporary"},
-    "jobs": {"masking", "convert", "errors", "export", "inputs", "outputs", "report", "msgspec"},
-    "plan": {"masking", "convert", "errors", "files", "inputs", "jobs", "outputs", "remote"},
-    "many": {EVERYTHING},
-    # Parts of a layer that outgrew one file.
-    "decompress": {"errors", "zstandard"},
-    "files": {"backends", "errors", "temporary", "uploads"},
-    "temporary": set(),
-    "remote": {"masking", "backends", "errors"},
-    "uploads": {"masking", "backends", "errors"},
-    "backends": {"masking", "aiohttp", "errors", "fsspec"},
+    "errors": set(),
 }
-STREAMS = {"source": {"stdin"}, "sink": {"stdout"}, "files": {"stdout"}}
-COMMAND = {"cli", "archive", "display", "exits", "options", "terminal", "__main__"}
-CORE = {"build", "parse", "guard", "feed", "blocks", "messages", "totals", "tables", "models", "errors", "masking"} | {
-    "encode",
-    "encode.csv",
-    "encode.json",
-    "encode.ndjson",
-}
+STREAMS = {"storage.source": {"stdin"}, "storage.sink": {"stdout"}, "storage.files": {"stdout"}}
+CORE = (
+    *("reading.json", "reading.formats", "totals", "models", "errors", "writing.tables", "writing.columns"),
+    *("writing.formats.csv", "writing.formats.json", "writing.formats.ndjson"),
+)
 
 
 def short_name(path: Path) -> str:
@@ -133,40 +61,47 @@ def imported(tree: ast.AST) -> set[str]:
     return {name.removeprefix(f"{ROOT}.") if name.startswith(f"{ROOT}.") else name.split(".")[0] for name in full}
 
 
-def outside_the_standard_library(names: set[str]) -> set[str]:
-    return {name for name in names if name in TREES or name == ROOT or name not in sys.stdlib_module_names}
+def room(module: str) -> str:
+    """The room of a module: the first part of its name."""
+    return module.partition(".")[0]
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
-    """Each module imports, besides the standard library, only what stands in its row of the table."""
-    allowed = MAY_IMPORT[module]
-    typing_only = {"typing_extensions"}
-    found = outside_the_standard_library(imported(TREES[module])) - typing_only
-    if EVERYTHING in allowed:
-        assert not found & (COMMAND | {"click", "rich", "ijson", "__init__", ROOT})
-        assert found <= TREES.keys()
-    else:
-        assert found <= allowed
+ROOMS = {module: room(module) for module in TREES if module not in ("__init__", "__main__")}
+COMMAND = sorted(module for module in TREES if room(module) in ("cli", "__main__"))
 
 
-def test_what_is_imported_for_types_alone_is_guarded() -> None:
-    """typing_extensions is no dependency, so it is only imported where no program runs."""
-    for tree in TREES.values():
-        guarded = type_checking_only(tree)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module == "typing_extensions":
-                assert node in guarded
+def test_every_module_is_in_a_room() -> None:
+    """Nothing lies beside the rooms but the package's own two files."""
+    assert set(ROOMS.values()) == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("name", MAY_IMPORT)
+def test_a_room_imports_only_what_it_may(name: str) -> None:
+    """Besides itself and the standard library, a room imports only what stands in its row of the table."""
+    found = {
+        room(other): f"{module} imports {other}"
+        for module in TREES
+        if room(module) == name
+        for other in imported(TREES[module])
+        if other in TREES or other == ROOT or other.partition(".")[0] not in sys.stdlib_module_names
+    }
+    too_much = found.keys() - MAY_IMPORT[name] - {name}
+    assert not too_much, [found[other] for other in sorted(too_much)]
+
+
+def test_the_package_itself_knows_no_command() -> None:
+    """Importing exportstream imports neither the command nor what only it needs."""
+    assert not {room(other) for other in imported(TREES["__init__"])} & {"cli", "click", "rich"}
 
 
 def test_there_are_no_import_cycles() -> None:
     """The modules can be put in an order in which each imports only those before it."""
     graph = {name: imported(tree) & TREES.keys() for name, tree in TREES.items()}
     order = list(TopologicalSorter(graph).static_order())
-    assert order.index("errors") < order.index("source") < order.index("convert") < order.index("__init__")
+    assert order.index("errors") < order.index("storage.source") < order.index("conversion.one") < order.index("__init__")
 
 
-@pytest.mark.parametrize("module", sorted(TREES.keys() - COMMAND))
+@pytest.mark.parametrize("module", sorted(TREES.keys() - set(COMMAND)))
 def test_only_the_command_prints_and_reads_arguments(module: str) -> None:
     """print, input, sys.argv, click and rich are used by the command alone, and the library writes to no stream by itself."""
     for node in ast.walk(TREES[module]):
@@ -181,9 +116,9 @@ def test_only_the_command_prints_and_reads_arguments(module: str) -> None:
 WAYS_TO_PRINT = {"echo", "secho", "print", "print_exception", "print_exc", "show", "write", "writelines", "print_json"}
 
 
-@pytest.mark.parametrize("module", sorted(COMMAND - {"terminal"}))
+@pytest.mark.parametrize("module", sorted(set(COMMAND) - {"cli.terminal"}))
 def test_the_command_prints_in_one_place(module: str) -> None:
-    """Only `terminal` prints, so that no line gets past the escapes; click shows its own usage errors and help."""
+    """Only `cli.terminal` prints, so that no line gets past the escapes; click shows its own usage errors and help."""
     found = [
         ast.unparse(node)
         for node in ast.walk(TREES[module])
@@ -191,17 +126,17 @@ def test_the_command_prints_in_one_place(module: str) -> None:
         and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")) in WAYS_TO_PRINT
     ]
     of_rich = ["Console(file=text, highlight=False, width=width).print(table)"]  # into a string
-    assert found == {"display": of_rich, "exits": ["error.show()"]}.get(module, [])
+    assert found == {"cli.display": of_rich, "cli.process": ["error.show()"]}.get(module, [])
 
 
-def test_only_parse_knows_ijson() -> None:
-    """Ijson is imported by parse.py and nowhere else."""
-    assert [name for name, tree in TREES.items() if "ijson" in imported(tree)] == ["parse"]
+def test_only_the_parser_knows_ijson() -> None:
+    """Ijson is imported by reading/json/parser.py and nowhere else."""
+    assert [name for name, tree in TREES.items() if "ijson" in imported(tree)] == ["reading.json.parser"]
 
 
-@pytest.mark.parametrize("module", sorted(CORE & TREES.keys()))
+@pytest.mark.parametrize("module", sorted(module for module in TREES if module.startswith(CORE)))
 def test_the_core_opens_nothing(module: str) -> None:
-    """The stages take bytes or objects: only source and sink open, stat or rename files."""
+    """The stages take bytes or objects: only `storage` opens, stats or renames files."""
     for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id != "open"
@@ -209,7 +144,7 @@ def test_the_core_opens_nothing(module: str) -> None:
             assert node.attr == "environ"
 
 
-@pytest.mark.parametrize("module", sorted(COMMAND & TREES.keys()))
+@pytest.mark.parametrize("module", COMMAND)
 def test_rich_is_never_imported_with_the_module(module: str) -> None:
     """Rich takes long to import, so it is imported inside the functions that need it."""
     functions = {inner for node in ast.walk(TREES[module]) if isinstance(node, ast.FunctionDef) for inner in ast.walk(node)}

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from exportstream import convert, convert_many, merge_many
-from exportstream.encode import to_json
+from exportstream.conversion.pool import Workers
+from exportstream.conversion.progress import Status
+from exportstream.conversion.report import ManyReport
 from exportstream.errors import InputError, MissingExtraError, ReadError, UsageError, WriteError
-from exportstream.jobs import Status
-from exportstream.report import ManyReport
-from exportstream.workers import Workers
+from exportstream.writing.formats import to_json
 from tests.archives import cells, contents, cut, debris, everything, export, invalid, many, put, rows, unpack
 from tests.plain import dump, message, session
 
@@ -338,7 +338,7 @@ def test_a_missing_library_is_said_before_any_work(folder: Path, both: Any, monk
     import sys  # noqa: PLC0415
 
     put(folder, "a.json", "b.json")
-    monkeypatch.delitem(sys.modules, "exportstream.encode.parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "exportstream.writing.formats.parquet", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'exportstream\[parquet\]'"):
         both(["."], "rows" if both is convert_many else "all.parquet", format="parquet")

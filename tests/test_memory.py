@@ -40,7 +40,7 @@ PROGRAMS = {
     "iter-messages": ("import exportstream\nassert sum(1 for _ in exportstream.iter_messages({source!r})) > 1000", "", ""),
     "command": (
         (
-            "from exportstream.cli import main\n"
+            "from exportstream.cli.commands import main\n"
             "try: main(['convert', {source!r}, '-o', {target!r}, '--force', '--quiet'])\nexcept SystemExit as end: assert not end.code"
         ),
         "out.ndjson.zst",

@@ -69,7 +69,7 @@ def test_other_errors_are_not_those_of_standard_output(tmp_path: Path, error: OS
     """An error that comes from elsewhere is exit code 4 and one line, and standard output is not blamed."""
     arguments = error.args if error.filename is None else (*error.args, error.filename)
     script = (
-        "import exportstream, exportstream.cli as cli\n"
+        "import exportstream, exportstream.cli.commands as cli\n"
         f"def fail(*_, **__): raise OSError(*{arguments!r})\n"
         "exportstream.convert = fail\ncli.main(['convert', 'in.json', '-o', 'out.ndjson'])"
     )

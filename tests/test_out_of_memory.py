@@ -28,11 +28,11 @@ from exportstream import (
     iter_messages,
     merge_many,
 )
-from exportstream.encode import CSV, NDJSON
-from exportstream.encode.sqlite import Definition
-from exportstream.parse import Parser
-from exportstream.source import Source
-from exportstream.totals import Totals
+from exportstream.reading.json.parser import Parser
+from exportstream.storage.source import Source
+from exportstream.totals.sums import Totals
+from exportstream.writing.formats import CSV, NDJSON
+from exportstream.writing.formats.sql import Definition
 from tests.archives import COMMAND, ENVIRONMENT, everything, export, put, run
 from tests.plain import dump, message, session
 
@@ -152,7 +152,7 @@ def test_a_window_that_is_not_allowed_is_still_that(folder: Path) -> None:
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("out of memory"), MemoryError()])
 def test_sqlite(folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """SQLite's own words."""
-    monkeypatch.setattr("exportstream.database._execute", fails(error))
+    monkeypatch.setattr("exportstream.writing.formats.sqlite._execute", fails(error))
     with pytest.raises(OutOfMemoryError, match=rf"^out\.db: a value does not fit into memory{HINT}"):
         convert("in.json", "out.db")
     assert everything(folder) == ["in.json"]
@@ -195,7 +195,7 @@ def test_importing_pyarrow(
     real = builtins.__import__
 
     def load(name: str, *arguments: Any, **options: Any) -> Any:
-        if name == "exportstream.encode.parquet":
+        if name == "exportstream.writing.formats.parquet":
             raise error
         return real(name, *arguments, **options)
 
@@ -225,7 +225,7 @@ def test_many_inputs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_anywhere_else_in_the_command(folder: Path) -> None:
     """Where no stage is at work it is exit code 4 as well, and no bug."""
-    script = "import exportstream.cli as c, exportstream\ndef f(*a, **k): raise MemoryError\nc.open_export = exportstream.open_export = f\nc.main(['totals', 'in.json'])"
+    script = "import exportstream.cli.commands as c, exportstream\ndef f(*a, **k): raise MemoryError\nc.open_export = exportstream.open_export = f\nc.main(['totals', 'in.json'])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=ENVIRONMENT, check=False, text=True)
     assert (done.returncode, done.stderr[:46]) == (4, "exportstream: a value does not fit into memory")
     assert run("totals", "in.json", cwd=folder).returncode == 0

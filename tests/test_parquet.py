@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,15 @@ from pyarrow import parquet
 
 from benchmarks.generate import generate
 from exportstream import LimitError, UsageError
-from exportstream.encode import NDJSON
-from exportstream.encode.parquet import ROW_GROUP, Parquet
-from exportstream.export import Export
-from exportstream.models import Message, SnakeMessage, ToolCall, parse_instant
-from exportstream.tables import TABLES, Table
+from exportstream.models.dates import parse_instant
+from exportstream.models.names import SnakeMessage
+from exportstream.models.structs import Message, ToolCall
+from exportstream.reading.export import Export
+from exportstream.writing.formats import NDJSON
+from exportstream.writing.formats.parquet import ROW_GROUP, Parquet
+from exportstream.writing.tables import TABLES, Table
 from tests.helpers import DATA, SAMPLES, dump, exact, message, session, sessions, tool_call
 
-UTC = timezone.utc
 DATES = {"createdAt", "updatedAt", "countedFirstDate", "countedLastDate"}
 COSTS = {"cost", "countedCost", "runningCost", "runningDeclaredCost"}
 ANY_JSON = {"inputJson", "extra"}
@@ -78,7 +79,7 @@ def camel(name: str) -> str:
 
 def instant(text: str) -> datetime:
     """The instant of a well-formed date-time, by the standard library."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def expected(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -599,8 +600,8 @@ def test_without_pyarrow() -> None:
     """Asking for Parquet without pyarrow is one line that says what to install; nothing else needs it."""
     code = (
         "import sys; sys.modules['pyarrow'] = None\n"
-        "from exportstream.encode import new_encoder\nfrom exportstream.errors import MissingExtraError\n"
-        "from exportstream.tables import Table\nnew_encoder('csv', Table('messages'))\n"
+        "from exportstream.writing.formats import new_encoder\nfrom exportstream.errors import MissingExtraError\n"
+        "from exportstream.writing.tables import Table\nnew_encoder('csv', Table('messages'))\n"
         "try: new_encoder('parquet', Table('messages'))\nexcept MissingExtraError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
@@ -609,9 +610,9 @@ def test_without_pyarrow() -> None:
 
 PEAK = """
 import re, sys
-from exportstream.encode.parquet import Parquet
-from exportstream.export import Export
-from exportstream.tables import Table
+from exportstream.writing.formats.parquet import Parquet
+from exportstream.reading.export import Export
+from exportstream.writing.tables import Table
 table = Table("messages")
 encoder = Parquet(table)
 with Export(sys.argv[1]) as export:
@@ -645,8 +646,8 @@ def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
 def test_an_encoder_that_is_given_up_is_quiet() -> None:
     """An encoder that is dropped in the middle of its work says nothing and raises nothing."""
     code = (
-        "from exportstream.encode.parquet import Parquet\nfrom exportstream.models import Message\n"
-        "from exportstream.tables import Table\nencoder = Parquet(Table('messages'))\n"
+        "from exportstream.writing.formats.parquet import Parquet\nfrom exportstream.models.structs import Message\n"
+        "from exportstream.writing.tables import Table\nencoder = Parquet(Table('messages'))\n"
         "row = Message(id='m', role='r', content='c', created_at=None, updated_at=None)\n"
         "encoder.encode(([row] * 100,))\ndel encoder\nother = Parquet(Table('messages'))\n"
     )

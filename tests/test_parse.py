@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from exportstream import iter_messages
 from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, NotAnExportError
-from exportstream.parse import Event, Parser
+from exportstream.reading.json.events import Event
+from exportstream.reading.json.parser import Parser
 from tests.helpers import KEYS, VALUES, cuts, dump, exact, message, messages, session
 
 LAYOUTS = st.sampled_from(

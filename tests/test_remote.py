@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import fsspec
 import pytest
 import zstandard
 
-from exportstream import backends, convert, iter_messages, open_export
+from exportstream import convert, iter_messages, open_export
 from exportstream.errors import (
     CompressionError,
     CutInputError,
@@ -30,10 +30,12 @@ from exportstream.errors import (
     UsageError,
     WriteError,
 )
-from exportstream.remote import exists, is_pattern, is_url, list_urls, local_path, modified
-from exportstream.sink import open_sink
-from exportstream.source import open_source
-from exportstream.uploads import open_output
+from exportstream.storage.remote import urls as backends
+from exportstream.storage.remote.listing import exists, is_pattern, list_urls, modified
+from exportstream.storage.remote.upload import open_output
+from exportstream.storage.remote.urls import is_url, local_path
+from exportstream.storage.sink import open_sink
+from exportstream.storage.source import open_source
 from tests.helpers import dump, message, session
 
 DATA = Path(__file__).parent / "data"
@@ -299,11 +301,11 @@ def test_when_and_whether(server: Server, memory: Any, tmp_path: Path) -> None:
     assert not exists(f"{server.url}/session.json?404")
     with pytest.raises(ReadError, match="the server answers 503"):
         exists(f"{server.url}/session.json?503")
-    assert modified(f"{server.url}/session.json") == datetime(2015, 10, 21, 7, 28, tzinfo=timezone.utc)
+    assert modified(f"{server.url}/session.json") == datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
     assert modified(f"{server.url}/session.json?range") is None
     memory.pipe("/b/x", b"1")
     assert (exists("memory://b/x"), exists("memory://b"), exists("memory://b/y")) == (True, True, False)
-    assert datetime.now(timezone.utc) - modified("memory://b/x") < timedelta(minutes=1)
+    assert datetime.now(UTC) - modified("memory://b/x") < timedelta(minutes=1)
     assert modified("memory://b/y") is None
     path = tmp_path / "x"
     path.write_bytes(b"1")
@@ -431,7 +433,7 @@ def test_schemes() -> None:
 MISSING = """
 import sys
 sys.modules[{missing!r}] = None
-from exportstream.cli import main
+from exportstream.cli.commands import main
 main(["convert", {url!r}, "-o", {output!r}])
 """
 
@@ -479,9 +481,9 @@ def test_a_missing_library_is_one_line(missing: str, url: str, output: str, text
 def test_nothing_is_imported_without_a_url(tmp_path: Path) -> None:
     """fsspec, aiohttp and asyncio stay out of a run with paths."""
     code = (
-        "import sys, exportstream.cli\n"
+        "import sys, exportstream.cli.commands\n"
         f"exportstream.convert({str(DATA / 'session.json')!r}, {str(tmp_path / 'x.csv')!r})\n"
-        "print(sorted({'fsspec', 'aiohttp', 'asyncio', 'exportstream.remote', 'exportstream.uploads'} & sys.modules.keys()))"
+        "print(sorted({'fsspec', 'aiohttp', 'asyncio', 'exportstream.storage.remote.reader', 'exportstream.storage.remote.upload'} & sys.modules.keys()))"
     )
     assert subprocess.check_output([sys.executable, "-c", code]).strip() == b"[]"
 

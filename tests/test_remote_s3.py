@@ -14,9 +14,9 @@ import pytest
 
 from exportstream import convert, iter_messages
 from exportstream.errors import ReadError, UsageError, WriteError
-from exportstream.remote import exists, list_urls, modified
-from exportstream.sink import open_sink
-from exportstream.source import open_source
+from exportstream.storage.remote.listing import exists, list_urls, modified
+from exportstream.storage.sink import open_sink
+from exportstream.storage.source import open_source
 
 s3fs = pytest.importorskip("s3fs")
 pytest.importorskip("moto.server")

@@ -13,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exportstream import ExportstreamError, UsageError
-from exportstream.exits import run as run_and_explain
-from exportstream.jobs import Job
-from exportstream.masking import mask, shown
-from exportstream.outputs import Output
-from exportstream.plan import is_current, refuse_shared
-from exportstream.rejects import Reject, RejectsFile
-from exportstream.report import ManyReport, Outcome, Report
-from exportstream.write import Written
+from exportstream.cli.process import run as run_and_explain
+from exportstream.conversion.plan import Job, is_current, refuse_shared
+from exportstream.conversion.report import ManyReport, Outcome, Report
+from exportstream.errors import mask, shown
+from exportstream.writing.outputs import Output
+from exportstream.writing.rejects import Reject, RejectsFile
+from exportstream.writing.writers import Written
 from tests.plain import dump, message, session
 from tests.test_cli import run, run_on_terminal
 
@@ -196,7 +195,9 @@ def test_reports_and_rejects(tmp_path: Path) -> None:
 def test_real_names_stay_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a name is an identity it is the real URL: two that are shown alike are not taken for one."""
     asked: list[str] = []
-    monkeypatch.setattr("exportstream.plan.modified", lambda name: float(len(asked)) if not asked.append(name) else None)
+    monkeypatch.setattr(
+        "exportstream.conversion.plan.modified", lambda name: float(len(asked)) if not asked.append(name) else None
+    )
     urls = ["http://h.com/a?id=1", "http://h.com/a?id=2"]
     assert is_current(urls[0], [Output(urls[1], "ndjson", "none", ("messages",))])
     assert asked == urls

@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exportstream.errors import CutInputError, UsageError, WriteError
-from exportstream.sink import Sink, open_sink
-from exportstream.source import open_source
+from exportstream.storage.sink import Sink, open_sink
+from exportstream.storage.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -513,7 +513,7 @@ def test_standard_output(monkeypatch: pytest.MonkeyPatch) -> None:
 WRITER = """
 import sys
 from exportstream.errors import WriteError
-from exportstream.sink import open_sink
+from exportstream.storage.sink import open_sink
 try:
     with open_sink("-", compression="none") as sink:
         for _ in range(int(sys.argv[1])):

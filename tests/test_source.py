@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError, ReadError, UsageError
-from exportstream.source import Source, open_source
+from exportstream.storage.source import Source, open_source
 
 DATA = Path(__file__).parent / "data"
 SAMPLE = (DATA / "session.json").read_bytes()
@@ -344,7 +344,7 @@ def test_compressed_twice_is_an_error() -> None:
 
 BOMB = """
 import resource, sys
-from exportstream.source import open_source
+from exportstream.storage.source import open_source
 open_source(b"[]").read(9)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 total = 0

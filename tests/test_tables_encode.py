@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from exportstream.build import build_message
-from exportstream.encode import CSV, NDJSON, to_json
-from exportstream.models import Session
-from exportstream.tables import TABLES, Table
-from exportstream.totals import Totals
+from exportstream.models.structs import Session
+from exportstream.reading.formats.message import build_message
+from exportstream.totals.sums import Totals
+from exportstream.writing.formats import CSV, NDJSON, to_json
+from exportstream.writing.tables import TABLES, Table
 from tests import oracle
 from tests.helpers import dump, exact, message, session, sessions, tool_call
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from exportstream import convert, temporary
-from exportstream.sink import open_sink
-from exportstream.temporary import Temporary, remove_temporary_files
+from exportstream import convert
+from exportstream.storage import temporary
+from exportstream.storage.sink import open_sink
+from exportstream.storage.temporary import Temporary, remove_temporary_files
 from tests.archives import COMMAND, ENVIRONMENT, debris, everything, export, put, run, wait_until
 
 NAMES = ["out.ndjson.zst", "out.csv", "out.parquet", "out.db"]
@@ -283,7 +284,7 @@ def test_many_at_once(folder: Path) -> None:
 def test_many_processes_at_once(folder: Path) -> None:
     """The same with processes, of which some are killed."""
     script = (
-        "from exportstream.sink import open_sink\n"
+        "from exportstream.storage.sink import open_sink\n"
         "for n in range(60):\n"
         "    with open_sink('out', compression='none', force=True) as sink: sink.write(b'x' * 10)\n"
         "print('done')"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -16,8 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exportstream import LimitError, Message, Session, ToolCall, Totals
-from exportstream.dedupe import Dedupe
-from exportstream.totals import KNOWN_ROLES, MAX_ROLES, difference
+from exportstream.totals.seen import Dedupe
+from exportstream.totals.sums import KNOWN_ROLES, MAX_ROLES, difference
 
 DATES = st.sampled_from(
     [
@@ -177,7 +177,7 @@ def instant(text: str | None) -> datetime | None:
         )
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @settings(max_examples=150, deadline=None)
@@ -325,7 +325,7 @@ def test_a_role_may_be_called_like_the_rest() -> None:
 def test_any_split_counts_the_same_roles(roles: list[str], cuts: list[int]) -> None:
     """Parts with more roles than are kept merge to the totals of the whole, wherever they were split."""
     edges = [0, *sorted(cuts), 60]
-    with patch("exportstream.totals.MAX_ROLES", 4):
+    with patch("exportstream.totals.sums.MAX_ROLES", 4):
         messages = [message(role=role) for role in roles]
         wanted = added(messages)
         assert merged([batched(messages[a:b]) for a, b in pairwise(edges)]) == wanted

@@ -11,10 +11,10 @@ import pytest
 
 from exportstream import convert, open_export
 from exportstream.errors import InputError, UsageError, WriteError
-from exportstream.files import _File
-from exportstream.outputs import Output
-from exportstream.tables import TABLES
-from exportstream.write import How, Writers
+from exportstream.storage.files import _File
+from exportstream.writing.outputs import Output
+from exportstream.writing.tables import TABLES
+from exportstream.writing.writers import How, Writers
 from tests.archives import cut, everything, export, rows, unpack
 
 OPTIONS: list[dict[str, Any]] = [

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation, localcontext
 from typing import Any, NamedTuple, NoReturn
 
@@ -392,7 +392,7 @@ def _instant(text: str) -> tuple[datetime, Decimal]:
     if match is None:
         raise ValueError(text)
     seconds, fraction, sign, hours, minutes = match.groups()
-    instant = datetime.fromisoformat(seconds).replace(tzinfo=timezone.utc)
+    instant = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
     if not 1900 < instant.year < 9000 or int(hours or 0) > 23 or int(minutes or 0) > 59:
         raise ValueError(text)
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))

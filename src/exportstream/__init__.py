@@ -10,8 +10,10 @@ archive of files and `merge_many` makes one output of them, `check` says what is
 is an `ExportstreamError` that says what was found, where, and what to do next.
 """
 
-from exportstream.check import SessionCheck, check
-from exportstream.convert import convert
+from exportstream.conversion.many import convert_many
+from exportstream.conversion.merge import merge_many
+from exportstream.conversion.one import convert
+from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.errors import (
     CompressionError,
     CutInputError,
@@ -28,13 +30,11 @@ from exportstream.errors import (
     UsageError,
     WriteError,
 )
-from exportstream.export import Export
-from exportstream.many import convert_many, merge_many
-from exportstream.messages import Notes, Reject
-from exportstream.models import Message, Session, ToolCall
-from exportstream.read import iter_messages, open_export
-from exportstream.report import ManyReport, Outcome, Report
-from exportstream.totals import Totals
+from exportstream.models.notes import Notes, Reject
+from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.reading.check import SessionCheck, check
+from exportstream.reading.export import Export, iter_messages, open_export
+from exportstream.totals.sums import Totals
 
 __version__ = "0.1.0"
 

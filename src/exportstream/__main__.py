@@ -1,5 +1,5 @@
 """``python -m exportstream``."""
 
-from exportstream.cli import main
+from exportstream.cli.commands import main
 
 main()

@@ -18,16 +18,18 @@
         └── OutOfMemoryError           something does not fit into memory (MemoryError)
 
 Wrong arguments to a function are the caller's faults: ``TypeError`` and ``ValueError`` as everywhere in Python.
+
+What an error says may come from outside: `printable` makes one neutral line of it, `shown` and `mask` leave out the secrets
+of URLs: user info, query values and fragments, also of URLs that can't be parsed. Passwords that should have been
+percent-encoded hold any character, and urllib would find a host in the middle of one. So everything up to the last ``@`` is
+user info, unless the part before the first slash is clearly a host.
 """
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
 from typing import Any
-
-from exportstream.masking import shown
+from urllib.parse import quote, unquote
 
 __all__ = [
     "CompressionError",
@@ -48,6 +50,16 @@ __all__ = [
 
 
 LONGEST_LINE = 5 * 4096  # characters: a line may name a few files, and a name has up to 4,096
+_WEB = ("http", "https")
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_CHAINED = re.compile(r"::(?=[a-z][a-z0-9+.-]{0,40}(?:://|::))", re.IGNORECASE)
+_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,40}://\S+", re.IGNORECASE)  # bounded, so that a long word takes linear time
+_HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-f:.]+\])(?::\d{2,5})?", re.IGNORECASE)
+_ENDS = "\"'`)]>,.:;"  # what may follow a URL in a text
+_PIECE = re.compile(r"[?#&;][^?#&;]*")
+_KEY = re.compile(r"[?&;][a-z0-9._-]{1,20}")  # of a query without a value; a token has capitals or is longer
+_STARS = "***"
+_SHORT = 6  # characters: a shorter secret is masked only where it stands alone
 
 
 class ExportstreamError(Exception):
@@ -219,37 +231,51 @@ class OutOfMemoryError(TransferError, MemoryError):
         )
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is not enough memory; libraries have several ways to say so."""
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
-        return True
-    text = str(error).lower()
-    if isinstance(error, ImportError):  # the loader's words; of the second kind is also a fault that is none of memory
-        return "failed to map segment" in text or ("cannot allocate memory" in text and "static tls" not in text)
-    return type(error).__name__ in ("ZstdError", "OperationalError") and (
-        "not enough memory" in text or text == "out of memory"
-    )
+def shown(text: str) -> str:
+    """Return a URL, or a text with URLs in it, without secrets. What is shown once may be shown again."""
+    if _URL.match(text) and "\n" not in text:
+        return "::".join(_shown_url(part) for part in _CHAINED.split(text))
+    return _IN_TEXT.sub(lambda found: "::".join(_shown_url(part) for part in _CHAINED.split(found[0])), text)
 
 
-@contextmanager
-def explain_memory(place: Callable[[], dict[str, Any]] = dict) -> Iterator[None]:
-    """Raise `OutOfMemoryError` where there is not enough memory for the block; `place` is what to say of it."""
-    try:
-        yield
-    except ExportstreamError:
-        raise
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemoryError(**place()) from error
+def mask(text: str, url: str) -> str:
+    """Return a library's text about a URL as one line, without the secrets of the URL, however it cuts or quotes them."""
+    text = " ".join(text.split())
+    secrets: set[str] = set()
+    for part in _CHAINED.split(url):
+        user, _, rest = _split(part)[1:]
+        values = [_secret(piece) for piece in _PIECE.findall(rest)]
+        for secret in (user, *re.split(r"[:/@?#]", user), *values):
+            secrets |= {secret, unquote(secret), *(quote(secret, safe, errors="replace") for safe in ("", "/"))}
+    for secret in sorted(secrets - {"", _STARS}, key=len, reverse=True):
+        pattern = re.escape(secret)
+        text = re.sub(pattern if len(secret) >= _SHORT else rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", _STARS, text)
+    return shown(text)
 
 
-def import_error(what: str, library: str, extra: str, error: ImportError) -> ExportstreamError:
-    """Return why `library`, which `what` needs, can't be imported, as our own error."""
-    if isinstance(error, ModuleNotFoundError) and error.name == library:
-        return MissingExtraError(what, library, extra)
-    if is_out_of_memory(error):
-        return OutOfMemoryError(f"{what} needs {library}, which does not fit into memory")
-    return UsageError(
-        f"{what} needs {library}, which can't be loaded: {printable(str(error), 1000)}", hint="install it again"
-    )
+def _split(url: str) -> tuple[str, str, str, str]:
+    """Split a URL into its scheme with ``://``, its user info, the ``@``, and the rest."""
+    found = _URL.match(url)
+    if found is None:
+        return "", "", "", url
+    rest = url[found.end() :]
+    first = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    is_host = _HOST.fullmatch(first) if found[1].lower() in _WEB else ":" not in first and "@" not in first
+    user, at, host = ("", "", rest) if is_host else rest.rpartition("@")
+    return found[0], user, at, host
+
+
+def _secret(piece: str) -> str:
+    """Return what has to be masked in a piece of a query or fragment that begins with its ``?``, ``&``, ``;`` or ``#``."""
+    _, equals, value = piece.partition("=")
+    return value if equals else "" if _KEY.fullmatch(piece) else piece[1:]
+
+
+def _shown_url(url: str) -> str:
+    scheme, user, at, rest = _split(url)
+    body = rest.rstrip(_ENDS)
+    found = re.search(r"[?#]", body)
+    address, query = (body[: found.start()], body[found.start() :]) if found is not None else (body, "")
+    if scheme.lower().startswith(_WEB) or "=" in query:  # s3://bucket/a?.json is a pattern
+        query = _PIECE.sub(lambda piece: piece[0].removesuffix(_secret(piece[0])) + _STARS * bool(_secret(piece[0])), query)
+    return f"{scheme}{_STARS if user else ''}{at}{address}{query}{rest[len(body) :]}"

@@ -1,0 +1,117 @@
+"""Many inputs: one output each, in this process or through any executor; or one output of all.
+
+Takes: what a user names as inputs, and a folder (or one output). Returns: a `ManyReport`. Raises: `UsageError` before any
+work; what is wrong with one input is in its `Outcome`. Holds: a job and an outcome for each input, besides what one
+conversion holds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from exportstream.conversion.inputs import find_inputs
+from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.plan import (
+    Job,
+    is_current,
+    make_folders,
+    names_of,
+    plan_jobs,
+    refuse_existing,
+    refuse_shared,
+    total_size,
+    try_options,
+)
+from exportstream.conversion.progress import Status, Watch
+from exportstream.conversion.report import ManyReport, Outcome, open_report
+from exportstream.errors import UsageError
+from exportstream.storage.remote.urls import local_path
+from exportstream.writing.outputs import Wanted, looks_like_file
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+
+def convert_many(
+    sources: Iterable[Any],
+    target_dir: Any,
+    *,
+    executor: Executor | None = None,
+    format: str | None = None,  # noqa: A002 - the field's word
+    compression: str | None = None,
+    table: str | Iterable[str] | None = None,
+    force: bool = False,
+    update: bool = False,
+    fail_fast: bool = False,
+    report: Any = None,
+    progress: Watch = None,
+    **options: Any,
+) -> ManyReport:
+    """Convert many exports, one output each, with the same relative names under a folder.
+
+    Args:
+        sources: files, folders, globs, URLs, ``-``; see `inputs.find_inputs`.
+        target_dir: the folder (or URL) of the outputs: ``DIR/NAME.ndjson.zst``; with several tables
+            ``DIR/TABLE/NAME.ndjson.zst``.
+        executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
+            workers have to see the same files. Without one, files are converted one after the other in this process.
+        format: as of `convert`; so are `compression` and `table`.
+        compression: see `convert`.
+        table: see `convert`.
+        force: replace outputs that exist.
+        update: skip inputs whose outputs are newer than they are, and replace older ones.
+        fail_fast: after the first failure, cancel what has not begun; a cluster may still finish what it has begun.
+        report: a path for the report as JSON.
+        progress: called with a `Status` now and then.
+        **options: as of `convert`.
+
+    Returns:
+        The outcome of each input, and the sums over those converted. An input that fails does not stop the others.
+
+    Raises:
+        UsageError: before any work: outputs that exist, that are inputs, or that two inputs would share.
+        ReadError, WriteError: a folder can't be read or made, or the report can't be written.
+    """
+    started = time.monotonic()
+    folder = local_path(os.fsdecode(target_dir))
+    if folder in ("", "-"):
+        raise UsageError(f"expected a folder for the outputs, found {folder!r}", hint="name one, such as rows/")
+    if looks_like_file(folder) and not os.path.isdir(folder):
+        raise UsageError(f"expected a folder for the outputs, found the name of a file: {folder}", hint="end it in /")
+    wanted = Wanted.of(format, compression, table)
+    rejects = options.get("rejects")
+    if isinstance(rejects, (str, os.PathLike)):
+        raise UsageError("--rejects FILE goes with one output only", hint="leave it out: each output gets its own")
+    if rejects is not None and executor is not None:
+        raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+    jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, wanted, options)
+    refuse_shared(jobs, report)
+    try_options(jobs[0].outputs if jobs else [], options)
+    done = ManyReport(source=f"{len(jobs):,} inputs")
+    outcomes: dict[int, Outcome] = {}
+    todo: dict[int, Job] = {}
+    for number, job in enumerate(jobs):
+        if update and is_current(job.source, job.outputs):
+            outcomes[number] = Outcome(job.source, "skipped")
+        else:
+            todo[number] = job
+    if not force and not update:
+        refuse_existing([name for job in todo.values() for name in names_of(job)], report)
+    for job in todo.values():
+        # What stands there now was looked at above; a job that an executor gives to a second worker, since the first one
+        # died, may find its own output there.
+        job.options = {**job.options, "force": force or update or executor is not None}
+    make_folders(todo.values())
+    with open_report(report, force=force or update) as write_report:
+        status = Status(len(todo), total_size(todo.values()))
+        outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
+        done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
+        for outcome in done.outcomes:  # in their order, whichever came first
+            if outcome.report is not None:
+                done.merge(outcome.report)
+        done.seconds = time.monotonic() - started
+        write_report(done)
+    return done

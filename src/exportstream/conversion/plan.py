@@ -1,0 +1,125 @@
+"""Plan: what many conversions will write, decided and checked before any work.
+
+Takes: inputs, a folder, options. Returns: `Job`. Raises: `UsageError` for outputs that exist, that are inputs, or that two
+inputs would share, and for options that do not fit; `WriteError` where a folder can't be made. Holds: a job for each input.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from exportstream.conversion.inputs import Input
+from exportstream.conversion.one import convert_to
+from exportstream.errors import UsageError, shown
+from exportstream.storage.names import exists, is_url, modified
+from exportstream.writing.outputs import Output, Wanted, decide_in_folder, rejects_name
+
+_EMPTY = b'{"id":"","title":"","messages":[]}'
+
+
+def is_current(source: str, outputs: Iterable[Output]) -> bool:
+    """Whether all outputs of an input are there (so they are whole) and newer than the input."""
+    changed = modified(source) if source != "-" else None
+    written = [modified(output.target) for output in outputs]
+    return changed is not None and all(when is not None and when > changed for when in written)
+
+
+def total_size(items: Iterable[Job | Input]) -> int | None:
+    """Bytes of all of them, None where one of them is not known."""
+    sizes = [item.size for item in items]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def plan_jobs(inputs: list[Input], folder: str, wanted: Wanted, options: dict[str, Any]) -> list[Job]:
+    """A job for each input, but for those found among the inputs that are the outputs of others."""
+    jobs = [(Job(one.source, decide_in_folder(folder, one.relative, wanted), options, one.size), one) for one in inputs]
+    writers: dict[str, set[str]] = {}
+    for job, _ in jobs:
+        for output in job.outputs:
+            writers.setdefault(_key(output.target), set()).add(job.source)
+    return [job for job, one in jobs if one.named or not writers.get(_key(one.source), set()) - {one.source}]
+
+
+def names_of(job: Job) -> list[str]:
+    """What a job may write: its outputs, and its rejects."""
+    names = [output.target for output in job.outputs]
+    return [*names, rejects_name(names[0], job.source)] if job.options.get("on_error") == "skip" else names
+
+
+def refuse_shared(jobs: list[Job], report: Any) -> None:
+    """Refuse what would be written twice, and what is an input."""
+    inputs = {_key(job.source) for job in jobs}
+    named = [(name, job.source) for job in jobs for name in names_of(job)]
+    if isinstance(report, (str, os.PathLike)) and os.fspath(report) != "-":
+        named.append((os.fsdecode(report), "the report"))
+    writers: dict[str, str] = {}
+    for name, what in named:
+        key = _key(name)
+        if key in writers:
+            raise UsageError(
+                f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
+                source=name,
+                hint="name the inputs you mean, such as 'DIR/*.json', or rename one",
+            )
+        if key in inputs:
+            raise UsageError("what would be written is an input", source=name, hint="choose another name")
+        writers[key] = what
+
+
+def try_options(outputs: Iterable[Output], options: dict[str, Any]) -> None:
+    """Refuse, before any work, options that do not fit the outputs, and a library that is missing: write next to nothing."""
+    rest = {name: value for name, value in options.items() if name not in ("rejects", "level")}
+    for output in outputs:
+        if output.format == "sqlite":  # is nothing that a stream could take
+            trial, level = Output(io.BytesIO(), "ndjson", "none", ("messages",)), None
+        else:
+            trial, level = Output(io.BytesIO(), output.format, output.compression, output.tables), options.get("level")
+        convert_to([_EMPTY], [trial], level=level, rejects=[], **rest)
+
+
+def _key(name: str) -> str:
+    return name if name == "-" or is_url(name) else os.path.realpath(name)
+
+
+def refuse_existing(names: Iterable[Any], report: Any) -> None:
+    """Refuse what exists; what has no name can't."""
+    names = [name for name in (*names, report) if isinstance(name, (str, os.PathLike)) and os.fspath(name) != "-"]
+    found = [name for name in names if exists(os.fsdecode(name))]
+    if found:
+        more = f", and {len(found) - 1:,} more of the outputs" if len(found) > 1 else ""
+        raise UsageError(
+            f"the output exists{more}",
+            source=os.fsdecode(found[0]),
+            hint="replace with --force, or go on where it was with --update",
+        )
+
+
+def make_folders(jobs: Iterable[Job]) -> None:
+    """Make the folders of all outputs."""
+    for folder in {os.path.dirname(output.target) for job in jobs for output in job.outputs if not is_url(output.target)}:
+        try:
+            os.makedirs(folder or ".", exist_ok=True)
+        except OSError as error:
+            from exportstream.storage.files import write_error  # noqa: PLC0415
+
+            raise write_error(error, folder) from error
+
+
+class Job(Struct):
+    """One input and its outputs.
+
+    Attributes:
+        size: bytes of the input as stored, None where that is not known.
+        token: what makes it differ from every other one: Dask does not run again what it takes for the same.
+    """
+
+    source: str
+    outputs: list[Output]
+    options: dict[str, Any]
+    size: int | None = None
+    token: str = ""

@@ -1,0 +1,125 @@
+"""The names of fields: camelCase, snake_case, and unknown keys that were met before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, field
+from msgspec.structs import fields as struct_fields
+
+from exportstream.models.structs import Message, Session, ToolCall
+
+
+def snake(name: str) -> str:
+    """The snake_case wire name of a field; only `index` is written under a name that says of what."""
+    return "message_index" if name == "index" else name
+
+
+def derive(
+    base: type[Struct], name: str, rename: Callable[[str], str], types: dict[str, Any], extra: Iterable[str] = ()
+) -> Any:
+    """A subclass of `base` with other wire names, other field types, and a slot for each extra key.
+
+    Fields are listed anew because msgspec gives a wire name only to a class's own fields. Without extra keys no slot is
+    added, so instances of the two classes have one layout, and assigning ``__class__`` is all it takes to rename them.
+    """
+    listed: list[Any] = []
+    for f in struct_fields(base):
+        kind = types.get(f.name, f.type)
+        if f.required:
+            listed.append((f.name, kind))
+        elif f.default_factory is not msgspec.NODEFAULT:
+            listed.append((f.name, kind, field(default_factory=f.default_factory)))
+        else:
+            listed.append((f.name, kind, f.default))
+    wire_names = {f.name: rename(f.name) for f in struct_fields(base)}
+    for number, key in enumerate(extra):
+        slot = f"unknown_{number}"
+        wire_names[slot] = key
+        listed.append((slot, Any, UNSET))
+    return msgspec.defstruct(name, listed, bases=(base,), module=__name__, kw_only=True, rename=wire_names.get)
+
+
+def _maybe_list(kind: Any) -> Any:
+    return list[kind] | None
+
+
+SnakeToolCall: Any = derive(ToolCall, "SnakeToolCall", snake, {})
+SnakeMessage: Any = derive(Message, "SnakeMessage", snake, {"tool_calls": _maybe_list(SnakeToolCall)})
+
+
+CAMEL_NAMES: dict[type[Struct], dict[str, str]] = {
+    kind: {f.name: f.encode_name for f in struct_fields(kind)} for kind in (ToolCall, Message, Session)
+}
+
+
+class MessageTypes:
+    """A pair of struct types that decode under one set of names, with a slot for each learned unknown key."""
+
+    def __init__(self, message: Any, tool_call: Any, message_keys: tuple[str, ...], call_keys: tuple[str, ...]) -> None:
+        self.message = message
+        self.tool_call = tool_call
+        self.message_keys = message_keys
+        self.call_keys = call_keys
+
+    @property
+    def is_snake(self) -> bool:
+        """Whether the names are snake_case."""
+        return issubclass(self.message, SnakeMessage)
+
+    def learned(self, *, message_key: str | None = None, call_key: str | None = None) -> MessageTypes:
+        """The same names, and one more unknown key taken by messages or by tool calls."""
+        message_keys = self.message_keys + ((message_key,) if message_key is not None else ())
+        call_keys = self.call_keys + ((call_key,) if call_key is not None else ())
+        base_message, base_call = (SnakeMessage, SnakeToolCall) if self.is_snake else (Message, ToolCall)
+        names = {f.name: f.encode_name for f in struct_fields(base_message)}
+        call_names = {f.name: f.encode_name for f in struct_fields(base_call)}
+        call = derive(base_call, base_call.__name__, call_names.__getitem__, {}, call_keys)
+        message = derive(
+            base_message, base_message.__name__, names.__getitem__, {"tool_calls": _maybe_list(call)}, message_keys
+        )
+        return MessageTypes(message, call, message_keys, call_keys)
+
+    def collect_extra(self, messages: list[Any]) -> None:
+        """Move learned keys into `extra`, in the order they were learned; absent ones leave no trace."""
+        _collect(messages, self.message_keys)
+        if self.call_keys:
+            for message in messages:
+                if message.tool_calls:
+                    _collect(message.tool_calls, self.call_keys)
+
+
+def _collect(items: list[Any], keys: tuple[str, ...]) -> None:
+    for number, key in enumerate(keys):
+        slot = f"unknown_{number}"
+        for item in items:
+            value = getattr(item, slot)
+            if value is not UNSET:
+                if item.extra is None:
+                    item.extra = {key: value}
+                else:
+                    item.extra[key] = value
+                setattr(item, slot, UNSET)
+
+
+CAMEL = MessageTypes(Message, ToolCall, (), ())
+SNAKE = MessageTypes(SnakeMessage, SnakeToolCall, (), ())
+
+
+def respell(messages: list[Any], types: MessageTypes) -> list[Any]:
+    """Give plain or snake messages the names of `types`; those with learned slots are built anew."""
+    for place, message in enumerate(messages):
+        for number, call in enumerate(message.tool_calls or ()):
+            message.tool_calls[number] = _respell(call, types.tool_call, len(ToolCall.__struct_fields__))
+        messages[place] = _respell(message, types.message, len(Message.__struct_fields__))
+    return messages
+
+
+def _respell(item: Any, kind: Any, width: int) -> Any:
+    names = type(item).__struct_fields__
+    if len(names) == width:
+        item.__class__ = kind
+        return item
+    return kind(**{name: getattr(item, name) for name in names[:width]})

@@ -1,0 +1,48 @@
+"""What reading noticed or refused: `Notes` and `Reject`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Notes(Struct):
+    """What was noticed along the way and is not an error: each a count.
+
+    Attributes:
+        null_dates: messages whose createdAt or updatedAt is null.
+        replaced_surrogates: halves of surrogate pairs that became U+FFFD.
+        repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered).
+        rejected: messages that were refused and skipped.
+    """
+
+    null_dates: int = 0
+    replaced_surrogates: int = 0
+    repeated_ids: int = 0
+    rejected: int = 0
+
+    def merge(self, other: Notes) -> None:
+        """Add what was noticed elsewhere."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Reject(Struct):
+    """A message that was refused: where it stood, why, and what it was.
+
+    Attributes:
+        source, session_id, index: its place; `position` its first byte in the decompressed input, if known.
+        path: JSON path of the offending value within the message.
+        reason: what was expected and what was found.
+        message: the JSON value (numbers int or Decimal); `raw` its bytes, if known.
+    """
+
+    source: str | None
+    session_id: str | None
+    index: int
+    position: int | None
+    path: str | None
+    reason: str
+    message: Any
+    raw: bytes | None = None

@@ -1,0 +1,160 @@
+"""What an export holds, as msgspec Structs: `Session`, `Message`, `ToolCall`.
+
+Attributes are snake_case; the wire's names are camelCase, as the server's export endpoint writes them (its public model is
+the SDK's ``ExportSession``; usage fields and thinking blocks are the server's own message model). Some SDK releases dump
+snake_case instead: `SnakeMessage` and `SnakeToolCall` are the same objects under those names.
+
+`MessageTypes` is a pair of struct types that decodes and encodes under one set of names; `learned` makes one that also
+takes keys nobody knows in advance and keeps them in `extra`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from exportstream.models.dates import parse_instant
+
+__all__ = ["Message", "Session", "ToolCall"]
+
+# Values we fill in ourselves. A key of that name in the input is not ours: no JSON value meets these bounds, so the
+# decoder refuses the message and the key ends in `extra` like every other unknown one.
+OurStr = Annotated[str, Meta(min_length=1, max_length=0)]
+OurInt = Annotated[int, Meta(ge=1, le=0)]
+if TYPE_CHECKING:
+    OurExtra = dict[str, Any] | None
+else:  # not even null is taken
+    OurExtra = Annotated[dict[str, Any], Meta(min_length=1, max_length=0)]
+
+
+Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # 64 bits: sums of them stay far from any limit
+
+
+class ToolCall(
+    Struct,
+    kw_only=True,
+    omit_defaults=True,
+    repr_omit_defaults=True,
+    forbid_unknown_fields=True,
+    gc=False,
+    rename="camel",
+):
+    """One tool call of a message.
+
+    Attributes:
+        id, name, type: as the server wrote them; names are open (``Bash``, ``{server}_{tool}``, …).
+        finished: whether the call ended.
+        is_error: whether it failed, None where the producer does not say.
+        input: the tool input as JSON text; may be empty or invalid JSON.
+        input_json: the parsed input, any JSON value; its numbers are int or Decimal, so that no digit is lost.
+        result, metadata, screenshot_urls: as written, None where absent.
+        extra: keys that no version of the format is known to have, or None.
+    """
+
+    id: str
+    name: str
+    type: str
+    finished: bool
+    is_error: bool | None = None
+    input: str
+    input_json: Any = None
+    result: str | None = None
+    metadata: str | None = None
+    screenshot_urls: list[str] | None = None
+    extra: OurExtra = None
+
+
+class Message(
+    Struct,
+    kw_only=True,
+    omit_defaults=True,
+    repr_omit_defaults=True,
+    forbid_unknown_fields=True,
+    gc=False,
+    rename="camel",
+):
+    """One message of a session.
+
+    Attributes:
+        session_id: id of the session it belongs to.
+        index: 0-based place within its session; a rejected message keeps its number.
+        id, role, content: as written; role is open (``user``, ``assistant``, ``tool``, ``system``).
+        model, finish_reason, reasoning: as written, None where absent.
+        reasoning_duration: the server's integer, as written.
+        tool_calls: list of `ToolCall`, or None.
+        created_at, updated_at: the text as it came; None where the producer wrote null.
+        input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: tokens of this message, or None.
+        cost: USD as Decimal with the digits of the input, or None.
+        thinking_blocks, redacted_thinking_blocks: lists of text, or None.
+        extra: keys that no version of the format is known to have, or None.
+    """
+
+    session_id: OurStr = field(default_factory=str)  # a factory, so that even an empty id is written
+    index: OurInt = field(default=-1, name="messageIndex")
+    id: str
+    role: str
+    content: str
+    model: str | None = None
+    finish_reason: str | None = None
+    reasoning: str | None = None
+    reasoning_duration: Count | None = None
+    tool_calls: list[ToolCall] | None = None
+    created_at: str | None
+    updated_at: str | None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_creation_tokens: Count | None = None
+    cache_read_tokens: Count | None = None
+    # Decoded as any value: msgspec's Decimal also takes text, which is not a number. Reading looks at its type.
+    cost: Any = None
+    thinking_blocks: list[str] | None = None
+    redacted_thinking_blocks: list[str] | None = None
+    extra: OurExtra = None
+
+    @property
+    def created_datetime(self) -> datetime | None:
+        """`created_at` as a datetime, None where it is absent or can't be parsed."""
+        return parse_instant(self.created_at)
+
+    @property
+    def updated_datetime(self) -> datetime | None:
+        """`updated_at` as a datetime, None where it is absent or can't be parsed."""
+        return parse_instant(self.updated_at)
+
+
+class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, gc=False, rename="camel"):
+    """What surrounds the messages of a session: the server's own word for it.
+
+    Attributes:
+        id, title: as written; None while they have not been read yet.
+        user_message_count, assistant_message_count, tool_call_count: declared counts.
+        prompt_tokens, completion_tokens: declared tokens of the whole session.
+        cost: declared USD as Decimal with the digits of the input.
+        created_at, updated_at: the text as it came.
+        extra: unknown keys of the session object; `response` in it holds the keys of an SDK response object around it.
+    """
+
+    id: str | None = None
+    title: str | None = None
+    user_message_count: Count | None = None
+    assistant_message_count: Count | None = None
+    tool_call_count: Count | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    cost: Decimal | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    extra: dict[str, Any] | None = None
+
+    @property
+    def created_datetime(self) -> datetime | None:
+        """`created_at` as a datetime, None where it is absent or can't be parsed."""
+        return parse_instant(self.created_at)
+
+    @property
+    def updated_datetime(self) -> datetime | None:
+        """`updated_at` as a datetime, None where it is absent or can't be parsed."""
+        return parse_instant(self.updated_at)

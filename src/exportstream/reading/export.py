@@ -1,0 +1,319 @@
+"""An open export: messages come out of it one by one or in batches, and its state can be looked at meanwhile.
+
+Takes: a source. Yields: `Message`. Raises: every `InputError` and `ReadError`. Holds: one batch, and the totals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from exportstream.errors import CutInputError, ExportstreamError, NotAnExportError
+from exportstream.models.notes import Notes, Reject
+from exportstream.models.structs import Message, Session
+from exportstream.reading.formats.session_export import Sessions
+from exportstream.reading.json.blocks import Blocks
+from exportstream.reading.json.parser import Parser
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Feed
+from exportstream.storage.memory import explain_memory
+from exportstream.storage.source import Source, open_source
+from exportstream.totals.seen import Dedupe
+from exportstream.totals.sums import Totals
+
+
+class Export:
+    """An open export: an iterator over its messages, with its state in view. Close it, or use it in a ``with``.
+
+    Args: as of `open_export`; `only_messages` leaves out totals and repeated ids, which cost time.
+
+    Attributes:
+        session: the `Session` being read (None before the first): what of it has been read so far.
+        notes: what was noticed and is not an error, as counts.
+        name: the input's name.
+        bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
+        position: bytes of JSON read, after decompression.
+        partial: whether the input was cut and `keep_partial` kept what was complete.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        on_error: str = "raise",
+        rejects: list[Reject] | Callable[[Reject], None] | None = None,
+        keep_partial: bool = False,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+        max_window: int | None = None,
+        dedupe: bool | Dedupe = False,
+        only_messages: bool = False,
+    ) -> None:
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"expected on_error to be 'raise' or 'skip', found {on_error!r}")
+        reject = rejects.append if isinstance(rejects, list) else rejects
+        self._source = open_source(source, max_window=max_window)
+        self._max_message_size = max_message_size
+        self._sessions = Sessions(
+            source=self._source.name,
+            reject=(reject or (lambda _: None)) if on_error == "skip" else None,
+            find_id=self._find_id,
+            watch_repeats=not only_messages,
+        )
+        self._keep_partial = keep_partial
+        self._second: tuple[Source, Iterator[tuple[int, str]]] | None = None
+        self._done, self._current = Totals(), Totals()
+        self._counting = not only_messages
+        self._dedupe = dedupe if isinstance(dedupe, Dedupe) else Dedupe() if dedupe else None
+        self._batch: list[Message] = []
+        self._handed = self._counted = 0
+        self._messages = self._iterate()
+        self.partial = False
+
+    def __iter__(self) -> Iterator[Message]:
+        return self._messages
+
+    def __next__(self) -> Message:
+        return next(self._messages)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
+        self._count()
+        self._batch, self._handed, self._counted = [], 0, 0
+        self._messages.close()
+        self._source.close()
+        if self._second is not None:
+            self._second[0].close()
+            self._second = None
+        self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
+
+    @property
+    def name(self) -> str:
+        """The input's name."""
+        return self._source.name
+
+    @property
+    def session(self) -> Session | None:
+        """The session being read."""
+        return self._sessions.session
+
+    @property
+    def notes(self) -> Notes:
+        """What was noticed so far."""
+        return self._sessions.notes
+
+    @property
+    def totals(self) -> Totals:
+        """Totals of the messages handed out so far, and of the sessions that are complete."""
+        self._count()
+        totals = Totals()
+        totals.merge(self._done)
+        totals.merge(self._current)
+        return totals
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read of the input as it is stored."""
+        return self._source.bytes_read
+
+    @property
+    def bytes_total(self) -> int | None:
+        """Size of the input as it is stored, None where it is not known."""
+        return self._source.bytes_total
+
+    @property
+    def require_unchanged(self) -> Callable[[], None]:
+        """A function that raises `ReadError` if the input is no longer what was read; works after `close` as well."""
+        return self._source.require_unchanged
+
+    def watch_replaced(self, watch: Callable[[int | None, int], None]) -> None:
+        """Call `watch` where halves of surrogate pairs were replaced, with the message number (None outside) and a count."""
+        self._sessions.on_replaced = watch
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions have begun."""
+        return self._sessions.number
+
+    @property
+    def accepted(self) -> int:
+        """How many messages were read and accepted, also those that `dedupe` does not count."""
+        return self._sessions.accepted
+
+    @property
+    def position(self) -> int:
+        """Bytes of JSON read so far, after decompression."""
+        return self._source.position
+
+    def batches(self) -> Iterator[list[Message] | tuple[Session, Totals]]:
+        """Messages as lists of one session each, and each complete session with the totals of its messages."""
+        with self.explain_memory():
+            yield from self._batches()
+
+    @contextmanager
+    def explain_memory(self) -> Iterator[None]:
+        """Raise `OutOfMemoryError`, with the place that is reached, where there is not enough memory for the block."""
+        with explain_memory(lambda: {"source": self.name, "position": self.position, "session_id": self._session_id}):
+            yield
+
+    @property
+    def _session_id(self) -> str | None:
+        return self.session.id if self.session is not None else None
+
+    def _batches(self) -> Iterator[list[Message] | tuple[Session, Totals]]:
+        try:
+            for part in self._sessions.read(self._feed(self._source)):
+                self._count()
+                if isinstance(part, list):
+                    self._batch, self._handed, self._counted = part, 0, 0
+                    yield part
+                    self._handed = len(part)
+                else:
+                    yield part, self._complete(part)
+            self._count()
+        except CutInputError:
+            if not self._keep_partial:
+                raise
+            self._count()
+            self.partial = True
+            if self.session is not None and self.session.id is not None and self._sessions.within:
+                yield self.session, self._complete(self.session)
+
+    def _iterate(self) -> Generator[Message, None, None]:
+        for part in self.batches():
+            if isinstance(part, list):
+                for self._handed, message in enumerate(part, 1):
+                    yield message
+
+    def _count(self) -> None:
+        """Add to the totals what has been handed out since the last time."""
+        if self._counted < self._handed and self._counting:
+            messages = self._batch[self._counted : self._handed]
+            self._counted = self._handed
+            with self._located():
+                self._current.add_batch(messages if self._dedupe is None else self._dedupe.new_messages(messages))
+
+    def _complete(self, session: Session) -> Totals:
+        """Close the books of a session: its totals go to those of the whole input."""
+        counted, self._current = self._current, Totals()
+        with self._located():
+            self._done.merge(counted)
+            if self._dedupe is None or self._dedupe.is_new(session):
+                self._done.add(session)
+        return counted
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Say of an error in the totals which input and session it is about."""
+        try:
+            yield
+        except ExportstreamError as error:
+            error.locate(source=self.name, session_id=self._session_id)
+            raise
+
+    def _feed(self, source: Source) -> Feed:
+        blocks = None if os.environ.get("EXPORTSTREAM_BLOCKS") == "0" else Blocks()
+        return Feed(source, Parser(), blocks, max_message_size=self._max_message_size)
+
+    def _find_id(self, number: int) -> str:
+        """The id of a session whose file has it behind the messages: a second reading runs along, one session ahead."""
+        if self._second is None:
+            if not self._source.reopenable:
+                raise NotAnExportError(
+                    "the session's id comes after its messages, and rows need it",
+                    hint="give a file instead of a pipe: it is read once more for the id",
+                )
+            source = self._source.reopen()
+            self._second = source, _session_ids(self._feed(source))
+        for found, session_id in self._second[1]:
+            if found == number:
+                return session_id
+        raise NotAnExportError("expected a session with `id`, found none", path="$.id")
+
+
+def _session_ids(events: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str]]:
+    """Yield the number and the id of each session; in an SDK response the id is that of its `result`."""
+    number = -1
+    inner: str | None = None
+    in_result = wrapped = False
+    for kind, *rest in events:
+        if kind == "session":
+            number += 1
+            wrapped = False
+        elif kind == "wrapper":
+            in_result, inner = True, None
+        elif kind == "unwrap":
+            in_result, wrapped = False, rest[0]
+            if wrapped and inner is not None:
+                yield number, inner
+        elif kind == "key" and rest[0] == "id" and isinstance(rest[1], str):
+            if in_result:
+                inner = rest[1]
+            elif not wrapped:
+                yield number, rest[1]
+
+
+Rejects = list[Reject] | Callable[[Reject], None] | None
+
+
+def open_export(
+    source: Any,
+    *,
+    on_error: str = "raise",
+    rejects: Rejects = None,
+    keep_partial: bool = False,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+    dedupe: bool = False,
+) -> Export:
+    """Open an export for reading; use it in a ``with`` and iterate over it.
+
+    Args:
+        source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
+            iterable of bytes (an HTTP body).
+        on_error: ``raise`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
+        rejects: with ``skip``, a list or a function that gets each `Reject`.
+        keep_partial: end quietly where the input is cut, after the last complete message; `Export.partial` says so.
+        max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
+        max_window: bytes of the largest zstd window taken (default 128 MiB).
+        dedupe: count a message or session that comes again once in the totals; memory grows with their number.
+
+    Returns:
+        An iterator over `Message` with the state of the reading as attributes.
+
+    Raises:
+        InputError: the input is not what it has to be; what kind, and where, is in the error.
+        ReadError: the system failed to read.
+    """
+    return Export(
+        source,
+        on_error=on_error,
+        rejects=rejects,
+        keep_partial=keep_partial,
+        max_message_size=max_message_size,
+        max_window=max_window,
+        dedupe=dedupe,
+    )
+
+
+def iter_messages(source: Any, **options: Any) -> Iterator[Message]:
+    """Yield the messages of an export lazily, and close what was opened at the end.
+
+    Args:
+        source: as of `open_export`.
+        **options: as of `open_export`.
+
+    Raises:
+        InputError, ReadError: as `open_export`.
+    """
+    with Export(source, only_messages=True, **options) as export:
+        for part in export.batches():
+            if isinstance(part, list):
+                yield from part

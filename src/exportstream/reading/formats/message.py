@@ -1,0 +1,156 @@
+"""The plain way from a JSON value to a `Message`, key by key.
+
+Takes: a value as ijson or msgspec built it, its numbers int or Decimal. Returns: a `Message`; both spellings of a key are
+taken, also within one object, and what no version of the format knows ends in `extra`. Raises: `InvalidMessageError`.
+Holds: nothing. What msgspec's typed decoding takes in `json.blocks` gives the same structs, which the tests compare.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from exportstream.errors import InvalidMessageError
+from exportstream.models.names import CAMEL_NAMES
+from exportstream.models.structs import Message, Session, ToolCall
+
+FIELDS = {
+    kind: {wire: name for name, camel in CAMEL_NAMES[kind].items() for wire in (camel, name)}
+    for kind in (Message, ToolCall, Session)
+}
+for _ours in ("session_id", "sessionId", "index", "messageIndex", "extra"):  # ours to fill in, not the input's
+    for _kind in (Message, ToolCall, Session):
+        FIELDS[_kind].pop(_ours, None)
+
+_INTEGERS = frozenset(
+    [
+        "reasoning_duration",
+        "input_tokens",
+        "output_tokens",
+        "cache_creation_tokens",
+        "cache_read_tokens",
+        "user_message_count",
+        "assistant_message_count",
+        "tool_call_count",
+        "prompt_tokens",
+        "completion_tokens",
+    ]
+)
+_TEXTS = frozenset(
+    [
+        "id",
+        "role",
+        "content",
+        "model",
+        "finish_reason",
+        "reasoning",
+        "name",
+        "type",
+        "input",
+        "result",
+        "metadata",
+        "title",
+    ]
+)
+_DATES = frozenset({"created_at", "updated_at"})
+_TEXT_LISTS = frozenset({"thinking_blocks", "redacted_thinking_blocks", "screenshot_urls"})
+_BOOLEANS = frozenset({"finished", "is_error"})
+_REQUIRED = {
+    Message: ("id", "role", "content", "created_at", "updated_at"),
+    ToolCall: ("id", "name", "type", "finished", "input"),
+}
+
+
+def build_message(value: Any) -> Message:
+    """Make a `Message` of a JSON value whose numbers are int or Decimal.
+
+    Both spellings of a key are taken, also within one object; what no version of the format knows ends in `extra`.
+
+    Raises:
+        InvalidMessageError: with the path of the value that is wrong.
+    """
+    fields, extra = _fields(Message, value, "$")
+    calls = fields.get("tool_calls")
+    if calls is not None:
+        if not isinstance(calls, list):
+            raise _expected("array", calls, "$.toolCalls")
+        built = []
+        for number, call in enumerate(calls):
+            path = f"$.toolCalls[{number}]"
+            call_fields, call_extra = _fields(ToolCall, call, path)
+            built.append(ToolCall(**call_fields, extra=call_extra))
+        fields["tool_calls"] = built
+    return Message(**fields, extra=extra)
+
+
+def _fields(kind: Any, value: Any, path: str) -> tuple[dict[str, Any], Any]:
+    """The known fields of an object, converted, and the unknown ones."""
+    if not isinstance(value, dict):
+        raise _expected("object", value, path)
+    known = FIELDS[kind]
+    fields: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    spelled: dict[str, str] = {}
+    for key, item in value.items():
+        name = known.get(key)
+        if name is None:
+            extra[key] = item
+            continue
+        if name in spelled:
+            raise InvalidMessageError(f"expected one spelling of a key, found {spelled[name]!r} and {key!r}", path=path)
+        spelled[name] = key
+        if item is None and (name not in _REQUIRED[kind] or name in _DATES):
+            fields[name] = None
+        else:
+            try:
+                fields[name] = convert_field(name, item)
+            except ValueError as error:
+                raise InvalidMessageError(str(error), path=f"{path}.{key}") from None
+    for name in _REQUIRED[kind]:
+        if name not in fields:
+            raise InvalidMessageError(f"expected the required key {CAMEL_NAMES[kind][name]!r}, found none", path=path)
+    return fields, extra or None
+
+
+def convert_field(name: str, value: Any) -> Any:
+    """Check the type of a field; raises ValueError with what was expected and found."""
+    if name in _TEXTS or name in _DATES:
+        if type(value) is not str:
+            raise ValueError(_found("string", value))
+    elif name in _INTEGERS:
+        return to_integer(value)
+    elif name == "cost":
+        if type(value) not in (int, Decimal):
+            raise ValueError(_found("number", value))
+        return Decimal(value)
+    elif name in _BOOLEANS:
+        if type(value) is not bool:
+            raise ValueError(_found("boolean", value))
+    elif name in _TEXT_LISTS and (not isinstance(value, list) or any(type(item) is not str for item in value)):
+        raise ValueError(_found("array of strings", value))
+    return value
+
+
+def to_integer(value: Any) -> int:
+    """An integer, also one written with a fraction of zeros (``12.0``); raises ValueError for everything else."""
+    if type(value) is Decimal and value.is_finite() and value.adjusted() < 20 and value == value.to_integral():
+        value = int(value)
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
+    raise ValueError(_found("integer of at most 64 bits" if type(value) is int else "integer", value))
+
+
+def _found(expected: str, value: Any) -> str:
+    kinds = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    found = kinds.get(type(value), "number")
+    shown = f" {_shown_number(value)}" if found == "number" else ""
+    return f"expected {expected}, found {found}{shown}"
+
+
+def _shown_number(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:20]}… of {len(text):,} characters"
+
+
+def _expected(expected: str, value: Any, path: str) -> InvalidMessageError:
+    return InvalidMessageError(_found(expected, value), path=path)

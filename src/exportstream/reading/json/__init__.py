@@ -1,0 +1,1 @@
+"""The machine below the formats: JSON bytes become messages in constant memory."""

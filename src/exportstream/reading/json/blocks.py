@@ -1,0 +1,332 @@
+"""Takes runs of whole messages out of the bytes before they reach ijson: one msgspec call for a hundred to a thousand.
+
+Takes: a buffer, and a place in it where a message begins (right after ``[`` or ``,`` of a `messages` array).
+Returns: a `Taken` run of messages and the place after it, or None: then ijson has to read from there.
+Raises: nothing for bad input; what is refused here is refused, or accepted, by ijson.
+Holds: one block of the buffer as Python objects.
+
+How it works: every next message of an array begins like the first one did, ``,{"id":"…","role":`` from the server and
+``,{"content":`` from the SDK. Those bytes can't occur inside a JSON string, where a quote is escaped. The last such place
+in a piece of the buffer ends a block; the commas at its two ends are overwritten with brackets while msgspec decodes it,
+so nothing is copied. If msgspec accepts it, the block *is* an array of whole messages: nothing is guessed. Places inside
+nested values are refused by msgspec, since their brackets don't match.
+
+Three ways, from fast to slow: the struct types of the names in use; the same with slots for unknown keys met before; one
+JSON value for each message, which `formats.message` checks key by key. Only what all three refuse goes to ijson.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from gc import is_tracked
+from typing import Any
+
+import msgspec
+
+from exportstream.models.names import CAMEL, CAMEL_NAMES, SNAKE, MessageTypes, respell
+from exportstream.models.structs import Message, ToolCall
+from exportstream.reading.json.guard import LONG_NUMBER, replace_surrogates
+
+BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 512 KiB are slower on dense messages
+LARGEST_BLOCK = 1024 * 1024  # for messages that are larger than a block; beyond it is ijson's
+SMALLEST_BLOCK = 8 * 1024
+MAX_LEARNED = 32
+
+_MESSAGE_NAMES = {name for pair in CAMEL_NAMES[Message].items() for name in pair}
+_CALL_NAMES = {name for pair in CAMEL_NAMES[ToolCall].items() for name in pair}
+_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
+_FIRST_KEYS = re.compile(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$\[\d+\](\.\w+\[\d+\])?`\Z", re.DOTALL)
+_STRIDE = 512
+_SAMPLED_RUN = re.compile(rb"\d{8}")
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
+_COST_TYPES = {type(None), int, Decimal}
+_OPEN, _CLOSE = ord("["), ord("]")
+
+
+Value = tuple[Any, bytes, int, int]  # a message as a JSON value, its bytes, its place in the buffer, replaced surrogates
+
+
+class Taken:
+    """A run of whole messages.
+
+    Attributes:
+        messages: structs, when the fast ways took it; else None.
+        values: of each message otherwise.
+        end: the place after the run: where the next message begins, or that of the array's closing bracket.
+        closed: whether the array ends there.
+        partial: whether the message after the run was refused.
+    """
+
+    __slots__ = ("closed", "end", "messages", "partial", "values")
+
+    def __init__(
+        self,
+        messages: list[Any] | None,
+        values: list[Value],
+        end: int,
+        closed: bool,
+        partial: bool = False,
+    ) -> None:
+        self.messages = messages
+        self.values = values
+        self.end = end
+        self.closed = closed
+        self.partial = partial
+
+
+class Blocks:
+    """Decodes blocks, and remembers what it learned about this input: where messages begin, names, unknown keys."""
+
+    def __init__(self) -> None:
+        self._use(CAMEL)
+        self._values = msgspec.json.Decoder(float_hook=Decimal)
+        self._raws = msgspec.json.Decoder(list[msgspec.Raw])
+        self._first_keys: tuple[bytes, ...] = ()
+        self.separator: re.Pattern[bytes] | None = None
+        self._spelled: bytes | None = None  # how a separator began that was found: most likely the others do as well
+        self.size = BLOCK
+        self.max_depth = 0
+        self.wants_more = False
+        self._begins = False  # the next block is the first of its array
+        self._array_size = 0  # bytes of the last array that was taken in one block
+        self._found_none = False  # no message after the first one begins in the block
+
+    def begin(self, buffer: bytearray, start: int, max_depth: int) -> None:
+        """A `messages` array begins, its first message at `start`; a message may be `max_depth` levels deep.
+
+        The keys it begins with are remembered: every further message begins like it.
+        """
+        self.max_depth = max_depth
+        self._begins = True
+        found = _FIRST_KEYS.match(buffer, start)
+        if found is None:
+            return
+        keys = tuple(key for key in found.groups() if key is not None)
+        if keys[0] != b"id":  # a tool call begins with its id as well, so there the second key has to tell
+            keys = keys[:1]
+        if keys != self._first_keys:
+            pattern = rb'(,\s*\{\s*"' + re.escape(keys[0]) + rb'")\s*:'
+            if len(keys) > 1:
+                pattern += rb'\s*"[^"\\]{0,200}"\s*,\s*"' + re.escape(keys[1]) + rb'"\s*:'
+            self._first_keys, self.separator, self._spelled = keys, re.compile(pattern), None
+
+    def take(self, buffer: bytearray, start: int) -> Taken | None:
+        """Decode as many messages from `start` on as one block holds.
+
+        Where None is returned, `wants_more` says that no message may end in the buffer.
+        """
+        self.wants_more = self._found_none = False
+        begins, self._begins = self._begins, False
+        if begins and self._array_size:  # a small session most likely follows small ones: no need to search a whole block
+            taken = self._take_run(buffer, start, min(len(buffer), start + 2 * self._array_size), None)
+            if taken is not None:
+                return taken
+            self.wants_more = False
+        limit, largest = (min(len(buffer), start + size) for size in (self.size, LARGEST_BLOCK))
+        taken = self._take(buffer, start, limit)
+        if taken is None and self._found_none and limit < largest:
+            taken = self._take(buffer, start, largest)
+        if begins:
+            self._array_size = taken.end - start if taken is not None and taken.closed else 0
+        # After a refusal blocks are small, so that what msgspec refuses is not decoded again and again.
+        self.size = SMALLEST_BLOCK if taken is None or taken.partial else min(BLOCK, self.size * 2)
+        return taken
+
+    def _take(self, buffer: bytearray, start: int, limit: int) -> Taken | None:
+        comma = self._last_separator(buffer, start, limit)
+        self._found_none = comma is None
+        if comma is None and limit < len(buffer):
+            return None
+        return self._take_run(buffer, start, limit, comma)
+
+    def _take_run(self, buffer: bytearray, start: int, limit: int, comma: int | None) -> Taken | None:
+        """Decode up to a comma that separates messages, or the array to its end, if that is before `limit`."""
+        if _has_long_number(buffer, start, limit):
+            return None
+        for _ in range(3):
+            stop = limit if comma is None else comma + 1
+            opening, closing = buffer[start - 1], buffer[stop - 1]
+            buffer[start - 1] = _OPEN
+            if comma is not None:
+                buffer[comma] = _CLOSE
+            try:
+                taken, array_end = self._decode(buffer, start, stop, at_comma=comma is not None)
+            finally:
+                buffer[start - 1] = opening
+                buffer[stop - 1] = closing
+            if taken is not None:
+                return taken
+            if array_end is not None:
+                limit, comma = array_end, None
+            elif comma is None:
+                self.wants_more = True
+                return None
+            elif (comma := self._last_separator(buffer, start, comma)) is None:
+                return None
+        return None
+
+    def _last_separator(self, buffer: bytearray, start: int, limit: int) -> int | None:
+        if self.separator is None:
+            return None
+        if self._spelled is not None:
+            place = buffer.rfind(self._spelled, start, limit)
+            while place >= 0:
+                if self.separator.match(buffer, place, limit):
+                    return place
+                place = buffer.rfind(self._spelled, start, place)
+        window = 2 * 1024  # a few messages of a dense export; the search tries every place that begins like one
+        while True:
+            found = list(self.separator.finditer(buffer, max(start, limit - window), limit))
+            if found:
+                self._spelled = found[-1].group(1)
+                return found[-1].start()
+            if limit - window <= start:
+                return None
+            window *= 8
+
+    def _decode(self, buffer: bytearray, start: int, stop: int, *, at_comma: bool) -> tuple[Taken | None, int | None]:
+        """Decode from the bracket before `start` to the one before `stop`; instead of a run, say where the array ends."""
+        messages = None
+        with memoryview(buffer)[start - 1 : stop] as view:
+            respelled = False
+            for _ in range(MAX_LEARNED + 2):
+                try:
+                    messages = self._decoder.decode(view)
+                except msgspec.ValidationError as error:
+                    learned, respelled = self._learn(str(error), respelled)
+                    if not learned:
+                        break
+                except msgspec.DecodeError as error:
+                    if array_end := _array_end(error, start):
+                        return None, array_end
+                    break
+                except _REFUSALS:
+                    break
+                else:
+                    messages = messages if _check_costs(messages) else None
+                    break
+            text, raws = b"", list[msgspec.Raw]()
+            if messages is None:
+                try:
+                    text, raws = self._split(bytes(view))
+                except _REFUSALS as error:
+                    return None, _array_end(error, start)
+        end, closed = (stop, False) if at_comma else (buffer.rindex(b"]", start - 1, stop), True)
+        if messages is None:
+            return self._take_values(buffer, start, text, raws, end, closed), None
+        self._types.collect_extra(messages)
+        learned = bool(self._types.message_keys or self._types.call_keys)
+        if _any_deeper(messages, self.max_depth, learned=learned):
+            return None, None
+        if self._types.is_snake:
+            respell(messages, CAMEL)
+        return Taken(messages, [], end, closed), None
+
+    def _split(self, text: bytes) -> tuple[bytes, list[msgspec.Raw]]:
+        """The bytes of a block and of each message in it; msgspec refuses lone surrogates, so they are replaced."""
+        try:
+            return text, self._raws.decode(text)
+        except msgspec.DecodeError:
+            fixed, replaced = replace_surrogates(text)
+            if not replaced:
+                raise
+            return fixed, self._raws.decode(fixed)
+
+    def _take_values(
+        self, buffer: bytearray, start: int, text: bytes, raws: list[msgspec.Raw], end: int, closed: bool
+    ) -> Taken | None:
+        values: list[Value] = []
+        place = start
+        for view in raws:
+            raw = bytes(view)
+            try:
+                value = self._values.decode(raw)
+            except _REFUSALS:
+                value = None
+            if value is None or value_is_deeper(value, self.max_depth):
+                if not values:
+                    return None
+                return Taken(None, values, buffer.index(b",", place) + 1, closed=False, partial=True)
+            found = text.index(raw, place - start + 1) + start - 1
+            place = found + len(raw)
+            as_it_came = bytes(buffer[found:place])  # a replacement is as long as what it replaces
+            replaced = replace_surrogates(as_it_came)[1] if as_it_came != raw else 0
+            values.append((value, as_it_came, found, replaced))
+        return Taken(None, values, end, closed)
+
+    def _learn(self, refusal: str, respelled: bool) -> tuple[bool, bool]:
+        """Make a slot for the unknown key of a refusal, or try the other names: whether to decode again."""
+        found = _UNKNOWN.match(refusal)
+        if found is None:
+            return False, respelled
+        key, in_call = found.groups()
+        types = self._types
+        if key in (_CALL_NAMES if in_call else _MESSAGE_NAMES):
+            if respelled:
+                return False, True
+            self._use(CAMEL if types.is_snake else SNAKE)
+            return True, True
+        if len(types.message_keys) + len(types.call_keys) >= MAX_LEARNED:
+            return False, respelled
+        try:
+            self._use(types.learned(call_key=key) if in_call else types.learned(message_key=key))
+        except ValueError:  # a key that msgspec does not take as a name
+            return False, respelled
+        return True, respelled
+
+    def _use(self, types: MessageTypes) -> None:
+        self._types = types
+        self._decoder = msgspec.json.Decoder(list[types.message], float_hook=Decimal)  # type: ignore[name-defined]
+
+
+def _has_long_number(buffer: bytearray, start: int, end: int) -> bool:
+    """Whether there is a run of more digits than `guard` allows: it holds eight of the bytes looked at, side by side."""
+    samples = buffer[start:end:_STRIDE]
+    return bool(_SAMPLED_RUN.search(samples)) and bool(LONG_NUMBER.search(buffer, start, end))
+
+
+def _array_end(error: Exception, start: int) -> int | None:
+    """Where the array ended that has more behind it. msgspec counts the byte it did not expect from 1."""
+    found = _TRAILING.search(str(error))
+    return start - 2 + int(found.group(1)) if found else None
+
+
+def _check_costs(messages: list[Any]) -> bool:
+    """Make integers Decimal; False where a cost is no number."""
+    kinds = {m.cost.__class__ for m in messages}
+    if not kinds <= _COST_TYPES:
+        return False
+    if int in kinds:
+        for message in messages:
+            if type(message.cost) is int:
+                message.cost = Decimal(message.cost)
+    return True
+
+
+def _any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
+    """Whether a message holds a value that goes deeper than `depth` levels; `learned`: also in what is in `extra`.
+
+    Nearly every tool input is an object of texts and numbers. Such an object can't be part of a cycle, so Python's garbage
+    collector does not track it: it is passed over without a look inside.
+    """
+    calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
+    held = [(depth - 3, [call.input_json for call in calls])]
+    if learned:
+        held += [(depth - 2, [call.extra for call in calls]), (depth, [m.extra for m in messages])]
+    return any(value_is_deeper(value, levels) for levels, values in held for value in filter(is_tracked, values))
+
+
+def value_is_deeper(value: Any, depth: int) -> bool:
+    """Whether a JSON value has more than `depth` levels of objects and arrays."""
+    level = [value] if value.__class__ is dict or value.__class__ is list else []
+    while level and depth > 0:
+        depth -= 1
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if item.__class__ is dict else item)
+            if inner.__class__ is dict or inner.__class__ is list
+        ]
+    return bool(level)

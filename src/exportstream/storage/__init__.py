@@ -1,0 +1,1 @@
+"""Bytes in, bytes out: the only room that touches the system and the network. Knows nothing of JSON."""

@@ -1,0 +1,143 @@
+"""Decompress: gzip, zstd, bzip2 or xz, recognised by its first bytes, becomes the bytes that were compressed.
+
+Takes the chunks of the input as they are stored; gives their compression and the decompressed pieces, all members and
+frames after one another. Raises `CutInputError` where a container is cut, `CompressionError` where it is damaged, is
+followed by something else, asks for too much memory or holds compressed data again, `OutOfMemoryError`.
+Holds: one chunk of input, one step of output (8 MiB at worst, however well the input is compressed), and the window
+that the compressed data asks for, up to `limit`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import zstandard
+
+from exportstream.errors import CompressionError, CutInputError, OutOfMemoryError
+from exportstream.storage.memory import is_out_of_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["decompress", "peek"]
+
+_STEP = 256 << 10  # decompressed bytes per step
+_HEAD = 6  # the longest magic number
+_MAGIC = {
+    "gzip": (b"\x1f\x8b",),
+    "bzip2": (b"BZh",),
+    "xz": (b"\xfd7zXZ\0",),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes((first,)) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))),  # skippable frames
+}
+
+
+def decompress(chunks: Iterator[bytes], limit: int) -> tuple[str, Iterator[bytes]]:
+    """Return the compression of `chunks` (``none`` if they aren't compressed) and their decompressed pieces.
+
+    Only as many chunks are taken as it needs to recognise the compression; the rest is, as the pieces are asked for.
+    Pieces may be empty. `limit` is the memory in bytes that the compressed data may ask for.
+    """
+    head, chunks = peek(chunks, _HEAD)
+    kind = _kind(head)
+    return kind, chunks if kind == "none" else _iter_checked(chunks, kind, limit)
+
+
+def peek(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """Return at least `size` bytes if there are as many, and the pieces with those bytes again in front."""
+    head = b""
+    while len(head) < size and (piece := next(pieces, None)) is not None:
+        head += piece
+    return head, chain((head,), pieces)
+
+
+def _kind(head: bytes) -> str:
+    return next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), "none")
+
+
+def _iter_checked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[bytes]:
+    head, pieces = peek(_iter_unpacked(chunks, kind, limit), _HEAD)
+    if (inner := _kind(head)) != "none":
+        raise CompressionError(f"it is compressed twice, {inner} inside {kind}", hint="decompress it once")
+    yield from pieces
+
+
+def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[bytes]:
+    new, damage = _decoder(kind, limit)
+    first_bytes = {magic[0] for magic in _MAGIC[kind]}
+    used = 0
+    data = b""
+    while True:  # once per gzip member, zstd frame, bzip2 or xz stream
+        while not (data := data if kind == "zstd" else data.lstrip(b"\0")):  # the others may be padded
+            if not (data := next(chunks, b"")):
+                return
+            used += len(data)
+        if data[0] not in first_bytes:
+            raise CompressionError(f"something else follows the {kind} data", position=used - len(data), exact=True)
+        decoder = new()
+        while not decoder.eof:
+            if decoder.needs_input and not data:
+                if not (data := next(chunks, b"")):
+                    raise CutInputError(f"the compressed input is cut after {used:,} bytes", position=used, exact=True)
+                used += len(data)
+            try:
+                piece = decoder.decompress(data, _STEP)
+            except damage as error:
+                if is_out_of_memory(error):
+                    raise OutOfMemoryError(position=used) from error
+                if "memory" not in str(error).lower():
+                    raise CompressionError(f"the {kind} data is damaged: {error}", position=used) from error
+                what = f"the {kind} data asks for a window of more than {limit:,} bytes"
+                raise CompressionError(what, hint="allow it: --max-window 2GiB (zstd --long=31)", position=used) from error
+            data = b""
+            yield piece
+        data = decoder.unused_data
+
+
+def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]:
+    """Return what makes a decoder, with the interface of `bz2.BZ2Decompressor`, and what it raises on damage."""
+    if kind == "zstd":
+        return partial(_Sliced, zstandard.ZstdDecompressor(max_window_size=limit).decompressobj, 256), zstandard.ZstdError
+    if kind == "gzip":
+        return partial(_Sliced, partial(zlib.decompressobj, wbits=31), 4096), zlib.error
+    try:
+        if kind == "bzip2":
+            from bz2 import BZ2Decompressor  # noqa: PLC0415 - some Pythons are built without it
+
+            return BZ2Decompressor, OSError
+        from lzma import FORMAT_XZ, LZMADecompressor, LZMAError  # noqa: PLC0415 - likewise
+    except ImportError as error:
+        raise CompressionError(f"this Python can't read {kind} data", hint="decompress it first") from error
+    return partial(LZMADecompressor, format=FORMAT_XZ, memlimit=limit), LZMAError
+
+
+class _Sliced:
+    """A decoder for which only the size of its input can bound the size of its output.
+
+    zstd gives out everything that its input holds. A block of 4 bytes can hold 128 KiB, so slices of 256 bytes give
+    8 MiB at worst; with 1 KiB, 32 MiB, it would be a tenth faster. Slices of 4 KiB of gzip give 4 MiB.
+    """
+
+    eof = False
+    needs_input = True
+    unused_data = b""
+
+    def __init__(self, new: Callable[[], Any], size: int) -> None:
+        self._inner = new()
+        self._size = size
+        self._view = memoryview(b"")
+
+    def decompress(self, data: bytes, _max_length: int) -> bytes:
+        piece = b""
+        view = memoryview(data) if data else self._view
+        while view and not piece and not self.eof:
+            piece = self._inner.decompress(view[: self._size])
+            view = view[self._size :]
+            self.eof = self._inner.eof
+        if self.eof:
+            self.unused_data = self._inner.unused_data + view
+        self._view = view
+        self.needs_input = not view
+        return piece

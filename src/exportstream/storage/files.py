@@ -1,0 +1,264 @@
+"""Where bytes end up: a file that appears whole or not at all, a device, a stream.
+
+Takes: a path, a URL (see `remote.upload`), ``-`` or a file object. Gives: a destination, to write to, then commit or abort.
+Raises: on opening `UsageError` for an output that may not be written, `WriteError` where the system fails; afterwards
+`OSError` as the system raises it, and `UsageError` from the commit of a file that appeared meanwhile.
+Holds: nothing.
+
+A file is written under a hidden temporary name in its own folder (see `temporary`), and gets its name when everything is
+on the disk. Standard output, FIFOs, devices and file objects are written directly: what was written before an abort stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import IO, Protocol
+
+from exportstream.errors import UsageError, WriteError
+from exportstream.storage.remote.urls import is_remote, local_path
+from exportstream.storage.temporary import Temporary
+
+__all__ = ["Place", "open_file", "open_place", "write_error"]
+
+_CAN_NOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+
+class Place(Protocol):
+    """Where bytes end up."""
+
+    name: str
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`."""
+
+    def commit(self) -> None:
+        """Bring everything to the disk, and give a file its name."""
+
+    def abort(self) -> None:
+        """Remove what was written, where that can be done. Never raises."""
+
+    def withdraw(self) -> None:
+        """Remove what was committed, where nothing stood under the name before. Never raises."""
+
+
+def open_place(target: str | os.PathLike[str] | IO[bytes], source_path: str | None, *, force: bool) -> Place:
+    """Open a path, ``-`` for standard output, or a binary file object, which stays open; see `open_sink`."""
+    if isinstance(target, str) and target == "-":
+        if sys.stdout is None:
+            raise WriteError("standard output is closed", source="<stdout>")
+        return _Stream(sys.stdout.buffer, "<stdout>", sync=True)
+    if isinstance(target, (str, os.PathLike)):
+        path = os.fsdecode(target)
+        if is_remote(path):
+            from exportstream.storage.remote.upload import open_output  # noqa: PLC0415 - only for URLs
+
+            return open_output(path, source_path, force=force)
+        return _open_path(path, source_path, force=force)
+    if isinstance(target, io.TextIOBase) or not hasattr(target, "write"):
+        raise TypeError(f"expected a path, '-' or a file opened for bytes, got {type(target).__name__}")
+    name = getattr(target, "name", None)
+    return _Stream(target, name if isinstance(name, str) else "<stream>")
+
+
+def write_error(error: OSError, name: str) -> WriteError:
+    """Return what the system says about the output `name` as our own error."""
+    return error if isinstance(error, WriteError) else WriteError(error.strerror or str(error), source=name)
+
+
+def open_file(path: str, source_path: str | None, *, force: bool) -> _File:
+    """Open a path that has to be a file, for who writes it by name: `temporary` until the commit."""
+    if is_remote(path):
+        raise UsageError("this format can't be written to a URL", hint="write a file, and copy it there", source=path)
+    place = _open_path(path, source_path, force=force, direct=False)
+    assert isinstance(place, _File)
+    return place
+
+
+def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool = True) -> _Device:
+    path = local_path(path)
+    try:
+        try:
+            old = os.stat(path)
+        except FileNotFoundError:
+            old = None
+        if old is not None and source_path is not None:
+            with suppress(OSError):
+                if os.path.samestat(os.stat(local_path(source_path)), old):
+                    raise UsageError("the output is the input", hint="choose another output", source=path)
+        if path.endswith("/") or (old is not None and stat.S_ISDIR(old.st_mode)):
+            raise UsageError("the output is a folder", hint="name a file in it", source=path)
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            if not direct:
+                raise UsageError("the output is a device or a pipe", hint="name a file", source=path)
+            return _Device(os.open(path, os.O_WRONLY | os.O_CLOEXEC), path)
+        if old is not None and not force:
+            raise _exists(path)
+        return _File(path, old, force=force, by_name=not direct)
+    except FileNotFoundError as error:
+        raise WriteError("its folder does not exist", source=path, hint="make the folder first") from error
+    except OSError as error:
+        raise write_error(error, path) from error
+
+
+def _exists(name: str) -> UsageError:
+    return UsageError("the output exists", hint="replace it with --force", source=name)
+
+
+class _Stream:
+    """A file object that was given, and stays open."""
+
+    def __init__(self, file: IO[bytes], name: str, *, sync: bool = False) -> None:
+        self.name = name
+        self._file = file
+        self._sync = sync
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            count = self._file.write(view)
+            if count == 0 or (count is None and isinstance(self._file, io.RawIOBase)):
+                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            view = view[len(view) if count is None else count :]
+
+    def commit(self) -> None:
+        if hasattr(self._file, "flush"):
+            self._file.flush()
+        if self._sync:
+            with suppress(io.UnsupportedOperation):
+                _sync(self._file.fileno())
+
+    def abort(self) -> None:
+        pass
+
+    def withdraw(self) -> None:
+        pass
+
+
+class _Device:
+    """A FIFO or device, opened here and written directly."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        self.name = name
+        self._fd = fd
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def commit(self) -> None:
+        _sync(self._fd)
+        self._close()
+
+    def abort(self) -> None:
+        with suppress(OSError):
+            self._close()
+
+    def withdraw(self) -> None:
+        pass
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class _File(_Device):
+    """A file under a temporary name beside its own.
+
+    Attributes:
+        path: its own name, of a link that of its target.
+        temporary: the temporary name; nobody else writes or removes what is there, until the commit or abort.
+    """
+
+    def __init__(self, name: str, old: os.stat_result | None, *, force: bool, by_name: bool) -> None:
+        self.path = os.path.realpath(name)
+        self._old = old
+        self._force = force
+        self._installed = False
+        self._folder = os.path.dirname(self.path)
+        self._part = Temporary(self.path, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777, by_name=by_name)
+        self.temporary = self._part.name
+        super().__init__(self._part.fd, name)
+        if old is not None:
+            try:
+                with suppress(OSError):  # only root may give a file away
+                    os.fchown(self._fd, old.st_uid, old.st_gid)
+                os.fchmod(self._fd, stat.S_IMODE(old.st_mode))
+            except BaseException:
+                self.abort()
+                raise
+
+    def commit(self) -> None:
+        super().commit()
+        kept = False
+        try:
+            if self._old is not None:
+                with suppress(OSError):
+                    os.link(self.path, self._part.kept)
+                    kept = True
+            self._install()
+            self._sync_folder()
+        except BaseException:
+            if self._installed:
+                self._undo(kept=kept)
+            raise
+        finally:
+            self._part.remove()
+
+    def abort(self) -> None:
+        super().abort()
+        self._part.remove()
+
+    def withdraw(self) -> None:
+        if self._old is None and self._installed:
+            with suppress(OSError):
+                os.unlink(self.path)
+
+    def _install(self) -> None:
+        if not self._force:
+            try:
+                os.link(self.temporary, self.path)  # unlike a rename, it refuses a file that appeared meanwhile
+            except FileExistsError as error:
+                raise _exists(self.name) from error
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                if os.path.lexists(self.path):
+                    raise _exists(self.name) from error
+            else:
+                self._installed = True
+                return
+        os.replace(self.temporary, self.path)
+        self._installed = True
+
+    def _undo(self, *, kept: bool) -> None:
+        with suppress(OSError):
+            if self._old is None:
+                os.unlink(self.path)
+            elif kept:
+                os.replace(self._part.kept, self.path)
+
+    def _sync_folder(self) -> None:
+        try:
+            fd = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError:  # a folder may be writable without being readable
+            return
+        try:
+            _sync(fd)
+        finally:
+            os.close(fd)
+
+
+def _sync(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _CAN_NOT_SYNC:
+            raise

@@ -1,0 +1,1 @@
+"""URLs: read, listed, uploaded through fsspec. Imported only where a URL is used."""

@@ -1,0 +1,131 @@
+"""A URL as a file that is read from its start to its end and never stored; through fsspec.
+
+Takes: a URL, ``scheme://…``. Gives: a `RemoteFile`.
+Raises: what `urls` raises, and `ReadError` where the input is cut or changes meanwhile.
+Holds: what a web server sent ahead (128 KiB), or a read-ahead of 8 MiB of another input.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from exportstream.errors import ReadError, mask, shown
+from exportstream.storage.remote.urls import (
+    CHECK,
+    WEB,
+    connect,
+    explain,
+    scheme_of,
+    translate_errors,
+)
+
+__all__ = ["RemoteFile"]
+
+_READ_AHEAD = 8 << 20
+_PLAIN_ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")  # those that `decompress` recognises by itself
+_VERSION = ("size", "ETag", "etag", "md5Hash", "generation", "LastModified", "last_modified", "updated", "mtime", "created")
+
+
+class RemoteFile:
+    """What a URL names, as bytes from the start to the end; it never ends early without a `ReadError`.
+
+    The exception is an answer of a web server that says no length and is not chunked: its end can't be told from a cut.
+
+    Attributes:
+        name: the URL, without secrets.
+        size: bytes as stored, None where the backend does not say.
+        version: what tells this content from another one under the same URL, as far as the backend says.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.name = shown(url)
+        self._web = scheme_of(url) in WEB
+        self._url = url
+        self._position = 0
+        with translate_errors(ReadError, url):
+            self._system, self._path = connect(url)
+            if self._web:
+                # block_size 0 streams one answer; any size spares the question for it, which some servers refuse.
+                self._file = self._system.open(self._path, "rb", block_size=0, size=1)
+                self.size, self.version = self._read_head()
+            else:
+                self._system.invalidate_cache()
+                self._file = self._system.open(self._path, "rb", block_size=_READ_AHEAD)
+                # What it knew when it was opened: S3 and others then refuse to go on with another version.
+                self.version = _version(getattr(self._file, "details", None) or self._system.info(self._path))
+                self.size = self.version[0]
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, ``b""`` at the end.
+
+        Raises:
+            ReadError: the backend fails, the input is cut, or changed meanwhile. What a web server sent ahead before it
+                broke off is lost: the position is that of what was read.
+        """
+        try:
+            if self._file.tell() != self._position:  # readers of one memory:// object share its position
+                self._file.seek(self._position)
+            data: bytes = self._file.read(size)
+        except Exception as error:
+            what, hint = explain(error, self._url)
+            if self._web:
+                reason = "" if type(error).__name__ == "ClientPayloadError" else f": {what}"  # it says the same, at length
+                what, hint = f"the connection broke, {self._so_far()} were read{reason}", "try again"
+            raise ReadError(what, hint=hint, source=self.name) from error
+        self._position += len(data)
+        if not data:
+            self._require_whole()
+        return data
+
+    def close(self) -> None:
+        """Close it; a connection that is not at its end is given up."""
+        with suppress(Exception):  # everything was read, or the reading has failed already
+            self._file.close()
+
+    def require_unchanged(self, done: str) -> None:
+        """Raise `ReadError` if the URL names another version by now; a web server is not asked again.
+
+        Args:
+            done: what was done with it meanwhile, such as ``read``.
+        """
+        if self._web:
+            return
+        hint = "convert it when it is complete"
+        changed = ReadError(f"the file changed while it was {done}", hint=hint, source=self.name)
+        with translate_errors(ReadError, self._url):
+            self._system.invalidate_cache()
+            try:
+                now = self._system.info(self._path)
+            except FileNotFoundError as error:
+                raise changed from error
+            if _version(now) != self.version:
+                raise changed
+
+    def _read_head(self) -> tuple[int | None, tuple[Any, ...]]:
+        answer = self._file.r
+        if answer.status != 200:
+            self.close()
+            raise ReadError(
+                f"the server answers {answer.status} {mask(str(answer.reason), self._url)}", hint=CHECK, source=self.name
+            )
+        encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in _PLAIN_ENCODINGS:
+            self.close()
+            hint = f"download it first, with a program that decodes {encoding}"
+            raise ReadError(f"the server sends it encoded as {encoding}", hint=hint, source=self.name)
+        length = answer.headers.get("Content-Length", "")
+        size = int(length) if length.isdecimal() and not answer.headers.get("Transfer-Encoding") else None
+        return size, (size, answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
+
+    def _require_whole(self) -> None:
+        if self.size is not None and self._position < self.size:
+            raise ReadError(f"it ends after {self._so_far()}", hint="try again", source=self.name)
+        self.require_unchanged("read")  # it came in several pieces, which may be of different versions
+
+    def _so_far(self) -> str:
+        return f"{self._position:,} bytes" if self.size is None else f"{self._position:,} of {self.size:,} bytes"
+
+
+def _version(info: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(info.get(key) for key in _VERSION)

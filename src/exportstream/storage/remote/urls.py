@@ -1,0 +1,174 @@
+"""Backends: a URL becomes a file system of fsspec and the path in it, and what a backend raises becomes an error for people.
+
+Takes URLs: ``scheme://…``. Raises `UsageError` for a scheme that is not known, `MissingExtraError` for a library that is not
+installed, and as `translate_errors` is told `ReadError` or `WriteError` for whatever a backend raises: each has errors of
+its own. Holds: nothing. Nothing of fsspec is imported before the first URL is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from exportstream.errors import ExportstreamError, MissingExtraError, TransferError, UsageError, mask, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "CHECK",
+    "WEB",
+    "connect",
+    "explain",
+    "is_remote",
+    "is_url",
+    "kind_of",
+    "local_path",
+    "require_known",
+    "scheme_of",
+    "translate_errors",
+]
+
+WEB = ("http", "https")
+CHECK = "check the address"
+
+_PATIENCE = 60  # seconds without a byte
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # two letters, so that C:// is a drive
+_LOCAL = ("file", "local")
+_LATER, _CREDENTIALS = "try again later", "check the address and the credentials"
+_NETWORK = "check the address and the network, then try again"
+_HINTS = {
+    401: _CREDENTIALS,
+    403: _CREDENTIALS,
+    408: _LATER,
+    429: _LATER,
+}
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` begins with ``scheme://``; a path that does is written ``./scheme://``."""
+    return _URL.match(text) is not None
+
+
+def is_remote(text: str) -> bool:
+    """Whether `text` is a URL that names no path."""
+    return is_url(text) and scheme_of(text) not in _LOCAL
+
+
+def local_path(text: str) -> str:
+    """Return the path that a ``file://`` URL names; any other text as it is."""
+    return text.partition("://")[2] if is_url(text) and not is_remote(text) else text
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a URL in small letters."""
+    return url.partition("://")[0].lower()
+
+
+def kind_of(system: Any, path: str) -> str | None:
+    """Return ``file`` or ``directory``, None where nothing is; unlike fsspec's `exists`, fail where that can't be told."""
+    system.invalidate_cache()
+    try:
+        return str(system.info(path)["type"])
+    except FileNotFoundError:
+        return None
+
+
+def require_known(scheme: str) -> None:
+    """Raise `UsageError` if fsspec does not know `scheme`, `MissingExtraError` if there is no fsspec."""
+    try:
+        from fsspec.registry import known_implementations, registry  # noqa: PLC0415 - an extra, and slow
+    except ImportError as error:
+        raise MissingExtraError("a URL", "fsspec", "remote") from error
+    if scheme not in known_implementations and scheme not in registry:
+        hint = "use one such as https://, s3://, gs:// or file://, or write ./ before a path"
+        raise UsageError(f"the scheme {scheme}:// is not known", hint=hint)
+
+
+def connect(url: str, *, new: bool = False) -> tuple[Any, str]:
+    """Return the file system of `url`, one of its own if `new`, and the path in it."""
+    scheme = scheme_of(url)
+    require_known(scheme)
+    from fsspec.core import url_to_fs  # noqa: PLC0415 - an extra, and slow
+    from fsspec.registry import filesystem  # noqa: PLC0415 - likewise
+
+    try:
+        if scheme in WEB:  # url_to_fs would split an IPv6 address at its colons
+            return filesystem(scheme, client_kwargs=_client_options(), skip_instance_cache=new), url
+        system, path = url_to_fs(f"{scheme}{url[len(scheme) :]}", skip_instance_cache=new)
+    except ImportError as error:
+        raise _missing(scheme, error) from error
+    return system, path
+
+
+def _client_options() -> dict[str, Any]:
+    """Options for the web client: bytes as they are stored, and no limit on the time of the whole."""
+    from aiohttp import ClientTimeout  # noqa: PLC0415 - an extra, and slow
+    from fsspec.config import conf  # noqa: PLC0415 - likewise
+
+    given: dict[str, Any] = {}
+    for scheme in WEB:  # what the user configured, such as a header with a token (FSSPEC_HTTP)
+        given.update(conf.get(scheme, {}).get("client_kwargs", {}))
+    return {
+        "timeout": ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE),
+        "trust_env": True,  # proxies
+        **given,
+        "auto_decompress": False,  # aiohttp takes a cut gzip for a whole one
+        "headers": {**given.get("headers", {}), "Accept-Encoding": "identity"},
+    }
+
+
+def _missing(scheme: str, error: ImportError) -> MissingExtraError:
+    from fsspec.registry import known_implementations  # noqa: PLC0415 - an extra, and slow
+
+    library = str(known_implementations[scheme]["class"]).partition(".")[0]
+    cause = error if isinstance(error, ModuleNotFoundError) else error.__cause__
+    name = (getattr(cause, "name", None) or library).partition(".")[0]
+    missing = MissingExtraError(f"{scheme}://", name, "remote")
+    if name != "aiohttp":
+        # A module of fsspec's own may need one that is called unlike its package: fsspec's words are right then.
+        missing.hint = f"pip install {library}" if library != "fsspec" else str(error)
+    return missing
+
+
+@contextmanager
+def translate_errors(kind: type[TransferError], url: str) -> Iterator[None]:
+    """Raise `kind` for whatever a backend raises in the block; what is an error of ours already gets the URL."""
+    try:
+        yield
+    except ExportstreamError as error:
+        error.locate(source=shown(url))
+        raise
+    except Exception as error:
+        what, hint = explain(error, url)
+        raise kind(what, hint=hint, source=shown(url)) from error
+
+
+def explain(error: Exception, url: str) -> tuple[str, str]:
+    """Return what a backend's error says, in one line and without the secrets of `url`, and the next step."""
+    from asyncio import TimeoutError as AsyncTimeoutError  # noqa: PLC0415 - slow, and there is fsspec by now
+
+    number = getattr(getattr(error, "os_error", None), "errno", None)
+    if number is not None and number > 0:
+        return f"can't connect: {os.strerror(number)}", _NETWORK
+    said = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    text = mask(said, url)
+    status = getattr(error, "status", None)
+    if isinstance(error, FileNotFoundError):
+        if scheme_of(url) in WEB:
+            return "the server answers 404 Not Found", CHECK
+        return ("there is nothing of that name" if said.strip("/") in url else text), CHECK
+    if isinstance(status, int) and status > 0:
+        hint = _HINTS.get(status, _LATER if status >= 500 else CHECK)
+        return f"the server answers {status} {mask(str(getattr(error, 'message', '')), url)}".rstrip(), hint
+    if type(error).__name__ == "FileExpired":
+        return "the file changed while it was read", "convert it when it is complete"
+    if type(error).__name__ == "TooManyRedirects":
+        return "the server redirects too often", CHECK
+    if isinstance(error, (TimeoutError, AsyncTimeoutError)):
+        return "there is no answer", _LATER
+    if isinstance(error, PermissionError) or "redential" in text:  # botocore has no class for all of its own
+        return text, _CREDENTIALS
+    return text, _NETWORK

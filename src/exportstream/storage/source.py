@@ -1,0 +1,320 @@
+"""Source: a path, URL, ``-``, file object, bytes or chunks becomes a counted, decompressed byte reader.
+
+Takes anything that gives bytes; gives the bytes of the document: what is compressed is decompressed, a UTF-8 byte order
+mark is dropped. Raises `ReadError` where the system fails or the file changes meanwhile, `JSONSyntaxError` for UTF-16 and
+UTF-32, `NotAnExportError` for some other kinds of files, and what `decompress` raises; `UsageError` and `TypeError` for
+what can't be opened at all.
+Holds: one piece of what was read or decompressed, and what `decompress` holds.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from exportstream.errors import ExportstreamError, JSONSyntaxError, NotAnExportError, ReadError, UsageError
+from exportstream.storage.decompress import decompress, peek
+from exportstream.storage.remote.urls import is_remote, local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+
+__all__ = ["DEFAULT_MAX_WINDOW", "Source", "open_source"]
+
+DEFAULT_MAX_WINDOW = 128 << 20
+
+_CHUNK = 64 << 10  # compressed bytes per read
+_BLANK = memoryview(bytes(256 << 10))  # what a buffer is made longer with, before a file is read into it
+_WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_OTHER_FILES = {b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
+_WIDE_NULS: dict[tuple[int, ...], str] = {
+    (1, 0, 0, 0): "UTF-32LE",
+    (0, 0, 0, 1): "UTF-32BE",
+    (1, 0, 1, 0): "UTF-16LE",
+    (0, 1, 0, 1): "UTF-16BE",
+}
+
+
+def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *, max_window: int | None = None) -> Source:
+    """Open anything that gives bytes.
+
+    Args:
+        source: a path or URL; ``-`` for standard input; bytes, bytearray or memoryview; a binary file object; or any
+            iterable of bytes, such as the body of an HTTP response. A string is always a path, a URL or ``-``.
+        max_window: the memory in bytes that compressed data may ask for; 128 MiB unless told.
+
+    Raises:
+        ReadError: the file or URL can't be opened.
+        TypeError: `source` is none of these, or is open as text.
+        UsageError: `max_window` is not positive.
+    """
+    if max_window is not None and max_window < 1:
+        raise UsageError("max_window has to be a positive number of bytes")
+    window = min(max(max_window or DEFAULT_MAX_WINDOW, 1 << 10), 1 << 31)  # the limits of zstd itself
+    if isinstance(source, str) and source == "-":
+        if sys.stdin is None:
+            raise ReadError("standard input is closed", source="<stdin>")
+        return Source(sys.stdin.buffer, "<stdin>", window)
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        file = _open(path)
+        return Source(file, file.name, window, path=path)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return Source(io.BytesIO(source), "<bytes>", window)
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("expected a file opened for bytes (mode 'rb'), got one opened for text")
+    if hasattr(source, "read"):
+        name = getattr(source, "name", None)
+        return Source(source, name if isinstance(name, str) else "<stream>", window)
+    if isinstance(source, Iterable):
+        return Source(_Chunks(source), "<chunks>", window)
+    raise TypeError(f"expected a path, '-', bytes, a binary file object or chunks of bytes, got {type(source).__name__}")
+
+
+class Source:
+    """A byte reader that counts; get one from `open_source`, and close it or use it in a ``with`` block.
+
+    Attributes:
+        name: the path as given, or a stand-in such as ``<stdin>``.
+        bytes_read: bytes of the input consumed so far, as they are stored.
+        bytes_total: bytes in the input, where that is known.
+        position: decompressed bytes handed out so far, a byte order mark included.
+        compression: ``none``, ``gzip``, ``zstd``, ``bzip2`` or ``xz``; known after the first read.
+        reopenable: whether `reopen` works.
+    """
+
+    def __init__(self, file: Any, name: str, max_window: int, *, path: str | None = None, start: int | None = None) -> None:
+        self.name = name
+        self.bytes_read = 0
+        self.position = 0
+        self.compression = "none"
+        self._file = file
+        self._path = path
+        self._max_window = max_window
+        self._read = getattr(file, "read1", file.read)  # read1 does not wait for more than there is
+        self._stat = _stat_regular(file)
+        self._regular = self._stat is not None and path is not None
+        self._version = getattr(file, "version", None) if path is not None else None  # of what a URL names
+        self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
+        self._start = start if start is not None else self._find_start()
+        self.reopenable = self._start is not None
+        self.bytes_total = self._find_total()
+        self._ask = _CHUNK
+        self._rest: bytes | memoryview = b""
+        self._pieces = self._iter_pieces()
+        self._complete = False
+        self._error: ExportstreamError | None = None
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` decompressed bytes, ``b""`` at the end.
+
+        A regular file or URL gives all of `size` until it ends; a pipe gives what there is.
+        """
+        parts: list[bytes | memoryview] = []
+        while size > 0 and (piece := self._rest or self._next_piece(size, pending=bool(parts))):
+            self._rest = b""
+            if len(piece) > size:
+                view = memoryview(piece)
+                piece, self._rest = view[:size], view[size:]
+            parts.append(piece)
+            size -= len(piece)
+            self.position += len(piece)
+            if self._waits:
+                break
+        return b"".join(parts)
+
+    def read_into(self, buffer: bytearray, size: int) -> int:
+        """Append to `buffer` what `read` would return; return how many bytes that is.
+
+        A file that is not compressed is read right into it, so that nothing is copied twice.
+        """
+        count = 0
+        nothing_between = self.position == self.bytes_read > 0
+        if self._regular and self.compression == "none" and nothing_between and self._error is None:
+            end = len(buffer)
+            buffer += _BLANK[:size] if size <= len(_BLANK) else bytes(size)
+            try:
+                with memoryview(buffer) as whole, whole[end:] as room:
+                    count = self._file.readinto(room)
+            except OSError:  # below it is met again, and told
+                pass
+            except BaseException:  # such as KeyboardInterrupt: the bytes are gone, and whoever reads on has to know
+                self._error = self._broken_off()
+                raise
+            finally:
+                del buffer[end + count :]
+            self.bytes_read += count
+            self.position += count
+        if count == 0:
+            data = self.read(size)
+            buffer += data
+            count = len(data)
+        return count
+
+    def reopen(self) -> Source:
+        """Return a second, independent reader of the same input, at its start."""
+        if not self.reopenable:
+            raise UsageError("the input can't be read a second time", source=self.name)
+        if self._path is None:
+            return Source(self._file, self.name, self._max_window, start=self._start)
+        second = Source(_open(self._path), self.name, self._max_window, path=self._path)
+        if (_identity(second._stat), second._version) != (_identity(self._stat), self._version):
+            second.close()
+            raise ReadError("the file changed while it was read", source=self.name)
+        return second
+
+    def require_unchanged(self) -> None:
+        """Raise `ReadError` if the input is no longer what was read; works after `close` as well.
+
+        A pipe, and an answer of a web server, can't be looked at a second time.
+        """
+        if self._version is not None:
+            self._file.require_unchanged("converted")
+        if self._stat is None:
+            return
+        try:
+            now = os.stat(local_path(self._path)) if self._path is not None else _stat_regular(self._file)
+        except (FileNotFoundError, NotADirectoryError):
+            now = None
+        except ValueError:  # whoever gave the file object has closed it
+            return
+        except OSError as error:
+            raise ReadError(error.strerror or str(error), source=self.name) from error
+        if _identity(now) != _identity(self._stat):
+            hint = "convert it when it is complete"
+            raise ReadError("the file changed while it was converted", hint=hint, source=self.name)
+
+    def close(self) -> None:
+        """Close what `open_source` opened; a file object that was given stays open."""
+        with suppress(ValueError):  # a signal may come while it runs
+            self._pieces.close()  # it refers back to here
+        if self._path is not None:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _find_start(self) -> int | None:
+        if self._path is not None:
+            return None if self._waits else 0
+        try:
+            return self._file.tell() if self._file.seekable() else None
+        except (AttributeError, OSError):
+            return None
+
+    def _find_total(self) -> int | None:
+        if self._version is not None:
+            size: int | None = self._file.size
+            return size
+        if self._start is None or self._waits:  # finding the end of a gzip.GzipFile would decompress all of it
+            return None
+        if self._stat is not None:
+            return max(self._stat.st_size - self._start, 0)
+        end: int = self._file.seek(0, os.SEEK_END)
+        self._file.seek(self._start)
+        return max(end - self._start, 0)
+
+    def _next_piece(self, size: int, *, pending: bool) -> bytes:
+        """Return one piece, ``b""`` at the end; an error waits until the bytes before it have been handed out."""
+        self._ask = size
+        if self._error is None:
+            try:
+                piece = next(self._pieces, b"")
+            except ExportstreamError as error:
+                error.locate(source=self.name, position=self.position)
+                self._error = error
+            else:
+                if piece or self._complete:
+                    return piece
+                # An exception such as KeyboardInterrupt ended the generator: that must not look like the end.
+                raise self._broken_off()
+        if pending:
+            return b""
+        raise self._error
+
+    def _broken_off(self) -> ReadError:
+        return ReadError("an earlier read of it was broken off", source=self.name, position=self.position)
+
+    def _iter_pieces(self) -> Generator[bytes, None, None]:
+        self.compression, pieces = decompress(self._iter_stored(), self._max_window)
+        head, pieces = peek(pieces, 4)  # the longest of the marks
+        if encoding := _wide_encoding(head):
+            hint = f"convert it: iconv -f {encoding} -t UTF-8"
+            raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
+        if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
+            raise NotAnExportError(f"expected JSON, found {name}", hint="give it the export itself")
+        if head.startswith(b"\xef\xbb\xbf"):
+            self.position += 3
+            pieces = chain((next(pieces)[3:],), pieces)
+        yield from filter(None, pieces)
+        self._complete = True
+
+    def _iter_stored(self) -> Iterator[bytes]:
+        while data := self._fetch(self._ask if self.compression == "none" else _CHUNK):
+            yield data
+
+    def _fetch(self, size: int) -> bytes:
+        try:
+            if self._path is None and self._start is not None:
+                self._file.seek(self._start + self.bytes_read)  # a second reader may have moved it
+            data = self._read(size)
+            if not data and self._stat and _identity(self._stat) != _identity(_stat_regular(self._file)):
+                raise ReadError("the file changed while it was read", hint="convert it when it is complete")
+        except ExportstreamError:
+            raise
+        except OSError as error:
+            raise ReadError(error.strerror or str(error)) from error
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"expected bytes from {self.name}, got {type(data).__name__}")
+        self.bytes_read += len(data)
+        return bytes(data)
+
+
+class _Chunks:
+    """An iterable of bytes as a file object; its chunks have the size they have."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = filter(lambda chunk: chunk != b"", chunks)
+
+    def read(self, _size: int) -> bytes:
+        return next(self._chunks, b"")
+
+
+def _open(path: str) -> Any:
+    path = local_path(path)
+    if is_remote(path):
+        from exportstream.storage.remote.reader import RemoteFile  # noqa: PLC0415 - only for URLs
+
+        return RemoteFile(path)
+    try:
+        return open(path, "rb", buffering=0)
+    except OSError as error:
+        raise ReadError(error.strerror or str(error), source=path) from error
+
+
+def _stat_regular(file: Any) -> os.stat_result | None:
+    raw = getattr(file, "file", file)  # tempfile's wrapper
+    raw = getattr(raw, "raw", raw)
+    if not isinstance(raw, io.FileIO):
+        return None
+    found = os.fstat(raw.fileno())
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def _identity(found: os.stat_result | None) -> tuple[int, ...]:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if found else ()
+
+
+def _wide_encoding(head: bytes) -> str | None:
+    marked = (encoding for mark, encoding in _WIDE_MARKS.items() if head.startswith(mark))
+    return next(marked, None) or _WIDE_NULS.get(tuple(int(byte != 0) for byte in head[:4]))

@@ -1,0 +1,1 @@
+"""Messages become rows, and rows become files. Knows nothing of how they were read."""

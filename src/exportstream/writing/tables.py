@@ -1,0 +1,196 @@
+"""Which rows and columns a table has: `messages`, `tool-calls`, `sessions`.
+
+Takes: batches of messages, and complete sessions with what was counted of them. Returns: rows as lists of structs, whose
+fields are the columns in their order; with running totals a second list of the same length goes beside the first.
+Raises: nothing. Holds: the rows of one batch.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields as struct_fields
+
+from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
+from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.totals.sums import Totals
+from exportstream.writing.columns import Column, column_of
+
+TABLES = ("messages", "tool-calls", "sessions")
+
+Rows = tuple[list[Any], ...]
+
+
+class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
+    """One tool call, with the message it belongs to."""
+
+    session_id: str
+    message_id: str
+    message_index: int
+    tool_call_index: int
+    id: str
+    name: str
+    type: str
+    finished: bool
+    is_error: bool | None = None
+    input: str
+    input_json: Any = None
+    result: str | None = None
+    metadata: str | None = None
+    screenshot_urls: list[str] | None = None
+    created_at: str | None
+    extra: dict[str, Any] | None = None
+
+
+class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
+    """One session: what it declares, and next to it what was counted in its messages (names begin with counted)."""
+
+    id: str
+    title: str | None
+    user_message_count: int | None = None
+    assistant_message_count: int | None = None
+    tool_call_count: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost: Decimal | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    counted_messages: int
+    counted_user_messages: int
+    counted_assistant_messages: int
+    counted_tool_calls: int
+    counted_tool_errors: int
+    counted_input_tokens: int | None = None
+    counted_output_tokens: int | None = None
+    counted_cache_creation_tokens: int | None = None
+    counted_cache_read_tokens: int | None = None
+    counted_cost: Decimal | None = None
+    counted_first_date: str | None = None
+    counted_last_date: str | None = None
+    extra: dict[str, Any] | None = None
+
+
+class RunningRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
+    """The totals after a row; the declared ones are of the sessions that were complete before it."""
+
+    running_messages: int
+    running_tool_calls: int
+    running_input_tokens: int
+    running_output_tokens: int
+    running_cost: Decimal | None = None
+    running_prompt_tokens: int
+    running_completion_tokens: int
+    running_declared_cost: Decimal | None = None
+
+
+class Table:
+    """Makes the rows of one table.
+
+    Args:
+        name: one of `TABLES`.
+        keys: ``camel`` (the wire's names) or ``snake``.
+        running: whether each row gets the totals after it.
+    """
+
+    def __init__(self, name: str, *, keys: str = "camel", running: bool = False) -> None:
+        self.name = name
+        self._types = SNAKE if keys == "snake" else CAMEL
+        self._running = Totals() if running else None
+        row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
+        kinds = [row, RunningRow] if running else [row]
+        if keys == "snake":
+            kinds = [SNAKE.message if kind is Message else derive(kind, kind.__name__, snake, {}) for kind in kinds]
+        self._kinds = kinds
+
+    @property
+    def columns(self) -> list[list[Column]]:
+        """For each list of rows its columns, in order."""
+        return [[column_of(f) for f in struct_fields(kind)] for kind in self._kinds]
+
+    def batch(self, messages: list[Message]) -> Rows | None:
+        """The rows of a batch of messages; None where it gives none. The messages may be renamed in place."""
+        if self.name == "sessions":
+            if self._running is not None:
+                self._running.add_batch(messages)
+            return None
+        if self.name == "messages":
+            running = self._run(messages)
+            rows: list[Any] = messages if self._types is CAMEL else respell(messages, self._types)
+            return (rows,) if running is None else (rows, running)
+        return self._tool_calls(messages)
+
+    def _tool_calls(self, messages: list[Message]) -> Rows | None:
+        kind, rows, running = self._kinds[0], [], []
+        for message in messages:
+            calls = message.tool_calls or ()
+            for number, call in enumerate(calls):
+                rows.append(
+                    kind(
+                        session_id=message.session_id,
+                        message_id=message.id,
+                        message_index=message.index,
+                        tool_call_index=number,
+                        created_at=message.created_at,
+                        **{name: getattr(call, name) for name in _CALL_FIELDS},
+                    )
+                )
+            if self._running is not None:
+                self._running.add(message)
+                for number in range(len(calls)):
+                    after = self._running_row()
+                    after.running_tool_calls -= len(calls) - 1 - number
+                    running.append(after)
+        if not rows:
+            return None
+        return (rows,) if self._running is None else (rows, running)
+
+    def session(self, session: Session, counted: Totals) -> Rows | None:
+        """The row of a complete session; None for the other tables."""
+        if self._running is not None:
+            self._running.add(session)
+        if self.name != "sessions":
+            return None
+        row = self._kinds[0](
+            **{name: getattr(session, name) for name in Session.__struct_fields__},
+            counted_messages=counted.messages,
+            counted_user_messages=counted.roles.get("user", 0),
+            counted_assistant_messages=counted.roles.get("assistant", 0),
+            counted_tool_calls=counted.tool_calls,
+            counted_tool_errors=counted.tool_errors,
+            counted_input_tokens=counted.counted("input_tokens"),
+            counted_output_tokens=counted.counted("output_tokens"),
+            counted_cache_creation_tokens=counted.counted("cache_creation_tokens"),
+            counted_cache_read_tokens=counted.counted("cache_read_tokens"),
+            counted_cost=counted.counted("cost"),
+            counted_first_date=counted.first_date,
+            counted_last_date=counted.last_date,
+        )
+        return ([row],) if self._running is None else ([row], [self._running_row()])
+
+    def _run(self, messages: list[Message]) -> list[Any] | None:
+        if self._running is None:
+            return None
+        rows = []
+        for message in messages:
+            self._running.add(message)
+            rows.append(self._running_row())
+        return rows
+
+    def _running_row(self) -> Any:
+        totals = self._running
+        assert totals is not None
+        return self._kinds[-1](
+            running_messages=totals.messages,
+            running_tool_calls=totals.tool_calls,
+            running_input_tokens=totals.input_tokens,
+            running_output_tokens=totals.output_tokens,
+            running_cost=totals.cost if totals.messages_with_cost else None,
+            running_prompt_tokens=totals.declared_prompt_tokens,
+            running_completion_tokens=totals.declared_completion_tokens,
+            running_declared_cost=totals.declared_cost if totals.sessions_with_cost else None,
+        )
+
+
+_CALL_FIELDS = ToolCall.__struct_fields__

@@ -1,0 +1,209 @@
+"""Write: the rows of one reading go to every output that was asked for.
+
+Takes: batches of messages and complete sessions, as `Export.batches` gives them. Raises: what `formats` and
+`storage.sink` raise. Holds: what those hold, for each output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from msgspec import Struct
+
+from exportstream.models.structs import Message, Session
+from exportstream.storage.sink import Sink, open_sink
+from exportstream.totals.sums import Totals
+from exportstream.writing.formats import new_encoder
+from exportstream.writing.outputs import Output
+from exportstream.writing.tables import Table
+
+Part = list[Message] | tuple[Session, Totals]
+
+
+class How(Struct, frozen=True):
+    """How rows are written: the options of `convert` that have to do with it."""
+
+    keys: str = "camel"
+    running_totals: bool = False
+    csv_safe: bool = False
+    level: int | None = None
+    force: bool = False
+    source_path: str | None = None
+    source_size: int | None = None
+
+
+class Written(Struct, frozen=True):
+    """What went to one output: `rows`, `bytes_encoded` before compression (0 for SQLite), `bytes_written` as stored."""
+
+    target: str
+    tables: tuple[str, ...]
+    format: str
+    compression: str
+    rows: int
+    bytes_encoded: int
+    bytes_written: int
+
+
+class Writer(Protocol):
+    """Takes the parts of a reading to one output."""
+
+    def begin(self) -> None:
+        """Write what comes before the first row."""
+
+    def add(self, part: Part) -> None:
+        """Write the rows of one batch or session."""
+
+    def finish(self) -> None:
+        """Write what comes after the last row."""
+
+    def commit(self) -> None:
+        """Give the output its name."""
+
+    def withdraw(self) -> None:
+        """Take back what `commit` did, where nothing stood under the name before. Never raises."""
+
+    def abort(self) -> None:
+        """Give up what is not committed. Never raises."""
+
+    def written(self) -> Written:
+        """What was written."""
+
+
+class Writers:
+    """All outputs of one conversion; in a ``with`` they are committed together, or none is."""
+
+    def __init__(self, outputs: Sequence[Output], how: How) -> None:
+        self._writers: list[Writer] = []
+        self._finished = False
+        with ExitStack() as undo:
+            for output in outputs:
+                writer: Writer = _DatabaseWriter(output, how) if output.format == "sqlite" else _RowsWriter(output, how)
+                undo.callback(writer.abort)
+                self._writers.append(writer)
+            undo.pop_all()
+
+    def begin(self) -> None:
+        """Write what comes before the first row."""
+        for writer in self._writers:
+            writer.begin()
+
+    def add(self, part: Part) -> None:
+        """Write one part of a reading to all outputs."""
+        for writer in self._writers:
+            writer.add(part)
+
+    def finish(self) -> None:
+        """Write what comes after the last row; only their names are missing then."""
+        if not self._finished:
+            for writer in self._writers:
+                writer.finish()
+            self._finished = True
+
+    @property
+    def written(self) -> list[Written]:
+        """What went to each output."""
+        return [writer.written() for writer in self._writers]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with ExitStack() as undo:
+            for writer in self._writers:
+                undo.callback(writer.abort)
+            if kind is None:
+                self.finish()
+                for writer in self._writers:
+                    writer.commit()
+                    undo.callback(writer.withdraw)
+                undo.pop_all()
+
+
+class _RowsWriter:
+    """One table, as the bytes of its format, into one sink."""
+
+    def __init__(self, output: Output, how: How) -> None:
+        self._output = output
+        self._table = Table(output.tables[0], keys=how.keys, running=how.running_totals)
+        inside = output.format == "parquet"  # it compresses by itself
+        self._encoder = new_encoder(output.format, self._table, level=how.level if inside else None, safe=how.csv_safe)
+        self._sink: Sink = open_sink(
+            output.target,
+            compression="none" if inside else output.compression,
+            level=None if inside else how.level,
+            force=how.force,
+            source_path=how.source_path,
+            source_size=how.source_size,
+        )
+        self._rows = 0
+
+    def begin(self) -> None:
+        self._sink.write(self._encoder.header())
+
+    def add(self, part: Part) -> None:
+        rows = self._table.batch(part) if isinstance(part, list) else self._table.session(*part)
+        if rows is not None:
+            self._sink.write(self._encoder.encode(rows))
+            self._rows += len(rows[0])
+
+    def finish(self) -> None:
+        self._sink.write(self._encoder.finish())
+        self._sink.finish()
+
+    def commit(self) -> None:
+        self._sink.commit()
+
+    def withdraw(self) -> None:
+        self._sink.withdraw()
+
+    def abort(self) -> None:
+        self._sink.abort()
+
+    def written(self) -> Written:
+        output, sink = self._output, self._sink
+        return Written(
+            sink.name, output.tables, output.format, output.compression, self._rows, sink.bytes_in, sink.bytes_out
+        )
+
+
+class _DatabaseWriter:
+    """Several tables into one SQLite file."""
+
+    def __init__(self, output: Output, how: How) -> None:
+        from exportstream.writing.formats.sqlite import Database  # noqa: PLC0415 - few write SQLite, and it slows the command's start
+
+        self._output = output
+        self._tables = [Table(name, keys=how.keys, running=how.running_totals) for name in output.tables]
+        self._database: Any = Database(output.target, self._tables, force=how.force, source_path=how.source_path)
+        self._rows = 0
+
+    def begin(self) -> None:
+        pass
+
+    def add(self, part: Part) -> None:
+        for table in self._tables:
+            rows = table.batch(part) if isinstance(part, list) else table.session(*part)
+            if rows is not None:
+                self._database.write(table, rows)
+                self._rows += len(rows[0])
+        if not isinstance(part, list):
+            self._database.end_session()
+
+    def finish(self) -> None:
+        self._database.finish()
+
+    def commit(self) -> None:
+        self._database.commit()
+
+    def withdraw(self) -> None:
+        self._database.withdraw()
+
+    def abort(self) -> None:
+        self._database.abort()
+
+    def written(self) -> Written:
+        output = self._output
+        return Written(self._database.name, output.tables, "sqlite", "none", self._rows, 0, self._database.bytes_out)
