@@ -106,7 +106,7 @@ def plain(item: Message | Session | ToolCall) -> Any:
     return exact(fields)
 
 
-def read(source: Any, *, on: bool = True, on_error: str = "raise", **options: Any) -> Outcome:
+def read(source: Any, *, on: bool = True, on_error: str = "stop", **options: Any) -> Outcome:
     """Read a source to its end or its error."""
     messages: list[Any] = []
     sessions: list[Any] = []

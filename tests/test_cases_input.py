@@ -1135,7 +1135,7 @@ def test_invalid_utf8(tmp_path: Path, bad: bytes) -> None:
         session(message(0), title="@@"),
         session(message(0), **{"@@": 1}),
     ]
-    for document, on_error in itertools.product(documents, ("raise", "skip")):
+    for document, on_error in itertools.product(documents, ("stop", "skip")):
         data = put(document, b'"' + bad + b'"')
         with pytest.raises(InputError, match=r"not JSON|UTF-8|UTF8") as caught:
             read(data, on_error=on_error)
@@ -1210,11 +1210,11 @@ def test_not_json_extras(text: str) -> None:
         session(message(0, toolCalls=[call(inputJson=["@@"])])),
     ]
     documents += [session(message(0), new="@@"), session(message(0), "@@"), session(message(0), {"id": "@@"}, message(2))]
-    for document, on_error in itertools.product(documents, ("raise", "skip")):
+    for document, on_error in itertools.product(documents, ("stop", "skip")):
         if document is documents[1] and text == "":
             continue  # an empty array
         # A number that ends early is a message that is none, before what follows it is no JSON.
-        early = document is documents[3] and on_error == "raise"
+        early = document is documents[3] and on_error == "stop"
         with pytest.raises(InputError if early else JSONSyntaxError, match="not JSON" + "|expected object" * early):
             read(put(document, text), on_error=on_error)
 

@@ -36,7 +36,7 @@ OPTIONS = [
         ("messages", "tool-calls", "sessions"),
         ("camel", "snake"),
         (False, True),
-        ("raise", "skip"),
+        ("stop", "skip"),
         (False, True),
     )
 ]

@@ -201,9 +201,7 @@ def test_real_names_stay_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     urls = ["http://h.com/a?id=1", "http://h.com/a?id=2"]
     assert is_current(urls[0], [Output(urls[1], "ndjson", "none", ("messages",))])
     assert asked == urls
-    jobs = [
-        Job(url, [Output(f"out/{number}.ndjson", "ndjson", "none", ("messages",))], {}) for number, url in enumerate(urls)
-    ]
+    jobs = [Job(url, [Output(f"out/{number}.ndjson", "ndjson", "none", ("messages",))]) for number, url in enumerate(urls)]
     refuse_shared(jobs, None)
 
 

@@ -12,9 +12,10 @@ import pytest
 from exportstream import convert, open_export
 from exportstream.errors import InputError, UsageError, WriteError
 from exportstream.storage.files import _File
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import TABLES
-from exportstream.writing.writers import How, Writers
+from exportstream.writing.writers import Writers
 from tests.archives import cut, everything, export, rows, unpack
 
 OPTIONS: list[dict[str, Any]] = [
@@ -185,7 +186,7 @@ def test_rejects_and_the_report_go_with_the_outputs(folder: Path) -> None:
 def test_writers_alone(folder: Path) -> None:
     """Writers take batches and sessions; in a ``with`` that raises, nothing is left."""
     outputs = [Output(f"{table}.ndjson.gz", "ndjson", "gzip", (table,)) for table in ("messages", "sessions")]
-    with open_export("in.json") as export_, Writers(outputs, How()) as writers:
+    with open_export("in.json") as export_, Writers(outputs, WriteOptions()) as writers:
         writers.begin()
         for part in export_.batches():
             writers.add(part)
@@ -197,8 +198,8 @@ def test_writers_alone(folder: Path) -> None:
         assert one.bytes_encoded == len(unpack((folder / one.target).read_bytes()))
     before = everything(folder)
     again = [Output(f"{n}.csv", "csv", "none", ("messages",)) for n in range(3)]
-    with pytest.raises(ZeroDivisionError), Writers(again, How()):
+    with pytest.raises(ZeroDivisionError), Writers(again, WriteOptions()):
         raise ZeroDivisionError
-    with pytest.raises(WriteError), Writers([*again, Output("no/such.csv", "csv", "none", ("messages",))], How()):
+    with pytest.raises(WriteError), Writers([*again, Output("no/such.csv", "csv", "none", ("messages",))], WriteOptions()):
         pass
     assert everything(folder) == before

@@ -13,6 +13,7 @@ is an `ExportstreamError` that says what was found, where, and what to do next.
 from exportstream.conversion.many import convert_many
 from exportstream.conversion.merge import merge_many
 from exportstream.conversion.one import convert
+from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.errors import (
     CompressionError,
@@ -32,9 +33,12 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.check import SessionCheck, check
+from exportstream.reading.check import Finding, SessionCheck, check
 from exportstream.reading.export import Export, iter_messages, open_export
+from exportstream.reading.options import ReadOptions
 from exportstream.totals.sums import Totals
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.writers import Written
 
 __version__ = "0.1.0"
 
@@ -43,6 +47,7 @@ __all__ = [
     "CutInputError",
     "Export",
     "ExportstreamError",
+    "Finding",
     "InputError",
     "InvalidMessageError",
     "JSONSyntaxError",
@@ -55,15 +60,19 @@ __all__ = [
     "OutOfMemoryError",
     "Outcome",
     "ReadError",
+    "ReadOptions",
     "Reject",
     "Report",
     "Session",
     "SessionCheck",
+    "Status",
     "ToolCall",
     "Totals",
     "TransferError",
     "UsageError",
     "WriteError",
+    "WriteOptions",
+    "Written",
     "check",
     "convert",
     "convert_many",

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 import exportstream
 from exportstream.cli.display import (
@@ -22,25 +23,28 @@ from exportstream.cli.display import (
     print_totals,
     print_warnings,
 )
-from exportstream.cli.executors import hint_at_update, open_executor
+from exportstream.cli.executors import hint_at_update, is_many, is_up_to_date, open_executor
 from exportstream.cli.options import (
     debug_flag,
-    dedupe,
-    keep_partial,
+    dedupe_flag,
+    keep_partial_flag,
     many_inputs,
-    max_message_size,
-    max_window,
+    max_message_size_option,
+    max_window_option,
     on_error_choice,
     one_input,
-    writing,
+    writing_options,
 )
 from exportstream.cli.process import PipeClosed, ignore_signals, raise_on_signals, run
 from exportstream.cli.terminal import show_json, show_lines, tell
-from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.plan import is_current
-from exportstream.conversion.report import ManyReport, Report
+from exportstream.conversion.many import convert_all
+from exportstream.conversion.merge import merge_all
+from exportstream.conversion.one import convert_one
+from exportstream.conversion.report import Report
 from exportstream.errors import ExportstreamError, UsageError, shown
-from exportstream.writing.outputs import Wanted, decide_outputs, looks_like_file
+from exportstream.reading.export import Export
+from exportstream.reading.options import OnError, ReadOptions
+from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EXIT_INPUT, _EXIT_REJECTED = 3, 5
@@ -62,21 +66,39 @@ def cli() -> None:
 
 @cli.command("convert")
 @many_inputs
-@writing
+@writing_options
 @on_error_choice
-@keep_partial
-@dedupe
-@max_message_size
-@max_window
+@keep_partial_flag
+@dedupe_flag
+@max_message_size_option
+@max_window_option
 @debug_flag
 def convert_command(
+    *,
     inputs: tuple[str, ...],
     output: str | None,
+    format: FormatName | None,  # noqa: A002 - the option's word
+    compression: CompressionName | None,
+    level: int | None,
     table: tuple[str, ...],
-    on_error: str,
+    keys: Keys,
+    running_totals: bool,
+    csv_safe: bool,
+    rejects: str | None,
+    force: bool,
     quiet: bool,
+    report: str | None,
+    merge: bool,
+    update: bool,
+    fail_fast: bool,
+    jobs: int | None,
+    dask: str | None,
+    on_error: OnError,
+    keep_partial: bool,
+    dedupe: bool,
+    max_message_size: int,
+    max_window: int | None,
     debug: bool,
-    **options: Any,
 ) -> None:
     """Convert exports into compressed NDJSON, CSV, Parquet or SQLite.
 
@@ -97,17 +119,65 @@ def convert_command(
     curl -s URL | exportstream convert - | jq .content
     """  # noqa: D301 - click's marker for lines to keep
     del debug
-    options["on_error"] = "raise" if on_error == "stop" else on_error
-    options["table"] = table or None
+    reading = ReadOptions(
+        on_error=on_error,
+        keep_partial=keep_partial,
+        max_message_size=max_message_size,
+        max_window=max_window,
+        dedupe=dedupe,
+    )
+    writing = WriteOptions(
+        format=format,
+        compression=compression,
+        tables=tables_of(table),
+        level=level,
+        keys=keys,
+        running_totals=running_totals,
+        csv_safe=csv_safe,
+        force=force,
+    )
     done: Report
-    many = {name: options.pop(name) for name in ("merge", "update", "fail_fast", "jobs", "dask")}
-    if is_many(inputs, output, **many):
-        done = convert_inputs(inputs, output, quiet=quiet, options=options, **many)
+    if is_many(inputs, output, merge=merge, dask=dask):
+        with ExitStack() as stack:
+            many = stack.enter_context(ManyProgress(enabled=not quiet))
+            if merge:
+                for option, given in (("--update", update), ("--dask", dask is not None)):
+                    if given:
+                        raise UsageError(f"{option} does not go with --merge", hint="leave one out")
+                done = merge_all(
+                    inputs,
+                    output,
+                    reading,
+                    writing,
+                    rejects=rejects,
+                    fail_fast=fail_fast,
+                    report=report,
+                    progress=many.update,
+                )
+            else:
+                stack.enter_context(hint_at_update())
+                done = convert_all(
+                    inputs,
+                    output,
+                    reading,
+                    writing,
+                    rejects=rejects,
+                    executor=stack.enter_context(open_executor(inputs, jobs, dask)),
+                    update=update,
+                    fail_fast=fail_fast,
+                    report=report,
+                    progress=many.update,
+                )
+            ignore_signals()
     else:
-        if many["update"] and not refresh(inputs[0], output, options, quiet=quiet):
-            return
+        if update:
+            if is_up_to_date(inputs[0], output, writing):
+                if not quiet:
+                    tell(f"{shown(inputs[0])}: up to date")
+                return
+            writing = replace(writing, force=True)
         with Progress(enabled=not quiet) as progress:
-            done = exportstream.convert(inputs[0], output, progress=progress.update, **options)
+            done = convert_one(inputs[0], output, reading, writing, rejects=rejects, report=report, progress=progress.update)
             ignore_signals()
     print_all_warnings(done)
     if not quiet:
@@ -119,16 +189,32 @@ def convert_command(
 @one_input
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @on_error_choice
-@keep_partial
-@dedupe
-@max_message_size
-@max_window
+@keep_partial_flag
+@dedupe_flag
+@max_message_size_option
+@max_window_option
 @debug_flag
-def totals_command(input: str, as_json: bool, on_error: str, debug: bool, **options: Any) -> None:  # noqa: A002
+def totals_command(
+    *,
+    input: str,  # noqa: A002 - the argument's word
+    as_json: bool,
+    on_error: OnError,
+    keep_partial: bool,
+    dedupe: bool,
+    max_message_size: int,
+    max_window: int | None,
+    debug: bool,
+) -> None:
     """Print the totals of INPUT, declared and counted."""
     del debug
-    options["on_error"] = "raise" if on_error == "stop" else on_error
-    with exportstream.open_export(input, **options) as export:
+    reading = ReadOptions(
+        on_error=on_error,
+        keep_partial=keep_partial,
+        max_message_size=max_message_size,
+        max_window=max_window,
+        dedupe=dedupe,
+    )
+    with Export(input, reading) as export:
         with Progress(enabled=True) as progress:
             for _ in export.batches():
                 progress.update(export)
@@ -146,10 +232,18 @@ def totals_command(input: str, as_json: bool, on_error: str, debug: bool, **opti
 @one_input
 @click.option("--strict", is_flag=True, help="Exit 3 for any finding.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@max_message_size
-@max_window
+@max_message_size_option
+@max_window_option
 @debug_flag
-def check_command(input: str, strict: bool, as_json: bool, debug: bool, **options: Any) -> None:  # noqa: A002
+def check_command(
+    *,
+    input: str,  # noqa: A002 - the argument's word
+    strict: bool,
+    as_json: bool,
+    max_message_size: int,
+    max_window: int | None,
+    debug: bool,
+) -> None:
     """Say what is odd about each session of INPUT.
 
     Reads everything and writes nothing. Exit 0, or 3 for input that convert would refuse; with --strict 3 for any finding.
@@ -161,7 +255,7 @@ def check_command(input: str, strict: bool, as_json: bool, debug: bool, **option
         show_json('{"sessions":[', end="")
     error: ExportstreamError | None = None
     try:
-        for found in exportstream.check(input, **options):
+        for found in exportstream.check(input, max_message_size=max_message_size, max_window=max_window):
             if as_json:
                 show_json(("," if sessions else "") + json_text(found.as_dict()), end="")
             else:
@@ -194,62 +288,3 @@ def main(argv: list[str] | None = None) -> None:
 
 if __name__ == "__main__":
     main()
-
-
-def is_many(
-    inputs: tuple[str, ...], output: str | None, *, merge: bool, update: bool, fail_fast: bool, jobs: int | None, dask: Any
-) -> bool:
-    """Whether outputs go into a folder (or are merged): several inputs, a folder, a glob, or `-o DIR/`."""
-    del update, fail_fast, jobs
-    if merge or (output is not None and output.endswith("/")):
-        return True
-    if len(inputs) > 1 or os.path.isdir(inputs[0]) or not all(found.named for found in find_inputs(inputs)):
-        if output in (None, "-", "") or looks_like_file(output):
-            found = "" if output is None else f", found the name of a file: {shown(output)}"
-            hint = "give -o DIR/, or --merge and -o FILE"
-            raise UsageError(f"expected a folder for the outputs of several inputs{found}", hint=hint)
-        return True
-    if dask is not None:
-        raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
-    return False
-
-
-def convert_inputs(
-    inputs: tuple[str, ...],
-    output: str | None,
-    *,
-    merge: bool,
-    update: bool,
-    fail_fast: bool,
-    jobs: int | None,
-    dask: str | None,
-    quiet: bool,
-    options: dict[str, Any],
-) -> ManyReport:
-    """Convert many inputs as the command's options say."""
-    with ExitStack() as stack:
-        progress = stack.enter_context(ManyProgress(enabled=not quiet))
-        if merge:
-            for option, given in (("--update", update), ("--dask", dask is not None)):
-                if given:
-                    raise UsageError(f"{option} does not go with --merge", hint="leave one out")
-            done = exportstream.merge_many(inputs, output, fail_fast=fail_fast, progress=progress.update, **options)
-        else:
-            stack.enter_context(hint_at_update())
-            executor = stack.enter_context(open_executor(inputs, jobs, dask))
-            done = exportstream.convert_many(
-                inputs, output, executor=executor, update=update, fail_fast=fail_fast, progress=progress.update, **options
-            )
-        ignore_signals()
-    return done
-
-
-def refresh(source: str, output: str | None, options: dict[str, Any], *, quiet: bool) -> bool:
-    """Whether the one output has to be written (again), as of --update; an older one is replaced then."""
-    outputs = decide_outputs(source, output, Wanted.of(options["format"], options["compression"], options["table"]))
-    if all(isinstance(output.target, str) and output.target != "-" for output in outputs) and is_current(source, outputs):
-        if not quiet:
-            tell(f"{shown(source)}: up to date")
-        return False
-    options["force"] = True
-    return True

@@ -10,12 +10,37 @@ from typing import Any
 from exportstream.cli.process import Terminated
 from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import find_inputs
+from exportstream.conversion.plan import is_current
 from exportstream.errors import UsageError, mask, shown
 from exportstream.storage.memory import import_error
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import decide_outputs, looks_like_file
 
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
 _FILES = 32  # that are open in the command's process besides those of workers; measured: 17
 _FILES_OF_A_WORKER = 4  # measured: 2 to 3
+
+
+def is_many(inputs: tuple[str, ...], output: str | None, *, merge: bool, dask: str | None) -> bool:
+    """Whether outputs go into a folder (or are merged): several inputs, a folder, a glob, or `-o DIR/`."""
+    if merge or (output is not None and output.endswith("/")):
+        return True
+    if len(inputs) > 1 or os.path.isdir(inputs[0]) or not all(found.named for found in find_inputs(inputs)):
+        if output in (None, "-", "") or looks_like_file(output):
+            found = "" if output is None else f", found the name of a file: {shown(output)}"
+            hint = "give -o DIR/, or --merge and -o FILE"
+            raise UsageError(f"expected a folder for the outputs of several inputs{found}", hint=hint)
+        return True
+    if dask is not None:
+        raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
+    return False
+
+
+def is_up_to_date(source: str, output: str | None, writing: WriteOptions) -> bool:
+    """Whether what one input would be converted into is there, and newer than it."""
+    outputs = decide_outputs(source, output, writing)
+    named = all(isinstance(output.target, str) and output.target != "-" for output in outputs)
+    return named and is_current(source, outputs)
 
 
 @contextmanager

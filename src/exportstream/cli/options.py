@@ -27,20 +27,20 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
 
 one_input = click.argument("input", type=click.Path(allow_dash=True))
 debug_flag = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-max_message_size = click.option(
+max_message_size_option = click.option(
     "--max-message-size",
     type=Size(),
     default="1GiB",
     show_default=True,
     help="Refuse a larger message; memory grows with the largest one.",
 )
-max_window = click.option(
+max_window_option = click.option(
     "--max-window", type=Size(), help="Take zstd windows up to this size (default 128MiB); that much memory is used."
 )
-keep_partial = click.option(
+keep_partial_flag = click.option(
     "--keep-partial", is_flag=True, help="Where the input is cut, keep the complete messages; exit 5."
 )
-dedupe = click.option(
+dedupe_flag = click.option(
     "--dedupe",
     is_flag=True,
     help="Count a message or session id that comes again once in the totals of an input (with --merge, of all); rows stay. "
@@ -116,7 +116,7 @@ _many = [
 ]
 
 
-def writing(command: Any) -> Any:
+def writing_options(command: Any) -> Any:
     """Add the options that say what is written, and how many inputs are worked on."""
     for option in reversed([*_writing, *_many]):
         command = option(command)

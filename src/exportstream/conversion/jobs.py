@@ -12,6 +12,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import Job
 from exportstream.conversion.progress import Reading, Status, Watch, count_bytes, counting
@@ -34,7 +36,7 @@ def run_job(job: Job) -> Outcome:
 def _run_here(job: Job, count: Callable[[int], None]) -> Outcome:
     reading = Reading(count)
     try:
-        done = convert_to([job.source], job.outputs, progress=reading, **job.options)
+        done = convert_to([job.source], job.outputs, job.reading, job.writing, rejects=job.rejects, progress=reading)
     except ExportstreamError as error:
         return Outcome(job.source, "failed", error=str(error))
     reading.up_to(done.bytes_read)
@@ -146,7 +148,7 @@ def _absolute(job: Job) -> Job:
     outputs = [
         Output(_absolute_name(output.target), output.format, output.compression, output.tables) for output in job.outputs
     ]
-    return Job(_absolute_name(job.source), outputs, job.options, job.size, os.urandom(8).hex())
+    return replace(job, source=_absolute_name(job.source), outputs=outputs, token=os.urandom(8).hex())
 
 
 def _absolute_name(name: str) -> str:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.plan import (
@@ -28,8 +30,11 @@ from exportstream.conversion.plan import (
 from exportstream.conversion.progress import Status, Watch
 from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.remote.urls import local_path
-from exportstream.writing.outputs import Wanted, looks_like_file
+from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.outputs import looks_like_file
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -40,15 +45,24 @@ def convert_many(
     target_dir: Any,
     *,
     executor: Executor | None = None,
-    format: str | None = None,  # noqa: A002 - the field's word
-    compression: str | None = None,
-    table: str | Iterable[str] | None = None,
+    format: FormatName | None = None,  # noqa: A002 - the field's word
+    compression: CompressionName | None = None,
+    table: TableName | Iterable[TableName] | None = None,
+    level: int | None = None,
+    keys: Keys = "camel",
+    running_totals: bool = False,
+    csv_safe: bool = False,
     force: bool = False,
+    on_error: OnError = "stop",
+    rejects: Any = None,
+    keep_partial: bool = False,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+    dedupe: bool = False,
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
     progress: Watch = None,
-    **options: Any,
 ) -> ManyReport:
     """Convert many exports, one output each, with the same relative names under a folder.
 
@@ -58,15 +72,24 @@ def convert_many(
             ``DIR/TABLE/NAME.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. Without one, files are converted one after the other in this process.
-        format: as of `convert`; so are `compression` and `table`.
+        format: as of `convert`; so are the options from here to `dedupe`, but `rejects` is no path.
         compression: see `convert`.
         table: see `convert`.
-        force: replace outputs that exist.
+        level: see `convert`.
+        keys: see `convert`.
+        running_totals: see `convert`.
+        csv_safe: see `convert`.
+        force: see `convert`.
+        on_error: see `convert`.
+        rejects: see `convert`.
+        keep_partial: see `convert`.
+        max_message_size: see `convert`.
+        max_window: see `convert`.
+        dedupe: see `convert`.
         update: skip inputs whose outputs are newer than they are, and replace older ones.
         fail_fast: after the first failure, cancel what has not begun; a cluster may still finish what it has begun.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
-        **options: as of `convert`.
 
     Returns:
         The outcome of each input, and the sums over those converted. An input that fails does not stop the others.
@@ -75,21 +98,62 @@ def convert_many(
         UsageError: before any work: outputs that exist, that are inputs, or that two inputs would share.
         ReadError, WriteError: a folder can't be read or made, or the report can't be written.
     """
+    return convert_all(
+        sources,
+        target_dir,
+        ReadOptions(
+            on_error=on_error,
+            keep_partial=keep_partial,
+            max_message_size=max_message_size,
+            max_window=max_window,
+            dedupe=dedupe,
+        ),
+        WriteOptions(
+            format=format,
+            compression=compression,
+            tables=tables_of(table),
+            level=level,
+            keys=keys,
+            running_totals=running_totals,
+            csv_safe=csv_safe,
+            force=force,
+        ),
+        rejects=rejects,
+        executor=executor,
+        update=update,
+        fail_fast=fail_fast,
+        report=report,
+        progress=progress,
+    )
+
+
+def convert_all(
+    sources: Iterable[Any],
+    target_dir: Any,
+    reading: ReadOptions,
+    writing: WriteOptions,
+    *,
+    rejects: Any = None,
+    executor: Executor | None = None,
+    update: bool = False,
+    fail_fast: bool = False,
+    report: Any = None,
+    progress: Watch = None,
+) -> ManyReport:
+    """Convert many exports as their options say; see `convert_many`."""
     started = time.monotonic()
     folder = local_path(os.fsdecode(target_dir))
     if folder in ("", "-"):
         raise UsageError(f"expected a folder for the outputs, found {folder!r}", hint="name one, such as rows/")
     if looks_like_file(folder) and not os.path.isdir(folder):
         raise UsageError(f"expected a folder for the outputs, found the name of a file: {folder}", hint="end it in /")
-    wanted = Wanted.of(format, compression, table)
-    rejects = options.get("rejects")
     if isinstance(rejects, (str, os.PathLike)):
         raise UsageError("--rejects FILE goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
-    jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, wanted, options)
+    jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
-    try_options(jobs[0].outputs if jobs else [], options)
+    try_options(jobs[0].outputs if jobs else [], reading, writing)
     done = ManyReport(source=f"{len(jobs):,} inputs")
     outcomes: dict[int, Outcome] = {}
     todo: dict[int, Job] = {}
@@ -98,14 +162,14 @@ def convert_many(
             outcomes[number] = Outcome(job.source, "skipped")
         else:
             todo[number] = job
-    if not force and not update:
+    if not writing.force and not update:
         refuse_existing([name for job in todo.values() for name in names_of(job)], report)
     for job in todo.values():
         # What stands there now was looked at above; a job that an executor gives to a second worker, since the first one
         # died, may find its own output there.
-        job.options = {**job.options, "force": force or update or executor is not None}
+        job.writing = replace(writing, force=writing.force or update or executor is not None)
     make_folders(todo.values())
-    with open_report(report, force=force or update) as write_report:
+    with open_report(report, force=writing.force or update) as write_report:
         status = Status(len(todo), total_size(todo.values()))
         outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]

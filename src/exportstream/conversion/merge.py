@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import (
@@ -17,20 +19,33 @@ from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Outcome, Report, open_report
 from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
-from exportstream.writing.outputs import Output, Wanted, decide_outputs, refuse_same_files, rejects_name
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.options import OnError, ReadOptions
+from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.outputs import Output, decide_outputs, refuse_same_files, rejects_name
 
 
 def merge_many(
     sources: Iterable[Any],
     target: Any,
     *,
-    format: str | None = None,  # noqa: A002
-    compression: str | None = None,
-    table: str | Iterable[str] | None = None,
+    format: FormatName | None = None,  # noqa: A002 - the field's word
+    compression: CompressionName | None = None,
+    table: TableName | Iterable[TableName] | None = None,
+    level: int | None = None,
+    keys: Keys = "camel",
+    running_totals: bool = False,
+    csv_safe: bool = False,
+    force: bool = False,
+    on_error: OnError = "stop",
+    rejects: Any = None,
+    keep_partial: bool = False,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+    dedupe: bool = False,
     fail_fast: bool = False,
     report: Any = None,
     progress: Watch = None,
-    **options: Any,
 ) -> ManyReport:
     """Convert many exports into one output, in the given order.
 
@@ -39,14 +54,24 @@ def merge_many(
 
     Args:
         sources: as of `convert_many`.
-        target: the output, as of `convert`; so are `format`, `compression` and `table`.
+        target: the output, as of `convert`; so are the options from here to `dedupe`.
         format: see `convert`.
         compression: see `convert`.
         table: see `convert`.
+        level: see `convert`.
+        keys: see `convert`.
+        running_totals: see `convert`.
+        csv_safe: see `convert`.
+        force: see `convert`.
+        on_error: see `convert`.
+        rejects: see `convert`.
+        keep_partial: see `convert`.
+        max_message_size: see `convert`.
+        max_window: see `convert`.
+        dedupe: see `convert`.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
-        **options: as of `convert`.
 
     Returns:
         The outcome of each input, and the sums over those in the output. Where all inputs fail there is no output.
@@ -55,12 +80,50 @@ def merge_many(
         InputError, ReadError: with `fail_fast` or from ``-``.
         UsageError, WriteError: as of `convert`.
     """
+    return merge_all(
+        sources,
+        target,
+        ReadOptions(
+            on_error=on_error,
+            keep_partial=keep_partial,
+            max_message_size=max_message_size,
+            max_window=max_window,
+            dedupe=dedupe,
+        ),
+        WriteOptions(
+            format=format,
+            compression=compression,
+            tables=tables_of(table),
+            level=level,
+            keys=keys,
+            running_totals=running_totals,
+            csv_safe=csv_safe,
+            force=force,
+        ),
+        rejects=rejects,
+        fail_fast=fail_fast,
+        report=report,
+        progress=progress,
+    )
+
+
+def merge_all(
+    sources: Iterable[Any],
+    target: Any,
+    reading: ReadOptions,
+    writing: WriteOptions,
+    *,
+    rejects: Any = None,
+    fail_fast: bool = False,
+    report: Any = None,
+    progress: Watch = None,
+) -> ManyReport:
+    """Convert many exports into one output as their options say; see `merge_many`."""
     started = time.monotonic()
-    outputs = decide_outputs("-", target, Wanted.of(format, compression, table))
-    rejects, force = options.get("rejects"), bool(options.get("force"))
+    outputs = decide_outputs("-", target, writing)
     inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects])
-    if options.get("on_error") == "skip" and rejects is None:
-        options["rejects"] = rejects = rejects_name(outputs[0].target, inputs[0].source)
+    if reading.on_error == "skip" and rejects is None:
+        rejects = rejects_name(outputs[0].target, inputs[0].source)
     written = [output.target for output in outputs]
     refuse_same_files(
         [
@@ -70,18 +133,18 @@ def merge_many(
             ("report", report),
         ]
     )
-    try_options(outputs, options)
-    if not force:
+    try_options(outputs, reading, writing)
+    if not writing.force:
         refuse_existing([*written, rejects], report)
     status = Status(len(inputs), total_size(inputs))
     outcomes = [Outcome(found.source, "converted") for found in inputs]
     if not fail_fast:
-        _read_first(inputs, outcomes, status, progress, options)
+        _read_first(inputs, outcomes, status, progress, reading)
     good = [outcome.source for outcome in outcomes if outcome.status == "converted"]
     done = ManyReport(source=f"{len(inputs):,} inputs", outcomes=outcomes)
-    with open_report(report, force=force) as write_report:
+    with open_report(report, force=writing.force) as write_report:
         if good:
-            merged = _merge(good, outputs, status, progress, options)
+            merged = _merge(good, outputs, status, progress, reading, writing, rejects)
             done.merge(merged)
             done.outputs, done.rejects = merged.outputs, merged.rejects
         done.seconds = time.monotonic() - started
@@ -89,20 +152,20 @@ def merge_many(
     return done
 
 
-def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, watch: Watch, options: dict[str, Any]) -> None:
+def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, watch: Watch, reading: ReadOptions) -> None:
     """Read each input to its end, and take note of those that fail."""
-    how = {name: options[name] for name in ("on_error", "keep_partial", "max_message_size", "max_window") if name in options}
+    reading = replace(reading, dedupe=False)  # what is counted here is thrown away
     if status.bytes_total is not None:
         status.bytes_total *= 2
-    reading = Reading(counting(status, watch))
+    progress = Reading(counting(status, watch))
     for number, found in enumerate(inputs):
         if found.source == "-":
             continue
         try:
-            with Export(found.source, **how) as export:
+            with Export(found.source, reading) as export:
                 for _ in export.batches():
-                    reading(export)
-                reading(export)
+                    progress(export)
+                progress(export)
         except ExportstreamError as error:
             outcomes[number] = Outcome(found.source, "failed", error=str(error))
             status.failed += 1
@@ -112,15 +175,23 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
         status.bytes_total = status.bytes_done + sum(found.size or 0 for found, one in good if one.status == "converted")
 
 
-def _merge(sources: list[str], outputs: list[Output], status: Status, watch: Watch, options: dict[str, Any]) -> Report:
-    reading = Reading(counting(status, watch))
+def _merge(
+    sources: list[str],
+    outputs: list[Output],
+    status: Status,
+    watch: Watch,
+    reading: ReadOptions,
+    writing: WriteOptions,
+    rejects: Any,
+) -> Report:
+    progress = Reading(counting(status, watch))
     before = status.files_done
 
     def follow(export: Export) -> None:
-        reading(export)
-        status.files_done = before + reading.exports - 1
+        progress(export)
+        status.files_done = before + progress.exports - 1
 
-    done = convert_to(sources, outputs, progress=follow, **options)
+    done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow)
     status.files_done = status.files
-    reading.up_to(done.bytes_read)
+    progress.up_to(done.bytes_read)
     return done

@@ -1,4 +1,4 @@
-"""The whole way on one page: export (source, feed, messages, totals) → tables → encode → sink."""
+"""The whole way on one page: storage → reading (with totals) → writing → storage."""
 
 from __future__ import annotations
 
@@ -11,21 +11,36 @@ from typing import Any
 from exportstream.conversion.report import Report, open_report
 from exportstream.errors import UsageError
 from exportstream.reading.export import Export
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.memory import explain_memory
 from exportstream.totals.seen import Dedupe
-from exportstream.writing.outputs import Output, Wanted, decide_outputs, refuse_same_files, rejects_name
+from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.outputs import Output, decide_outputs, refuse_same_files, rejects_name
 from exportstream.writing.rejects import RejectsFile
-from exportstream.writing.writers import How, Writers
+from exportstream.writing.writers import Origin, Writers
 
 
 def convert(
     source: Any,
     target: Any = None,
     *,
-    format: str | None = None,  # noqa: A002 - the field's word
-    compression: str | None = None,
-    table: str | Iterable[str] | None = None,
-    **options: Any,
+    format: FormatName | None = None,  # noqa: A002 - the field's word
+    compression: CompressionName | None = None,
+    table: TableName | Iterable[TableName] | None = None,
+    level: int | None = None,
+    keys: Keys = "camel",
+    running_totals: bool = False,
+    csv_safe: bool = False,
+    force: bool = False,
+    on_error: OnError = "stop",
+    rejects: Any = None,
+    keep_partial: bool = False,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+    dedupe: bool = False,
+    report: Any = None,
+    progress: Callable[[Export], None] | None = None,
 ) -> Report:
     """Convert an export into NDJSON, CSV, Parquet or SQLite in one pass and constant memory; what the command does.
 
@@ -38,8 +53,20 @@ def convert(
         compression: ``zstd``, ``gzip`` or ``none``; otherwise the target's suffix decides.
         table: ``messages``, ``tool-calls``, ``sessions``, several of them, or ``all``: one reading writes them all, to
             ``NAME.TABLE.SUFFIX`` each. Default: messages; all in SQLite, where they are tables of one file.
-        **options: as of `convert_to`: level, keys, running_totals, csv_safe, force, rejects, report, progress, and those of
-            `open_export`.
+        level: compression level, 3 for zstd and 6 for gzip by default.
+        keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
+        running_totals: add to each row the totals after it.
+        csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
+        force: replace an output that exists.
+        on_error: see `open_export`; so are `keep_partial`, `max_message_size`, `max_window` and `dedupe`.
+        rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
+            output), or a list or a function that gets each `Reject`.
+        keep_partial: see `open_export`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
+        dedupe: see `open_export`.
+        report: a path for the report as JSON.
+        progress: called with the open `Export` after each batch.
 
     Returns:
         What was read and written, and the totals.
@@ -49,50 +76,75 @@ def convert(
         InputError, ReadError, WriteError, OutOfMemoryError: nothing stands under the output's name then, or what stood there
             before.
     """
-    return convert_to([source], decide_outputs(source, target, Wanted.of(format, compression, table)), **options)
+    return convert_one(
+        source,
+        target,
+        ReadOptions(
+            on_error=on_error,
+            keep_partial=keep_partial,
+            max_message_size=max_message_size,
+            max_window=max_window,
+            dedupe=dedupe,
+        ),
+        WriteOptions(
+            format=format,
+            compression=compression,
+            tables=tables_of(table),
+            level=level,
+            keys=keys,
+            running_totals=running_totals,
+            csv_safe=csv_safe,
+            force=force,
+        ),
+        rejects=rejects,
+        report=report,
+        progress=progress,
+    )
+
+
+def convert_one(
+    source: Any,
+    target: Any,
+    reading: ReadOptions,
+    writing: WriteOptions,
+    *,
+    rejects: Any = None,
+    report: Any = None,
+    progress: Callable[[Export], None] | None = None,
+) -> Report:
+    """Convert one export as its options say; see `convert`."""
+    outputs = decide_outputs(source, target, writing)
+    return convert_to([source], outputs, reading, writing, rejects=rejects, report=report, progress=progress)
 
 
 def convert_to(
     sources: Sequence[Any],
     outputs: Sequence[Output],
+    reading: ReadOptions,
+    writing: WriteOptions,
     *,
-    level: int | None = None,
-    keys: str = "camel",
-    running_totals: bool = False,
-    csv_safe: bool = False,
-    force: bool = False,
-    on_error: str = "raise",
     rejects: Any = None,
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
-    **options: Any,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
 
     Args:
         sources: each as of `open_export`.
         outputs: where to.
-        level: compression level, 3 for zstd and 6 for gzip by default.
-        keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
-        running_totals: add to each row the totals after it.
-        csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
-        force: replace an output that exists.
-        on_error: as of `open_export`.
-        rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
-            output), or a list or a function that gets each `Reject`.
-        report: a path for the report as JSON.
-        progress: called with the open `Export` after each batch.
-        **options: as of `open_export`: keep_partial, max_message_size, max_window, dedupe.
+        reading: how the sources are read.
+        writing: how rows are written.
+        rejects: see `convert`; so are `report` and `progress`.
+        report: see `convert`.
+        progress: see `convert`.
 
     Returns, Raises: as `convert`.
     """
-    if keys not in ("camel", "snake"):
-        raise UsageError(f"expected keys to be camel or snake, found {keys!r}")
-    if csv_safe and any(output.format != "csv" for output in outputs):
+    if writing.csv_safe and any(output.format != "csv" for output in outputs):
         raise UsageError("--csv-safe goes with CSV output only")
-    if on_error != "skip" and isinstance(rejects, (str, os.PathLike)):
+    if reading.on_error != "skip" and isinstance(rejects, (str, os.PathLike)):
         raise UsageError("--rejects goes with --on-error skip", hint="add it, or leave --rejects out")
-    if on_error == "skip" and rejects is None:
+    if reading.on_error == "skip" and rejects is None:
         rejects = rejects_name(outputs[0].target, sources[0])
     written_to = [("output", output.target) for output in outputs]
     inputs = [("input", source) for source in sources]
@@ -100,23 +152,21 @@ def convert_to(
     first = sources[0]
     path = os.fspath(first) if isinstance(first, (str, os.PathLike)) and first != "-" else None
     size = os.path.getsize(path) if path is not None and len(sources) == 1 and os.path.isfile(path) else None
-    how = How(keys, running_totals, csv_safe, level, force, path, size)
     started = time.monotonic()
     done = Report(source=f"{len(sources):,} inputs")
     rejects_file: RejectsFile | None = None
     with explain_memory(lambda: {"source": path}), ExitStack() as around:
-        write_report = around.enter_context(open_report(report, force=force, source_path=path))
+        write_report = around.enter_context(open_report(report, force=writing.force, source_path=path))
         with ExitStack() as stack:
             # Closed in reverse order: rejects are in place before the output gets its name, and go where that fails.
             stack.push(lambda kind, *_: rejects_file.withdraw() if kind is not None and rejects_file is not None else None)
-            writers = stack.enter_context(Writers(outputs, how))
+            writers = stack.enter_context(Writers(outputs, writing, Origin(path, size)))
             if isinstance(rejects, (str, os.PathLike)):
-                rejects = rejects_file = stack.enter_context(RejectsFile(rejects, force=force))
-            if options.get("dedupe"):
-                options["dedupe"] = Dedupe()  # one for all
+                rejects = rejects_file = stack.enter_context(RejectsFile(rejects, force=writing.force))
+            seen = Dedupe()  # one for all
             unchanged: list[Callable[[], None]] = []
             for number, source in enumerate(sources):
-                with Export(source, on_error=on_error, rejects=rejects, **options) as export, export.explain_memory():
+                with Export(source, reading, rejects=rejects, seen=seen) as export, export.explain_memory():
                     if number == 0:
                         writers.begin()
                     for part in export.batches():

@@ -12,12 +12,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.one import convert_to
 from exportstream.errors import UsageError, shown
+from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import exists, is_url, modified
-from exportstream.writing.outputs import Output, Wanted, decide_in_folder, rejects_name
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
 _EMPTY = b'{"id":"","title":"","messages":[]}'
 
@@ -35,9 +38,14 @@ def total_size(items: Iterable[Job | Input]) -> int | None:
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def plan_jobs(inputs: list[Input], folder: str, wanted: Wanted, options: dict[str, Any]) -> list[Job]:
+def plan_jobs(
+    inputs: list[Input], folder: str, reading: ReadOptions, writing: WriteOptions, rejects: Any = None
+) -> list[Job]:
     """A job for each input, but for those found among the inputs that are the outputs of others."""
-    jobs = [(Job(one.source, decide_in_folder(folder, one.relative, wanted), options, one.size), one) for one in inputs]
+    jobs = [
+        (Job(one.source, decide_in_folder(folder, one.relative, writing), reading, writing, rejects, one.size), one)
+        for one in inputs
+    ]
     writers: dict[str, set[str]] = {}
     for job, _ in jobs:
         for output in job.outputs:
@@ -48,7 +56,7 @@ def plan_jobs(inputs: list[Input], folder: str, wanted: Wanted, options: dict[st
 def names_of(job: Job) -> list[str]:
     """What a job may write: its outputs, and its rejects."""
     names = [output.target for output in job.outputs]
-    return [*names, rejects_name(names[0], job.source)] if job.options.get("on_error") == "skip" else names
+    return [*names, rejects_name(names[0], job.source)] if job.reading.on_error == "skip" else names
 
 
 def refuse_shared(jobs: list[Job], report: Any) -> None:
@@ -71,15 +79,14 @@ def refuse_shared(jobs: list[Job], report: Any) -> None:
         writers[key] = what
 
 
-def try_options(outputs: Iterable[Output], options: dict[str, Any]) -> None:
+def try_options(outputs: Iterable[Output], reading: ReadOptions, writing: WriteOptions) -> None:
     """Refuse, before any work, options that do not fit the outputs, and a library that is missing: write next to nothing."""
-    rest = {name: value for name, value in options.items() if name not in ("rejects", "level")}
     for output in outputs:
         if output.format == "sqlite":  # is nothing that a stream could take
-            trial, level = Output(io.BytesIO(), "ndjson", "none", ("messages",)), None
+            trial, how = Output(io.BytesIO(), "ndjson", "none", ("messages",)), replace(writing, level=None)
         else:
-            trial, level = Output(io.BytesIO(), output.format, output.compression, output.tables), options.get("level")
-        convert_to([_EMPTY], [trial], level=level, rejects=[], **rest)
+            trial, how = Output(io.BytesIO(), output.format, output.compression, output.tables), writing
+        convert_to([_EMPTY], [trial], reading, how, rejects=[])
 
 
 def _key(name: str) -> str:
@@ -114,12 +121,16 @@ class Job(Struct):
     """One input and its outputs.
 
     Attributes:
+        reading, writing: how it is read and written.
+        rejects: a list or a function that gets each `Reject`; it does not reach another process.
         size: bytes of the input as stored, None where that is not known.
         token: what makes it differ from every other one: Dask does not run again what it takes for the same.
     """
 
     source: str
     outputs: list[Output]
-    options: dict[str, Any]
+    reading: ReadOptions = ReadOptions()
+    writing: WriteOptions = WriteOptions()
+    rejects: Any = None
     size: int | None = None
     token: str = ""

@@ -16,6 +16,8 @@ from exportstream.models.dates import parse_instant
 from exportstream.models.notes import Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.export import Export
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.options import ReadOptions
 from exportstream.totals.sums import Totals
 
 SHOWN = 5
@@ -154,14 +156,22 @@ class _Notebook:
         )
 
 
-def check(source: Any, **options: Any) -> Iterator[SessionCheck]:
+def check(
+    source: Any,
+    *,
+    keep_partial: bool = False,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+) -> Iterator[SessionCheck]:
     """Read an export and yield what is odd about each of its sessions.
 
     Memory grows with the number of messages of the largest session, for their repeated ids.
 
     Args:
         source: as of `open_export`.
-        **options: as of `open_export`: keep_partial, max_message_size, max_window.
+        keep_partial: see `open_export`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
 
     Raises:
         InputError, ReadError: as `open_export`.
@@ -172,7 +182,10 @@ def check(source: Any, **options: Any) -> Iterator[SessionCheck]:
         where = f" at {rejected.path}" if rejected.path else ""
         notebook.note("invalid-message", rejected.index, rejected.reason + where)
 
-    with Export(source, on_error="skip", rejects=reject, **options) as export:
+    options = ReadOptions(
+        on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
+    )
+    with Export(source, options, rejects=reject) as export:
         export.watch_replaced(lambda index, count: notebook.note("replaced-surrogate", index, count=count))
         for part in export.batches():
             if isinstance(part, list):

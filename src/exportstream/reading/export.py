@@ -18,16 +18,25 @@ from exportstream.reading.formats.session_export import Sessions
 from exportstream.reading.json.blocks import Blocks
 from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Feed
+from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.source import Source, open_source
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
 
+Rejects = list[Reject] | Callable[[Reject], None] | None
+_DEFAULT = ReadOptions()
+
 
 class Export:
     """An open export: an iterator over its messages, with its state in view. Close it, or use it in a ``with``.
 
-    Args: as of `open_export`; `only_messages` leaves out totals and repeated ids, which cost time.
+    Args:
+        source: as of `open_export`.
+        options: how it is read.
+        rejects: with ``on_error="skip"``, a list or a function that gets each `Reject`.
+        seen: what has come before in other exports, for ``dedupe`` over several.
+        only_messages: leave out totals and repeated ids, which cost time.
 
     Attributes:
         session: the `Session` being read (None before the first): what of it has been read so far.
@@ -41,31 +50,25 @@ class Export:
     def __init__(
         self,
         source: Any,
+        options: ReadOptions = _DEFAULT,
         *,
-        on_error: str = "raise",
-        rejects: list[Reject] | Callable[[Reject], None] | None = None,
-        keep_partial: bool = False,
-        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
-        max_window: int | None = None,
-        dedupe: bool | Dedupe = False,
+        rejects: Rejects = None,
+        seen: Dedupe | None = None,
         only_messages: bool = False,
     ) -> None:
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f"expected on_error to be 'raise' or 'skip', found {on_error!r}")
         reject = rejects.append if isinstance(rejects, list) else rejects
-        self._source = open_source(source, max_window=max_window)
-        self._max_message_size = max_message_size
+        self._source = open_source(source, max_window=options.max_window)
+        self._options = options
         self._sessions = Sessions(
             source=self._source.name,
-            reject=(reject or (lambda _: None)) if on_error == "skip" else None,
+            reject=(reject or (lambda _: None)) if options.on_error == "skip" else None,
             find_id=self._find_id,
             watch_repeats=not only_messages,
         )
-        self._keep_partial = keep_partial
         self._second: tuple[Source, Iterator[tuple[int, str]]] | None = None
         self._done, self._current = Totals(), Totals()
         self._counting = not only_messages
-        self._dedupe = dedupe if isinstance(dedupe, Dedupe) else Dedupe() if dedupe else None
+        self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._batch: list[Message] = []
         self._handed = self._counted = 0
         self._messages = self._iterate()
@@ -179,7 +182,7 @@ class Export:
                     yield part, self._complete(part)
             self._count()
         except CutInputError:
-            if not self._keep_partial:
+            if not self._options.keep_partial:
                 raise
             self._count()
             self.partial = True
@@ -220,7 +223,7 @@ class Export:
 
     def _feed(self, source: Source) -> Feed:
         blocks = None if os.environ.get("EXPORTSTREAM_BLOCKS") == "0" else Blocks()
-        return Feed(source, Parser(), blocks, max_message_size=self._max_message_size)
+        return Feed(source, Parser(), blocks, max_message_size=self._options.max_message_size)
 
     def _find_id(self, number: int) -> str:
         """The id of a session whose file has it behind the messages: a second reading runs along, one session ahead."""
@@ -260,13 +263,10 @@ def _session_ids(events: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str]]
                 yield number, rest[1]
 
 
-Rejects = list[Reject] | Callable[[Reject], None] | None
-
-
 def open_export(
     source: Any,
     *,
-    on_error: str = "raise",
+    on_error: OnError = "stop",
     rejects: Rejects = None,
     keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
@@ -278,7 +278,7 @@ def open_export(
     Args:
         source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
             iterable of bytes (an HTTP body).
-        on_error: ``raise`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
+        on_error: ``stop`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
         rejects: with ``skip``, a list or a function that gets each `Reject`.
         keep_partial: end quietly where the input is cut, after the last complete message; `Export.partial` says so.
         max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
@@ -292,28 +292,46 @@ def open_export(
         InputError: the input is not what it has to be; what kind, and where, is in the error.
         ReadError: the system failed to read.
     """
-    return Export(
-        source,
+    options = ReadOptions(
         on_error=on_error,
-        rejects=rejects,
         keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
     )
+    return Export(source, options, rejects=rejects)
 
 
-def iter_messages(source: Any, **options: Any) -> Iterator[Message]:
+def iter_messages(
+    source: Any,
+    *,
+    on_error: OnError = "stop",
+    rejects: Rejects = None,
+    keep_partial: bool = False,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+) -> Iterator[Message]:
     """Yield the messages of an export lazily, and close what was opened at the end.
 
     Args:
-        source: as of `open_export`.
-        **options: as of `open_export`.
+        source: as of `open_export`; so are all others.
+        on_error: see `open_export`.
+        rejects: see `open_export`.
+        keep_partial: see `open_export`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
 
     Raises:
         InputError, ReadError: as `open_export`.
     """
-    with Export(source, only_messages=True, **options) as export:
+    options = ReadOptions(
+        on_error=on_error, keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
+    )
+    return _iter_messages(source, options, rejects)
+
+
+def _iter_messages(source: Any, options: ReadOptions, rejects: Rejects) -> Iterator[Message]:
+    with Export(source, options, rejects=rejects, only_messages=True) as export:
         for part in export.batches():
             if isinstance(part, list):
                 yield from part

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.tables import TABLES
 
-FORMATS = ("ndjson", "csv", "parquet", "sqlite")
-COMPRESSIONS = ("zstd", "gzip", "none")
 _FORMAT_OF = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
@@ -42,59 +42,35 @@ class Output(Struct, frozen=True):
     tables: tuple[str, ...]
 
 
-class Wanted(Struct, frozen=True):
-    """What an output shall be, as far as options say: the rest is decided by suffixes.
-
-    Attributes:
-        format, compression: one of `FORMATS` and `COMPRESSIONS`, or None.
-        tables: none for the default: messages, or all of them in SQLite.
-    """
-
-    format: str | None = None
-    compression: str | None = None
-    tables: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, format: str | None, compression: str | None, table: str | Iterable[str] | None) -> Wanted:  # noqa: A002
-        """Check the words; `table` is a name, several, or ``all``."""
-        for what, value, known in (("format", format, FORMATS), ("compression", compression, COMPRESSIONS)):
-            if value is not None and value not in known:
-                raise UsageError(f"expected {what} to be one of {', '.join(known)}, found {value!r}")
-        names = [table] if isinstance(table, str) else list(table or ())
-        for name in names:
-            if name not in (*TABLES, "all"):
-                raise UsageError(f"expected table to be one of {', '.join(TABLES)} or all, found {name!r}")
-        return cls(format, compression, TABLES if "all" in names else tuple(dict.fromkeys(names)))
-
-    def suffix(self) -> str:
-        """The suffix of an output that gets its name from us."""
-        format_ = self.format or "ndjson"
-        return {"sqlite": ".db", "parquet": ".parquet"}.get(format_) or f".{format_}{_SUFFIX_OF[self.compression or 'zstd']}"
+def suffix_of(options: WriteOptions) -> str:
+    """The suffix of an output that gets its name from us."""
+    name = options.format or "ndjson"
+    return {"sqlite": ".db", "parquet": ".parquet"}.get(name) or f".{name}{_SUFFIX_OF[options.compression or 'zstd']}"
 
 
-def decide_outputs(source: Any, target: Any, wanted: Wanted) -> list[Output]:
+def decide_outputs(source: Any, target: Any, options: WriteOptions) -> list[Output]:
     """Decide format and compression: options win over suffixes, and a suffix that says otherwise is refused.
 
     Without a target it is ``NAME.ndjson.zst`` next to the input, or standard output for standard input. With several
     tables the name of each gets the table's name in it, but for SQLite.
     """
     if target is None:
-        target = _default_target(source, wanted)
+        target = _default_target(source, options)
     if not isinstance(target, (str, os.PathLike)) or os.fspath(target) == "-":
-        format_ = wanted.format or "ndjson"
-        tables = _tables(wanted, format_)
-        if format_ == "sqlite":
+        name = options.format or "ndjson"
+        tables = _tables(options, name)
+        if name == "sqlite":
             raise UsageError("SQLite can't be written to a stream", hint="name a file with -o")
         if len(tables) > 1:
             raise UsageError("several tables can't share one stream", hint="name a file with -o, or choose one --table")
-        return [Output(target, format_, _INSIDE.get(format_) or wanted.compression or "none", tables)]
+        return [Output(target, name, _INSIDE.get(name) or options.compression or "none", tables)]
     path = os.fspath(target)
     stem, format_suffix, compression_suffix = _split(path)
     said_compression = _COMPRESSION_OF.get(compression_suffix.lower())
     said_format = _FORMAT_OF.get(format_suffix.lower())
-    _agree(path, "format", wanted.format, said_format)
-    _agree(path, "compression", wanted.compression, said_compression)
-    format_ = wanted.format or said_format or ""
+    _agree(path, "format", options.format, said_format)
+    _agree(path, "compression", options.compression, said_compression)
+    format_: str = options.format or said_format or ""
     if os.path.isdir(path) or path.endswith("/"):
         raise UsageError("the output is a folder", source=path, hint="name a file in it, or end it in / without --merge")
     if not format_:
@@ -102,10 +78,10 @@ def decide_outputs(source: Any, target: Any, wanted: Wanted) -> list[Output]:
             f"can't tell the format from the name {shown(path)!r}",
             hint="end it in .ndjson, .jsonl or .csv (and .zst or .gz), .parquet or .db, or give --format",
         )
-    if format_ in _INSIDE and (said_compression or wanted.compression not in (None, _INSIDE[format_])):
+    if format_ in _INSIDE and (said_compression or options.compression not in (None, _INSIDE[format_])):
         raise UsageError(f"{format_} files are not compressed from outside", hint="leave --compression and its suffix out")
-    compression = _INSIDE.get(format_) or wanted.compression or said_compression or "none"
-    tables = _tables(wanted, format_)
+    compression = _INSIDE.get(format_) or options.compression or said_compression or "none"
+    tables = _tables(options, format_)
     if format_ == "sqlite":
         return [Output(path, format_, compression, tables)]
     several = len(tables) > 1
@@ -113,13 +89,13 @@ def decide_outputs(source: Any, target: Any, wanted: Wanted) -> list[Output]:
     return [Output(f"{stem}.{t}{rest}" if several else path, format_, compression, (t,)) for t in tables]
 
 
-def decide_in_folder(folder: str, relative: str, wanted: Wanted) -> list[Output]:
+def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[Output]:
     """The outputs of one input among many: ``FOLDER/NAME.ndjson.zst``, or ``FOLDER/TABLE/NAME.ndjson.zst`` for several."""
-    name = strip_suffixes(relative) + wanted.suffix()
-    tables = _tables(wanted, wanted.format or "ndjson")
-    if len(tables) == 1 or wanted.format == "sqlite":
-        return decide_outputs(None, f"{folder.rstrip('/')}/{name}", wanted)
-    alone = [(table, Wanted(wanted.format, wanted.compression, (table,))) for table in tables]
+    name = strip_suffixes(relative) + suffix_of(options)
+    tables = _tables(options, options.format or "ndjson")
+    if len(tables) == 1 or options.format == "sqlite":
+        return decide_outputs(None, f"{folder.rstrip('/')}/{name}", options)
+    alone = [(table, replace(options, tables=(table,))) for table in tables]
     return [decide_outputs(None, f"{folder.rstrip('/')}/{table}/{name}", one)[0] for table, one in alone]
 
 
@@ -128,8 +104,8 @@ def looks_like_file(target: str) -> bool:
     return not target.endswith("/") and bool(_split(target)[1])
 
 
-def _tables(wanted: Wanted, format: str) -> tuple[str, ...]:  # noqa: A002
-    return wanted.tables or (TABLES if format == "sqlite" else ("messages",))
+def _tables(options: WriteOptions, format: str) -> tuple[str, ...]:  # noqa: A002
+    return options.tables or (TABLES if format == "sqlite" else ("messages",))
 
 
 def _split(path: str) -> tuple[str, str, str]:
@@ -146,10 +122,10 @@ def _agree(path: str, what: str, option: str | None, said: str | None) -> None:
         raise UsageError(f"--{what} {option} contradicts the name {shown(path)!r}", hint="change one of the two")
 
 
-def _default_target(source: Any, wanted: Wanted) -> str:
+def _default_target(source: Any, options: WriteOptions) -> str:
     if not isinstance(source, (str, os.PathLike)) or os.fspath(source) == "-":
         return "-"
-    return strip_suffixes(os.fspath(source)) + wanted.suffix()
+    return strip_suffixes(os.fspath(source)) + suffix_of(options)
 
 
 def strip_suffixes(path: str) -> str:

@@ -17,22 +17,21 @@ from exportstream.models.structs import Message, Session
 from exportstream.storage.sink import Sink, open_sink
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats import new_encoder
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Table
 
 Part = list[Message] | tuple[Session, Totals]
 
 
-class How(Struct, frozen=True):
-    """How rows are written: the options of `convert` that have to do with it."""
+class Origin(Struct, frozen=True):
+    """The input, as far as it matters to outputs: its path, which is never overwritten, and its size, where known."""
 
-    keys: str = "camel"
-    running_totals: bool = False
-    csv_safe: bool = False
-    level: int | None = None
-    force: bool = False
-    source_path: str | None = None
-    source_size: int | None = None
+    path: str | None = None
+    size: int | None = None
+
+
+_NOWHERE = Origin()
 
 
 class Written(Struct, frozen=True):
@@ -75,12 +74,16 @@ class Writer(Protocol):
 class Writers:
     """All outputs of one conversion; in a ``with`` they are committed together, or none is."""
 
-    def __init__(self, outputs: Sequence[Output], how: How) -> None:
+    def __init__(self, outputs: Sequence[Output], options: WriteOptions, origin: Origin = _NOWHERE) -> None:
         self._writers: list[Writer] = []
         self._finished = False
         with ExitStack() as undo:
             for output in outputs:
-                writer: Writer = _DatabaseWriter(output, how) if output.format == "sqlite" else _RowsWriter(output, how)
+                writer: Writer = (
+                    _DatabaseWriter(output, options, origin)
+                    if output.format == "sqlite"
+                    else _RowsWriter(output, options, origin)
+                )
                 undo.callback(writer.abort)
                 self._writers.append(writer)
             undo.pop_all()
@@ -125,18 +128,20 @@ class Writers:
 class _RowsWriter:
     """One table, as the bytes of its format, into one sink."""
 
-    def __init__(self, output: Output, how: How) -> None:
+    def __init__(self, output: Output, options: WriteOptions, origin: Origin) -> None:
         self._output = output
-        self._table = Table(output.tables[0], keys=how.keys, running=how.running_totals)
+        self._table = Table(output.tables[0], keys=options.keys, running=options.running_totals)
         inside = output.format == "parquet"  # it compresses by itself
-        self._encoder = new_encoder(output.format, self._table, level=how.level if inside else None, safe=how.csv_safe)
+        self._encoder = new_encoder(
+            output.format, self._table, level=options.level if inside else None, safe=options.csv_safe
+        )
         self._sink: Sink = open_sink(
             output.target,
             compression="none" if inside else output.compression,
-            level=None if inside else how.level,
-            force=how.force,
-            source_path=how.source_path,
-            source_size=how.source_size,
+            level=None if inside else options.level,
+            force=options.force,
+            source_path=origin.path,
+            source_size=origin.size,
         )
         self._rows = 0
 
@@ -172,12 +177,12 @@ class _RowsWriter:
 class _DatabaseWriter:
     """Several tables into one SQLite file."""
 
-    def __init__(self, output: Output, how: How) -> None:
+    def __init__(self, output: Output, options: WriteOptions, origin: Origin) -> None:
         from exportstream.writing.formats.sqlite import Database  # noqa: PLC0415 - few write SQLite, and it slows the command's start
 
         self._output = output
-        self._tables = [Table(name, keys=how.keys, running=how.running_totals) for name in output.tables]
-        self._database: Any = Database(output.target, self._tables, force=how.force, source_path=how.source_path)
+        self._tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
+        self._database: Any = Database(output.target, self._tables, force=options.force, source_path=origin.path)
         self._rows = 0
 
     def begin(self) -> None:

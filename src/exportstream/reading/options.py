@@ -1,0 +1,44 @@
+"""How an export is read: `ReadOptions`, made and checked once, and handed down unchanged, also to workers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from exportstream.errors import UsageError
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+
+__all__ = ["OnError", "ReadOptions"]
+
+OnError = Literal["stop", "skip"]
+
+
+class ReadOptions(Struct, frozen=True, kw_only=True):
+    """How an export is read.
+
+    Attributes:
+        on_error: ``stop`` at a message that is JSON but not a valid message, or ``skip`` it.
+        keep_partial: where the input is cut, keep what is complete.
+        max_message_size: bytes of the largest message taken; memory grows with the largest message.
+        max_window: bytes of the largest zstd window taken; None for 128 MiB.
+        dedupe: count a message or session that comes again only once in the totals.
+
+    Raises:
+        UsageError: a value is not one of these.
+    """
+
+    on_error: OnError = "stop"
+    keep_partial: bool = False
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
+    max_window: int | None = None
+    dedupe: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.on_error not in ("stop", "skip"):
+            raise UsageError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}")
+        for name in ("max_message_size", "max_window"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise UsageError(f"{name} has to be a positive number of bytes, got {size}")

@@ -1,0 +1,65 @@
+"""How rows are written: `WriteOptions`, made and checked once, and handed down unchanged, also to workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from exportstream.errors import UsageError
+from exportstream.writing.tables import TABLES
+
+__all__ = ["COMPRESSIONS", "FORMATS", "CompressionName", "FormatName", "Keys", "TableName", "WriteOptions", "tables_of"]
+
+FORMATS = ("ndjson", "csv", "parquet", "sqlite")
+COMPRESSIONS = ("zstd", "gzip", "none")
+FormatName = Literal["ndjson", "csv", "parquet", "sqlite"]
+CompressionName = Literal["zstd", "gzip", "none"]
+TableName = Literal["messages", "tool-calls", "sessions", "all"]
+Keys = Literal["camel", "snake"]
+
+
+class WriteOptions(Struct, frozen=True, kw_only=True):
+    """How rows are written.
+
+    Attributes:
+        format, compression: of the outputs, or None: their suffixes decide.
+        tables: names of tables; none for the default: messages, or all of them in SQLite.
+        level: of the compression, or None for its default.
+        keys: ``camel``, the export's own names, or ``snake``.
+        running_totals: whether each row gets the totals after it.
+        csv_safe: whether CSV cells that a spreadsheet would run get an apostrophe in front.
+        force: whether outputs that exist are replaced.
+
+    Raises:
+        UsageError: a word is not one of these.
+    """
+
+    format: FormatName | None = None
+    compression: CompressionName | None = None
+    tables: tuple[str, ...] = ()
+    level: int | None = None
+    keys: Keys = "camel"
+    running_totals: bool = False
+    csv_safe: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the words."""
+        for name, value, known in (
+            ("format", self.format, FORMATS),
+            ("compression", self.compression, COMPRESSIONS),
+            ("keys", self.keys, ("camel", "snake")),
+        ):
+            if value is not None and value not in known:
+                raise UsageError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
+        for table in self.tables:
+            if table not in TABLES:
+                raise UsageError(f"expected table to be one of {', '.join(TABLES)} or all, got {table!r}")
+
+
+def tables_of(table: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The names of tables that were asked for: one, several, ``all``, or none for the default."""
+    names = (table,) if isinstance(table, str) else tuple(dict.fromkeys(table or ()))
+    return TABLES if "all" in names else names

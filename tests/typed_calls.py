@@ -1,0 +1,61 @@
+"""Calls that a type checker has to take, and calls that it has to refuse: mypy runs over this file, nothing else does.
+
+Each refused call has an ignore with the code of its error; an ignore that is not needed is an error of its own.
+"""
+
+from pathlib import Path
+
+from exportstream import (
+    Export,
+    ManyReport,
+    Message,
+    ReadOptions,
+    Report,
+    SessionCheck,
+    Status,
+    Totals,
+    WriteOptions,
+    Written,
+    check,
+    convert,
+    convert_many,
+    iter_messages,
+    merge_many,
+    open_export,
+)
+
+
+def watch(status: Status) -> None:
+    """Look at the progress of many conversions."""
+    print(status.files_done, status.bytes_done)  # noqa: T201
+
+
+def right() -> None:
+    """Calls that are right, and the types of what they return."""
+    report: Report = convert("a", "b", keys="snake", level=3, table=["messages", "sessions"], on_error="skip", force=True)
+    written: list[Written] = report.outputs
+    totals: Totals = report.totals
+    many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv", compression="gzip", update=True, progress=watch)
+    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True)
+    messages: list[Message] = list(iter_messages("a", max_window=1, keep_partial=True))
+    found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
+    with open_export("a", on_error="skip", rejects=[]) as export:
+        same: Export = export
+    options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
+    print(written, totals, many, merged, messages, found, same, options)  # noqa: T201
+
+
+def wrong() -> None:
+    """Calls with a typing error, each refused."""
+    convert("a", "b", kyes="snake")  # type: ignore[call-arg]
+    convert("a", "b", keys="snail")  # type: ignore[arg-type]
+    convert("a", "b", level="3")  # type: ignore[arg-type]
+    convert("a", "b", table="message")  # type: ignore[arg-type]
+    convert_many(["a"], "b", on_error="raise")  # type: ignore[arg-type]
+    convert_many(["a"], "b", jobs=2)  # type: ignore[call-arg]
+    merge_many(["a"], "b", compression="zip")  # type: ignore[arg-type]
+    iter_messages("a", dedupe=True)  # type: ignore[call-arg]
+    open_export("a", keep_partial="yes")  # type: ignore[arg-type]
+    check("a", strict=True)  # type: ignore[call-arg]
+    ReadOptions(on_error="raise")  # type: ignore[arg-type]
+    WriteOptions(kyes="snake")  # type: ignore[call-arg]
