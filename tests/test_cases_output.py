@@ -449,7 +449,7 @@ def test_output_exists_is_the_input_is_a_folder(folder: Path, force: list[str]) 
 def test_an_output_that_exists_is_refused_before_reading(folder: Path) -> None:
     """The refusal comes at once, not after the input has been read."""
     (folder / "old.ndjson").write_text("old")
-    with pytest.raises(UsageError, match=r"old\.ndjson: the output exists; replace it with --force"):
+    with pytest.raises(UsageError, match=r"old\.ndjson: the output exists; force=True replaces it"):
         convert(FailingReader(SAMPLE, 1), folder / "old.ndjson")
 
 

@@ -231,7 +231,7 @@ def test_quiet_says_nothing_but_warnings_and_errors(folder: Path) -> None:
     done = run("convert", "session.json", "-o", "out.ndjson", "--quiet", cwd=folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     again = run("convert", "session.json", "-o", "out.ndjson", "--quiet", cwd=folder)
-    assert (again.returncode, again.stderr) == (2, b"exportstream: out.ndjson: the output exists; replace it with --force\n")
+    assert (again.returncode, again.stderr) == (2, b"exportstream: out.ndjson: the output exists; --force replaces it\n")
     old = run("convert", DATA / "session.sdk-0.8.1-no-alias.json", "-o", "old.ndjson", "--quiet", cwd=folder)
     assert old.returncode == 0
     assert re.fullmatch(r"exportstream: \S+: warning: 6 messages have null dates: .* export again\n", old.stderr.decode())
@@ -244,7 +244,7 @@ def test_an_error_is_one_line_with_its_place(folder: Path) -> None:
     assert done.returncode == 3
     assert re.fullmatch(
         r"exportstream: cut\.json: .*input ends.*message 2 \(session 5f9a2d10-0001, message 2, "
-        r"last complete id 7b0f3c1e-0002, (near )?byte [\d,]+\); convert --keep-partial .*\n",
+        r"last complete id 7b0f3c1e-0002, (near )?byte [\d,]+\); --keep-partial .*\n",
         done.stderr.decode(),
     )
     assert names(folder) == ["cut.json", "session.json"]
@@ -940,7 +940,7 @@ def test_a_stream_without_a_name_needs_a_name_for_rejects(broken: Path) -> None:
     """From standard input to standard output --on-error skip asks for --rejects FILE."""
     data = (broken / "broken.json").read_bytes()
     done = run("convert", "-", "--on-error", "skip", cwd=broken, data=data)
-    assert (done.returncode, b"give --rejects FILE" in done.stderr) == (2, True)
+    assert (done.returncode, b"name a file for --rejects" in done.stderr) == (2, True)
     named = run("convert", "-", "--on-error", "skip", "--rejects", "bad.txt", cwd=broken, data=data)
     assert (named.returncode, len(lines(named.stdout))) == (5, 4)
 

@@ -114,10 +114,10 @@ def test_jobs_give_the_same(tmp_path: Path, jobs: str) -> None:
         (["a.json", "in/a.json", "-o", "rows"], "rows/a.ndjson.zst: it would be written twice, for a.json and in/a.json"),
         (["a.json", "a.json.gz", "-o", "rows"], "it would be written twice"),
         (["a.ndjson", "b.json", "-o", ".", "--compression", "none", "--force"], "is an input"),
-        (["in", "-o", "old"], r"old/a.ndjson.zst: the output exists; replace with --force, or go on .* with --update"),
+        (["in", "-o", "old"], r"old/a.ndjson.zst: the output exists; --force replaces it, --update goes on"),
         (["in", "-o", "rows", "--level", "99"], "no level 99"),
         (["in", "-o", "rows", "--csv-safe"], "csv-safe"),
-        (["in", "-o", "rows", "--rejects", "x"], "--rejects FILE goes with one output only"),
+        (["in", "-o", "rows", "--rejects", "x"], "a file for --rejects goes with one output only"),
         (["in/a.json", "b.json", "-o", "rows", "--report", "in/a.json", "--force"], "is an input"),
         (["in", "-o", "rows", "--jobs", "0"], "jobs"),
         (["in", "--merge", "-o", "all"], "can't tell the format"),
@@ -155,7 +155,8 @@ def test_failures_are_listed_at_the_end(tmp_path: Path, jobs: str) -> None:
     assert [line.split(":")[1].strip() for line in failed] == ["in/bad.json", "in/d1/worse.json", "missing.json"]
     found = report(tmp_path / "r.json")
     assert (found["converted"], found["failed"]) == (4, 3)
-    assert [f"exportstream: {one['error']}" for one in found["inputs"] if "error" in one] == failed
+    told = [f"exportstream: {one['error']}" for one in found["inputs"] if "error" in one]  # with hints for Python
+    assert [line.partition(";")[0] for line in told] == [line.partition(";")[0] for line in failed]
     assert len(contents(tmp_path / "rows")) == 4
 
 

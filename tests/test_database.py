@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from benchmarks.generate import generate
 from exportstream import CutInputError, LimitError, UsageError, WriteError
-from exportstream.reading.export import Export
+from exportstream.reading.export import open_export
 from exportstream.writing.formats import NDJSON
 from exportstream.writing.formats.sqlite import Database
 from exportstream.writing.tables import TABLES, Table
@@ -50,7 +50,7 @@ NESTED |= {snake(name) for name in NESTED}
 
 def parts_of(source: Any, tables: list[Table], **options: Any) -> Iterator[tuple[Table | None, Any]]:
     """What `convert` does: each table's rows in their order, and (None, None) where a session is complete."""
-    with Export(source, **options) as export:
+    with open_export(source, **options) as export:
         for part in export.batches():
             for table in tables:
                 rows = table.batch(part) if isinstance(part, list) else table.session(*part)

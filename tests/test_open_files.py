@@ -71,7 +71,7 @@ def test_other_errors_are_not_those_of_standard_output(tmp_path: Path, error: OS
     script = (
         "import exportstream, exportstream.cli.commands as cli\n"
         f"def fail(*_, **__): raise OSError(*{arguments!r})\n"
-        "exportstream.convert = fail\ncli.main(['convert', 'in.json', '-o', 'out.ndjson'])"
+        "cli.convert_one = fail\ncli.main(['convert', 'in.json', '-o', 'out.ndjson'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=ENVIRONMENT, check=False

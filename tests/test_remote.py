@@ -502,7 +502,7 @@ def test_file_urls_name_paths(tmp_path: Path) -> None:
     convert(f"file://{path}", f"file://{out}")
     assert unzstd(out.read_bytes()).count(b"\n") == SAMPLE_ROWS.count(b"\n")
     assert sorted(os.listdir(tmp_path)) == [path.name, out.name]
-    with pytest.raises(UsageError, match="the output exists; replace it with --force"):
+    with pytest.raises(UsageError, match="the output exists; force=True replaces it"):
         convert(f"file://{path}", f"file://{out}")
     with pytest.raises(UsageError, match="the output is the input"):
         open_sink(str(path), source_path=f"file://{path}", force=True)
@@ -601,7 +601,7 @@ def test_an_output_that_exists_is_refused_before_any_work(memory: Any, server: S
     memory.pipe("/b/out.csv", b"old")
     memory.pipe("/b/in.ndjson", SAMPLE)
     for name, text in {
-        "memory://b/out.csv": "^memory://b/out.csv: the output exists; replace it with --force$",
+        "memory://b/out.csv": "^memory://b/out.csv: the output exists; force=True replaces it$",
         "memory://b": "the output is a folder; name a file in it",
         "memory://new/": "the output is a folder; name a file in it",
     }.items():

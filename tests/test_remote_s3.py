@@ -128,7 +128,7 @@ def test_an_export_goes_through_a_bucket(s3: Any) -> None:
     assert len(list(iter_messages("s3://bucket/in/session.json"))) > 1
     assert (exists("s3://bucket/in/session.json"), exists("s3://bucket/none")) == (True, False)
     assert modified("s3://bucket/in/session.json").tzinfo is not None
-    with pytest.raises(UsageError, match="the output exists; replace it with --force"):
+    with pytest.raises(UsageError, match="the output exists; force=True replaces it"):
         convert("s3://bucket/in/session.json", "s3://bucket/out/session.ndjson.zst")
     with pytest.raises(UsageError, match="the output is a folder"):
         convert("s3://bucket/in/session.json", "s3://bucket/out", format="csv")

@@ -163,7 +163,7 @@ def test_existing_output_is_refused_without_force(tmp_path: Path) -> None:
     """An output that exists is replaced only where that is asked for."""
     path = tmp_path / "out"
     path.write_bytes(b"old")
-    with pytest.raises(UsageError, match=re.escape(f"{path}: the output exists; replace it with --force")):
+    with pytest.raises(UsageError, match=re.escape(f"{path}: the output exists; force=True replaces it")):
         open_sink(path)
     assert path.read_bytes() == b"old"
     with open_sink(path, compression="none", force=True) as sink:

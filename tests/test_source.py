@@ -318,7 +318,7 @@ def test_window_above_the_limit_names_the_option() -> None:
     how = zstandard.ZstdCompressionParameters.from_level(1, window_log=28, write_content_size=False)
     packer = zstandard.ZstdCompressor(compression_params=how).compressobj()
     packed = packer.compress(SAMPLE) + packer.flush()
-    with pytest.raises(CompressionError, match=r"more than 134,217,728 bytes.*--max-window"):
+    with pytest.raises(CompressionError, match=r"more than 134,217,728 bytes.*`max_window`"):
         drain(open_source(packed))
     assert drain(open_source(packed, max_window=1 << 28)) == SAMPLE
     assert drain(open_source(packed, max_window=1 << 40)) == SAMPLE
@@ -326,7 +326,7 @@ def test_window_above_the_limit_names_the_option() -> None:
 
 def test_xz_memory_limit_names_the_option() -> None:
     """The same limit holds for xz."""
-    with pytest.raises(CompressionError, match="--max-window"):
+    with pytest.raises(CompressionError, match="`max_window`"):
         drain(open_source(PACKED["xz"], max_window=1 << 20))
 
 

@@ -36,7 +36,7 @@ from exportstream.cli.options import (
     writing_options,
 )
 from exportstream.cli.process import PipeClosed, ignore_signals, raise_on_signals, run
-from exportstream.cli.terminal import show_json, show_lines, tell
+from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
@@ -266,7 +266,7 @@ def check_command(
     except ExportstreamError as stopped:
         error = stopped
     if as_json:  # also then a whole document
-        ended = "" if error is None else f'"error":{json_text(str(error))},'
+        ended = "" if error is None else f'"error":{json_text(in_options(str(error)))},'
         show_json(f'],{ended}"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
     if error is not None:
         raise error

@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.terminal import show_lines, tell
+from exportstream.cli.terminal import in_options, show_lines, tell
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport, Report
 from exportstream.errors import printable, shown
@@ -159,7 +159,7 @@ def print_outcome(report: Report) -> int:
         tell(f"{shown(name)}: the input is cut; {kept}")
     failed = report.failed if isinstance(report, ManyReport) else []
     for outcome in failed:
-        tell(str(outcome.error))
+        tell(in_options(str(outcome.error)))
     return _EXIT_INPUT if failed else _EXIT_REJECTED if report.rejected or report.partial else 0
 
 

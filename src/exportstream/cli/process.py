@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from exportstream.cli.terminal import show_lines, tell
+from exportstream.cli.terminal import in_options, show_lines, tell
 from exportstream.errors import LONGEST_LINE, ExportstreamError, OutOfMemoryError, printable
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.temporary import remove_temporary_files
@@ -98,7 +98,7 @@ def _explain(error: Exception, debug: bool) -> int:
     if debug:
         show_lines("".join(traceback.format_exception(error)).splitlines(), err=True)
     if isinstance(error, ExportstreamError):
-        text, code = str(error), error.exit_code
+        text, code = in_options(str(error)), error.exit_code
     elif is_out_of_memory(error):
         text, code = str(OutOfMemoryError()), _EXIT_SYSTEM
     elif isinstance(error, OSError):

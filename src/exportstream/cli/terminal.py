@@ -6,16 +6,32 @@ every other character that isn't printable is escaped, of bounded length. Raises
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from exportstream.errors import LONGEST_LINE, printable, shown
 
-__all__ = ["show_json", "show_lines", "tell"]
+__all__ = ["in_options", "show_json", "show_lines", "tell"]
+
+
+_NAMES = "compression|csv_safe|force|format|keep_partial|max_message_size|max_window|on_error|rejects|table|update"
+_KEYWORD = re.compile(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w-]+)[\"'])")
 
 
 def tell(text: str) -> None:
     """Print one line of the command's own on standard error."""
     show_lines([f"exportstream: {text}"], err=True)
+
+
+def in_options(text: str) -> str:
+    """Turn the hints of the library's errors into the command's words: ``force=True`` is ``--force`` here."""
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found[1] or found[2], found[3]
+        return f"--{name.replace('_', '-')}" + (f" {value}" if value else "")
+
+    return _KEYWORD.sub(option, text)
 
 
 def show_lines(lines: list[str], *, err: bool = False) -> None:

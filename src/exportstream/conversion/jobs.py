@@ -140,7 +140,7 @@ def _result(future: Future[Outcome], job: Job) -> Outcome:
         return Outcome(
             job.source,
             "failed",
-            error=f"{shown(job.source)}: its worker failed: {mask(words, job.source)}; --update goes on where it was",
+            error=f"{shown(job.source)}: its worker failed: {mask(words, job.source)}; update=True goes on where it was",
         )
 
 

@@ -148,7 +148,7 @@ def convert_all(
     if looks_like_file(folder) and not os.path.isdir(folder):
         raise UsageError(f"expected a folder for the outputs, found the name of a file: {folder}", hint="end it in /")
     if isinstance(rejects, (str, os.PathLike)):
-        raise UsageError("--rejects FILE goes with one output only", hint="leave it out: each output gets its own")
+        raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
     jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)

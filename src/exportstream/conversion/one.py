@@ -141,9 +141,9 @@ def convert_to(
     Returns, Raises: as `convert`.
     """
     if writing.csv_safe and any(output.format != "csv" for output in outputs):
-        raise UsageError("--csv-safe goes with CSV output only")
+        raise UsageError("csv_safe=True goes with CSV output only")
     if reading.on_error != "skip" and isinstance(rejects, (str, os.PathLike)):
-        raise UsageError("--rejects goes with --on-error skip", hint="add it, or leave --rejects out")
+        raise UsageError('`rejects` goes with on_error="skip"', hint="add it, or leave `rejects` out")
     if reading.on_error == "skip" and rejects is None:
         rejects = rejects_name(outputs[0].target, sources[0])
     written_to = [("output", output.target) for output in outputs]

@@ -102,7 +102,7 @@ def refuse_existing(names: Iterable[Any], report: Any) -> None:
         raise UsageError(
             f"the output exists{more}",
             source=os.fsdecode(found[0]),
-            hint="replace with --force, or go on where it was with --update",
+            hint="force=True replaces it, update=True goes on where it was",
         )
 
 

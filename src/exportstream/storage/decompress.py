@@ -90,7 +90,9 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
                 if "memory" not in str(error).lower():
                     raise CompressionError(f"the {kind} data is damaged: {error}", position=used) from error
                 what = f"the {kind} data asks for a window of more than {limit:,} bytes"
-                raise CompressionError(what, hint="allow it: --max-window 2GiB (zstd --long=31)", position=used) from error
+                raise CompressionError(
+                    what, hint="allow it: `max_window` of 2 GiB for zstd --long=31", position=used
+                ) from error
             data = b""
             yield piece
         data = decoder.unused_data

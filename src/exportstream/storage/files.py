@@ -107,7 +107,7 @@ def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool 
 
 
 def _exists(name: str) -> UsageError:
-    return UsageError("the output exists", hint="replace it with --force", source=name)
+    return UsageError("the output exists", hint="force=True replaces it", source=name)
 
 
 class _Stream:

@@ -60,9 +60,9 @@ def decide_outputs(source: Any, target: Any, options: WriteOptions) -> list[Outp
         name = options.format or "ndjson"
         tables = _tables(options, name)
         if name == "sqlite":
-            raise UsageError("SQLite can't be written to a stream", hint="name a file with -o")
+            raise UsageError("SQLite can't be written to a stream", hint="name a file")
         if len(tables) > 1:
-            raise UsageError("several tables can't share one stream", hint="name a file with -o, or choose one --table")
+            raise UsageError("several tables can't share one stream", hint="name a file, or choose one `table`")
         return [Output(target, name, _INSIDE.get(name) or options.compression or "none", tables)]
     path = os.fspath(target)
     stem, format_suffix, compression_suffix = _split(path)
@@ -72,14 +72,16 @@ def decide_outputs(source: Any, target: Any, options: WriteOptions) -> list[Outp
     _agree(path, "compression", options.compression, said_compression)
     format_: str = options.format or said_format or ""
     if os.path.isdir(path) or path.endswith("/"):
-        raise UsageError("the output is a folder", source=path, hint="name a file in it, or end it in / without --merge")
+        raise UsageError(
+            "the output is a folder", source=path, hint="name a file in it, or end it in / for an output of each input"
+        )
     if not format_:
         raise UsageError(
             f"can't tell the format from the name {shown(path)!r}",
-            hint="end it in .ndjson, .jsonl or .csv (and .zst or .gz), .parquet or .db, or give --format",
+            hint="end it in .ndjson, .jsonl or .csv (and .zst or .gz), .parquet or .db, or give `format`",
         )
     if format_ in _INSIDE and (said_compression or options.compression not in (None, _INSIDE[format_])):
-        raise UsageError(f"{format_} files are not compressed from outside", hint="leave --compression and its suffix out")
+        raise UsageError(f"{format_} files are not compressed from outside", hint="leave `compression` and its suffix out")
     compression = _INSIDE.get(format_) or options.compression or said_compression or "none"
     tables = _tables(options, format_)
     if format_ == "sqlite":
@@ -119,7 +121,7 @@ def _split(path: str) -> tuple[str, str, str]:
 
 def _agree(path: str, what: str, option: str | None, said: str | None) -> None:
     if option is not None and said is not None and option != said:
-        raise UsageError(f"--{what} {option} contradicts the name {shown(path)!r}", hint="change one of the two")
+        raise UsageError(f"{what}={option!r} contradicts the name {shown(path)!r}", hint="change one of the two")
 
 
 def _default_target(source: Any, options: WriteOptions) -> str:
@@ -144,7 +146,7 @@ def rejects_name(target: Any, source: Any) -> str:
             while os.path.splitext(name)[1].lower() in {*_FORMAT_OF, *_COMPRESSION_OF, ".json"}:
                 name = os.path.splitext(name)[0]
             return os.path.join(folder, f"{name}{REJECTS}")
-    raise UsageError("neither input nor output has a name to call the rejects after", hint="give --rejects FILE")
+    raise UsageError("neither input nor output has a name to call the rejects after", hint="name a file for `rejects`")
 
 
 def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:

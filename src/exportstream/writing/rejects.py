@@ -33,7 +33,7 @@ class RejectsFile:
         self._force = force
         self._sink: Sink | None = None
         if self.name != "-" and os.path.exists(self.name) and not force:
-            raise UsageError("the file for rejects exists", source=self.name, hint="--force replaces it")
+            raise UsageError("the file for rejects exists", source=self.name, hint="force=True replaces it")
 
     def __call__(self, reject: Reject) -> None:
         """Write one line."""

@@ -119,7 +119,7 @@ class Sessions(Struct):
                 error.what += f", inside message {self.index}"
             else:
                 error.what += f", behind message {self.index - 1}" if self.index else ", before its first message"
-            error.hint = error.hint or "convert --keep-partial keeps the complete messages"
+            error.hint = error.hint or "keep_partial=True keeps the complete messages"
         error.locate(
             source=self.source,
             session_id=self._id,
@@ -232,7 +232,7 @@ class Sessions(Struct):
             error.locate(session_id=session_id, message_index=self.index, position=position)
             error.exact = position is not None
             if self.reject is None:
-                error.hint = "--on-error skip goes on without it" if error.hint is None else error.hint
+                error.hint = 'on_error="skip" goes on without it' if error.hint is None else error.hint
                 raise
             self.notes.rejected += 1
             self.reject(Reject(self.source, session_id, self.index, position, error.path, error.what, value, raw))

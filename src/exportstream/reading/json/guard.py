@@ -24,7 +24,7 @@ MAX_DIGITS = 4300
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
 _STRING_GOES_ON = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
 LONG_NUMBER = re.compile(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
-_DIGITS_AT_END = re.compile(rb"\d*\Z")
+_DIGITS = b"0123456789"
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _ESCAPE_OR_QUOTE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)|(\")", re.DOTALL
@@ -117,8 +117,7 @@ class Guard:
         outside = b"".join(parts[::2])
         if self._digits or len(outside) > MAX_DIGITS:
             self._check_digits(outside)
-        found = _DIGITS_AT_END.search(outside, max(0, len(outside) - MAX_DIGITS - 1))
-        length = len(found.group()) if found is not None and not self.in_string and len(parts[-1]) else 0
+        length = len(outside) - len(outside.rstrip(_DIGITS)) if parts[-1] and not self.in_string else 0
         self._digits = length + (self._digits if length == len(data) else 0)
         if self._digits > MAX_DIGITS:
             raise _too_many_digits()
@@ -133,7 +132,7 @@ class Guard:
     def _check_digits(self, outside: bytes) -> None:
         if LONG_NUMBER.search(outside):
             raise _too_many_digits()
-        leading = len(outside) - len(outside.lstrip(b"0123456789"))
+        leading = len(outside) - len(outside.lstrip(_DIGITS))
         if leading and self._digits + leading > MAX_DIGITS:
             raise _too_many_digits()
 

@@ -235,7 +235,7 @@ class Feed:
             if self._since_event > self._limit:
                 raise LimitError(
                     f"a message is larger than {self._limit:,} bytes",
-                    hint="allow more with --max-message-size (memory grows with the largest message)",
+                    hint="allow more with `max_message_size` (memory grows with the largest message)",
                 )
         yield from self._take_events()
 

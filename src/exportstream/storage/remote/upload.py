@@ -101,7 +101,7 @@ class RemotePlace:
         if kind == "directory":
             raise _folder(self.name)
         if kind is not None:
-            raise UsageError("the output exists", hint="replace it with --force", source=self.name)
+            raise UsageError("the output exists", hint="force=True replaces it", source=self.name)
 
 
 def _spelling(url: str) -> str:
