@@ -1,22 +1,22 @@
 """Golden cases: a folder each with the arguments, what the command then says and ends with, and the files it makes.
 
-``python tests/test_golden.py`` writes what the command says now; read the difference before keeping it.
+``python -m tests.test_golden`` writes what the command says now; read the difference before keeping it.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-GOLDEN = Path(__file__).parent / "golden"
+from tests.kit.command import run
+from tests.kit.files import ROOT
+
+GOLDEN = ROOT / "tests" / "golden"
 INPUTS = GOLDEN / "inputs"
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/cmd"))
 
@@ -25,16 +25,7 @@ def result(case: str, folder: Path) -> dict[str, str]:
     """What the command says for a case; times and rates, which differ each time, are written as T and R."""
     shutil.copytree(INPUTS, folder, dirs_exist_ok=True)
     arguments = shlex.split((GOLDEN / case / "cmd").read_text())
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("EXPORTSTREAM_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "exportstream", *arguments],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        env=environment | {"COLUMNS": "100"},
-        check=False,
-    )
+    done = run(*arguments, cwd=folder)
     stderr = re.sub(r"in \d+\.\d s \([\d.]+ [kMG]?B/s\)", "in T s (R/s)", done.stderr.decode())
     made = {path.name: path.read_bytes().decode() for path in folder.iterdir() if not (INPUTS / path.name).exists()}
     return {"stdout": done.stdout.decode(), "stderr": stderr, "code": f"{done.returncode}\n", **made}

@@ -1,0 +1,1 @@
+"""The tests, by room; `kit` is what they share, `properties` what holds for any input."""

@@ -1,0 +1,1 @@
+"""From sources to outputs: one, many, merged, whole or not at all."""

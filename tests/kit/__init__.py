@@ -1,0 +1,1 @@
+"""What tests share: documents, files, the command and readings."""

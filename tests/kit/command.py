@@ -1,0 +1,208 @@
+"""The command: every way of starting it, and the processes it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+COMMAND = [sys.executable, "-m", "exportstream"]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("EXPORTSTREAM_", "PYTHON"))}
+ENVIRONMENT |= {"PYTHONWARNINGS": "error", "COLUMNS": "100", "TERM": "xterm"}
+
+# A program ends with this to say how much memory it took at most, in kilobytes.
+PEAK = """
+import re, resource, sys
+if sys.platform == "linux":
+    print(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def run(
+    *arguments: object, cwd: Path, data: bytes | None = None, process: dict[str, Any] | None = None, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command to its end; `process` holds what else `subprocess.run` is to be told."""
+    options = {"stdout": subprocess.PIPE, "stdin": None if data is not None else subprocess.DEVNULL} | (process or {})
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        input=data,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        env=ENVIRONMENT | environment,
+        check=False,
+        **options,
+    )
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> list[str]:
+    """The lines on standard error."""
+    return done.stderr.decode().splitlines()
+
+
+class Spoken(NamedTuple):
+    """How the command ended and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def speak(*arguments: object, cwd: Path, stdin: Any = None) -> Spoken:
+    """Run the command, with blocks if the library here has them; what it says is text, and never a traceback."""
+    given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
+    blocks = {name: value for name, value in os.environ.items() if name == "EXPORTSTREAM_BLOCKS"}
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        timeout=120,
+        env=ENVIRONMENT | blocks,
+        check=False,
+        **given,
+    )
+    assert b"Traceback" not in done.stderr
+    return Spoken(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+_STARTER = """
+import json, os, sys
+from exportstream.cli.commands import main
+for line in sys.stdin.buffer:
+    folder, arguments, blocks = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.environ["EXPORTSTREAM_BLOCKS"] = blocks
+            os.chdir(folder)
+            for number, name in ((0, os.devnull), (1, "../stdout"), (2, "../stderr")):
+                os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
+            try:
+                main(arguments)
+            except SystemExit as end:
+                code = end.code or 0
+                sys.stdout.flush()
+                sys.stderr.flush()
+        finally:
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Starter:
+    """A process that has everything imported and starts the command in forks of itself: a tenth of the time."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def speak(self, *arguments: str, cwd: Path) -> Spoken:
+        """As `speak`; two files are written beside the folder."""
+        if self._process is None:
+            command = [sys.executable, "-c", _STARTER]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([str(cwd), arguments, os.environ["EXPORTSTREAM_BLOCKS"]]).encode() + b"\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        return Spoken(code, (cwd.parent / "stdout").read_text(), (cwd.parent / "stderr").read_text())
+
+    def close(self) -> None:
+        """End the process; the next command starts another."""
+        if self._process is not None:
+            with self._process:
+                self._process = None
+
+
+def run_on_terminal(*arguments: str, cwd: Path) -> tuple[int, bytes, bytes]:
+    """Run with a terminal as standard error, a pipe as standard output; return exit code, data, what was shown."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=ENVIRONMENT | {"COLUMNS": "160"},
+    )
+    os.close(theirs)
+    assert process.stdout is not None
+    data, shown, open_ones = [], [], {ours, process.stdout.fileno()}
+    while open_ones:
+        for fd in select.select(list(open_ones), [], [], 60)[0]:
+            try:
+                piece = os.read(fd, 65536)
+            except OSError:  # the terminal's other end is closed
+                piece = b""
+            (shown if fd == ours else data).append(piece)
+            if not piece:
+                open_ones.remove(fd)
+    os.close(ours)
+    process.stdout.close()
+    return process.wait(60), b"".join(data), b"".join(shown)
+
+
+def start(*arguments: object, cwd: Path, before: Sequence[str] = (), **options: str) -> subprocess.Popen[bytes]:
+    """Start the command in a session and process group of its own; `before` is a command that starts it."""
+    return subprocess.Popen(
+        [*before, *COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Where a process is killed its files stay; a file that was just being opened when a signal came is not closed.
+        env=ENVIRONMENT | {"TMPDIR": str(cwd.parent), "PYTHONWARNINGS": "error,ignore::ResourceWarning"} | options,
+        start_new_session=True,
+    )
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 30) -> Any:
+    """Wait for something, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.005)
+    return found
+
+
+def in_session(leader: int) -> list[int]:
+    """The processes of a session that are not dead; `start` makes one for each command."""
+    return [pid for pid, _, session_id, state in _processes() if session_id == leader and state not in "ZX"]
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process started."""
+    return [pid for pid, above, _, state in _processes() if above == parent and state not in "ZX"]
+
+
+def workers(leader: int) -> list[int]:
+    """The worker processes of a command: what its fork server started."""
+    return [pid for helper in children(leader) for pid in children(helper)]
+
+
+def _processes() -> Iterator[tuple[int, int, int, str]]:
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                state, above, _, session_id = file.read().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended meanwhile
+            continue
+        yield int(name), int(above), int(session_id), state
+
+
+def kill(pid: int) -> None:
+    """End a process at once, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

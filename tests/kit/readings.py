@@ -1,0 +1,96 @@
+"""Readings: everything the library gives for an input, as plain values that compare exactly."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from exportstream import ExportstreamError, Reject, convert, open_export
+from exportstream.models.structs import Message, Session, ToolCall
+
+NOTES = ("null_dates", "replaced_surrogates", "repeated_ids", "rejected")
+
+
+class Outcome(NamedTuple):
+    """Everything a reading gave, as plain values."""
+
+    messages: list[Any]
+    sessions: list[Any]
+    totals: Any
+    notes: Any
+    rejects: list[Any]
+    error: tuple[type[ExportstreamError], str] | None
+
+
+@contextmanager
+def blocks(on: bool) -> Iterator[None]:
+    """Whether blocks are taken out in front of ijson."""
+    with patch.dict(os.environ, {} if on else {"EXPORTSTREAM_BLOCKS": "0"}):
+        if on:
+            os.environ.pop("EXPORTSTREAM_BLOCKS", None)
+        yield
+
+
+@contextmanager
+def small_blocks(block: int, chunk: int) -> Iterator[None]:
+    """Blocks and reads of a few bytes, so that their edges come everywhere."""
+    with (
+        patch("exportstream.reading.json.blocks.BLOCK", block),
+        patch("exportstream.reading.json.stream.BLOCK", block),
+        patch("exportstream.reading.json.blocks.SMALLEST_BLOCK", max(16, block // 8)),
+        patch("exportstream.reading.json.stream.CHUNK", chunk),
+    ):
+        yield
+
+
+def exact(value: Any) -> Any:
+    """The value with each number as its text, so that 1, 1.0 and true differ; one Python frame for each level."""
+    if isinstance(value, dict):
+        return dict(zip(value, map(exact, value.values()), strict=True))
+    if isinstance(value, (list, tuple)):
+        return list(map(exact, value))
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return f"#{value}"
+    return ["bool", value] if isinstance(value, bool) else value
+
+
+def plain(item: Message | Session | ToolCall) -> Any:
+    """A struct as a dict of its public fields."""
+    for kind in (Message, Session, ToolCall):
+        if isinstance(item, kind):
+            fields = {name: getattr(item, name) for name in kind.__struct_fields__}
+    if fields.get("tool_calls"):
+        fields["tool_calls"] = [plain(call) for call in fields["tool_calls"]]
+    return exact(fields)
+
+
+def read(source: Any, *, on: bool = True, on_error: str = "stop", **options: Any) -> Outcome:
+    """Read a source to its end or its error."""
+    messages: list[Any] = []
+    sessions: list[Any] = []
+    rejects: list[Reject] = []
+    error = None
+    with blocks(on), open_export(source, on_error=on_error, rejects=rejects, **options) as export:
+        try:
+            for part in export.batches():
+                if isinstance(part, list):
+                    messages += map(plain, part)
+                else:
+                    sessions.append((plain(part[0]), exact(part[1].as_dict())))
+        except ExportstreamError as caught:
+            error = type(caught), caught.what
+        totals, notes = exact(export.totals.as_dict()), {name: getattr(export.notes, name) for name in NOTES}
+    refused = [(r.session_id, r.index, r.path, r.reason, exact(r.message)) for r in rejects]
+    return Outcome(messages, sessions, totals, notes, refused, error)
+
+
+def converted(source: Any, **options: Any) -> bytes:
+    """What `convert` writes."""
+    target = io.BytesIO()
+    convert(source, target, **options)
+    return target.getvalue()

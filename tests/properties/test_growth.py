@@ -1,0 +1,94 @@
+"""No shape of input takes time or memory that grows faster than the input (invariants 3 and 5 of the design).
+
+Only growth is looked at: four times the input may take up to nine times the processor time. Linear is four, quadratic is
+sixteen. Seconds per megabyte of the same shapes are printed by ``python -m benchmarks --shape hostile``.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exportstream import convert, open_export
+from tests.kit.documents import dump, message, session
+
+MARK = "@@"
+
+
+def with_text(document: Any, text: str, times: int) -> bytes:
+    """The document, its mark replaced by a text that is repeated."""
+    return dump(document).replace(MARK.encode(), text.encode() * times)
+
+
+SHAPES: dict[str, tuple[int, Callable[[int], bytes]]] = {
+    "lone surrogates in one message": (6_000, lambda n: with_text(session(message(content=MARK)), r"\ud800", n)),
+    "lone surrogates with quotes": (6_000, lambda n: with_text(session(message(content=MARK)), r"\ud800\"", n)),
+    "a lone surrogate in each message": (
+        500,
+        lambda n: dump(session(*[message(i) for i in range(n)])).replace(b'"x"', rb'"\ud800"'),
+    ),
+    "white space before the first message": (
+        4_000_000,
+        lambda n: dump(session(message())).replace(b'"messages":[', b'"messages":[' + b" " * n),
+    ),
+    "white space before the messages": (
+        1_000_000,
+        lambda n: dump(session(message())).replace(b'"messages":', b'"messages"' + b"\n" * n + b":" + b" " * n),
+    ),
+    "unknown keys of a session": (4_000, lambda n: dump(session(message(), **{f"k{i}": 1 for i in range(n)}))),
+    "unknown keys after the messages": (4_000, lambda n: dump({**session(message()), **{f"k{i}": 1 for i in range(n)}})),
+    "long numbers": (100, lambda n: dump(session(*[message(i, x=10**4299) for i in range(n)]))),
+    "one long escaped key": (300_000, lambda n: with_text(session(message(), **{MARK: 1}), r"\n", n)),
+    "small sessions": (300, lambda n: b"\n".join(dump(session(message(i), id=str(i))) for i in range(n))),
+    "small sessions in an array": (300, lambda n: dump([session(message(i), id=str(i)) for i in range(n)])),
+    "an id after the messages": (
+        200,
+        lambda n: b"\n".join(dump({"title": "t", "messages": [message(i)], "id": str(i)}) for i in range(n)),
+    ),
+}
+
+
+def seconds(data: bytes) -> float:
+    """The processor time of a conversion, the best of three."""
+    took = []
+    for _ in range(3):
+        started = time.process_time()
+        convert(data, io.BytesIO())
+        took.append(time.process_time() - started)
+    return min(took)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_time_grows_with_the_input(name: str) -> None:
+    """Four times as much takes about four times as long."""
+    count, make = SHAPES[name]
+    small, large = seconds(make(count)), seconds(make(4 * count))
+    assert large < 9 * max(small, 0.01)
+
+
+@pytest.mark.parametrize("before", [b'"messages":[', b'"messages":', b'"messages"', b"}", b"{"])
+def test_white_space_is_not_kept(before: bytes) -> None:
+    """Any amount of white space from a pipe takes the memory of a few reads, wherever it stands."""
+    data = dump(session(message()))
+    at = data.index(before) + len(before)
+    blank = b" " * 65_536
+
+    def pieces() -> Any:
+        yield data[:at]
+        for _ in range(256):
+            yield blank
+        yield data[at:]
+
+    tracemalloc.start()
+    try:
+        with open_export(pieces()) as export:
+            assert len(list(export)) == 1
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20

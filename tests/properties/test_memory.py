@@ -1,0 +1,112 @@
+"""Memory: the peak of a fresh process does not grow with the input, and stays under 64 MB."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.generate import generate
+from tests.kit.command import PEAK
+
+N = 16_000_000  # all buffers of zstd are in use by then
+LIMIT = 64_000_000
+
+# Each program says its own peak, in kB, as the last line of its output. Linux knows it as VmHWM; its ru_maxrss would
+# also count the process that started the program.
+CONVERT = "import exportstream; exportstream.convert({source!r}, {target!r}, force=True{options})"
+PROGRAMS = {
+    "ndjson-zstd": (CONVERT, "out.ndjson.zst", ""),
+    "csv": (CONVERT, "out.csv", ""),
+    "csv-gzip": (CONVERT, "out.csv.gz", ""),
+    "tool-calls": (CONVERT, "out.ndjson", ", table='tool-calls', running_totals=True, keys='snake'"),
+    "totals": (
+        (
+            "import exportstream\nwith exportstream.open_export({source!r}) as export:\n"
+            "    for _ in export: pass\n    assert export.totals.messages > 1000"
+        ),
+        "",
+        "",
+    ),
+    "iter-messages": ("import exportstream\nassert sum(1 for _ in exportstream.iter_messages({source!r})) > 1000", "", ""),
+    "command": (
+        (
+            "from exportstream.cli.commands import main\n"
+            "try: main(['convert', {source!r}, '-o', {target!r}, '--force', '--quiet'])\nexcept SystemExit as end: assert not end.code"
+        ),
+        "out.ndjson.zst",
+        "",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of N and 10 N bytes, of long and of dense messages."""
+    folder = tmp_path_factory.mktemp("memory")
+    for shape in ("long", "dense"):
+        for size in (N, 10 * N):
+            generate(shape, size, folder / f"{shape}-{size}.json")
+    return folder
+
+
+def peak(program: str, source: Path, *, blocks: str) -> int:
+    code, target, options = PROGRAMS[program]
+    code = code.format(source=str(source), target=str(source.parent / target), options=options)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment["EXPORTSTREAM_BLOCKS"] = blocks
+    done = subprocess.run(
+        [sys.executable, "-c", code + PEAK], capture_output=True, timeout=120, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return int(done.stdout.split()[-1]) * 1024
+
+
+@pytest.mark.parametrize(
+    ("program", "shape", "blocks"),
+    [
+        ("ndjson-zstd", "long", "1"),
+        ("ndjson-zstd", "dense", "1"),
+        ("ndjson-zstd", "long", "0"),
+        ("csv", "long", "1"),
+        ("csv", "dense", "1"),
+        ("csv-gzip", "long", "1"),
+        ("tool-calls", "long", "1"),
+        ("totals", "dense", "1"),
+        ("iter-messages", "long", "1"),
+        ("iter-messages", "dense", "1"),
+        ("command", "long", "1"),
+    ],
+)
+def test_peak_memory_does_not_grow_with_the_input(files: Path, program: str, shape: str, blocks: str) -> None:
+    """Ten times the input takes at most a tenth more memory, and under 64 MB in all."""
+    small = peak(program, files / f"{shape}-{N}.json", blocks=blocks)
+    large = peak(program, files / f"{shape}-{10 * N}.json", blocks=blocks)
+    assert large < LIMIT
+    assert large <= 1.1 * small
+
+
+def test_the_measure_can_see_memory_that_grows(files: Path) -> None:
+    """A program that keeps every message is seen: its peak at ten times the input is far beyond a tenth more."""
+    keep = "import exportstream\nkept = list(exportstream.iter_messages({source!r}))"
+    peaks = []
+    for size in (N, 10 * N):
+        code = keep.format(source=str(files / f"long-{size}.json")) + PEAK
+        peaks.append(int(subprocess.check_output([sys.executable, "-c", code]).split()[-1]))
+    assert peaks[1] > 1.5 * peaks[0]
+
+
+def test_a_thousand_exports_leave_nothing(tmp_path: Path) -> None:
+    """One process that converts file after file holds nothing of those that are done, also where no collector runs."""
+    generate("dense", 300_000, tmp_path / "in.json")
+    code = (
+        "import gc, re, exportstream\ngc.disable()\nfor turn in range(120):\n"
+        "    exportstream.convert({source!r}, {target!r}, force=True)\n"
+        "    if turn == 20: early = int(re.search(r'VmRSS:\\s*(\\d+)', open('/proc/self/status').read())[1])\n"
+        "late = int(re.search(r'VmRSS:\\s*(\\d+)', open('/proc/self/status').read())[1])\nprint(early, late)"
+    ).format(source=str(tmp_path / "in.json"), target=str(tmp_path / "out.ndjson.zst"))
+    early, late = map(int, subprocess.check_output([sys.executable, "-c", code]).split())
+    assert late <= 1.1 * early

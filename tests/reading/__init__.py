@@ -1,0 +1,1 @@
+"""From bytes to sessions and messages."""

@@ -1,0 +1,1 @@
+"""From messages to rows, from rows to files."""
