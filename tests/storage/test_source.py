@@ -533,7 +533,7 @@ class Broken(io.RawIOBase):
 
     def __init__(self, error: BaseException, data: bytes = SAMPLE) -> None:
         self.error = error
-        self.parts = cuts(data, [500])[:2]
+        self.parts = list(cuts(data, [500]))[:2]
 
     def read(self, size: int = -1) -> bytes:
         if not self.parts:
