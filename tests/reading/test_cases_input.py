@@ -1492,7 +1492,7 @@ def test_zstd_cut_corrupt_window_garbage_window(tmp_path: Path) -> None:
     assert speak("convert", "in.zst", "-o", "-", "--max-window", "huge", cwd=tmp_path).returncode == 2
 
 
-@pytest.mark.parametrize("tail", [b"x", b"\0", b"\0" * 1000, b"{}", b"\n", gzip.compress(b"{}")])
+@pytest.mark.parametrize("tail", [b"x", b"\0", b"\0" * 1000, b"{}", b"\n", gzip.compress(b"{}", mtime=0)])
 def test_zstd_cut_corrupt_window_garbage_after_the_frame(tmp_path: Path, tail: bytes) -> None:
     """Whatever follows the last frame and is no frame is refused."""
     refuse(ZSTD + tail, f"something else follows the zstd data.*byte {len(ZSTD)}", tmp_path, kind=CompressionError)
