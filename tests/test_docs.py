@@ -1,0 +1,154 @@
+"""The pages in docs/ do what they show, and their tables are those of the product."""
+
+import re
+
+import pytest
+
+from exportstream import ReadError, convert
+from exportstream.reading.check import KINDS
+from exportstream.writing.tables import TABLES, Table
+from tests.test_readme import ROOT, check_blocks, make_clone, read_blocks, run
+
+DOCS = ROOT / "docs"
+PAGES = sorted(page.name for page in DOCS.glob("*.md"))
+
+
+def sections(name):
+    """The sections of a page by their titles."""
+    parts = re.split(r"^## (.*)\n", (DOCS / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def table(text):
+    """The cells of the first table of a text, without its head."""
+    lines = re.search(r"^\|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)[1].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_blocks(name, tmp_path):
+    """The blocks of a page run in their order, and print what the page shows."""
+    check_blocks(read_blocks(DOCS / name), make_clone(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["../README.md", *PAGES])
+def test_links(name):
+    """Links between the pages lead to a file, and to a section of it."""
+    page = DOCS / name
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        file, _, section = target.partition("#")
+        found = (page.parent / file).resolve() if file else page
+        assert found.is_file(), target
+        titles = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not section or section in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+
+
+@pytest.mark.parametrize("name", ["../README.md", *PAGES])
+def test_no_page_is_orphaned(name):
+    """The README leads to every page."""
+    assert name.startswith("..") or f"(docs/{name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def documented(columns):
+    kinds = {"text": "text", "json": "JSON"}
+    bare = {"finished": "boolean", "isError": "boolean"}
+    return [
+        (f"`{column.name}`", kinds.get(column.kind, bare.get(column.name, "number")), "yes" if column.required else "")
+        for column in columns
+    ]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_columns(name):
+    """The columns of each table stand in their order, with their types."""
+    rows = table(sections("columns.md")[name])
+    assert [tuple(row[:3]) for row in rows] == documented(Table(name).columns[0])
+    assert all(row[4] for row in rows)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_running_columns(name):
+    """Running totals are the same columns after every table."""
+    rows = table(sections("columns.md")["running totals"])
+    assert [tuple(row[:3]) for row in rows] == documented(Table(name, running=True).columns[1])
+
+
+def test_kinds_of_findings():
+    """Every kind of finding is listed, with the words of the command."""
+    assert {row[0].strip("`"): row[1] for row in table(sections("check.md")["Kinds"])} == KINDS
+
+
+MESSAGE = '{"id":"m","role":"user","content":"x","createdAt":"2025-01-01T00:00:00Z","updatedAt":"2025-01-01T00:00:00Z"}'
+
+
+def session(message=MESSAGE, keys='"id":"s","title":"t",'):
+    return f'{{{keys}"messages":[{message}]}}'
+
+
+def totals_of(text, options=""):
+    return f"printf '%s' '{text}' > in.json; exportstream totals {options} in.json"
+
+
+SAMPLE = "tests/data/session.json"
+ERRORS = {
+    "expected a session object with `messages`": totals_of('[{"mapping":{}}]'),
+    "expected a session with `id`": totals_of(session(keys="")),
+    "expected JSON, found a zip archive": f"python -m zipfile -c in.zip {SAMPLE}; exportstream totals in.zip",
+    "expected JSON, found HTML or XML": totals_of("<html>"),
+    "a server error response, not an export": totals_of('{"error":{"code":404,"message":"no session"}}'),
+    "empty input": totals_of(""),
+    "expected each key of a session once": totals_of(session(keys='"id":"s","id":"s","title":"t",')),
+    "it looks like an output of exportstream": f"exportstream convert {SAMPLE} -o o.ndjson; exportstream check o.ndjson",
+    "the input ends before the document is complete": f"head -c 900 {SAMPLE} > in.json; exportstream check in.json",
+    "the compressed input is cut": f"gzip -c {SAMPLE} | head -c 300 > in.gz; exportstream totals in.gz",
+    "data is damaged": f"(gzip -c {SAMPLE} | head -c 300; head -c 900 /dev/zero | tr '\\0' '\\377') > in.gz; exportstream totals in.gz",
+    "something else follows the gzip data": f"(gzip -c {SAMPLE}; echo more) > in.gz; exportstream totals in.gz",
+    "it is compressed twice": f"gzip -c {SAMPLE} | gzip > in.gz; exportstream totals in.gz",
+    "not JSON:": totals_of(session() + "]"),
+    "expected UTF-8, got UTF-16": f"iconv -t UTF-16 {SAMPLE} > in.json; exportstream totals in.json",
+    "expected the required key": totals_of(session('{"id":"m","role":"user","content":"x"}')),
+    "expected string, found number": totals_of(session(MESSAGE.replace('"x"', "5"))),
+    "expected one spelling of a key": totals_of(session(MESSAGE.replace("{", '{"created_at":"x",'))),
+    "messages have null dates": "exportstream totals tests/data/session.sdk-0.8.1-no-alias.json",
+    "levels of nesting": totals_of(session(keys=f'"id":"s","title":"t","x":{"[" * 600}{"]" * 600},')),
+    "digits, found a longer one": totals_of(session(keys=f'"id":"s","title":"t","x":{"1" * 5000},')),
+    "a message is larger than": f"exportstream totals --max-message-size 40 {SAMPLE}",
+    "asks for a window of more than": f"zstd -q {SAMPLE} -o in.zst; exportstream totals --max-window 1KiB in.zst",
+    "the session's id comes after its messages": f"echo '{{\"messages\":[{MESSAGE}]}}' | cat | exportstream totals -",
+    "the output exists": f"touch out.csv; exportstream convert {SAMPLE} -o out.csv",
+    "can't tell the format from the name": f"exportstream convert {SAMPLE} -o out.txt",
+    "expected a folder for the outputs of several inputs": f"exportstream convert {SAMPLE} tests/data/*.json -o out.csv",
+    "the output is a folder": f"mkdir rows; exportstream convert {SAMPLE} -o rows",
+    "its folder does not exist": f"exportstream convert {SAMPLE} -o rows/out.csv",
+    "it would be written twice": f"mkdir x; cp {SAMPLE} x/a.json; cp {SAMPLE} x/a.ndjson; exportstream convert x -o rows/",
+    "several tables can't share one stream": f"exportstream convert {SAMPLE} --table all -o -",
+    "contradicts the name": f"exportstream convert {SAMPLE} -o out.csv.zst --compression gzip",
+    "no exports found": "mkdir x; exportstream convert x -o rows/",
+    "No such file or directory": "exportstream totals missing.json",
+    "Is a directory": "exportstream totals tests",
+    "No space left on device": f"exportstream convert {SAMPLE} -o - > /dev/full",
+    "can't connect": "exportstream totals http://name:secret@127.0.0.1:9/in.json",
+    "the file changed while it was": None,  # see test_changed_input
+}
+
+
+def test_every_error_is_tried():
+    """Each error of the page has a command here that provokes it."""
+    text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    assert re.findall(r"^### (.*)$", text, re.MULTILINE) == list(ERRORS)
+
+
+@pytest.mark.parametrize("words", list(ERRORS)[:-1])
+def test_errors(words, tmp_path):
+    """The command prints the words that the page is about, on one line."""
+    done = run(ERRORS[words], make_clone(tmp_path))
+    assert words in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_changed_input(tmp_path):
+    """An input that grows while it is read is an error that has the words of the page."""
+    path = tmp_path / "in.json"
+    path.write_text(session(), encoding="utf-8")
+    with pytest.raises(ReadError, match=list(ERRORS)[-1]):
+        convert(path, tmp_path / "out.csv", progress=lambda _: path.write_text(session() + " ", encoding="utf-8"))
