@@ -2,9 +2,11 @@
 
 import re
 
+import msgspec
 import pytest
 
-from exportstream import ReadError, convert
+import exportstream
+from exportstream import ManyReport, Message, ReadError, Session, SessionCheck, ToolCall, Totals, convert
 from exportstream.reading.check import KINDS
 from exportstream.writing.tables import TABLES, Table
 from tests.test_readme import ROOT, check_blocks, make_clone, read_blocks, run
@@ -152,3 +154,37 @@ def test_changed_input(tmp_path):
     path.write_text(session(), encoding="utf-8")
     with pytest.raises(ReadError, match=list(ERRORS)[-1]):
         convert(path, tmp_path / "out.csv", progress=lambda _: path.write_text(session() + " ", encoding="utf-8"))
+
+
+def test_json_keys():
+    """Every key of the reports is on the page of JSON shapes."""
+    text = (DOCS / "json.md").read_text(encoding="utf-8")
+
+    def keys(value):
+        for name, inner in value.items():
+            yield name
+            if isinstance(inner, dict) and name not in ("messagesByRole", "cut", "findings"):
+                yield from keys(inner)
+
+    documents = [ManyReport().as_dict(), Totals().as_dict(), SessionCheck(None, None, 0, {}, {}, {}).as_dict()]
+    assert [name for found in documents for name in keys(found) if f'"{name}"' not in text and f"`{name}`" not in text] == []
+
+
+def test_exit_codes():
+    """The README lists the exit codes of the errors, and the two that are no errors."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = {int(row[0]) for row in table(text.partition("## Exit codes")[2])}
+    kinds = [getattr(exportstream, name) for name in exportstream.__all__ if name.endswith("Error")]
+    assert listed == {0, 5, *(kind.exit_code for kind in kinds)}
+
+
+@pytest.mark.parametrize("kind", [Message, ToolCall, Session])
+def test_input_keys(kind):
+    """The required and optional keys are those of the reader."""
+    row = {Session: 0, Message: 1, ToolCall: 2}[kind]
+    required, optional = (re.findall(r"`(\w+)`", cell) for cell in table(sections("input.md")["Keys"])[row][1:])
+    known = {f.encode_name: f.required for f in msgspec.structs.fields(kind)}
+    ours = {"sessionId", "messageIndex", "extra"}
+    assert sorted([*required, *optional]) == sorted({*known, *(["messages"] if kind is Session else [])} - ours)
+    if kind is not Session:
+        assert set(required) == {name for name, is_required in known.items() if is_required}
