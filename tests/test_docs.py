@@ -1,12 +1,28 @@
 """The pages in docs/ do what they show, and their tables are those of the product."""
 
+import bz2
+import gzip
+import lzma
+import os
 import re
 
 import msgspec
 import pytest
+import zstandard
 
 import exportstream
-from exportstream import ManyReport, Message, ReadError, Session, SessionCheck, ToolCall, Totals, convert
+from exportstream import (
+    ManyReport,
+    Message,
+    NotAnExportError,
+    ReadError,
+    Session,
+    SessionCheck,
+    ToolCall,
+    Totals,
+    convert,
+    iter_messages,
+)
 from exportstream.reading.check import KINDS
 from exportstream.writing.tables import TABLES, Table
 from tests.test_readme import ROOT, check_blocks, make_clone, read_blocks, run
@@ -143,6 +159,8 @@ def test_every_error_is_tried():
 @pytest.mark.parametrize("words", list(ERRORS)[:-1])
 def test_errors(words, tmp_path):
     """The command prints the words that the page is about, on one line."""
+    if "/dev/full" in ERRORS[words] and not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
     done = run(ERRORS[words], make_clone(tmp_path))
     assert words in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
@@ -188,3 +206,22 @@ def test_input_keys(kind):
     assert sorted([*required, *optional]) == sorted({*known, *(["messages"] if kind is Session else [])} - ours)
     if kind is not Session:
         assert set(required) == {name for name, is_required in known.items() if is_required}
+
+
+SDK_RESPONSE = f'{{"headers":{{}},"result":{session()}}}'
+
+
+@pytest.mark.parametrize(
+    "text", [session(), SDK_RESPONSE, f"[{session()}]", f"{session()}\n{session()}", f"{SDK_RESPONSE}\n" * 2]
+)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_shapes(text, compress):
+    """The shapes and compressions that the page of inputs lists are read."""
+    assert len(list(iter_messages(compress(text.encode())))) == text.count("messages")
+
+
+@pytest.mark.parametrize("text", [f"[{SDK_RESPONSE}]", "[]"])
+def test_shapes_that_are_refused(text):
+    """An array of SDK responses and an empty array are no exports."""
+    with pytest.raises(NotAnExportError):
+        list(iter_messages(text.encode()))
