@@ -22,6 +22,7 @@ from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.temporary import remove_temporary_files
 
 _EXIT_BUG, _EXIT_SYSTEM = 1, 4
+_STDOUT = "<stdout>"
 
 
 class PipeClosed(BaseException):
@@ -99,6 +100,8 @@ def _explain(error: Exception, debug: bool) -> int:
         show_lines("".join(traceback.format_exception(error)).splitlines(), err=True)
     if isinstance(error, ExportstreamError):
         text, code = in_options(str(error)), error.exit_code
+        if error.source == _STDOUT:
+            _forget_stdout()
     elif is_out_of_memory(error):
         text, code = str(OutOfMemoryError()), _EXIT_SYSTEM
     elif isinstance(error, OSError):
@@ -122,7 +125,7 @@ def _explain_system(error: OSError) -> str:
             sys.stdout.flush()  # what could not be written is still there, and fails again
     except OSError:
         _forget_stdout()
-        return f"<stdout>: {words}"
+        return f"{_STDOUT}: {words}"
     return f"the system failed: {words}"
 
 

@@ -9,7 +9,7 @@ of the envelope and twice for none inside a message, so the C loop does all the 
 the order of the questions does, since every object asks its own path before each key. Only `[]` and `{}` look alike:
 whoever feeds the bytes says with `enter_messages` that it was a bracket. And an empty key of a top-level session has that
 object's own path; it is refused. All this relies on ijson's yajl2_c backend asking
-in that order; `tests/test_parse.py` compares it with the standard library's json.
+in that order; `tests/reading/test_parse.py` compares it with the standard library's json.
 """
 
 from __future__ import annotations
