@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exportstream.errors import ExportstreamError, JSONSyntaxError, LimitError
-from exportstream.reading.json.guard import Guard
+from exportstream.reading.json.guard import Guard, replace_surrogates
 from tests.kit.files import cuts
 
 FAULTS = {"depth": (LimitError, "nesting"), "digits": (LimitError, "digits"), "space": (JSONSyntaxError, "form feed")}
@@ -174,3 +176,22 @@ def test_an_escape_at_the_end_of_a_slice(escape: bytes, before: int, backslashes
     start = b'["' + b"\\" * backslashes + b"x" * (slices * 65536 - backslashes - before)
     for more in range(3):
         agree(start + b"x" * more + escape + b'"]', [1 << 20])
+
+
+HALVES = [r"\ud800", r"\uDBFF", r"\ud83d", r"\udc00", r"\uDFFF"]
+OTHERS = [r"\\", r"\n", "x", r"\ue000", "ud800", r"\"", r"\u0041"]
+
+
+@given(st.lists(st.sampled_from(HALVES) | st.sampled_from(OTHERS), max_size=12))
+@example([r"\uDBFF", r"\ud83d", r"\uDFFF"])
+@example([r"\ud800"] * 2500 + [r"\udc00"] * 2500)
+@example([r"\ud800"] * 999 + [r"\udc00"])
+@settings(max_examples=500, deadline=None)
+def test_lone_surrogates_are_those_of_the_plain_way(parts: list[str]) -> None:
+    """What is replaced is what Python finds when it pairs the halves of a decoded string; the length stays."""
+    text = f'"{"".join(parts)}"'
+    found, replaced = replace_surrogates(text.encode())
+    wanted = json.loads(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert json.loads(found) == wanted
+    assert replaced == wanted.count("\ufffd")
+    assert len(found) == len(text.encode())

@@ -67,7 +67,10 @@ class Sessions(Struct):
                 if self._replaced and kind in ("key", "message", "value"):
                     self._tell_replaced(None if kind == "key" else self.index)
                 if kind == "key":
-                    self._key(event[1], event[2])
+                    if self._pending is not None:
+                        self._pending[event[1]] = event[2]
+                    else:
+                        self._key(event[1], event[2])
                 elif kind == "block":
                     yield self._number(event[1])
                 elif kind == "message":
@@ -151,10 +154,8 @@ class Sessions(Struct):
             self._seen, self._last_ids = set(), []
 
     def _key(self, key: str, value: Any) -> None:
-        """Take a key of the session, of the SDK response around it, or of an object that may be either."""
-        if self._pending is not None:
-            self._pending[key] = value
-        elif self._around is not None and not self._in_result:
+        """Take a key of the session, or of the SDK response around it."""
+        if self._around is not None and not self._in_result:
             self._around[key] = value
         else:
             self._set(key, value)
@@ -162,8 +163,13 @@ class Sessions(Struct):
     def _set_pending(self) -> None:
         """Set the keys that came before the messages: the object is a session."""
         pending, self._pending = self._pending or {}, None
+        known = FIELDS[Session]
+        extra = {key: value for key, value in pending.items() if key not in known}
+        if extra and self.session is not None:
+            self.session.extra = extra
         for key, value in pending.items():
-            self._set(key, value)
+            if key in known:
+                self._set(key, value)
 
     def _set(self, key: str, value: Any) -> None:
         """Set a field of the session; the same one in both spellings is refused."""

@@ -51,6 +51,9 @@ class Envelope(str):
                 return True
             self.state = _VALUE  # the end of the array
             return False
+        if state == _VALUE and path == self.base:  # the most frequent of all, as in `_own_path`
+            self.state = _KEY
+            return False
         if not isinstance(path, str):
             return False
         if state in (MESSAGES, _MESSAGES_TWICE):

@@ -26,8 +26,13 @@ _STRING_GOES_ON = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
 LONG_NUMBER = re.compile(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
 _DIGITS = b"0123456789"
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
+_HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
+# An escape or a quote, from left to right. Group 1 is a run of halves without their other half: whole pairs come first,
+# a first half before another first half has none, and neither has a second half that is no part of a pair.
 _ESCAPE_OR_QUOTE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)|(\")", re.DOTALL
+    rb"\\(?:%(high)b\\%(low)b|((?:%(high)b\\(?=u[dD][89abAB])){0,998}%(high)b(?!\\%(low)b)|%(low)b(?:\\%(low)b){0,998})|.)|(\")"
+    % {b"high": _HIGH, b"low": _LOW},
+    re.DOTALL,
 )
 _QUOTE = 2  # its group
 _SLICE = 64 * 1024
@@ -188,8 +193,9 @@ def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
         start, end = found.span()
         if start > done:
             parts.append(data[done:start])
-        parts.append(REPLACEMENT)
-        replaced += 1
+        count = (end - start) // len(REPLACEMENT)
+        parts.append(REPLACEMENT * count)
+        replaced += count
         done = end
     if replaced:
         yield b"".join(parts), replaced
