@@ -35,7 +35,7 @@ def exact_instant(text: str | None) -> tuple[datetime, str] | None:
 
 
 def of_one_form(dates: list[str]) -> bool:
-    """Whether all have one length, one character between date and time, and the same behind the seconds.
+    """Whether all have one length, one character between date and time, and the same text after the seconds.
 
     They are looked at as one text, a place at a time, since slices run in C.
     """

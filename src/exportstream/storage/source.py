@@ -183,7 +183,7 @@ class Source:
             now = os.stat(local_path(self._path)) if self._path is not None else _stat_regular(self._file)
         except (FileNotFoundError, NotADirectoryError):
             now = None
-        except ValueError:  # whoever gave the file object has closed it
+        except ValueError:  # the caller has closed the file object
             return
         except OSError as error:
             raise ReadError(error.strerror or str(error), source=self.name) from error

@@ -1,4 +1,4 @@
-"""Values as JSON, for whoever writes some: numbers keep their digits."""
+"""Values as JSON for everything that is written; numbers keep their digits."""
 
 from __future__ import annotations
 
