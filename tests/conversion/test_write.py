@@ -189,8 +189,8 @@ def test_writers_alone(folder: Path) -> None:
     outputs = [Output(f"{table}.ndjson.gz", "ndjson", "gzip", (table,)) for table in ("messages", "sessions")]
     with open_export("in.json") as export_, Writers(outputs, WriteOptions()) as writers:
         writers.begin()
-        for part in export_.batches():
-            writers.add(part)
+        for batch in export_.batches():
+            writers.add(batch)
     assert [(one.target, one.rows, one.tables) for one in writers.written] == [
         ("messages.ndjson.gz", 90, ("messages",)),
         ("sessions.ndjson.gz", 3, ("sessions",)),

@@ -7,6 +7,7 @@ each kind of finding.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -176,21 +177,25 @@ def check(
     Raises:
         InputError, ReadError: as `open_export`.
     """
-    notebook = _Notebook()  # of the session being read
+    notebooks: defaultdict[int, _Notebook] = defaultdict(_Notebook)  # of the sessions that were begun and not yielded yet
 
     def reject(rejected: Reject) -> None:
         where = f" at {rejected.path}" if rejected.path else ""
-        notebook.note("invalid-message", rejected.index, rejected.reason + where)
+        notebooks[export.sessions].note("invalid-message", rejected.index, rejected.reason + where)
+
+    def replaced(index: int | None, count: int) -> None:
+        notebooks[export.sessions].note("replaced-surrogate", index, count=count)
 
     options = ReadOptions(
         on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
     )
-    with Export(source, options, rejects=reject) as export:
-        export.watch_replaced(lambda index, count: notebook.note("replaced-surrogate", index, count=count))
-        for part in export.batches():
-            if isinstance(part, list):
-                for message in part:
-                    notebook.message(message)
-            else:
-                yield notebook.finish(*part)
-                notebook = _Notebook()
+    with Export(source, options, rejects=reject, session_totals=True) as export:
+        export.watch_replaced(replaced)
+        number = 1
+        for batch in export.batches():
+            for messages, end in batch.by_session():
+                for message in messages:
+                    notebooks[number].message(message)
+                if end is not None and end.counted is not None:
+                    yield notebooks.pop(number, _Notebook()).finish(end.session, end.counted)
+                    number += 1
