@@ -43,9 +43,8 @@ def reference(data: bytes) -> tuple[bytes, int, set[str]]:
                 continue
         elif byte == b'"':
             in_string = not in_string
-        elif not in_string:
-            if byte in (b"\x0b", b"\x0c"):
-                faults.add("space")
+        elif not in_string and byte in (b"\x0b", b"\x0c"):
+            faults.add("space")
         digits = digits + 1 if not in_string and byte.isdigit() else 0
         if digits > 4300:
             faults.add("digits")

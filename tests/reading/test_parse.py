@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exportstream import iter_messages
 from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, NotAnExportError
 from exportstream.reading.json.parser import Parser
-from tests.kit.documents import KEYS, VALUES, dump, message, messages, session
+from tests.kit.documents import KEYS, VALUES, dump, messages, session
 from tests.kit.files import cuts
 from tests.kit.readings import exact
 
@@ -72,8 +72,8 @@ def events(data: bytes, sizes: list[int]) -> list[Event]:
     parser = Parser(recorder)
     for piece in [*cuts(data, sizes), b""]:
         parser.feed(piece, last=not piece)
-    assert parser.between_sessions
-    assert not parser.building
+    assert parser.envelope.between_sessions
+    assert not parser.envelope.building
     return recorder.events
 
 
@@ -218,23 +218,33 @@ def test_messages_that_are_no_array(value: str) -> None:
 def test_where_the_parser_is() -> None:
     """`depth` counts what is open around messages; the other attributes say what comes next."""
     parser = Parser(Recorder())
-    assert parser.between_sessions
+    assert parser.envelope.between_sessions
     parser.feed(b'{"id":"s","messages":[')
-    assert (parser.depth, parser.in_messages, parser.building, parser.at_first_message) == (2, True, False, True)
+    assert (
+        parser.envelope.depth,
+        parser.envelope.in_messages,
+        parser.envelope.building,
+        parser.envelope.at_first_message,
+    ) == (2, True, False, True)
     parser.feed(b'{"a":')
-    assert (parser.in_messages, parser.building, parser.at_first_message) == (True, True, False)
+    assert (parser.envelope.in_messages, parser.envelope.building, parser.envelope.at_first_message) == (True, True, False)
     parser.feed(b"[{")
-    assert parser.depth == 2
+    assert parser.envelope.depth == 2
     parser.feed(b"}]}")
-    assert (parser.in_messages, parser.building, parser.at_first_message) == (True, False, False)
+    assert (parser.envelope.in_messages, parser.envelope.building, parser.envelope.at_first_message) == (True, False, False)
     parser.feed(b'],"extra":[')
-    assert (parser.depth, parser.in_messages, parser.building) == (1, False, True)
+    assert (parser.envelope.depth, parser.envelope.in_messages, parser.envelope.building) == (1, False, True)
     parser.feed(b"]}\n[")
-    assert (parser.depth, parser.between_sessions, parser.in_array) == (1, True, True)
+    assert (parser.envelope.depth, parser.envelope.between_sessions, parser.envelope.in_array) == (1, True, True)
 
 
 WRONG = [
-    *[(b'{"messages":[1,2 3]}', 17), (b'{"messages":[1,2,]}', 17), (b'{"messages":[1,2]}}', 18), (b'{"messages":[1,2]}x', 18)],
+    *[
+        (b'{"messages":[1,2 3]}', 17),
+        (b'{"messages":[1,2,]}', 17),
+        (b'{"messages":[1,2]}}', 18),
+        (b'{"messages":[1,2]}x', 18),
+    ],
     *[(b'{"id":tru}', 9), (b'{"id":01}', 7), (b'{"id" 1}', 6), (b'{"id":1 "a":2}', 8), (b'{"id":1,}', 8), (b"{1:2}", 1)],
     *[(b'{"messages":[{"a":[1,{"b":2}}]}', 28), (b'{"messages":["a\nb"]}', 15), (b'{"messages":["a\\x"]}', 16)],
     *[(b'{"a":"\xe2\x82\xac\xff"}', 9), (b'{"a":1}{"b":"x', None), (b'{"a":-}', 6), (b'{"a":"b":1}', 8)],

@@ -51,10 +51,13 @@ SnakeMessage: Any = derive(Message, "SnakeMessage", snake, {"tool_calls": _maybe
 
 
 # A session's keys as they are decoded: under one set of names, and nothing else.
-SESSION_KEYS: tuple[Any, Any] = tuple(
+SESSION_KEYS: tuple[Any, ...] = tuple(
     msgspec.defstruct(
         "SessionKeys",
-        [(f.name, {"cost": Any, "id": str, "title": str, "extra": OurExtra}.get(f.name, f.type), None) for f in struct_fields(Session)],
+        [
+            (f.name, {"cost": Any, "id": str, "title": str, "extra": OurExtra}.get(f.name, f.type), None)
+            for f in struct_fields(Session)
+        ],
         bases=(Session,),
         forbid_unknown_fields=True,
         rename=rename,

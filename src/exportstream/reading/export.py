@@ -7,7 +7,7 @@ Holds: one batch, and the totals.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -200,14 +200,15 @@ class Export:
     def _iterate(self) -> Generator[Message, None, None]:
         for batch in self._batches():
             self._batch, self._handed, self._counted = batch, (0, 0), (0, 0)
-            handed = 0
+            start = 0
             for number, (messages, end) in enumerate(batch.by_session()):
                 self._session = end.session if end is not None else None
-                for handed, message in enumerate(messages, handed + 1):
+                for handed, message in enumerate(messages, start + 1):
                     self._handed = handed, number
                     yield message
+                start += len(messages)
             self._session = None
-            self._handed = handed, len(batch.ends)
+            self._handed = start, len(batch.ends)
             self._count_handed()
 
     def _count_handed(self) -> None:

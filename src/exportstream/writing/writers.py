@@ -20,6 +20,7 @@ from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Table
 
+
 class Origin(Struct, frozen=True):
     """The input, as far as it matters to outputs: its path, which is never overwritten, and its size, where known."""
 

@@ -142,13 +142,9 @@ class SessionReader(Struct):
 
     def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
         """Take whole sessions; see `Events`."""
-        before, start = len(self._messages), 0
+        before, start, index = len(self._messages), 0, 0
         for session, end in zip(sessions, ends, strict=True):
-            session_id, index = session.id, 0
-            for message in messages[start:end]:
-                message.session_id = session_id  # type: ignore[assignment] - whole sessions have one
-                message.index = index
-                index += 1
+            index = _number(messages[start:end], session.id or "", 0)
             self._ends.append(SessionEnd(session, before + end))
             start = end
         if self.watch_repeats:

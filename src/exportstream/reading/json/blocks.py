@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from gc import is_tracked
 from typing import Any
 
 import msgspec
 
 from exportstream.models.names import CAMEL, CAMEL_NAMES, SNAKE, MessageTypes, respell
 from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.json.guard import LONG_NUMBER, replace_surrogates
+from exportstream.reading.json.exact import any_deeper, check_costs, has_long_number, value_is_deeper
+from exportstream.reading.json.guard import replace_surrogates
 
 BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 512 KiB are slower on dense messages
 LARGEST_BLOCK = 1024 * 1024  # for messages that are larger than a block; beyond it is ijson's
@@ -38,10 +38,7 @@ _CALL_NAMES = {name for pair in CAMEL_NAMES[ToolCall].items() for name in pair}
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
 _FIRST_KEYS = re.compile(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$\[\d+\](\.\w+\[\d+\])?`\Z", re.DOTALL)
-_STRIDE = 512
-_SAMPLED_RUN = re.compile(rb"\d{8}")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
-_COST_TYPES = {type(None), int, Decimal}
 _OPEN, _CLOSE = ord("["), ord("]")
 
 
@@ -212,7 +209,7 @@ class Blocks:
     def finish(self, messages: list[Any], max_depth: int, types: MessageTypes) -> bool:
         """Give messages of these types their final form; False if one is too deep and has to be read in another way."""
         types.collect_extra(messages)
-        if _any_deeper(messages, max_depth, learned=bool(types.message_keys or types.call_keys)):
+        if any_deeper(messages, max_depth, learned=bool(types.message_keys or types.call_keys)):
             return False
         if types.is_snake:
             respell(messages, CAMEL)
@@ -299,52 +296,7 @@ class Blocks:
         self._decoder = self._decoders[types]
 
 
-def has_long_number(buffer: bytearray, start: int, end: int) -> bool:
-    """Whether there is a run of more digits than `guard` allows: it holds eight of the bytes looked at, side by side."""
-    samples = buffer[start:end:_STRIDE]
-    return bool(_SAMPLED_RUN.search(samples)) and bool(LONG_NUMBER.search(buffer, start, end))
-
-
 def _array_end(error: Exception, start: int) -> int | None:
     """Where the array ended that has more behind it. msgspec counts the byte it did not expect from 1."""
     found = _TRAILING.search(str(error))
     return start - 2 + int(found.group(1)) if found else None
-
-
-def check_costs(messages: list[Any]) -> bool:
-    """Make integers Decimal; False where a cost is no number."""
-    kinds = {m.cost.__class__ for m in messages}
-    if not kinds <= _COST_TYPES:
-        return False
-    if int in kinds:
-        for message in messages:
-            if type(message.cost) is int:
-                message.cost = Decimal(message.cost)
-    return True
-
-
-def _any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
-    """Whether a message holds a value that goes deeper than `depth` levels; `learned`: also in what is in `extra`.
-
-    Nearly every tool input is an object of texts and numbers. Such an object can't be part of a cycle, so Python's garbage
-    collector does not track it: it is passed over without a look inside.
-    """
-    calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
-    held = [(depth - 3, [call.input_json for call in calls])]
-    if learned:
-        held += [(depth - 2, [call.extra for call in calls]), (depth, [m.extra for m in messages])]
-    return any(value_is_deeper(value, levels) for levels, values in held for value in filter(is_tracked, values))
-
-
-def value_is_deeper(value: Any, depth: int) -> bool:
-    """Whether a JSON value has more than `depth` levels of objects and arrays."""
-    level = [value] if value.__class__ is dict or value.__class__ is list else []
-    while level and depth > 0:
-        depth -= 1
-        level = [
-            inner
-            for item in level
-            for inner in (item.values() if item.__class__ is dict else item)
-            if inner.__class__ is dict or inner.__class__ is list
-        ]
-    return bool(level)

@@ -75,7 +75,9 @@ class Guard:
                 end = good + self._good(data[good:end])
                 self._checked(data[good:end])
             good = end
-            if begin < good and not self.in_string:  # yajl reads an unfinished string again from its beginning with every piece
+            if (
+                begin < good and not self.in_string
+            ):  # yajl reads an unfinished string again from its beginning with every piece
                 yield from _replace_surrogates(data[begin:good])
                 begin = good
         if begin < good:

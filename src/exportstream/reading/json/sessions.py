@@ -23,14 +23,17 @@ import msgspec
 
 from exportstream.models.names import SESSION_KEYS
 from exportstream.models.structs import Session
-from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks, check_costs, has_long_number, value_is_deeper
+from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
+from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.parser import MAX_DEPTH
+from exportstream.reading.json.exact import check_costs, has_long_number, value_is_deeper
 
 _OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
 _MESSAGES = re.compile(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
 _KEYS = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\r\n]*:', re.DOTALL)
 _SPACE = b" \t\r\n"
+_ANY_SPACE = rb"[ \t\r\n]*+"
+_PLAIN = rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[-+.\w]++)'
 _BRACKET = ord("]")
 _NOT_HERE = frozenset({"messages", "result"})  # a `result` may be the session of an SDK response
 _TRIES = 2  # to decode the messages of one session
@@ -39,7 +42,7 @@ _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Arithmetic
 
 
 class _Found(msgspec.Struct):
-    """A session: where it begins, where its key `messages` does, where they end, where it ends, and where the next begins."""
+    """A session: indexes of its beginning, its key `messages`, their end, its own end and the next session."""
 
     begin: int
     key: int
@@ -60,6 +63,7 @@ class Sessions:
         self.wants_more = False
         self._blocks = blocks
         self._opening = self._messages = b""  # as the last session that went another way spelled them
+        self._shape: re.Pattern[bytes] | None = None  # of sessions without their messages
         self._decoders = [msgspec.json.Decoder(kind, float_hook=Decimal) for kind in SESSION_KEYS]
         self._values = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
@@ -143,11 +147,11 @@ class Sessions:
 
     def _decode(self, texts: list[bytes]) -> list[Any] | None:
         """Decode objects of known keys; None if there are other keys, a key comes twice, or a value is not of its type."""
-        lines = b"\n".join(texts)
-        keys = _KEYS.findall(lines)
-        each = keys[: len(keys) // len(texts)]
-        if len(set(each)) < len(each) or keys != each * len(texts):
-            return None
+        lines = b"\n".join([*texts, b""])
+        if self._shape is None or not self._shape.fullmatch(lines):
+            self._shape = _shape_of(texts[0])
+            if self._shape is None or not self._shape.fullmatch(lines):
+                return None
         for decoder in self._decoders:
             try:
                 sessions = decoder.decode_lines(lines)
@@ -169,7 +173,10 @@ class Sessions:
         texts = [before.removesuffix(b",") + b"}", b"{" + after.removeprefix(b",")]
         try:
             first, last = map(self._values.decode, texts)
-            if any(len(json.loads(text, object_pairs_hook=list)) > len(keys) for text, keys in zip(texts, (first, last), strict=True)):
+            if any(
+                len(json.loads(text, object_pairs_hook=list)) > len(keys)
+                for text, keys in zip(texts, (first, last), strict=True)
+            ):
                 return False  # a key comes twice
         except _REFUSALS:
             return False
@@ -185,6 +192,17 @@ class Sessions:
             events.key(name, value)
         events.end_session()
         return True
+
+
+def _shape_of(text: bytes) -> re.Pattern[bytes] | None:
+    """A pattern for lines with these keys in this order, and plain values; None if a key comes twice."""
+    keys = _KEYS.findall(text)
+    if len(set(keys)) < len(keys) or b"\\" in b"".join(keys):
+        return None
+    pairs = (_ANY_SPACE + b"," + _ANY_SPACE).join(
+        b'"%b"%b:%b%b' % (re.escape(key), _ANY_SPACE, _ANY_SPACE, _PLAIN) for key in keys
+    )
+    return re.compile(rb"(?:\{%b%b%b\}\n)*+" % (_ANY_SPACE, pairs, _ANY_SPACE), re.DOTALL)
 
 
 def _end_before(data: bytearray, following: int, array: int, *, in_array: bool) -> int:

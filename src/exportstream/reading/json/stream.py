@@ -1,6 +1,7 @@
 """Drives the reading of one input: which of four ways takes the next bytes.
 
-Takes: a `Reader` of decompressed bytes. Reports: `Events`. Yields: after each read, so that what was reported can be passed on.
+Takes: a `Reader` of decompressed bytes. Reports: `Events`. Yields: None after each step, so that what was reported can be
+passed on.
 Raises: the parser's errors, `LimitError`, each with its byte position.
 Holds: one block and what it decodes to, or as many bytes as the largest message that msgspec refused.
 
@@ -18,17 +19,14 @@ from enum import Enum, auto
 from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, LimitError
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
+from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.parser import MAX_DEPTH, Parser
+from exportstream.reading.json.messages_key import MessagesKeys
+from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.sessions import Sessions
 
 DEFAULT_MAX_MESSAGE_SIZE = 1024**3
 
-_KEY = b'"messages"'
-_ANY_ESCAPE = b"\\u00"
-_ESCAPED_KEY = re.compile(rb'"%b"' % b"".join(rb"(?:%c|\\u00(?i:%x))" % (char, char) for char in b"messages"))
-_MAYBE_KEY = re.compile(rb'"[\\\w]{0,48}\Z')  # of a key that has one more byte, its quote
-_LONGEST_KEY = 50
 _BEFORE_ARRAY = re.compile(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
 
 
@@ -64,6 +62,7 @@ class Stream:
         self._events = events
         self._buffer = Buffer(reader)
         self._parser = Parser(events)
+        self._envelope = self._parser.envelope
         # A block is not looked at message by message, so a small limit is for ijson to keep.
         self._blocks = Blocks() if use_blocks and max_message_size >= 2 * LARGEST_BLOCK else None
         self._sessions = Sessions(self._blocks) if self._blocks is not None else None
@@ -79,7 +78,7 @@ class Stream:
         self._begins = False  # a `messages` array has just been opened
         self._first = True  # no message of this array has been seen
         self._parser_has_message = False  # … by the parser
-        self._no_key_before = 0  # bytes of the input: from there on a string "messages" is searched for
+        self._keys = MessagesKeys(self._buffer)
         self._awaited = b""  # what makes the string "messages" before it a key (a colon), and its value an array (a bracket)
 
     @property
@@ -96,7 +95,7 @@ class Stream:
                 error.exact = True
             error.locate(position=self.position)
             if isinstance(error, CutInputError):
-                error.inside_message = self._parser.in_messages and self._parser.building
+                error.inside_message = self._envelope.in_messages and self._envelope.building
             raise
 
     def _read(self) -> Iterator[None]:
@@ -130,10 +129,10 @@ class Stream:
         buffer = self._buffer
         self._seams = 0
         buffer.fill(BLOCK)
-        end = self._sessions.take(buffer.data, buffer.start, self._events, in_array=self._parser.in_array)
+        end = self._sessions.take(buffer.data, buffer.start, self._events, in_array=self._envelope.in_array)
         if end is None and self._sessions.wants_more and not buffer.at_end:
             buffer.fill(LARGEST_BLOCK)
-            end = self._sessions.take(buffer.data, buffer.start, self._events, in_array=self._parser.in_array)
+            end = self._sessions.take(buffer.data, buffer.start, self._events, in_array=self._envelope.in_array)
         if end is None:
             self._next = None
         else:
@@ -148,7 +147,7 @@ class Stream:
             return
         buffer.fill(BLOCK)
         if self._begins:
-            blocks.begin(buffer.data, buffer.start, MAX_DEPTH - self._parser.depth)
+            blocks.begin(buffer.data, buffer.start, MAX_DEPTH - self._envelope.depth)
             self._begins = False
         taken = blocks.take(buffer.data, buffer.start)
         if taken is None and blocks.wants_more and not buffer.at_end:
@@ -209,7 +208,7 @@ class Stream:
                     return
                 search, key = buffer.start, None
             if key is None or key[0] < search:
-                key = self._find_key(search)
+                key = self._keys.find(search)
             if (begin := self._find_begin(search, key[0])) is not None:
                 self._push_until(begin)
                 if self._begins_at(begin):
@@ -220,13 +219,13 @@ class Stream:
                 self._push_until(bracket.end() if bracket is not None else key[1])
                 self._awaited = b"[" if bracket is not None else b":"
             else:
-                self._push_until(self._safe_end())
+                self._push_until(self._keys.safe_end())
                 return
 
     def _find_begin(self, start: int, end: int) -> int | None:
-        """Index where a message (of its comma) or a session may begin, so that a faster way may go on; None if there is none."""
+        """Index where a message (of its comma) or a session may begin, so that a faster way may go on."""
         assert self._blocks is not None
-        if self._parser.in_messages:
+        if self._envelope.in_messages:
             separator = self._blocks.separator
             found = separator.search(self._buffer.data, start, end) if separator is not None else None
             return found.start() if found is not None else None
@@ -237,30 +236,16 @@ class Stream:
 
     def _begins_at(self, index: int) -> bool:
         """Whether a message or session really begins there, now that the parser has come to it."""
-        parser, buffer = self._parser, self._buffer
-        if parser.between_sessions:
+        buffer = self._buffer
+        if self._envelope.between_sessions:
             self._next = _Next.SESSION
-        elif not parser.in_messages:
+        elif not self._envelope.in_messages:
             self._seams += 1
-        elif not parser.building and buffer.data[max(0, index - CHUNK) : index].rstrip(b" \t\r\n").endswith(b"}"):
+        elif not self._envelope.building and buffer.data[max(0, index - CHUNK) : index].rstrip(b" \t\r\n").endswith(b"}"):
             buffer.start += 1
             self._first, self._parser_has_message = False, True
             self._next = _Next.MESSAGE
         return self._next is not None
-
-    def _find_key(self, start: int) -> tuple[int, int]:
-        """Where the next string "messages" begins and ends; the end of the buffer twice where there is none."""
-        data = self._buffer.data
-        end = len(data)
-        dropped = self._buffer.position_of(0)
-        start = max(start, self._no_key_before - dropped)
-        index = data.find(_KEY, start)
-        found = (index, index + len(_KEY)) if index >= 0 else (end, end)
-        if data.find(_ANY_ESCAPE, start, found[0]) >= 0:  # it may be spelled with escapes
-            escaped = _ESCAPED_KEY.search(data, start, found[1])
-            found = escaped.span() if escaped is not None else found
-        self._no_key_before = dropped + (found[0] if found[0] < end else max(start, end - _LONGEST_KEY))
-        return found
 
     def _parse_awaited(self) -> None:
         """After a string "messages": parse a colon and a bracket, and stop if that is what they are."""
@@ -273,15 +258,9 @@ class Stream:
             self._awaited, before = b"[" if as_awaited and self._awaited == b":" else b"", self._awaited
             if as_awaited:
                 self._push_until(buffer.start + 1)
-            if as_awaited and before == b"[" and self._parser.at_first_message:
+            if as_awaited and before == b"[" and self._envelope.at_first_message:
                 self._first, self._parser_has_message, self._begins = True, False, True
                 self._next = _Next.MESSAGE
-
-    def _safe_end(self) -> int:
-        """The end of the buffer, or the index where a `messages` key may begin whose rest has not been read."""
-        data, end = self._buffer.data, len(self._buffer.data)
-        found = None if self._buffer.at_end else _MAYBE_KEY.search(data, max(self._buffer.start, end - _LONGEST_KEY))
-        return found.start() if found is not None else end
 
     def _push_until(self, end: int) -> None:
         buffer = self._buffer
@@ -293,14 +272,14 @@ class Stream:
     def _push(self, piece: bytes, *, last: bool = False) -> None:
         """Give bytes to the parser; measure what is not complete."""
         parser = self._parser
-        tokens, values = parser.tokens, parser.values
+        tokens, values = parser.tokens, self._envelope.values
         parser.feed(piece, last=last)
         if parser.tokens != tokens:
             self._since_token, self._piece = 0, self._smallest
         else:
             self._since_token += len(piece)
             self._piece = max(self._piece, min(self._since_token // 5, self._largest))
-        if parser.values != values or not (parser.building or parser.in_string):
+        if self._envelope.values != values or not (self._envelope.building or parser.in_string):
             self._since_value = 0
         else:
             self._since_value += len(piece)

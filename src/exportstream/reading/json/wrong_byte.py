@@ -36,10 +36,7 @@ def first_wrong_byte(
     Returns:
         The index in the piece, negative for a byte before it; None if it can't be found.
     """
-    if in_string:
-        known = _end_of(_CUT_CHARACTER, tail)
-    else:
-        known = _end_of(_WORD, tail)
+    known = _end_of(_CUT_CHARACTER if in_string else _WORD, tail)
     before = tail[: len(tail) - len(known)].rstrip(_SPACE)
     opening = _opening(kinds, before, in_string=in_string, after_key=after_key)
     text = known + piece
