@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from datetime import datetime
 from decimal import Context, Decimal, Inexact, Rounded
 from functools import reduce
-from operator import itemgetter
 from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 
 from exportstream.errors import LimitError
-from exportstream.models.dates import exact_instant, of_one_form
+from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
 
 MAX_ROLES = 64
@@ -29,7 +25,6 @@ KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
 _PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
 _ZERO = Decimal(0)
-_BY_INSTANT = itemgetter(0)
 _COMPARED = ("input_tokens", "output_tokens", "cost")
 
 
@@ -153,16 +148,8 @@ class Totals(Struct):
                 self.other_roles += self.roles.pop(role)
 
     def _add_dates(self, dates: list[str]) -> None:
-        """Find the earliest and the latest; texts of one form and zone compare like their instants."""
-        if len(dates) > 2 and of_one_form(dates):
-            with suppress(msgspec.ValidationError):
-                msgspec.convert(dates, list[datetime])  # all can be parsed
-                dates = [min(dates), max(dates)]
-        found = [(instant, date) for date in dates if (instant := exact_instant(date)) is not None]
-        self.unparsed_dates += len(dates) - len(found)
-        if found:  # the first of equal ones stays
-            self.first_date = min([*_dated(self.first_date), *found], key=_BY_INSTANT)[1]
-            self.last_date = max([*_dated(self.last_date), *found], key=_BY_INSTANT)[1]
+        self.first_date, self.last_date, unparsed = earliest_and_latest(dates, self.first_date, self.last_date)
+        self.unparsed_dates += unparsed
 
     def _add_session(self, session: Session) -> None:
         self.sessions += 1
@@ -281,10 +268,6 @@ def _sum(costs: list[Decimal]) -> Decimal:
         return _PADDED.normalize(reduce(_PADDED.add, costs[1:], _PADDED.plus(costs[0])))
     except Inexact:
         raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
-
-
-def _dated(date: str | None) -> list[tuple[Any, str]]:
-    return [] if date is None else [(exact_instant(date), date)]
 
 
 def difference(declared: Any, counted: Any) -> Decimal | None:
