@@ -450,7 +450,9 @@ def test_the_report_is_the_summary_as_json(folder: Path) -> None:
     assert report["bytesRead"] == report["bytesParsed"] == SAMPLE.stat().st_size
     assert report["bytesEncoded"] == len(unpack((folder / "session.ndjson.zst").read_bytes()))
     assert report["bytesWritten"] == size
-    assert report["totals"] == json.loads(run("totals", "session.json", "--json", cwd=folder).stdout, parse_float=Decimal)
+    assert {"schema": 1, **report["totals"]} == json.loads(
+        run("totals", "session.json", "--json", cwd=folder).stdout, parse_float=Decimal
+    )
 
 
 @pytest.mark.parametrize("name", ["session.json", "link.json", "out.ndjson"])
@@ -630,12 +632,15 @@ def test_totals_json(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     totals = json.loads(done.stdout, parse_float=Decimal)
     messages = SESSION["messages"]
-    assert (totals["sessions"], totals["messages"], totals["toolCalls"], totals["toolErrors"]) == (1, 6, 3, 1)
-    assert totals["messagesByRole"] == {"assistant": 3, "tool": 2, "user": 1}
-    assert totals["declared"]["promptTokens"] == SESSION["promptTokens"]
-    assert totals["declared"]["cost"] == SESSION["cost"]
-    assert totals["perMessage"]["inputTokens"] == sum(m.get("inputTokens", 0) for m in messages)
-    assert totals["perMessage"]["cost"] == sum(m.get("cost", 0) for m in messages)
+    declared, counted = totals["declared"], totals["counted"]
+    assert next(iter(totals)) == "schema"
+    assert (totals["schema"], totals["sessions"]) == (1, 1)
+    assert (counted["messages"], counted["toolCalls"], counted["toolErrors"]) == (6, 3, 1)
+    assert counted["roles"] == {"assistant": 3, "tool": 2, "user": 1}
+    assert declared["promptTokens"] == {"sum": SESSION["promptTokens"], "count": 1}
+    assert declared["cost"] == {"sum": SESSION["cost"], "count": 1}
+    assert counted["inputTokens"] == {"sum": sum(m.get("inputTokens", 0) for m in messages), "count": 3}
+    assert counted["cost"] == {"sum": sum(m.get("cost", 0) for m in messages), "count": 3}
     assert totals["differences"]["completionTokens"] == {"declared": 911, "counted": 906}
 
 
@@ -675,7 +680,7 @@ def test_an_extreme_cost_is_shown_in_little_space(tmp_path: Path, cost: str) -> 
     (found,) = [row["cost"] for row in lines((tmp_path / "out.ndjson").read_bytes()) if "cost" in row]
     assert str(found) == str(Decimal(cost))
     totals = json.loads(run("totals", "in.json", "--json", cwd=tmp_path).stdout, parse_float=Decimal)
-    assert str(totals["perMessage"]["cost"]) == str(Decimal(cost))
+    assert str(totals["counted"]["cost"]["sum"]) == str(Decimal(cost))
 
 
 def test_a_sum_that_is_too_long_is_an_error(tmp_path: Path) -> None:
@@ -913,7 +918,7 @@ def test_keep_partial_keeps_the_complete_messages(folder: Path, name: str) -> No
     data = unpack((folder / name).read_bytes())
     assert len(cells(data) if "csv" in name else lines(data)) == 3
     totals = run("totals", "-", "--json", "--keep-partial", cwd=folder, data=text[:cut])
-    assert (totals.returncode, json.loads(totals.stdout)["messages"]) == (5, 3)
+    assert (totals.returncode, json.loads(totals.stdout)["counted"]["messages"]) == (5, 3)
 
 
 def test_dedupe_counts_once_and_keeps_the_rows(folder: Path) -> None:
@@ -921,8 +926,9 @@ def test_dedupe_counts_once_and_keeps_the_rows(folder: Path) -> None:
     twice = SAMPLE.read_bytes() * 2
     plain = json.loads(run("totals", "-", "--json", cwd=folder, data=twice).stdout)
     once = json.loads(run("totals", "-", "--json", "--dedupe", cwd=folder, data=twice).stdout)
-    assert (plain["messages"], plain["sessions"], once["messages"], once["sessions"]) == (12, 2, 6, 1)
-    assert once["declared"]["promptTokens"] == SESSION["promptTokens"]
+    assert (plain["counted"]["messages"], plain["sessions"]) == (12, 2)
+    assert (once["counted"]["messages"], once["sessions"]) == (6, 1)
+    assert once["declared"]["promptTokens"] == {"sum": SESSION["promptTokens"], "count": 1}
     assert len(lines(run("convert", "-", "--dedupe", cwd=folder, data=twice).stdout)) == 12
     repeated = SAMPLE.read_bytes().replace(b"7b0f3c1e-0002", b"7b0f3c1e-0001")
     warned = run("convert", "-", cwd=folder, data=repeated)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exportstream import CutInputError, InputError, SessionCheck, check
+from exportstream import CutInputError, Difference, InputError, SessionCheck, check
 from tests.kit.command import speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA
@@ -165,12 +165,12 @@ def test_declared_against_counted() -> None:
         cost=0.5,
     )
     assert found.differences == {
-        "userMessages": (1, 0),
-        "assistantMessages": (2, 1),
-        "toolCalls": (3, 1),
-        "promptTokens": (11, 10),
-        "completionTokens": (12, 2),
-        "cost": (Decimal("0.5"), Decimal("0.25")),
+        "userMessages": Difference(1, 0),
+        "assistantMessages": Difference(2, 1),
+        "toolCalls": Difference(3, 1),
+        "promptTokens": Difference(11, 10),
+        "completionTokens": Difference(12, 2),
+        "cost": Difference(Decimal("0.5"), Decimal("0.25")),
     }
     assert one(item, assistantMessageCount=1, toolCallCount=1, promptTokens=10, completionTokens=2, cost=0.25).clean
 
@@ -226,7 +226,8 @@ def test_json(tmp_path: Path) -> None:
     code, output, errors = speak("check", "in.json", "--json", cwd=tmp_path)
     assert (code, errors) == (0, "")
     document = json.loads(output)
-    assert (document["sessionCount"], document["sessionsWithFindings"]) == (2, 1)
+    assert list(document) == ["schema", "sessions", "sessionCount", "sessionsWithFindings"]
+    assert (document["schema"], document["sessionCount"], document["sessionsWithFindings"]) == (1, 2, 1)
     first, second = document["sessions"]
     assert (first["sessionId"], first["title"], first["messages"]) == ("s", "t", 2)
     assert {kind: found["messages"] for kind, found in first["findings"].items()} == {"null-date": [1], "repeated-id": [1]}

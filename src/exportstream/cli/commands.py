@@ -40,7 +40,7 @@ from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
-from exportstream.conversion.report import Report
+from exportstream.conversion.report import SCHEMA, Report
 from exportstream.errors import ExportstreamError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.options import OnError, ReadOptions
@@ -221,7 +221,7 @@ def totals_command(
         totals, notes, partial = export.totals, export.notes, export.partial
     print_warnings(export.name, notes)
     if as_json:
-        show_json(json_text(totals.as_dict()))
+        show_json(json_text({"schema": SCHEMA, **totals.as_dict()}))
     else:
         print_totals(totals)
     if partial or notes.rejected:
@@ -252,7 +252,7 @@ def check_command(
     del debug
     sessions = odd = invalid = 0
     if as_json:
-        show_json('{"sessions":[', end="")
+        show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
     error: ExportstreamError | None = None
     try:
         for found in exportstream.check(input, max_message_size=max_message_size, max_window=max_window):

@@ -17,7 +17,7 @@ from exportstream.errors import printable, shown
 from exportstream.models.notes import Notes
 from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
 from exportstream.reading.export import Export
-from exportstream.totals.sums import Totals, difference
+from exportstream.totals.sums import Totals
 from exportstream.writing.formats import to_printable_json
 
 _WIDE = 10_000  # columns: what is not for a terminal is never folded
@@ -76,8 +76,9 @@ class Progress(_Bar):
         """Show how far the export is."""
         if self._is_due():
             totals = export.totals
-            cost = totals.cost if totals.messages_with_cost else totals.declared_cost
-            text = f"{totals.messages:,} messages · {totals.tool_calls:,} tool calls · ${_rounded(cost)}"
+            counted = totals.counted
+            cost = next((sum_ for sum_ in (counted.cost.sum, totals.declared.cost.sum) if sum_ is not None), Decimal(0))
+            text = f"{counted.messages:,} messages · {counted.tool_calls:,} tool calls · ${_rounded(cost)}"
             self._show(export.bytes_read, export.bytes_total, text)
 
 
@@ -179,7 +180,7 @@ def _show(totals: Totals, *, stderr: bool) -> None:
         column.overflow = "fold"  # no figure is cut
     differences = totals.differences()
     for label, declared, counted, name in _rows(totals):
-        gap = difference(*differences[name]) if name in differences else None
+        gap = differences[name].exact if name in differences else None
         differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
         table.add_row(*map(Text, (label, figure(declared), figure(counted), differs)))
     text = io.StringIO()  # rich would end the process by itself where the output is closed
@@ -191,29 +192,30 @@ def _show(totals: Totals, *, stderr: bool) -> None:
 
 
 def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
-    figures = totals.as_dict()
-    declared, counted = figures["declared"], figures["perMessage"]
+    declared, counted = totals.declared, totals.counted
     rows: list[tuple[str, Any, Any, str]] = [
         ("sessions", None, totals.sessions, ""),
-        ("messages", None, totals.messages, ""),
+        ("messages", None, counted.messages, ""),
     ]
-    named = {"user": "userMessages", "assistant": "assistantMessages"}
-    roles = {**dict.fromkeys(named, 0), **figures["messagesByRole"]}
-    for role, count in roles.items():
-        key = named.get(role, "")
-        rows.append((f"  {printable(role, 40)}", declared.get(key), count, key))
-    if totals.other_roles:
-        rows.append(("messages of other roles", None, totals.other_roles, ""))
+    named = {
+        "user": ("userMessages", declared.user_messages.sum),
+        "assistant": ("assistantMessages", declared.assistant_messages.sum),
+    }
+    for role, count in {**dict.fromkeys(named, 0), **dict(sorted(counted.roles.items()))}.items():
+        name, stated = named.get(role, ("", None))
+        rows.append((f"  {printable(role, 40)}", stated, count, name))
+    if counted.other_roles:
+        rows.append(("messages of other roles", None, counted.other_roles, ""))
     rows += [
-        ("tool calls", declared["toolCalls"], totals.tool_calls, "toolCalls"),
-        ("  with error", None, totals.tool_errors, ""),
-        ("prompt / input tokens", declared["promptTokens"], counted["inputTokens"], "promptTokens"),
-        ("completion / output tokens", declared["completionTokens"], counted["outputTokens"], "completionTokens"),
-        ("cache creation tokens", None, counted["cacheCreationTokens"], ""),
-        ("cache read tokens", None, counted["cacheReadTokens"], ""),
-        ("cost (USD)", declared["cost"], counted["cost"], "cost"),
-        ("first message", None, totals.first_date, ""),
-        ("last message", None, totals.last_date, ""),
+        ("tool calls", declared.tool_calls.sum, counted.tool_calls, "toolCalls"),
+        ("  with error", None, counted.tool_errors, ""),
+        ("prompt / input tokens", declared.prompt_tokens.sum, counted.input_tokens.sum, "promptTokens"),
+        ("completion / output tokens", declared.completion_tokens.sum, counted.output_tokens.sum, "completionTokens"),
+        ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
+        ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
+        ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
+        ("first message", None, counted.first_date, ""),
+        ("last message", None, counted.last_date, ""),
     ]
     return rows
 
@@ -246,8 +248,8 @@ def print_check(found: SessionCheck) -> None:
     """Print the findings of one session on standard output."""
     odd = ", nothing odd" if found.clean else ""
     lines = [f"session {printable(str(found.session_id))}: {found.messages:,} messages{odd}"]
-    for name, (declared, counted) in found.differences.items():
-        lines.append(f"  {name}: declared {figure(declared)}, counted {figure(counted)}")
+    for name, difference in found.differences.items():
+        lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}")
     for kind, finding in found.findings.items():
         if finding.session:
             lines.append(f"  {finding.session:,} {OF_SESSION[kind]}")

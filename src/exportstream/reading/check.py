@@ -8,8 +8,10 @@ each kind of finding.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
 from exportstream.models.dates import parse_instant
@@ -18,6 +20,7 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
+from exportstream.totals.figures import Difference
 from exportstream.totals.sums import Totals
 
 SHOWN = 5
@@ -39,7 +42,7 @@ OF_SESSION = {
 }
 
 
-class Finding(Struct):
+class Finding(Struct, rename="camel"):
     """How often something was found in messages, and how often in the session itself.
 
     Attributes:
@@ -55,13 +58,13 @@ class Finding(Struct):
     session: int = 0
 
 
-class SessionCheck(Struct):
+class SessionCheck(Struct, rename="camel"):
     """What was found in one session.
 
     Attributes:
         session_id, title, messages: which session, and how many valid messages it has.
         findings: by kind (the keys of `KINDS`).
-        differences: by figure, ``(declared, counted)`` where the two differ.
+        differences: by figure, what is declared and what was counted, where the two differ.
         unknown_keys: ``message.KEY`` and so on, with how often; beyond 100 different ones ``…`` counts the rest.
     """
 
@@ -69,7 +72,7 @@ class SessionCheck(Struct):
     title: str | None
     messages: int
     findings: dict[str, Finding]
-    differences: dict[str, tuple[Any, Any]]
+    differences: dict[str, Difference]
     unknown_keys: dict[str, int]
 
     @property
@@ -78,23 +81,9 @@ class SessionCheck(Struct):
         return not (self.findings or self.differences or self.unknown_keys)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values; a finding's ``session`` is how often it was found outside messages."""
-        return {
-            "sessionId": self.session_id,
-            "title": self.title,
-            "messages": self.messages,
-            "findings": {
-                kind: {
-                    "count": found.count,
-                    "messages": found.messages,
-                    "reason": found.reason,
-                    "session": found.session,
-                }
-                for kind, found in self.findings.items()
-            },
-            "differences": {name: {"declared": d, "counted": c} for name, (d, c) in self.differences.items()},
-            "unknownKeys": self.unknown_keys,
-        }
+        """Return the same as plain values under the names of the JSON."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,))
+        return plain
 
 
 class _Notebook:
@@ -152,7 +141,7 @@ class _Notebook:
         of_session.merge(counted)
         of_session.add(session)
         return SessionCheck(
-            session.id, session.title, counted.messages, self.findings, of_session.differences(), self.unknown
+            session.id, session.title, counted.counted.messages, self.findings, of_session.differences(), self.unknown
         )
 
 
