@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exportstream import Cost, Count, Counted, Difference, LimitError, Message, Session, ToolCall, Totals
-from exportstream.totals.seen import Dedupe
+from exportstream.totals.seen import Dedupe, Seen
 from exportstream.totals.sums import KNOWN_ROLES, MAX_ROLES
 
 DATES = st.sampled_from(
@@ -373,6 +373,36 @@ def test_dedupe_counts_each_id_of_a_session_once() -> None:
     assert dedupe.new_messages(messages) == [messages[0], *messages[2:]]
     assert dedupe.is_new(Session(id="s"))
     assert not dedupe.is_new(Session(id="s"))
+
+
+KEYS = st.text("ab", max_size=3) | st.sampled_from(["x" * 36, "x" * 37, "x" * 38, "\ud800" * 40])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(KEYS, max_size=6)))
+def test_seen_finds_each_key_that_came_before(batches: list[list[str]]) -> None:
+    """Keys of any length are told apart exactly, in batches as one by one."""
+    seen, known = Seen(), set()
+    for keys in batches:
+        repeats = []
+        for at, key in enumerate(keys):
+            if key in known:
+                repeats.append(at)
+            known.add(key)
+        assert seen.find_repeats(keys) == repeats
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_seen_remembers_the_latest_keys(size: int) -> None:
+    """With a limit the latest keys are remembered, and the first are forgotten."""
+    seen = Seen(limit=5)
+    keys = [str(number) for number in range(50)]
+    for first in range(0, 50, size):
+        batch = keys[first : first + size]
+        assert seen.find_repeats(batch) == []
+        latest = keys[max(0, first + len(batch) - 5) : first + len(batch)]
+        assert seen.find_repeats(latest) == list(range(len(latest)))
+    assert seen.find_repeats(keys[:10]) == []
 
 
 def test_differences_only_where_every_session_says_both() -> None:

@@ -1,8 +1,7 @@
-"""Reads everything, writes nothing, and says what is odd about each session.
+"""Checks an export: reads everything, writes nothing, and lists the oddities of each session.
 
 Takes: a source. Yields: a `SessionCheck` for each session. Raises: `InputError`, `ReadError`.
-Holds: for the session being read 8 bytes and a set entry for each message (its id's hash), and the first few places of
-each kind of finding.
+Holds: the message ids of the session being read, and the first few message numbers of each kind of finding.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.figures import Difference
+from exportstream.totals.seen import Seen
 from exportstream.totals.sums import Totals
 
 SHOWN = 5
@@ -43,13 +43,13 @@ OF_SESSION = {
 
 
 class Finding(Struct, rename="camel"):
-    """How often something was found in messages, and how often in the session itself.
+    """One kind of finding in one session.
 
     Attributes:
-        count: how often in messages.
+        count: how often it was found in messages.
         messages: the numbers of the first messages it was found in.
         reason: why the first one was refused, for messages that are not valid.
-        session: how often in the session's own fields, outside its messages (kinds: the keys of `OF_SESSION`).
+        session: how often it was found outside messages, in the session's own fields (kinds: the keys of `OF_SESSION`).
     """
 
     count: int = 0
@@ -59,13 +59,14 @@ class Finding(Struct, rename="camel"):
 
 
 class SessionCheck(Struct, rename="camel"):
-    """What was found in one session.
+    """The findings of one session.
 
     Attributes:
-        session_id, title, messages: which session, and how many valid messages it has.
-        findings: by kind (the keys of `KINDS`).
-        differences: by figure, what is declared and what was counted, where the two differ.
-        unknown_keys: ``message.KEY`` and so on, with how often; beyond 100 different ones ``…`` counts the rest.
+        session_id, title: the session's own.
+        messages: how many valid messages it has.
+        findings: by kind, in the order of `KINDS`.
+        differences: the figures whose declared and counted sums differ.
+        unknown_keys: how often each came, as ``message.KEY`` and so on; beyond 100 different ones ``…`` counts the rest.
     """
 
     session_id: str | None
@@ -86,16 +87,16 @@ class SessionCheck(Struct, rename="camel"):
         return plain
 
 
-class _Notebook:
+class _Findings:
     """Collects the findings of one session."""
 
     def __init__(self) -> None:
         self.findings: dict[str, Finding] = {}
         self.unknown: dict[str, int] = {}
-        self.ids: set[int] = set()
+        self.ids = Seen()
 
-    def note(self, kind: str, index: int | None, reason: str | None = None, *, count: int = 1) -> None:
-        """Count a finding in a message; without `index` in the session itself."""
+    def add(self, kind: str, index: int | None, reason: str | None = None, *, count: int = 1) -> None:
+        """Count a finding in a message; with None for `index`, in the session itself."""
         found = self.findings.setdefault(kind, Finding(reason=reason))
         if index is None:
             found.session += count
@@ -104,45 +105,52 @@ class _Notebook:
         if len(found.messages) < SHOWN and index not in found.messages:
             found.messages.append(index)
 
-    def unknown_keys(self, where: str, keys: Iterable[str]) -> None:
+    def add_unknown(self, owner: str, keys: Iterable[str]) -> None:
         for key in keys:
-            name = f"{where}.{key}"
+            name = f"{owner}.{key}"
             if name not in self.unknown and len(self.unknown) >= MAX_UNKNOWN_KEYS:
                 name = "…"
             self.unknown[name] = self.unknown.get(name, 0) + 1
 
-    def message(self, message: Message) -> None:
-        dates = (message.created_at, message.updated_at)
-        if None in dates:
-            self.note("null-date", message.index)
-        self.dates(dates, message.index)
-        key = hash(message.id)
-        if key in self.ids:
-            self.note("repeated-id", message.index)
-        self.ids.add(key)
-        if message.extra:
-            self.unknown_keys("message", message.extra)
-        for call in message.tool_calls or ():
-            if call.extra:
-                self.unknown_keys("toolCall", call.extra)
+    def add_messages(self, messages: list[Message]) -> None:
+        for at in self.ids.find_repeats([message.id for message in messages]):
+            self.add("repeated-id", messages[at].index)
+        for message in messages:
+            dates = (message.created_at, message.updated_at)
+            if None in dates:
+                self.add("null-date", message.index)
+            self._add_dates(dates, message.index)
+            if message.extra:
+                self.add_unknown("message", message.extra)
+            for call in message.tool_calls or ():
+                if call.extra:
+                    self.add_unknown("toolCall", call.extra)
 
-    def dates(self, dates: tuple[str | None, str | None], index: int | None) -> None:
+    def _add_dates(self, dates: tuple[str | None, str | None], index: int | None) -> None:
         instants = [parse_instant(text) for text in dates if text is not None]
         if None in instants:
-            self.note("unparsed-date", index)
+            self.add("unparsed-date", index)
         if any(instant is not None and instant.tzinfo is None for instant in instants):
-            self.note("date-without-zone", index)
+            self.add("date-without-zone", index)
 
-    def finish(self, session: Session, counted: Totals) -> SessionCheck:
-        self.dates((session.created_at, session.updated_at), None)
-        if session.extra:
-            self.unknown_keys("session", session.extra)
+    def finish(self, session: Session, totals: Totals) -> SessionCheck:
+        self._add_dates((session.created_at, session.updated_at), None)
+        self.add_unknown("session", _unknown_of(session))
         of_session = Totals()
-        of_session.merge(counted)
+        of_session.merge(totals)
         of_session.add(session)
+        findings = {kind: self.findings[kind] for kind in KINDS if kind in self.findings}
         return SessionCheck(
-            session.id, session.title, counted.counted.messages, self.findings, of_session.differences(), self.unknown
+            session.id, session.title, totals.counted.messages, findings, of_session.differences(), self.unknown
         )
+
+
+def _unknown_of(session: Session) -> list[str]:
+    """Return the unknown keys of a session. What surrounds an SDK response's `result` is known: reading adds it last."""
+    keys = list(session.extra or ())
+    if keys and keys[-1].rstrip("_") == "response" and isinstance((session.extra or {})[keys[-1]], dict):
+        keys.pop()
+    return keys
 
 
 def check(
@@ -152,7 +160,7 @@ def check(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
 ) -> Iterator[SessionCheck]:
-    """Read an export and yield what is odd about each of its sessions.
+    """Read an export and yield the oddities of each of its sessions.
 
     Memory grows with the number of messages of the largest session, for their repeated ids.
 
@@ -165,21 +173,20 @@ def check(
     Raises:
         InputError, ReadError: as `open_export`.
     """
-    notebook = _Notebook()  # of the session being read
+    findings = _Findings()  # of the session being read
 
     def reject(rejected: Reject) -> None:
-        where = f" at {rejected.path}" if rejected.path else ""
-        notebook.note("invalid-message", rejected.index, rejected.reason + where)
+        path = f" at {rejected.path}" if rejected.path else ""
+        findings.add("invalid-message", rejected.index, rejected.reason + path)
 
     options = ReadOptions(
         on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
     )
     with Export(source, options, rejects=reject) as export:
-        export.watch_replaced(lambda index, count: notebook.note("replaced-surrogate", index, count=count))
+        export.watch_replaced(lambda index, count: findings.add("replaced-surrogate", index, count=count))
         for part in export.batches():
             if isinstance(part, list):
-                for message in part:
-                    notebook.message(message)
+                findings.add_messages(part)
             else:
-                yield notebook.finish(*part)
-                notebook = _Notebook()
+                yield findings.finish(*part)
+                findings = _Findings()
