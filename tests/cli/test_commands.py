@@ -19,6 +19,8 @@ import pytest
 import zstandard
 
 import exportstream
+from exportstream.cli.figures import amount
+from exportstream.reading.check import KINDS, OF_SESSION
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack
 from tests.properties.oracle import snake
@@ -623,6 +625,44 @@ def test_quiet_shows_nothing_on_a_terminal(folder: Path) -> None:
     assert run_on_terminal("convert", "session.json", "-o", "out.ndjson", "--quiet", cwd=folder) == (0, b"", b"")
 
 
+def test_one_is_singular_and_nothing_is_not_smaller(folder: Path) -> None:
+    """The summary says 1 row; of an export without messages it gives no ratio, since no row was written."""
+    one = json.dumps({"id": "s", "title": "t" * 500, "messages": [SESSION["messages"][0]]}, default=float).encode()
+    done = run("convert", "-", "-o", "one.ndjson", cwd=folder, data=one)
+    assert b": 1 row to one.ndjson (" in done.stderr
+    done = run(
+        "convert",
+        "-",
+        "-o",
+        "none.csv",
+        cwd=folder,
+        data=json.dumps({"id": "s", "title": "t" * 500, "messages": []}).encode(),
+    )
+    assert re.search(rb": 0 rows to none\.csv \(\d+ B\) in ", done.stderr)
+    half = one.replace(b'"content": "', b'"content": "\\ud800', 1)
+    text = run("check", "-", cwd=folder, data=half).stdout.decode()
+    assert text.splitlines()[0] == "session s: 1 message"
+    assert "  1 message with half of a surrogate pair (became U+FFFD) (message 0)" in text
+    assert text.splitlines()[-1] == "1 session, 1 with findings"
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "text"),
+    [
+        (1, "messages repeat", "1 message repeats"),
+        (2, "messages repeat", "2 messages repeat"),
+        (0, "rows", "0 rows"),
+        (1_000, "rows", "1,000 rows"),
+        (1, OF_SESSION["replaced-surrogate"], "1 half of a surrogate pair outside messages (became U+FFFD)"),
+        (1, KINDS["invalid-message"], "1 invalid message"),
+        (1, "more inputs", "1 more input"),
+    ],
+)
+def test_amounts(count: int, words: str, text: str) -> None:
+    """A count of one has its words in the singular."""
+    assert amount(count, words) == text
+
+
 # totals and check -------------------------------------------------------------------------------------------------------
 
 
@@ -748,8 +788,8 @@ def test_check_names_every_kind_of_finding(folder: Path) -> None:
     assert session["differences"]["userMessages"] == {"declared": 1, "counted": 2}
     text = run("check", "odd.json", cwd=folder)
     assert text.returncode == 3
-    assert b"1 messages that are not valid (message 6): expected the required key 'role', found none" in text.stdout
-    assert b"1 sessions, 1 with findings" in text.stdout
+    assert b"1 invalid message (message 6): expected the required key 'role', found none" in text.stdout
+    assert b"1 session, 1 with findings" in text.stdout
     assert names(folder) == ["odd.json", "session.json"]
 
 
@@ -932,7 +972,7 @@ def test_dedupe_counts_once_and_keeps_the_rows(folder: Path) -> None:
     assert len(lines(run("convert", "-", "--dedupe", cwd=folder, data=twice).stdout)) == 12
     repeated = SAMPLE.read_bytes().replace(b"7b0f3c1e-0002", b"7b0f3c1e-0001")
     warned = run("convert", "-", cwd=folder, data=repeated)
-    assert re.search(rb"warning: at least 1 messages repeat an id .*--dedupe counts them once", warned.stderr)
+    assert re.search(rb"warning: at least 1 message repeats an id .*--dedupe counts them once", warned.stderr)
 
 
 def test_limits_are_options(folder: Path) -> None:

@@ -1080,7 +1080,7 @@ def test_lone_surrogates_anywhere(tmp_path: Path) -> None:
     done = speak("convert", "in.json", "-o", "-", "--quiet", cwd=tmp_path)
     assert done.returncode == 0
     assert re.fullmatch(
-        r"exportstream: in\.json: warning: 1 halves of surrogate pairs became U\+FFFD.*check.*\n", done.stderr
+        r"exportstream: in\.json: warning: 1 half of a surrogate pair became U\+FFFD.*check.*\n", done.stderr
     )
 
 
@@ -1384,7 +1384,7 @@ def test_many_sessions_and_repeated_ids(tmp_path: Path, form: str) -> None:
     if form == "lines":
         done = speak("convert", "in.json", "-o", "-", "--quiet", cwd=tmp_path)
         assert done.returncode == 0
-        assert re.fullmatch(r"exportstream: in\.json: warning: at least 1 messages repeat an id.*--dedupe.*\n", done.stderr)
+        assert re.fullmatch(r"exportstream: in\.json: warning: at least 1 message repeats an id.*--dedupe.*\n", done.stderr)
 
 
 def test_repeated_ids_are_remembered_for_thousands_of_messages() -> None:

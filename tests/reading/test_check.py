@@ -26,15 +26,15 @@ def one(*messages: Any, **fields: Any) -> SessionCheck:
 
 # What each kind of finding is made of: three messages in which the one in the middle has it.
 KINDS: dict[str, tuple[Any, str]] = {
-    "invalid-message": ({"id": "m1"}, r"1 messages that are not valid \(message 1\): expected the required key .* at \$"),
-    "null-date": (message(1, createdAt=None), r"1 messages whose createdAt or updatedAt is null \(message 1\)"),
-    "unparsed-date": (message(1, updatedAt="yesterday"), r"1 messages with a date-time that can't be parsed \(message 1\)"),
+    "invalid-message": ({"id": "m1"}, r"1 invalid message \(message 1\): expected the required key .* at \$"),
+    "null-date": (message(1, createdAt=None), r"1 message whose createdAt or updatedAt is null \(message 1\)"),
+    "unparsed-date": (message(1, updatedAt="yesterday"), r"1 message with a date-time that can't be parsed \(message 1\)"),
     "date-without-zone": (
         message(1, createdAt="2025-01-02T03:04:05"),
-        r"1 messages with a date-time .* no zone \(message 1\)",
+        r"1 message with a date-time .* no zone \(message 1\)",
     ),
-    "repeated-id": (message(0, content="again"), r"1 messages whose id came before in the session \(message 1\)"),
-    "replaced-surrogate": (message(1, content="\ud800"), r"1 messages with half of a surrogate pair .*\(message 1\)"),
+    "repeated-id": (message(0, content="again"), r"1 message whose id came before in the session \(message 1\)"),
+    "replaced-surrogate": (message(1, content="\ud800"), r"1 message with half of a surrogate pair .*\(message 1\)"),
 }
 
 
@@ -51,7 +51,7 @@ def test_each_kind_of_finding(tmp_path: Path, kind: str) -> None:
     code, output, errors = speak("check", "in.json", cwd=tmp_path)
     assert (code, errors) == (3 if kind == "invalid-message" else 0, "")
     assert re.search(text, output), output
-    assert output.endswith("1 sessions, 1 with findings\n")
+    assert output.endswith("1 session, 1 with findings\n")
     assert speak("check", "in.json", "--strict", cwd=tmp_path)[0] == 3
 
 
@@ -99,7 +99,7 @@ def test_dates_of_the_session_itself(tmp_path: Path) -> None:
     code, output, _ = speak("check", "in.json", cwd=tmp_path)
     assert code == 0
     assert "  1 createdAt or updatedAt of the session itself that can't be parsed\n" in output
-    assert "  1 messages with a date-time that can't be parsed (message 1)\n" in output
+    assert "  1 message with a date-time that can't be parsed (message 1)\n" in output
     (finding,) = json.loads(speak("check", "in.json", "--json", cwd=tmp_path)[1])["sessions"][0]["findings"].values()
     assert finding == {"count": 1, "messages": [1], "reason": None, "session": 1}
     assert speak("check", "in.json", "--strict", cwd=tmp_path)[0] == 3
@@ -233,7 +233,7 @@ def test_sessions_are_checked_apart() -> None:
 def test_a_clean_session(tmp_path: Path) -> None:
     """Nothing odd is said to be nothing odd, and --strict lets it pass."""
     (tmp_path / "in.json").write_bytes(dump(session(message(0))))
-    expected = "session s: 1 messages, nothing odd\n1 sessions, 0 with findings\n"
+    expected = "session s: 1 message, nothing odd\n1 session, 0 with findings\n"
     assert speak("check", "in.json", "--strict", cwd=tmp_path) == (0, expected, "")
     assert os.listdir(tmp_path) == ["in.json"]
 
@@ -293,7 +293,7 @@ def test_reads_everything_from_a_pipe(tmp_path: Path) -> None:
     """Standard input is checked like a file."""
     done = speak("check", "-", cwd=tmp_path, stdin=dump(session(message(0, new=1))))
     assert done.returncode == 0
-    assert "unknown key message.new: 1 times" in done.stdout
+    assert "unknown key message.new: 1 time," in done.stdout
 
 
 def test_an_id_may_hold_anything(tmp_path: Path) -> None:

@@ -17,13 +17,12 @@ from exportstream.cli.display import (
     Progress,
     json_text,
     print_all_warnings,
-    print_check,
     print_outcome,
     print_summary,
-    print_totals,
     print_warnings,
 )
 from exportstream.cli.executors import hint_at_update, is_many, is_up_to_date, open_executor
+from exportstream.cli.figures import amount, print_check, show_totals
 from exportstream.cli.options import (
     debug_flag,
     dedupe_flag,
@@ -223,7 +222,7 @@ def totals_command(
     if as_json:
         show_json(json_text({"schema": SCHEMA, **totals.as_dict()}))
     else:
-        print_totals(totals)
+        show_totals(totals, stderr=False)
     if partial or notes.rejected:
         sys.exit(_EXIT_REJECTED)
 
@@ -271,7 +270,7 @@ def check_command(
     if error is not None:
         raise error
     if not as_json:
-        show_lines([f"{sessions:,} sessions, {odd:,} with findings"])
+        show_lines([f"{amount(sessions, 'sessions')}, {odd:,} with findings"])
     if invalid or (strict and odd):
         sys.exit(_EXIT_INPUT)
 

@@ -27,7 +27,7 @@ SHOWN = 5
 MAX_UNKNOWN_KEYS = 100
 
 KINDS = {
-    "invalid-message": "messages that are not valid",
+    "invalid-message": "invalid messages",
     "null-date": "messages whose createdAt or updatedAt is null",
     "unparsed-date": "messages with a date-time that can't be parsed",
     "date-without-zone": "messages with a date-time that has no zone",
@@ -48,7 +48,7 @@ class Finding(Struct, rename="camel"):
     Attributes:
         count: how often it was found in messages.
         messages: the numbers of the first messages it was found in.
-        reason: why the first one was refused, for messages that are not valid.
+        reason: why the first one was refused, for invalid messages.
         session: how often it was found outside messages, in the session's own fields (kinds: the keys of `OF_SESSION`).
     """
 
