@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import LONGEST_LINE, printable, shown
 from exportstream.models.notes import Notes
@@ -122,10 +122,11 @@ class Report(Counts):
             "seconds": round(self.seconds, 3),
             "rejects": None if self.rejects is None else _label(self.rejects),
         }
-        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,))
-        plain["cut"] = {_label(name): messages for name, messages in self.cut.items()}
-        plain["totals"] = self.totals.as_dict()
-        return written | plain | written  # in the order of the first, with its values
+        read = {
+            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
+        }
+        read["cut"] = {_label(name): messages for name, messages in self.cut.items()}
+        return written | read | {"totals": self.totals.as_dict()}
 
 
 def _in_camel(output: Written) -> dict[str, Any]:
@@ -219,7 +220,5 @@ class ManyReport(Report):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
-        plain = super().as_dict()
-        del plain["outcomes"]
         counts = {status: self.count(status) for status in STATUSES}
-        return plain | counts | {"inputs": [outcome.as_dict() for outcome in self.outcomes]}
+        return super().as_dict() | counts | {"inputs": [outcome.as_dict() for outcome in self.outcomes]}
