@@ -126,7 +126,7 @@ def test_the_command_prints_in_one_place(module: str) -> None:
         and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")) in WAYS_TO_PRINT
     ]
     of_rich = ["Console(file=text, highlight=False, width=width).print(table)"]  # into a string
-    assert found == {"cli.display": of_rich, "cli.process": ["error.show()"]}.get(module, [])
+    assert found == {"cli.figures": of_rich, "cli.process": ["error.show()"]}.get(module, [])
 
 
 def test_only_the_parser_knows_ijson() -> None:

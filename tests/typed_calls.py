@@ -3,14 +3,18 @@
 Each refused call has an ignore with the code of its error; an ignore that is not needed is an error of its own.
 """
 
+from decimal import Decimal
 from pathlib import Path
 
 from exportstream import (
+    Cost,
+    Difference,
     Export,
     ManyReport,
     Message,
     ReadOptions,
     Report,
+    Session,
     SessionCheck,
     Status,
     Totals,
@@ -35,6 +39,11 @@ def right() -> None:
     report: Report = convert("a", "b", keys="snake", level=3, table=["messages", "sessions"], on_error="skip", force=True)
     written: list[Written] = report.outputs
     totals: Totals = report.totals
+    cost: Cost = totals.counted.cost
+    stated: Decimal | None = cost.sum
+    tokens: int | None = totals.declared.prompt_tokens.sum
+    gaps: dict[str, Difference] = totals.differences()
+    totals.add_sessions([], [(Session(), 0)])
     many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv", compression="gzip", update=True, progress=watch)
     merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True)
     messages: list[Message] = list(iter_messages("a", max_window=1, keep_partial=True))
@@ -42,6 +51,7 @@ def right() -> None:
     with open_export("a", on_error="skip", rejects=[]) as export:
         same: Export = export
     options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
+    print(stated, tokens, gaps)  # noqa: T201
     print(written, totals, many, merged, messages, found, same, options)  # noqa: T201
 
 
@@ -59,3 +69,5 @@ def wrong() -> None:
     check("a", strict=True)  # type: ignore[call-arg]
     ReadOptions(on_error="raise")  # type: ignore[arg-type]
     WriteOptions(kyes="snake")  # type: ignore[call-arg]
+    Totals().add("user")  # type: ignore[arg-type]
+    Totals().counted.cost.sum + 1  # type: ignore[operator]

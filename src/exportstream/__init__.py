@@ -36,15 +36,22 @@ from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.check import Finding, SessionCheck, check
 from exportstream.reading.export import Export, iter_messages, open_export
 from exportstream.reading.options import ReadOptions
-from exportstream.totals.sums import Totals
+from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.sums import Carrying, Counted, Declared, Totals
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.writers import Written
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Carrying",
     "CompressionError",
+    "Cost",
+    "Count",
+    "Counted",
     "CutInputError",
+    "Declared",
+    "Difference",
     "Export",
     "ExportstreamError",
     "Finding",

@@ -19,6 +19,8 @@ import pytest
 import zstandard
 
 import exportstream
+from exportstream.cli.figures import amount
+from exportstream.reading.check import KINDS, OF_SESSION
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack
 from tests.properties.oracle import snake
@@ -450,7 +452,9 @@ def test_the_report_is_the_summary_as_json(folder: Path) -> None:
     assert report["bytesRead"] == report["bytesParsed"] == SAMPLE.stat().st_size
     assert report["bytesEncoded"] == len(unpack((folder / "session.ndjson.zst").read_bytes()))
     assert report["bytesWritten"] == size
-    assert report["totals"] == json.loads(run("totals", "session.json", "--json", cwd=folder).stdout, parse_float=Decimal)
+    assert {"schema": 1, **report["totals"]} == json.loads(
+        run("totals", "session.json", "--json", cwd=folder).stdout, parse_float=Decimal
+    )
 
 
 @pytest.mark.parametrize("name", ["session.json", "link.json", "out.ndjson"])
@@ -621,6 +625,44 @@ def test_quiet_shows_nothing_on_a_terminal(folder: Path) -> None:
     assert run_on_terminal("convert", "session.json", "-o", "out.ndjson", "--quiet", cwd=folder) == (0, b"", b"")
 
 
+def test_one_is_singular_and_nothing_is_not_smaller(folder: Path) -> None:
+    """The summary says 1 row; of an export without messages it gives no ratio, since no row was written."""
+    one = json.dumps({"id": "s", "title": "t" * 500, "messages": [SESSION["messages"][0]]}, default=float).encode()
+    done = run("convert", "-", "-o", "one.ndjson", cwd=folder, data=one)
+    assert b": 1 row to one.ndjson (" in done.stderr
+    done = run(
+        "convert",
+        "-",
+        "-o",
+        "none.csv",
+        cwd=folder,
+        data=json.dumps({"id": "s", "title": "t" * 500, "messages": []}).encode(),
+    )
+    assert re.search(rb": 0 rows to none\.csv \(\d+ B\) in ", done.stderr)
+    half = one.replace(b'"content": "', b'"content": "\\ud800', 1)
+    text = run("check", "-", cwd=folder, data=half).stdout.decode()
+    assert text.splitlines()[0] == "session s: 1 message"
+    assert "  1 message with half of a surrogate pair (became U+FFFD) (message 0)" in text
+    assert text.splitlines()[-1] == "1 session, 1 with findings"
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "text"),
+    [
+        (1, "messages repeat", "1 message repeats"),
+        (2, "messages repeat", "2 messages repeat"),
+        (0, "rows", "0 rows"),
+        (1_000, "rows", "1,000 rows"),
+        (1, OF_SESSION["replaced-surrogate"], "1 half of a surrogate pair outside messages (became U+FFFD)"),
+        (1, KINDS["invalid-message"], "1 invalid message"),
+        (1, "more inputs", "1 more input"),
+    ],
+)
+def test_amounts(count: int, words: str, text: str) -> None:
+    """A count of one has its words in the singular."""
+    assert amount(count, words) == text
+
+
 # totals and check -------------------------------------------------------------------------------------------------------
 
 
@@ -630,12 +672,15 @@ def test_totals_json(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     totals = json.loads(done.stdout, parse_float=Decimal)
     messages = SESSION["messages"]
-    assert (totals["sessions"], totals["messages"], totals["toolCalls"], totals["toolErrors"]) == (1, 6, 3, 1)
-    assert totals["messagesByRole"] == {"assistant": 3, "tool": 2, "user": 1}
-    assert totals["declared"]["promptTokens"] == SESSION["promptTokens"]
-    assert totals["declared"]["cost"] == SESSION["cost"]
-    assert totals["perMessage"]["inputTokens"] == sum(m.get("inputTokens", 0) for m in messages)
-    assert totals["perMessage"]["cost"] == sum(m.get("cost", 0) for m in messages)
+    declared, counted = totals["declared"], totals["counted"]
+    assert next(iter(totals)) == "schema"
+    assert (totals["schema"], totals["sessions"]) == (1, 1)
+    assert (counted["messages"], counted["toolCalls"], counted["toolErrors"]) == (6, 3, 1)
+    assert counted["roles"] == {"assistant": 3, "tool": 2, "user": 1}
+    assert declared["promptTokens"] == {"sum": SESSION["promptTokens"], "count": 1}
+    assert declared["cost"] == {"sum": SESSION["cost"], "count": 1}
+    assert counted["inputTokens"] == {"sum": sum(m.get("inputTokens", 0) for m in messages), "count": 3}
+    assert counted["cost"] == {"sum": sum(m.get("cost", 0) for m in messages), "count": 3}
     assert totals["differences"]["completionTokens"] == {"declared": 911, "counted": 906}
 
 
@@ -675,7 +720,7 @@ def test_an_extreme_cost_is_shown_in_little_space(tmp_path: Path, cost: str) -> 
     (found,) = [row["cost"] for row in lines((tmp_path / "out.ndjson").read_bytes()) if "cost" in row]
     assert str(found) == str(Decimal(cost))
     totals = json.loads(run("totals", "in.json", "--json", cwd=tmp_path).stdout, parse_float=Decimal)
-    assert str(totals["perMessage"]["cost"]) == str(Decimal(cost))
+    assert str(totals["counted"]["cost"]["sum"]) == str(Decimal(cost))
 
 
 def test_a_sum_that_is_too_long_is_an_error(tmp_path: Path) -> None:
@@ -743,8 +788,8 @@ def test_check_names_every_kind_of_finding(folder: Path) -> None:
     assert session["differences"]["userMessages"] == {"declared": 1, "counted": 2}
     text = run("check", "odd.json", cwd=folder)
     assert text.returncode == 3
-    assert b"1 messages that are not valid (message 6): expected the required key 'role', got none" in text.stdout
-    assert b"1 sessions, 1 with findings" in text.stdout
+    assert b"1 invalid message (message 6): expected the required key 'role', got none" in text.stdout
+    assert b"1 session, 1 with findings" in text.stdout
     assert names(folder) == ["odd.json", "session.json"]
 
 
@@ -913,7 +958,7 @@ def test_keep_partial_keeps_the_complete_messages(folder: Path, name: str) -> No
     data = unpack((folder / name).read_bytes())
     assert len(cells(data) if "csv" in name else lines(data)) == 3
     totals = run("totals", "-", "--json", "--keep-partial", cwd=folder, data=text[:cut])
-    assert (totals.returncode, json.loads(totals.stdout)["messages"]) == (5, 3)
+    assert (totals.returncode, json.loads(totals.stdout)["counted"]["messages"]) == (5, 3)
 
 
 def test_dedupe_counts_once_and_keeps_the_rows(folder: Path) -> None:
@@ -921,12 +966,13 @@ def test_dedupe_counts_once_and_keeps_the_rows(folder: Path) -> None:
     twice = SAMPLE.read_bytes() * 2
     plain = json.loads(run("totals", "-", "--json", cwd=folder, data=twice).stdout)
     once = json.loads(run("totals", "-", "--json", "--dedupe", cwd=folder, data=twice).stdout)
-    assert (plain["messages"], plain["sessions"], once["messages"], once["sessions"]) == (12, 2, 6, 1)
-    assert once["declared"]["promptTokens"] == SESSION["promptTokens"]
+    assert (plain["counted"]["messages"], plain["sessions"]) == (12, 2)
+    assert (once["counted"]["messages"], once["sessions"]) == (6, 1)
+    assert once["declared"]["promptTokens"] == {"sum": SESSION["promptTokens"], "count": 1}
     assert len(lines(run("convert", "-", "--dedupe", cwd=folder, data=twice).stdout)) == 12
     repeated = SAMPLE.read_bytes().replace(b"7b0f3c1e-0002", b"7b0f3c1e-0001")
     warned = run("convert", "-", cwd=folder, data=repeated)
-    assert re.search(rb"warning: at least 1 messages repeat an id .*--dedupe counts them once", warned.stderr)
+    assert re.search(rb"warning: at least 1 message repeats an id .*--dedupe counts them once", warned.stderr)
 
 
 def test_limits_are_options(folder: Path) -> None:

@@ -75,13 +75,13 @@ def test_ids_titles_roles_keys_models_and_dates(tmp_path: Path) -> None:
     assert r"\u202eb\u200f[red]c[/red][link=http://x]d\x7f" in text
     for command in ("totals", "check"):
         found = json.loads(checked(command, "in.json", "--json", cwd=tmp_path, code=0).splitlines()[0])
-        assert EVIL in (found["messagesByRole"] if command == "totals" else found["sessions"][0]["title"])
+        assert EVIL in (found["counted"]["roles"] if command == "totals" else found["sessions"][0]["title"])
         require_neutral(run_on_terminal(command, "in.json", cwd=tmp_path)[2], terminal=True)
     arguments = ("convert", "in.json", "-o", "out.ndjson", "--report", "report.json", "--force")
     checked(*arguments, cwd=tmp_path, code=0)
     require_neutral(run_on_terminal(*arguments, cwd=tmp_path)[2], terminal=True)
     require_neutral((tmp_path / "report.json").read_bytes())
-    assert EVIL in json.loads((tmp_path / "report.json").read_bytes())["totals"]["messagesByRole"]
+    assert EVIL in json.loads((tmp_path / "report.json").read_bytes())["totals"]["counted"]["roles"]
 
 
 def test_errors_inside_a_hostile_export(tmp_path: Path) -> None:

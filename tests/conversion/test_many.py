@@ -109,9 +109,9 @@ def test_sums_are_those_of_the_inputs(folder: Path) -> None:
     written = {name: rows(folder / "rows" / name) for name in contents(folder / "rows")}
     everyone = [row for some in written.values() for row in some]
     assert (done.rows, done.messages, done.sessions, done.rejected) == (len(everyone), 21, 7, 0)
-    assert done.totals.cost == sum(row["cost"] for row in everyone)
-    assert done.totals.input_tokens == sum(row["inputTokens"] for row in everyone)
-    assert done.totals.tool_calls == sum(len(row.get("toolCalls") or ()) for row in everyone)
+    assert done.totals.counted.cost.sum == sum(row["cost"] for row in everyone)
+    assert done.totals.counted.input_tokens.sum == sum(row["inputTokens"] for row in everyone)
+    assert done.totals.counted.tool_calls == sum(len(row.get("toolCalls") or ()) for row in everyone)
     assert done.bytes_written == sum(map(len, contents(folder / "rows").values())) == done.bytes_encoded
     assert done.bytes_read == done.bytes_parsed == sum(map(len, contents(folder / "in").values()))
     assert done.count("converted") == 7
@@ -453,7 +453,8 @@ def test_the_report_is_json_and_true(folder: Path) -> None:
     (folder / "in/cut.json").write_bytes(export("cut")[:-9])
     done = convert_many(["in"], "rows", report="r.json", table=["messages", "sessions"])
     said = json.loads((folder / "r.json").read_bytes(), parse_float=Decimal)
-    assert said == json.loads(to_json(done.as_dict()), parse_float=Decimal)
+    assert said == {"schema": 1, **json.loads(to_json(done.as_dict()), parse_float=Decimal)}
+    assert list(said)[:2] == ["schema", "source"]
     assert said["source"] == "5 inputs"
     for one in said["inputs"]:
         if one["status"] == "failed":
@@ -470,7 +471,9 @@ def test_the_report_is_json_and_true(folder: Path) -> None:
     good = [one for one in said["inputs"] if one["status"] == "converted"]
     for key in ("messages", "sessions", "rejected", "bytesRead", "bytesParsed", "rows", "bytesWritten", "bytesEncoded"):
         assert said[key] == sum(one[key] for one in good), key
-    assert said["totals"]["perMessage"]["cost"] == sum(one["totals"]["perMessage"]["cost"] for one in good)
+    costs = [one["totals"]["counted"]["cost"] for one in good]
+    wanted = {"sum": sum(cost["sum"] for cost in costs), "count": sum(cost["count"] for cost in costs)}
+    assert said["totals"]["counted"]["cost"] == wanted
     assert 0 < said["seconds"] < 60
 
 
@@ -544,7 +547,7 @@ def test_a_merge_of_several_tables(folder: Path) -> None:
     ]
     counts = [len(cells(unpack((folder / output.target).read_bytes()))) for output in done.outputs]
     assert counts == [output.rows for output in done.outputs]
-    assert counts == [12, done.totals.tool_calls, 4]
+    assert counts == [12, done.totals.counted.tool_calls, 4]
     merge_many(["in"], "all.db")
     database = sqlite3.connect("all.db")
     assert database.execute("SELECT count(*) FROM messages").fetchone() == (12,)
@@ -577,7 +580,7 @@ def test_a_bad_input_leaves_no_row_of_its_own(folder: Path, bad: bytes, place: i
     done = merge_many(names, "all.ndjson", report="r.json")
     assert (folder / "all.ndjson").read_bytes() == expected
     assert [outcome.source for outcome in done.failed] == ["bad.json"]
-    assert (done.messages, done.sessions, done.rows, done.totals.messages) == (6, 2, 6, 6)
+    assert (done.messages, done.sessions, done.rows, done.totals.counted.messages) == (6, 2, 6, 6)
     assert [one["status"] for one in json.loads((folder / "r.json").read_bytes())["inputs"]].count("failed") == 1
     with pytest.raises(InputError):
         merge_many(names, "fast.ndjson", fail_fast=True, report="f.json")
@@ -632,9 +635,9 @@ def test_dedupe_counts_once_over_all_inputs(folder: Path) -> None:
     done = merge_many(["a.json", "c/a.json", "b.json"], "all.ndjson", dedupe=True)
     once = merge_many(["a.json", "b.json"], "two.ndjson")
     assert done.totals == once.totals
-    assert (done.rows, done.totals.messages, done.totals.sessions) == (9, 6, 2)
+    assert (done.rows, done.totals.counted.messages, done.totals.sessions) == (9, 6, 2)
     twice = merge_many(["a.json", "c/a.json", "b.json"], "three.ndjson")
-    assert (twice.totals.messages, twice.totals.sessions) == (9, 3)
+    assert (twice.totals.counted.messages, twice.totals.sessions) == (9, 3)
     assert (folder / "all.ndjson").read_bytes() == (folder / "three.ndjson").read_bytes()
 
 
@@ -645,8 +648,8 @@ def test_running_totals_run_across_inputs(folder: Path) -> None:
     done = merge_many(["a.json", "bad.json", "b.json"], "all.ndjson", running_totals=True)
     found = rows(folder / "all.ndjson")
     assert [row["runningMessages"] for row in found] == [1, 2, 3, 4, 5, 6]
-    assert found[-1]["runningCost"] == done.totals.cost == sum(row["cost"] for row in found)
-    assert found[-1]["runningInputTokens"] == done.totals.input_tokens
+    assert found[-1]["runningCost"] == done.totals.counted.cost.sum == sum(row["cost"] for row in found)
+    assert found[-1]["runningInputTokens"] == done.totals.counted.input_tokens.sum
 
 
 def test_rejects_of_all_inputs_are_in_one_file(folder: Path) -> None:

@@ -61,7 +61,7 @@ def test_each_table_is_as_if_it_were_alone(folder: Path, suffix: str, options: d
         assert alone.totals == done.totals
         assert output.tables == (table,)
         assert output.bytes_written == os.path.getsize(output.target)
-    assert [output.rows for output in done.outputs] == [90, done.totals.tool_calls, 3]
+    assert [output.rows for output in done.outputs] == [90, done.totals.counted.tool_calls, 3]
     assert done.rows == sum(output.rows for output in done.outputs)
 
 

@@ -625,12 +625,13 @@ def compare(data: bytes, how: How, tables: tuple[str, ...] = TABLES) -> Result:
 
 def differences(rows: list[Any], totals: dict[str, Any], wanted: verdict.Wanted, table: str) -> str | None:
     """Where the rows and totals are not those wanted."""
-    figures = {name: totals[name] for name in wanted.totals if name != "messagesByRole"}
-    expected = {name: value for name, value in wanted.totals.items() if name != "messagesByRole"}
+    counted, expected = dict(totals["counted"]), dict(wanted.totals["counted"])
+    roles, others, expected_roles = counted.pop("roles"), counted.pop("otherRoles"), expected.pop("roles")
+    figures = {"sessions": totals["sessions"], "declared": totals["declared"], "counted": counted}
     return (
         verdict.difference(rows, wanted.rows[table], "rows")
-        or verdict.difference(figures, expected, "totals")
-        or verdict.roles_differ(totals["messagesByRole"], totals["messagesOfOtherRoles"], wanted.totals["messagesByRole"])
+        or verdict.difference(figures, {**wanted.totals, "counted": expected}, "totals")
+        or verdict.roles_differ(roles, others, expected_roles)
     )
 
 

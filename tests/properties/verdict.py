@@ -342,27 +342,30 @@ def _totals(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         ("completionTokens", "completionTokens"),
         ("cost", "cost"),
     ):
-        declared[ours] = _sum([row[name] for row in sessions if name in row])
-    for name in ("inputTokens", "outputTokens", "cacheCreationTokens", "cacheReadTokens", "cost"):
-        counted[name] = _sum([row[name] for row in messages if name in row])
-    declared["sessionsWithTokens"] = sum("promptTokens" in row for row in sessions)
-    declared["sessionsWithCost"] = sum("cost" in row for row in sessions)
-    tokens = [name for name in counted if name != "cost"]
-    counted["messagesWithTokens"] = sum(any(name in row for name in tokens) for row in messages)
-    counted["messagesWithCost"] = sum("cost" in row for row in messages)
+        declared[ours] = _figure([row[name] for row in sessions if name in row])
+    tokens = ("inputTokens", "outputTokens", "cacheCreationTokens", "cacheReadTokens")
+    for name in (*tokens, "cost"):
+        counted[name] = _figure([row[name] for row in messages if name in row])
     first, last, unparsed = _dates(messages)
     return {
         "sessions": len(sessions),
-        "messages": len(messages),
-        "messagesByRole": dict(Counter(row["role"] for row in messages)),
-        "toolCalls": len(calls),
-        "toolErrors": sum(row.get("isError") is True for row in calls),
         "declared": declared,
-        "perMessage": counted,
-        "firstDate": first,
-        "lastDate": last,
-        "unparsedDates": unparsed,
+        "counted": {
+            "messages": len(messages),
+            "roles": dict(Counter(row["role"] for row in messages)),
+            "toolCalls": len(calls),
+            "toolErrors": sum(row.get("isError") is True for row in calls),
+            **counted,
+            "withTokens": sum(any(name in row for name in tokens) for row in messages),
+            "firstDate": first,
+            "lastDate": last,
+            "unparsedDates": unparsed,
+        },
     }
+
+
+def _figure(values: list[Any]) -> dict[str, Any]:
+    return {"sum": _sum(values), "count": len(values)}
 
 
 def _sum(values: list[Any]) -> Sum | None:
@@ -437,4 +440,4 @@ def roles_differ(found: dict[str, int], others: int, wanted: dict[str, int]) -> 
     """As `difference`, for messages by role: the known roles and at least 64 others have a count of their own."""
     named = set(ROLES) | (set(wanted) if len(set(wanted) - set(ROLES)) <= MAX_ROLES else set(found))
     apart = {role: count for role, count in wanted.items() if role in named}
-    return difference([found, others], [apart, sum(wanted.values()) - sum(apart.values())], "$.messagesByRole")
+    return difference([found, others], [apart, sum(wanted.values()) - sum(apart.values())], "$.roles")

@@ -24,7 +24,9 @@ import zstandard
 
 from exportstream import (
     CompressionError,
+    Count,
     CutInputError,
+    Difference,
     Export,
     ExportstreamError,
     InputError,
@@ -35,6 +37,7 @@ from exportstream import (
     NotAnExportError,
     ReadError,
     ReadOptions,
+    Totals,
     convert,
     open_export,
 )
@@ -763,7 +766,7 @@ def test_both_spellings(tmp_path: Path) -> None:
     ):
         data = dump(session_fields_last(*items, tool_call_count=3))
         assert rows(data, tmp_path) == expected
-        assert read(data)[1].totals.declared_tool_calls == 3
+        assert read(data)[1].totals.declared.tool_calls == Count(3, 1)
 
 
 @pytest.mark.parametrize(
@@ -871,7 +874,7 @@ def test_date_times(tmp_path: Path) -> None:
     parsed = [one.created_datetime is not None for one in found]
     assert parsed[0]
     assert not any(parsed[-3:])
-    assert export.totals.unparsed_dates == parsed.count(False)
+    assert export.totals.counted.unparsed_dates == parsed.count(False)
     assert found[0].created_datetime is not None
     assert found[0].created_datetime.isoformat() == DATES[0]
 
@@ -938,7 +941,7 @@ def test_cost_and_numbers_sum_exactly() -> None:
     text = dump(session(*(message(n, cost="@@") for n in range(4)))).decode()
     for number in ("0.1", "1e400", "1e-400", "12345678901234567890"):
         text = text.replace('"@@"', number, 1)
-    total = read(text.encode())[1].totals.cost
+    total = read(text.encode())[1].totals.counted.cost.sum
     assert total.as_tuple().exponent == -400
     assert total.adjusted() == 400
     assert len(total.as_tuple().digits) == 801
@@ -1077,7 +1080,7 @@ def test_lone_surrogates_anywhere(tmp_path: Path) -> None:
     done = speak("convert", "in.json", "-o", "-", "--quiet", cwd=tmp_path)
     assert done.returncode == 0
     assert re.fullmatch(
-        r"exportstream: in\.json: warning: 1 halves of surrogate pairs became U\+FFFD.*check.*\n", done.stderr
+        r"exportstream: in\.json: warning: 1 half of a surrogate pair became U\+FFFD.*check.*\n", done.stderr
     )
 
 
@@ -1375,13 +1378,13 @@ def test_many_sessions_and_repeated_ids(tmp_path: Path, form: str) -> None:
     }[form]
     found, export = read(data)
     assert keys_of(found) == [("s", 0, "m0"), ("s", 1, "m1"), ("s", 2, "m0"), ("s2", 0, "m0"), ("s", 0, "m0")]
-    assert (export.totals.sessions, export.totals.messages, export.totals.declared_prompt_tokens) == (3, 5, 5)
+    assert figures_of(export.totals) == (3, 5, 0, None, 5)
     assert (export.sessions, export.notes.repeated_ids) == (3, 1)
     (tmp_path / "in.json").write_bytes(data)
     if form == "lines":
         done = speak("convert", "in.json", "-o", "-", "--quiet", cwd=tmp_path)
         assert done.returncode == 0
-        assert re.fullmatch(r"exportstream: in\.json: warning: at least 1 messages repeat an id.*--dedupe.*\n", done.stderr)
+        assert re.fullmatch(r"exportstream: in\.json: warning: at least 1 message repeats an id.*--dedupe.*\n", done.stderr)
 
 
 def test_repeated_ids_are_remembered_for_thousands_of_messages() -> None:
@@ -1389,6 +1392,12 @@ def test_repeated_ids_are_remembered_for_thousands_of_messages() -> None:
     numbers = [*range(20_000), *range(16_000, 20_000), 19_999, 19_999]
     _, export = read(dump(session(*(message(n) for n in numbers))))
     assert export.notes.repeated_ids == 4_002
+
+
+def figures_of(totals: Totals) -> tuple[Any, ...]:
+    """Sessions, messages, tool calls, counted cost and declared prompt tokens."""
+    counted, declared = totals.counted, totals.declared
+    return totals.sessions, counted.messages, counted.tool_calls, counted.cost.sum, declared.prompt_tokens.sum
 
 
 def test_dedupe(tmp_path: Path) -> None:
@@ -1402,14 +1411,15 @@ def test_dedupe(tmp_path: Path) -> None:
     )
     data = dump([twice, session_fields_last(message(0, cost=4), id="s2", promptTokens=1), twice])
     plain, once = read(data)[1].totals, read(data, dedupe=True)[1].totals
-    assert (plain.sessions, plain.messages, plain.tool_calls, plain.cost, plain.declared_prompt_tokens) == (3, 7, 4, 12, 15)
-    assert (once.sessions, once.messages, once.tool_calls, once.cost, once.declared_prompt_tokens) == (2, 3, 1, 7, 8)
+    assert figures_of(plain) == (3, 7, 4, 12, 15)
+    assert figures_of(once) == (2, 3, 1, 7, 8)
     assert len(rows(data, tmp_path, dedupe=True)) == 7
     (tmp_path / "in.json").write_bytes(data)
     done = speak("totals", "in.json", "--json", "--dedupe", cwd=tmp_path)
     assert done.returncode == 0
     figures = json.loads(done.stdout)
-    assert (figures["sessions"], figures["messages"], figures["declared"]["promptTokens"]) == (2, 3, 8)
+    assert (figures["sessions"], figures["counted"]["messages"]) == (2, 3)
+    assert figures["declared"]["promptTokens"] == {"sum": 8, "count": 2}
 
 
 def test_declared_differs(tmp_path: Path) -> None:
@@ -1422,9 +1432,9 @@ def test_declared_differs(tmp_path: Path) -> None:
     )
     totals = read(data)[1].totals
     assert totals.differences() == {
-        "userMessages": (2, 1),
-        "promptTokens": (11, 10),
-        "cost": (Decimal("0.5"), Decimal("0.25")),
+        "userMessages": Difference(2, 1),
+        "promptTokens": Difference(11, 10),
+        "cost": Difference(Decimal("0.5"), Decimal("0.25")),
     }
     (tmp_path / "in.json").write_bytes(data)
     done = speak("totals", "in.json", cwd=tmp_path)

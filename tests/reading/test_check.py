@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exportstream import CutInputError, InputError, SessionCheck, check
+from exportstream import CutInputError, Difference, InputError, SessionCheck, check
 from tests.kit.command import speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA
@@ -26,15 +26,15 @@ def one(*messages: Any, **fields: Any) -> SessionCheck:
 
 # What each kind of finding is made of: three messages in which the one in the middle has it.
 KINDS: dict[str, tuple[Any, str]] = {
-    "invalid-message": ({"id": "m1"}, r"1 messages that are not valid \(message 1\): expected the required key .* at \$"),
-    "null-date": (message(1, createdAt=None), r"1 messages whose createdAt or updatedAt is null \(message 1\)"),
-    "unparsed-date": (message(1, updatedAt="yesterday"), r"1 messages with a date-time that can't be parsed \(message 1\)"),
+    "invalid-message": ({"id": "m1"}, r"1 invalid message \(message 1\): expected the required key .* at \$"),
+    "null-date": (message(1, createdAt=None), r"1 message whose createdAt or updatedAt is null \(message 1\)"),
+    "unparsed-date": (message(1, updatedAt="yesterday"), r"1 message with a date-time that can't be parsed \(message 1\)"),
     "date-without-zone": (
         message(1, createdAt="2025-01-02T03:04:05"),
-        r"1 messages with a date-time .* no zone \(message 1\)",
+        r"1 message with a date-time .* no zone \(message 1\)",
     ),
-    "repeated-id": (message(0, content="again"), r"1 messages whose id came before in the session \(message 1\)"),
-    "replaced-surrogate": (message(1, content="\ud800"), r"1 messages with half of a surrogate pair .*\(message 1\)"),
+    "repeated-id": (message(0, content="again"), r"1 message whose id came before in the session \(message 1\)"),
+    "replaced-surrogate": (message(1, content="\ud800"), r"1 message with half of a surrogate pair .*\(message 1\)"),
 }
 
 
@@ -51,7 +51,7 @@ def test_each_kind_of_finding(tmp_path: Path, kind: str) -> None:
     code, output, errors = speak("check", "in.json", cwd=tmp_path)
     assert (code, errors) == (3 if kind == "invalid-message" else 0, "")
     assert re.search(text, output), output
-    assert output.endswith("1 sessions, 1 with findings\n")
+    assert output.endswith("1 session, 1 with findings\n")
     assert speak("check", "in.json", "--strict", cwd=tmp_path)[0] == 3
 
 
@@ -99,7 +99,7 @@ def test_dates_of_the_session_itself(tmp_path: Path) -> None:
     code, output, _ = speak("check", "in.json", cwd=tmp_path)
     assert code == 0
     assert "  1 createdAt or updatedAt of the session itself that can't be parsed\n" in output
-    assert "  1 messages with a date-time that can't be parsed (message 1)\n" in output
+    assert "  1 message with a date-time that can't be parsed (message 1)\n" in output
     (finding,) = json.loads(speak("check", "in.json", "--json", cwd=tmp_path)[1])["sessions"][0]["findings"].values()
     assert finding == {"count": 1, "messages": [1], "reason": None, "session": 1}
     assert speak("check", "in.json", "--strict", cwd=tmp_path)[0] == 3
@@ -165,12 +165,12 @@ def test_declared_against_counted() -> None:
         cost=0.5,
     )
     assert found.differences == {
-        "userMessages": (1, 0),
-        "assistantMessages": (2, 1),
-        "toolCalls": (3, 1),
-        "promptTokens": (11, 10),
-        "completionTokens": (12, 2),
-        "cost": (Decimal("0.5"), Decimal("0.25")),
+        "userMessages": Difference(1, 0),
+        "assistantMessages": Difference(2, 1),
+        "toolCalls": Difference(3, 1),
+        "promptTokens": Difference(11, 10),
+        "completionTokens": Difference(12, 2),
+        "cost": Difference(Decimal("0.5"), Decimal("0.25")),
     }
     assert one(item, assistantMessageCount=1, toolCallCount=1, promptTokens=10, completionTokens=2, cost=0.25).clean
 
@@ -197,6 +197,25 @@ def test_unknown_keys() -> None:
     assert found.unknown_keys["…"] == 50
 
 
+def test_an_sdk_response_has_no_unknown_key(tmp_path: Path) -> None:
+    """The keys around the `result` of an SDK response are known, in either order; those of its session are not."""
+    plain, own = session(message(0)), session(message(0), response={"a": 1})
+    for around in ({"headers": {}, "result": plain}, {"result": plain, "headers": {}, "statusCode": 200}):
+        (tmp_path / "in.json").write_bytes(dump(around))
+        assert next(check(tmp_path / "in.json")).clean
+        assert speak("check", "in.json", "--strict", cwd=tmp_path)[0] == 0
+    for around in ({"headers": {}, "result": own}, {"result": own, "headers": {}}):
+        assert next(check(dump(around))).unknown_keys == {"session.response": 1}
+    assert one(message(0), response=5).unknown_keys == {"session.response": 1}
+    assert one(message(0), response={"a": 1}, other=5).unknown_keys == {"session.response": 1, "session.other": 1}
+
+
+def test_findings_stand_in_one_order() -> None:
+    """The kinds are listed in the order of the documentation, wherever each was found first."""
+    found = one(message(0, content="\ud800"), message(0, createdAt="x"), {"id": "m"}, message(3, updatedAt=None))
+    assert list(found.findings) == ["invalid-message", "null-date", "unparsed-date", "repeated-id", "replaced-surrogate"]
+
+
 def test_sessions_are_checked_apart() -> None:
     """What was found in one session, ids included, does not show in the next."""
     parts = [
@@ -214,7 +233,7 @@ def test_sessions_are_checked_apart() -> None:
 def test_a_clean_session(tmp_path: Path) -> None:
     """Nothing odd is said to be nothing odd, and --strict lets it pass."""
     (tmp_path / "in.json").write_bytes(dump(session(message(0))))
-    expected = "session s: 1 messages, nothing odd\n1 sessions, 0 with findings\n"
+    expected = "session s: 1 message, nothing odd\n1 session, 0 with findings\n"
     assert speak("check", "in.json", "--strict", cwd=tmp_path) == (0, expected, "")
     assert os.listdir(tmp_path) == ["in.json"]
 
@@ -226,7 +245,8 @@ def test_json(tmp_path: Path) -> None:
     code, output, errors = speak("check", "in.json", "--json", cwd=tmp_path)
     assert (code, errors) == (0, "")
     document = json.loads(output)
-    assert (document["sessionCount"], document["sessionsWithFindings"]) == (2, 1)
+    assert list(document) == ["schema", "sessions", "sessionCount", "sessionsWithFindings"]
+    assert (document["schema"], document["sessionCount"], document["sessionsWithFindings"]) == (1, 2, 1)
     first, second = document["sessions"]
     assert (first["sessionId"], first["title"], first["messages"]) == ("s", "t", 2)
     assert {kind: found["messages"] for kind, found in first["findings"].items()} == {"null-date": [1], "repeated-id": [1]}
@@ -273,7 +293,7 @@ def test_reads_everything_from_a_pipe(tmp_path: Path) -> None:
     """Standard input is checked like a file."""
     done = speak("check", "-", cwd=tmp_path, stdin=dump(session(message(0, new=1))))
     assert done.returncode == 0
-    assert "unknown key message.new: 1 times" in done.stdout
+    assert "unknown key message.new: 1 time," in done.stdout
 
 
 def test_an_id_may_hold_anything(tmp_path: Path) -> None:
@@ -291,4 +311,4 @@ def test_samples(name: str) -> None:
     for found in check(DATA / name):
         assert not {"invalid-message", "repeated-id", "unparsed-date", "replaced-surrogate"} & set(found.findings)
         assert ("null-date" in found.findings) == ("no-alias" in name)
-        assert set(found.unknown_keys) <= {"session.response"}
+        assert found.unknown_keys == {}

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exportstream import LimitError, Message, Session, ToolCall, Totals
-from exportstream.totals.seen import Dedupe
-from exportstream.totals.sums import KNOWN_ROLES, MAX_ROLES, difference
+from exportstream import Cost, Count, Counted, Difference, LimitError, Message, Session, ToolCall, Totals
+from exportstream.totals.seen import Dedupe, Seen
+from exportstream.totals.sums import KNOWN_ROLES, MAX_ROLES
 
 DATES = st.sampled_from(
     [
@@ -101,6 +101,34 @@ def test_one_by_one_in_batches_and_merged_agree(messages: list[Message], cut: in
     assert watched == wanted
 
 
+def add_slice(totals: Totals, items: list[Any]) -> None:
+    """Add messages and the sessions after them in one call."""
+    messages, ends = [], []
+    for item in items:
+        if isinstance(item, Session):
+            ends.append((item, len(messages)))
+        else:
+            messages.append(item)
+    totals.add_sessions(messages, ends)
+
+
+CARRYING = st.lists(MESSAGES, max_size=3) | st.lists(st.builds(message, input_tokens=st.just(1), cost=st.just(Decimal(1))))
+
+
+@settings(max_examples=300, deadline=None)
+@example([([message(cost=Decimal(1)), message()], Session(id="a")), ([message()], Session(id="b"))], [1])
+@given(st.lists(st.tuples(CARRYING, SESSIONS), max_size=5), st.lists(st.integers(0, 20), max_size=2))
+def test_several_sessions_at_once_are_as_one_by_one(parts: list[tuple[list[Message], Session]], cuts: list[int]) -> None:
+    """Sessions that are added in one list give the same totals, also where the list is split inside a session."""
+    items = [item for messages, session in parts for item in (*messages, session)]
+    totals = Totals()
+    for first, last in pairwise((0, *sorted(cuts), len(items))):
+        add_slice(totals, items[first:last])
+    assert totals == added(items)
+    assert totals.carrying.cost == sum(any(one.cost is not None for one in messages) for messages, _ in parts)
+    assert totals.carrying.input_tokens == sum(any(m.input_tokens is not None for m in part) for part, _ in parts)
+
+
 ALIKE = [
     "2025-10-03T10:00:00Z",
     "2025-10-03T09:00:00Z",
@@ -156,18 +184,18 @@ def test_first_and_last_date_are_exact(dates: list[str], cuts: list[int]) -> Non
     parts = [batched([message(created_at=date) for date in dates[a:b]]) for a, b in pairwise(edges)]
     instants = sorted(map(fraction_of_time, dates))
     for totals in (merged(parts), batched([message(created_at=date) for date in dates])):
-        assert totals.first_date is not None
-        assert totals.last_date is not None
-        assert fraction_of_time(totals.first_date) == instants[0]
-        assert fraction_of_time(totals.last_date) == instants[-1]
-        assert totals.unparsed_dates == 0
+        assert totals.counted.first_date is not None
+        assert totals.counted.last_date is not None
+        assert fraction_of_time(totals.counted.first_date) == instants[0]
+        assert fraction_of_time(totals.counted.last_date) == instants[-1]
+        assert totals.counted.unparsed_dates == 0
     assert merged(parts) == added([message(created_at=date) for date in dates])
 
 
 @pytest.mark.parametrize("rest", [".", ".Z", ".5.5Z", ".5.Z", "..5Z", ".5,5Z", ".5ZZ", ".5 Z", ".٥Z", ",5Z", ".5e1Z"])
 def test_odd_fractions_are_no_dates(rest: str) -> None:
     """Looking at the fraction apart accepts nothing that isn't a date-time."""
-    assert batched([message(created_at=f"2025-10-03T10:00:59{rest}")]).unparsed_dates == 1
+    assert batched([message(created_at=f"2025-10-03T10:00:59{rest}")]).counted.unparsed_dates == 1
 
 
 def instant(text: str | None) -> datetime | None:
@@ -187,21 +215,23 @@ def test_totals_are_plain_sums(messages: list[Message]) -> None:
     totals = batched(messages)
     calls = [call for item in messages for call in item.tool_calls or ()]
     costs = [item.cost for item in messages if item.cost is not None]
-    assert totals.messages == len(messages)
-    assert totals.roles == Counter(item.role for item in messages)
-    assert totals.tool_calls == len(calls)
-    assert totals.tool_errors == sum(call.is_error is True for call in calls)
+    assert totals.counted.messages == len(messages)
+    assert totals.counted.roles == Counter(item.role for item in messages)
+    assert totals.counted.tool_calls == len(calls)
+    assert totals.counted.tool_errors == sum(call.is_error is True for call in calls)
     for name in ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens"):
-        assert getattr(totals, name) == sum(getattr(item, name) or 0 for item in messages)
+        stated = [getattr(item, name) for item in messages if getattr(item, name) is not None]
+        assert getattr(totals.counted, name) == Count(sum(stated) if stated else None, len(stated))
     names = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
-    assert totals.messages_with_tokens == sum(any(getattr(item, name) is not None for name in names) for item in messages)
-    assert totals.cost == sum(costs, Decimal(0))
-    assert totals.messages_with_cost == len(costs)
+    assert totals.counted.with_tokens == sum(any(getattr(item, name) is not None for name in names) for item in messages)
+    assert totals.counted.cost == Cost(sum(costs, Decimal(0)) if costs else None, len(costs))
     dates = [item.created_at for item in messages if item.created_at is not None and item.created_at != "2025-10-03"]
     known = sorted(filter(None, map(instant, dates)))
     if all(item.created_at != "2025-10-03" for item in messages):  # a date alone is no date-time here
-        assert (instant(totals.first_date), instant(totals.last_date)) == ((known[0], known[-1]) if known else (None, None))
-        assert totals.unparsed_dates == len(dates) - len(known)
+        assert (instant(totals.counted.first_date), instant(totals.counted.last_date)) == (
+            (known[0], known[-1]) if known else (None, None)
+        )
+        assert totals.counted.unparsed_dates == len(dates) - len(known)
 
 
 @settings(max_examples=50, deadline=None)
@@ -210,17 +240,17 @@ def test_declared_figures_are_apart(sessions: list[Session]) -> None:
     """What sessions declare is summed under declared names, and never touches the per-message figures."""
     totals = added(sessions)
     costs = [item.cost for item in sessions if item.cost is not None]
-    assert totals.declared_prompt_tokens == sum(item.prompt_tokens or 0 for item in sessions)
-    assert totals.declared_cost == sum(costs, Decimal(0))
-    assert totals.sessions_with_cost == len(costs)
-    assert (totals.sessions, totals.messages, totals.input_tokens, totals.cost) == (len(sessions), 0, 0, 0)
+    tokens = [item.prompt_tokens for item in sessions if item.prompt_tokens is not None]
+    assert totals.declared.prompt_tokens == Count(sum(tokens) if tokens else None, len(tokens))
+    assert totals.declared.cost == Cost(sum(costs, Decimal(0)) if costs else None, len(costs))
+    assert (totals.sessions, totals.counted) == (len(sessions), Counted())
 
 
 def test_sums_of_costs_are_exact() -> None:
     """Ten thousand tenths of a cent beside a huge cost lose no digit."""
     totals = batched([message(cost=Decimal("0.001"))] * 10_000 + [message(cost=Decimal("1e40"))])
-    assert totals.cost == Decimal(10**40 + 10)
-    assert str(batched([message(cost=Decimal("0.10")), message(cost=Decimal("0.20"))]).cost) == "0.30"
+    assert totals.counted.cost == Cost(Decimal(10**40 + 10), 10_001)
+    assert str(batched([message(cost=Decimal("0.10")), message(cost=Decimal("0.20"))]).counted.cost.sum) == "0.30"
 
 
 def test_a_sum_beyond_all_digits_is_our_error() -> None:
@@ -236,7 +266,7 @@ def test_a_single_cost_stays_as_it_is(text: str) -> None:
     one = batched([message(cost=cost)])
     one.add(Session(id="s", cost=cost))
     for totals in (one, merged([one]), merged([Totals(), one, Totals()])):
-        assert (str(totals.cost), str(totals.declared_cost)) == (str(cost), str(cost))
+        assert (str(totals.counted.cost.sum), str(totals.declared.cost.sum)) == (str(cost), str(cost))
 
 
 @pytest.mark.parametrize(
@@ -265,38 +295,38 @@ def test_sums_of_extreme_costs(costs: list[str], wanted: str | None) -> None:
             with pytest.raises(LimitError, match="more than 10,000 digits"):
                 count(messages)
         else:
-            assert str(count(messages).cost) == wanted
+            assert str(count(messages).counted.cost.sum) == wanted
 
 
 def test_differences_are_exact() -> None:
     """A difference has all its digits, and none where it would need more than 10,000."""
     declared, counted = Decimal("0.1"), Decimal("12345678901234567890.12345678901234567")
-    assert str(difference(declared, counted)) == "12345678901234567890.02345678901234567"
-    assert str(difference(counted, declared)) == "-12345678901234567890.02345678901234567"
-    assert difference(10**30, 1) == 1 - 10**30
-    assert difference(Decimal("1e9999999"), Decimal(1)) is None
+    assert str(Difference(declared, counted).exact) == "12345678901234567890.02345678901234567"
+    assert str(Difference(counted, declared).exact) == "-12345678901234567890.02345678901234567"
+    assert Difference(10**30, 1).exact == 1 - 10**30
+    assert Difference(Decimal("1e9999999"), Decimal(1)).exact is None
 
 
 def test_no_cost_is_not_free() -> None:
     """Without any cost the figure is None; with a cost of 0 it is 0."""
-    assert batched([message()]).as_dict()["perMessage"]["cost"] is None
-    assert batched([message(cost=Decimal(0))]).as_dict()["perMessage"]["cost"] == 0
-    assert added([Session(id="s")]).as_dict()["declared"]["cost"] is None
-    assert added([Session(id="s", cost=Decimal(0))]).as_dict()["declared"]["cost"] == 0
+    assert batched([message()]).as_dict()["counted"]["cost"] == {"sum": None, "count": 0}
+    assert batched([message(cost=Decimal(0))]).as_dict()["counted"]["cost"] == {"sum": 0, "count": 1}
+    assert added([Session(id="s")]).as_dict()["declared"]["cost"] == {"sum": None, "count": 0}
+    assert added([Session(id="s", cost=Decimal(0))]).as_dict()["declared"]["cost"] == {"sum": 0, "count": 1}
 
 
 def test_cache_tokens_alone_are_reported() -> None:
     """A producer that writes cache tokens only does not have them reported as unknown."""
-    assert batched([message(cache_read_tokens=5)]).as_dict()["perMessage"]["cacheReadTokens"] == 5
+    assert batched([message(cache_read_tokens=5)]).as_dict()["counted"]["cacheReadTokens"] == {"sum": 5, "count": 1}
 
 
 def test_roles_are_bounded() -> None:
     """However many roles come, constantly many are told apart and none is lost from the count."""
     messages = [message(role=f"r{number}") for number in range(500)]
     for totals in (batched(messages), added(messages), merged([batched(messages[:200]), batched(messages[200:])])):
-        assert len(totals.roles) == MAX_ROLES
-        assert totals.other_roles == 500 - MAX_ROLES
-        assert sum(totals.roles.values()) == MAX_ROLES
+        assert len(totals.counted.roles) == MAX_ROLES
+        assert totals.counted.other_roles == 500 - MAX_ROLES
+        assert sum(totals.counted.roles.values()) == MAX_ROLES
 
 
 def test_the_known_roles_have_their_own_count() -> None:
@@ -305,16 +335,16 @@ def test_the_known_roles_have_their_own_count() -> None:
     known = [message(role=role) for role in sorted(KNOWN_ROLES) * 3]
     for totals in (batched(others + known), added(others + known), merged([batched(others), batched(known)])):
         totals.add(Session(id="s", user_message_count=3, assistant_message_count=4))
-        assert {role: totals.roles[role] for role in KNOWN_ROLES} == dict.fromkeys(KNOWN_ROLES, 3)
-        assert totals.differences() == {"assistantMessages": (4, 3)}
+        assert {role: totals.counted.roles[role] for role in KNOWN_ROLES} == dict.fromkeys(KNOWN_ROLES, 3)
+        assert totals.differences() == {"assistantMessages": Difference(4, 3)}
 
 
 def test_a_role_may_be_called_like_the_rest() -> None:
     """A role that is named as the rest once was is a role like every other."""
     totals = batched([message(role=role) for role in ("(other roles)", *(f"a{number}" for number in range(70)))])
-    assert totals.roles["(other roles)"] == 1
-    assert totals.other_roles == 7
-    assert totals.as_dict()["messagesOfOtherRoles"] == 7
+    assert totals.counted.roles["(other roles)"] == 1
+    assert totals.counted.other_roles == 7
+    assert totals.as_dict()["counted"]["otherRoles"] == 7
 
 
 @settings(max_examples=150, deadline=None)
@@ -331,8 +361,8 @@ def test_any_split_counts_the_same_roles(roles: list[str], cuts: list[int]) -> N
         assert merged([batched(messages[a:b]) for a, b in pairwise(edges)]) == wanted
     found = Counter(roles)
     kept = {*KNOWN_ROLES, *sorted(found.keys() - KNOWN_ROLES)[:4]}
-    assert wanted.roles == {role: count for role, count in found.items() if role in kept}
-    assert wanted.other_roles == sum(count for role, count in found.items() if role not in kept)
+    assert wanted.counted.roles == {role: count for role, count in found.items() if role in kept}
+    assert wanted.counted.other_roles == sum(count for role, count in found.items() if role not in kept)
 
 
 def test_dedupe_counts_each_id_of_a_session_once() -> None:
@@ -345,6 +375,36 @@ def test_dedupe_counts_each_id_of_a_session_once() -> None:
     assert not dedupe.is_new(Session(id="s"))
 
 
+KEYS = st.text("ab", max_size=3) | st.sampled_from(["x" * 36, "x" * 37, "x" * 38, "\ud800" * 40])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(KEYS, max_size=6)))
+def test_seen_finds_each_key_that_came_before(batches: list[list[str]]) -> None:
+    """Keys of any length are told apart exactly, in batches as one by one."""
+    seen, known = Seen(), set()
+    for keys in batches:
+        repeats = []
+        for at, key in enumerate(keys):
+            if key in known:
+                repeats.append(at)
+            known.add(key)
+        assert seen.find_repeats(keys) == repeats
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_seen_remembers_the_latest_keys(size: int) -> None:
+    """With a limit the latest keys are remembered, and the first are forgotten."""
+    seen = Seen(limit=5)
+    keys = [str(number) for number in range(50)]
+    for first in range(0, 50, size):
+        batch = keys[first : first + size]
+        assert seen.find_repeats(batch) == []
+        latest = keys[max(0, first + len(batch) - 5) : first + len(batch)]
+        assert seen.find_repeats(latest) == list(range(len(latest)))
+    assert seen.find_repeats(keys[:10]) == []
+
+
 def test_differences_only_where_every_session_says_both() -> None:
     """A session whose messages carry no figure can't be compared, nor can the sum it is in."""
     told = Session(id="a", title="", prompt_tokens=10, completion_tokens=5, cost=Decimal(2))
@@ -353,7 +413,7 @@ def test_differences_only_where_every_session_says_both() -> None:
     one, other = Totals(), Totals()
     one.add(carrying)
     one.add(told)
-    assert one.differences() == {"promptTokens": (10, 9), "cost": (2, 1)}
+    assert one.differences() == {"promptTokens": Difference(10, 9), "cost": Difference(2, 1)}
     other.add(message())
     other.add(silent)
     assert other.differences() == {}
@@ -366,4 +426,4 @@ def test_differences_only_where_every_session_says_both() -> None:
     again = Totals()
     for item in (carrying, told, carrying, told):
         again.add(item)
-    assert again.differences() == {"promptTokens": (20, 18), "cost": (4, 2)}
+    assert again.differences() == {"promptTokens": Difference(20, 18), "cost": Difference(4, 2)}

@@ -17,13 +17,12 @@ from exportstream.cli.display import (
     Progress,
     json_text,
     print_all_warnings,
-    print_check,
     print_outcome,
     print_summary,
-    print_totals,
     print_warnings,
 )
 from exportstream.cli.executors import hint_at_update, is_many, is_up_to_date, open_executor
+from exportstream.cli.figures import amount, print_check, show_totals
 from exportstream.cli.options import (
     debug_flag,
     dedupe_flag,
@@ -40,7 +39,7 @@ from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
-from exportstream.conversion.report import Report
+from exportstream.conversion.report import SCHEMA, Report
 from exportstream.errors import ExportstreamError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.options import OnError, ReadOptions
@@ -221,9 +220,9 @@ def totals_command(
         totals, notes, partial = export.totals, export.notes, export.partial
     print_warnings(export.name, notes)
     if as_json:
-        show_json(json_text(totals.as_dict()))
+        show_json(json_text({"schema": SCHEMA, **totals.as_dict()}))
     else:
-        print_totals(totals)
+        show_totals(totals, stderr=False)
     if partial or notes.rejected:
         sys.exit(_EXIT_REJECTED)
 
@@ -252,7 +251,7 @@ def check_command(
     del debug
     sessions = odd = invalid = 0
     if as_json:
-        show_json('{"sessions":[', end="")
+        show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
     error: ExportstreamError | None = None
     try:
         for found in exportstream.check(input, max_message_size=max_message_size, max_window=max_window):
@@ -271,7 +270,7 @@ def check_command(
     if error is not None:
         raise error
     if not as_json:
-        show_lines([f"{sessions:,} sessions, {odd:,} with findings"])
+        show_lines([f"{amount(sessions, 'sessions')}, {odd:,} with findings"])
     if invalid or (strict and odd):
         sys.exit(_EXIT_INPUT)
 

@@ -1,17 +1,21 @@
-"""What conversions did, in figures.
+"""Reports of conversions, in figures.
 
-Takes: exports that were read and what was written of them. Returns: a `Report` for one output (or one set of tables), a
-`ManyReport` for many inputs. Raises: where a report's own file can't be written.
+Takes: exports that were read, and the outputs written of them.
+Returns: a `Report` for one input or one set of outputs, a `ManyReport` for many inputs.
+Raises: `UsageError`, `WriteError` where the report's own file can't be written.
 Holds: one `Outcome` for each of many inputs.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
+from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import LONGEST_LINE, printable, shown
 from exportstream.models.notes import Notes
@@ -21,19 +25,23 @@ from exportstream.totals.sums import Totals
 from exportstream.writing.formats import to_printable_json
 from exportstream.writing.writers import Written
 
-_LONG_NAME = 4096  # characters; a file name may hold what is not UTF-8
+SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
+STATUSES = ("converted", "skipped", "failed", "cancelled")
+_LONG_NAME = 4096  # characters; a file name may hold bytes that are not UTF-8
 
 
-class Figures(Struct):
-    """What was read, of one input or of several.
+class Counts(Struct, rename="camel"):
+    """Figures of what was read, of one input or of several.
 
     Attributes:
-        messages: messages read and accepted; `rejected` of them refused and skipped, besides.
-        sessions: sessions read.
-        bytes_read: bytes of the input as stored; bytes_parsed: bytes of JSON in it.
-        partial: whether an input was cut and what was complete was kept; `cut` has the names of those
-            inputs, with the messages kept of each.
-        notes: what was noticed and is not an error.
+        messages: how many were read and accepted.
+        rejected: how many messages were refused and skipped.
+        sessions: how many were read.
+        bytes_read: bytes of the input as stored.
+        bytes_parsed: bytes of JSON in it.
+        partial: whether an input was cut, and its complete messages were kept.
+        cut: names of the inputs that were cut, with the messages kept of each.
+        notes: counts of things that were noticed and are not errors.
         totals: totals at the end.
     """
 
@@ -50,7 +58,7 @@ class Figures(Struct):
     def add(self, export: Export) -> None:
         """Add an export that was read to its end."""
         self.merge(
-            Figures(
+            Counts(
                 messages=export.accepted,
                 rejected=export.notes.rejected,
                 sessions=export.sessions,
@@ -63,8 +71,8 @@ class Figures(Struct):
             )
         )
 
-    def merge(self, other: Figures) -> None:
-        """Add what was read elsewhere."""
+    def merge(self, other: Counts) -> None:
+        """Add what was read of other inputs."""
         for name in ("messages", "rejected", "sessions", "bytes_read", "bytes_parsed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.partial |= other.partial
@@ -72,31 +80,13 @@ class Figures(Struct):
         self.notes.merge(other.notes)
         self.totals.merge(other.totals)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, named as in the report file."""
-        return {
-            "messages": self.messages,
-            "rejected": self.rejected,
-            "sessions": self.sessions,
-            "partial": self.partial,
-            "cut": {_label(name): messages for name, messages in self.cut.items()},
-            "bytesRead": self.bytes_read,
-            "bytesParsed": self.bytes_parsed,
-            "notes": {
-                "nullDates": self.notes.null_dates,
-                "replacedSurrogates": self.notes.replaced_surrogates,
-                "repeatedIds": self.notes.repeated_ids,
-            },
-            "totals": self.totals.as_dict(),
-        }
 
-
-class Report(Figures):
-    """What `convert` returns: what was read (see `Figures`), and what was written.
+class Report(Counts):
+    """Returned by `convert`: what was read (see `Counts`), and what was written.
 
     Attributes:
         source: the input's name.
-        outputs: what was written, for each output.
+        outputs: one for each output: its name, its tables, and what was written to it.
         seconds: wall time.
         rejects: name of the file of rejected messages, None if there is none.
     """
@@ -122,28 +112,26 @@ class Report(Figures):
         return sum(output.bytes_written for output in self.outputs)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, named as in the report file."""
-        return {
+        """Return the same as plain values, named as in the report file."""
+        written = {
             "source": _label(self.source),
-            "outputs": [
-                {
-                    "target": _label(output.target),
-                    "tables": list(output.tables),
-                    "format": output.format,
-                    "compression": output.compression,
-                    "rows": output.rows,
-                    "bytesEncoded": output.bytes_encoded,
-                    "bytesWritten": output.bytes_written,
-                }
-                for output in self.outputs
-            ],
+            "outputs": [_in_camel(output) | {"target": _label(output.target)} for output in self.outputs],
             "rows": self.rows,
             "bytesEncoded": self.bytes_encoded,
             "bytesWritten": self.bytes_written,
             "seconds": round(self.seconds, 3),
             "rejects": None if self.rejects is None else _label(self.rejects),
-            **Figures.as_dict(self),
         }
+        read = {
+            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
+        }
+        read["cut"] = {_label(name): messages for name, messages in self.cut.items()}
+        return written | read | {"totals": self.totals.as_dict()}
+
+
+def _in_camel(output: Written) -> dict[str, Any]:
+    plain = msgspec.to_builtins(output)
+    return {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in plain.items()}
 
 
 def _label(name: str) -> str:
@@ -153,9 +141,9 @@ def _label(name: str) -> str:
 
 @contextmanager
 def open_report(path: Any, *, force: bool, source_path: str | None = None) -> Iterator[Callable[[Report], None]]:
-    """A function that writes the report as JSON; without a path it does nothing.
+    """Open the report's file, and yield a function that writes a report as JSON; without a path it does nothing.
 
-    The file is opened first, so that a name that can't be written stops everything, and gets its name at the end.
+    The file is opened before anything else is done, so that a bad name fails early. It gets its name at the end.
 
     Raises:
         UsageError, WriteError: as `open_sink`.
@@ -164,11 +152,15 @@ def open_report(path: Any, *, force: bool, source_path: str | None = None) -> It
         yield lambda _: None
         return
     with open_sink(path, compression="none", force=force, source_path=source_path) as sink:
-        yield lambda done: sink.write(to_printable_json(done.as_dict(), indent=2).encode() + b"\n")
+        yield lambda done: sink.write(_document(done))
+
+
+def _document(done: Report) -> bytes:
+    return to_printable_json({"schema": SCHEMA, **done.as_dict()}, indent=2).encode() + b"\n"
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one input among many.
+    """How the conversion of one input among many ended.
 
     Attributes:
         source: the input's name.
@@ -182,9 +174,16 @@ class Outcome(Struct, frozen=True):
     report: Report | None = None
     error: str | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same as plain values: the source, the status, and the error or the report."""
+        plain: dict[str, Any] = {"source": _label(self.source), "status": self.status}
+        if self.error is not None:
+            plain["error"] = printable(self.error, LONGEST_LINE)
+        return plain | (self.report.as_dict() if self.report is not None else {})
+
 
 class ManyReport(Report):
-    """What `convert_many` returns: the sums over all converted inputs, and the outcome of each. Not in it: skipped ones.
+    """Returned by `convert_many`: the sums over all converted inputs, without skipped ones, and the outcome of each.
 
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
@@ -220,14 +219,6 @@ class ManyReport(Report):
         return [outcome.report for outcome in self.outcomes if outcome.report is not None]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, named as in the report file."""
-        inputs = []
-        for outcome in self.outcomes:
-            found: dict[str, Any] = {"source": _label(outcome.source), "status": outcome.status}
-            if outcome.error is not None:
-                found["error"] = printable(outcome.error, LONGEST_LINE)
-            if outcome.report is not None:
-                found |= outcome.report.as_dict()
-            inputs.append(found)
-        counts = {status: self.count(status) for status in ("converted", "skipped", "failed", "cancelled")}
-        return {**Report.as_dict(self), **counts, "inputs": inputs}
+        """Return the same as plain values, named as in the report file."""
+        counts = {status: self.count(status) for status in STATUSES}
+        return super().as_dict() | counts | {"inputs": [outcome.as_dict() for outcome in self.outcomes]}

@@ -1,14 +1,19 @@
-"""A date-time text as an instant."""
+"""Date-time texts as instants: the only module that parses them."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 
+_BY_INSTANT = itemgetter(0)
+
 
 def parse_instant(text: str | None) -> datetime | None:
-    """The instant a date-time text names, or None where it can't be parsed (RFC 3339; beyond microseconds rounded)."""
+    """Parse a date-time (RFC 3339), rounded to microseconds; None if it can't be parsed, or is None."""
     if text is None:
         return None
     try:
@@ -20,13 +25,13 @@ def parse_instant(text: str | None) -> datetime | None:
 def exact_instant(text: str | None) -> tuple[datetime, str] | None:
     """Parse a date-time without rounding: its whole second, and the digits of the fraction without zeros at the end.
 
-    Pairs compare like the instants. A date-time without a zone is taken as UTC.
+    Pairs compare like the instants. A date-time without a zone is taken as UTC. None if it can't be parsed.
     """
     fraction = ""
     if text is not None and text[19:20] == ".":
         rest = text[20:].lstrip("0123456789")
         fraction = text[20 : len(text) - len(rest)]
-        if fraction and not rest.startswith("."):  # otherwise there is something wrong with it
+        if fraction and not rest.startswith("."):  # otherwise the fraction is malformed
             text = text[:19] + rest
     instant = parse_instant(text)
     if instant is None:
@@ -34,14 +39,44 @@ def exact_instant(text: str | None) -> tuple[datetime, str] | None:
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC), fraction.rstrip("0")
 
 
-def of_one_form(dates: list[str]) -> bool:
+def earliest_and_latest(
+    dates: list[str], first: str | None = None, last: str | None = None
+) -> tuple[str | None, str | None, int]:
+    """Find the earliest and the latest of date-times, as written; all digits of a second are compared.
+
+    Args:
+        dates: texts, date-times or not.
+        first: the earliest of those before, if any; it stays where another is equal.
+        last: the latest of those before.
+
+    Returns:
+        The earliest and the latest, None without any, and how many of `dates` can't be parsed.
+    """
+    count = len(dates)
+    if count > 2 and _are_alike(dates):
+        with suppress(msgspec.ValidationError):
+            msgspec.convert(dates, list[datetime])  # all can be parsed
+            dates, count = [min(dates), max(dates)], 2
+    found = [(instant, date) for date in dates if (instant := exact_instant(date)) is not None]
+    if not found:
+        return first, last, count
+    first = min([*_dated(first), *found], key=_BY_INSTANT)[1]
+    last = max([*_dated(last), *found], key=_BY_INSTANT)[1]
+    return first, last, count - len(found)
+
+
+def _dated(date: str | None) -> list[tuple[Any, str]]:
+    return [] if date is None else [(exact_instant(date), date)]
+
+
+def _are_alike(dates: list[str]) -> bool:
     """Whether all have one length, one character between date and time, and the same text after the seconds.
 
-    They are looked at as one text, a place at a time, since slices run in C.
+    Such texts compare like their instants. They are joined and looked at one column at a time, since slices run in C.
     """
     joined = "\n".join(dates)
     count, width = len(dates), len(dates[0]) + 1
     if width <= 19 or len(joined) != count * width - 1 or joined.count("\n") != count - 1:
         return False
-    columns = [joined[place::width] for place in (10, *range(19, width))]  # the last is that of the line feeds
+    columns = [joined[at::width] for at in (10, *range(19, width))]  # the last is that of the line feeds
     return all(column.count(column[0]) == len(column) for column in columns)

@@ -1,4 +1,4 @@
-"""What reading noticed or refused: `Notes` and `Reject`."""
+"""Notes of what reading noticed, and messages that it refused: `Notes` and `Reject`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 
-class Notes(Struct):
-    """What was noticed along the way and is not an error: each a count.
+class Notes(Struct, rename="camel"):
+    """Counts of things that reading noticed and that are not errors.
 
     Attributes:
         null_dates: messages whose createdAt or updatedAt is null.
@@ -23,7 +23,7 @@ class Notes(Struct):
     rejected: int = 0
 
     def merge(self, other: Notes) -> None:
-        """Add what was noticed elsewhere."""
+        """Add the counts of other inputs."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 

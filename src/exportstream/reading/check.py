@@ -1,16 +1,17 @@
-"""Reads everything, writes nothing, and says what is odd about each session.
+"""Checks an export: reads everything, writes nothing, and lists the oddities of each session.
 
 Takes: a source. Yields: a `SessionCheck` for each session. Raises: `InputError`, `ReadError`.
-Holds: for the session being read 8 bytes and a set entry for each message (its id's hash), and the first few places of
-each kind of finding.
+Holds: the message ids of the session being read, and the first few message numbers of each kind of finding.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
 from exportstream.models.dates import parse_instant
@@ -19,13 +20,15 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
+from exportstream.totals.figures import Difference
+from exportstream.totals.seen import Seen
 from exportstream.totals.sums import Totals
 
 SHOWN = 5
 MAX_UNKNOWN_KEYS = 100
 
 KINDS = {
-    "invalid-message": "messages that are not valid",
+    "invalid-message": "invalid messages",
     "null-date": "messages whose createdAt or updatedAt is null",
     "unparsed-date": "messages with a date-time that can't be parsed",
     "date-without-zone": "messages with a date-time that has no zone",
@@ -40,14 +43,14 @@ OF_SESSION = {
 }
 
 
-class Finding(Struct):
-    """How often something was found in messages, and how often in the session itself.
+class Finding(Struct, rename="camel"):
+    """One kind of finding in one session.
 
     Attributes:
-        count: how often in messages.
+        count: how often it was found in messages.
         messages: the numbers of the first messages it was found in.
-        reason: why the first one was refused, for messages that are not valid.
-        session: how often in the session's own fields, outside its messages (kinds: the keys of `OF_SESSION`).
+        reason: why the first one was refused, for invalid messages.
+        session: how often it was found outside messages, in the session's own fields (kinds: the keys of `OF_SESSION`).
     """
 
     count: int = 0
@@ -56,21 +59,22 @@ class Finding(Struct):
     session: int = 0
 
 
-class SessionCheck(Struct):
-    """What was found in one session.
+class SessionCheck(Struct, rename="camel"):
+    """The findings of one session.
 
     Attributes:
-        session_id, title, messages: which session, and how many valid messages it has.
-        findings: by kind (the keys of `KINDS`).
-        differences: by figure, ``(declared, counted)`` where the two differ.
-        unknown_keys: ``message.KEY`` and so on, with how often; beyond 100 different ones ``…`` counts the rest.
+        session_id, title: the session's own.
+        messages: how many valid messages it has.
+        findings: by kind, in the order of `KINDS`.
+        differences: the figures whose declared and counted sums differ.
+        unknown_keys: how often each came, as ``message.KEY`` and so on; beyond 100 different ones ``…`` counts the rest.
     """
 
     session_id: str | None
     title: str | None
     messages: int
     findings: dict[str, Finding]
-    differences: dict[str, tuple[Any, Any]]
+    differences: dict[str, Difference]
     unknown_keys: dict[str, int]
 
     @property
@@ -79,35 +83,21 @@ class SessionCheck(Struct):
         return not (self.findings or self.differences or self.unknown_keys)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values; a finding's ``session`` is how often it was found outside messages."""
-        return {
-            "sessionId": self.session_id,
-            "title": self.title,
-            "messages": self.messages,
-            "findings": {
-                kind: {
-                    "count": found.count,
-                    "messages": found.messages,
-                    "reason": found.reason,
-                    "session": found.session,
-                }
-                for kind, found in self.findings.items()
-            },
-            "differences": {name: {"declared": d, "counted": c} for name, (d, c) in self.differences.items()},
-            "unknownKeys": self.unknown_keys,
-        }
+        """Return the same as plain values under the names of the JSON."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,))
+        return plain
 
 
-class _Notebook:
+class _Findings:
     """Collects the findings of one session."""
 
     def __init__(self) -> None:
         self.findings: dict[str, Finding] = {}
         self.unknown: dict[str, int] = {}
-        self.ids: set[int] = set()
+        self.ids = Seen()
 
-    def note(self, kind: str, index: int | None, reason: str | None = None, *, count: int = 1) -> None:
-        """Count a finding in a message; without `index` in the session itself."""
+    def add(self, kind: str, index: int | None, reason: str | None = None, *, count: int = 1) -> None:
+        """Count a finding in a message; with None for `index`, in the session itself."""
         found = self.findings.setdefault(kind, Finding(reason=reason))
         if index is None:
             found.session += count
@@ -116,45 +106,52 @@ class _Notebook:
         if len(found.messages) < SHOWN and index not in found.messages:
             found.messages.append(index)
 
-    def unknown_keys(self, where: str, keys: Iterable[str]) -> None:
+    def add_unknown(self, owner: str, keys: Iterable[str]) -> None:
         for key in keys:
-            name = f"{where}.{key}"
+            name = f"{owner}.{key}"
             if name not in self.unknown and len(self.unknown) >= MAX_UNKNOWN_KEYS:
                 name = "…"
             self.unknown[name] = self.unknown.get(name, 0) + 1
 
-    def message(self, message: Message) -> None:
-        dates = (message.created_at, message.updated_at)
-        if None in dates:
-            self.note("null-date", message.index)
-        self.dates(dates, message.index)
-        key = hash(message.id)
-        if key in self.ids:
-            self.note("repeated-id", message.index)
-        self.ids.add(key)
-        if message.extra:
-            self.unknown_keys("message", message.extra)
-        for call in message.tool_calls or ():
-            if call.extra:
-                self.unknown_keys("toolCall", call.extra)
+    def add_messages(self, messages: list[Message]) -> None:
+        for at in self.ids.find_repeats([message.id for message in messages]):
+            self.add("repeated-id", messages[at].index)
+        for message in messages:
+            dates = (message.created_at, message.updated_at)
+            if None in dates:
+                self.add("null-date", message.index)
+            self._add_dates(dates, message.index)
+            if message.extra:
+                self.add_unknown("message", message.extra)
+            for call in message.tool_calls or ():
+                if call.extra:
+                    self.add_unknown("toolCall", call.extra)
 
-    def dates(self, dates: tuple[str | None, str | None], index: int | None) -> None:
+    def _add_dates(self, dates: tuple[str | None, str | None], index: int | None) -> None:
         instants = [parse_instant(text) for text in dates if text is not None]
         if None in instants:
-            self.note("unparsed-date", index)
+            self.add("unparsed-date", index)
         if any(instant is not None and instant.tzinfo is None for instant in instants):
-            self.note("date-without-zone", index)
+            self.add("date-without-zone", index)
 
-    def finish(self, session: Session, counted: Totals) -> SessionCheck:
-        self.dates((session.created_at, session.updated_at), None)
-        if session.extra:
-            self.unknown_keys("session", session.extra)
+    def finish(self, session: Session, totals: Totals) -> SessionCheck:
+        self._add_dates((session.created_at, session.updated_at), None)
+        self.add_unknown("session", _unknown_of(session))
         of_session = Totals()
-        of_session.merge(counted)
+        of_session.merge(totals)
         of_session.add(session)
+        findings = {kind: self.findings[kind] for kind in KINDS if kind in self.findings}
         return SessionCheck(
-            session.id, session.title, counted.messages, self.findings, of_session.differences(), self.unknown
+            session.id, session.title, totals.counted.messages, findings, of_session.differences(), self.unknown
         )
+
+
+def _unknown_of(session: Session) -> list[str]:
+    """Return the unknown keys of a session. What surrounds an SDK response's `result` is known: reading adds it last."""
+    keys = list(session.extra or ())
+    if keys and keys[-1].rstrip("_") == "response" and isinstance((session.extra or {})[keys[-1]], dict):
+        keys.pop()
+    return keys
 
 
 def check(
@@ -164,7 +161,7 @@ def check(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
 ) -> Iterator[SessionCheck]:
-    """Read an export and yield what is odd about each of its sessions.
+    """Read an export and yield the oddities of each of its sessions.
 
     Memory grows with the number of messages of the largest session, for their repeated ids.
 
@@ -177,14 +174,14 @@ def check(
     Raises:
         InputError, ReadError: as `open_export`.
     """
-    notebooks: defaultdict[int, _Notebook] = defaultdict(_Notebook)  # of the sessions that were begun and not yielded yet
+    sessions: defaultdict[int, _Findings] = defaultdict(_Findings)  # those that were begun and not yielded yet
 
     def reject(rejected: Reject) -> None:
-        where = f" at {rejected.path}" if rejected.path else ""
-        notebooks[export.sessions].note("invalid-message", rejected.index, rejected.reason + where)
+        path = f" at {rejected.path}" if rejected.path else ""
+        sessions[export.sessions].add("invalid-message", rejected.index, rejected.reason + path)
 
     def replaced(index: int | None, count: int) -> None:
-        notebooks[export.sessions].note("replaced-surrogate", index, count=count)
+        sessions[export.sessions].add("replaced-surrogate", index, count=count)
 
     options = ReadOptions(
         on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
@@ -194,8 +191,7 @@ def check(
         number = 1
         for batch in export.batches():
             for messages, end in batch.by_session():
-                for message in messages:
-                    notebooks[number].message(message)
+                sessions[number].add_messages(messages)
                 if end is not None and end.counted is not None:
-                    yield notebooks.pop(number, _Notebook()).finish(end.session, end.counted)
+                    yield sessions.pop(number).finish(end.session, end.counted)
                     number += 1

@@ -222,6 +222,9 @@ class Export:
     def _count(self, batch: Batch) -> None:
         """Add a batch to the totals."""
         with self._located():
+            if self._dedupe is None and self._of_session is None:
+                self._totals.add_sessions(batch.messages, [(end.session, end.end) for end in batch.ends])
+                return
             for number, (messages, end) in enumerate(batch.by_session()):
                 new = messages if self._dedupe is None else self._dedupe.new_messages(messages)
                 totals = self._totals if self._of_session is None else self._of_session

@@ -160,13 +160,14 @@ class Table:
             return None
         return (rows,) if self._running is None else (rows, running)
 
-    def session(self, session: Session, counted: Totals | None) -> Rows | None:
+    def session(self, session: Session, totals: Totals | None) -> Rows | None:
         """The row of a complete session; None for the other tables."""
         if self._running is not None:
             self._running.add(session)
         if self.name != "sessions":
             return None
-        assert counted is not None
+        assert totals is not None
+        counted = totals.counted
         row = self._kinds[0](
             **{name: getattr(session, name) for name in Session.__struct_fields__},
             counted_messages=counted.messages,
@@ -174,11 +175,11 @@ class Table:
             counted_assistant_messages=counted.roles.get("assistant", 0),
             counted_tool_calls=counted.tool_calls,
             counted_tool_errors=counted.tool_errors,
-            counted_input_tokens=counted.counted("input_tokens"),
-            counted_output_tokens=counted.counted("output_tokens"),
-            counted_cache_creation_tokens=counted.counted("cache_creation_tokens"),
-            counted_cache_read_tokens=counted.counted("cache_read_tokens"),
-            counted_cost=counted.counted("cost"),
+            counted_input_tokens=counted.input_tokens.sum,
+            counted_output_tokens=counted.output_tokens.sum,
+            counted_cache_creation_tokens=counted.cache_creation_tokens.sum,
+            counted_cache_read_tokens=counted.cache_read_tokens.sum,
+            counted_cost=counted.cost.sum,
             counted_first_date=counted.first_date,
             counted_last_date=counted.last_date,
         )
@@ -194,17 +195,17 @@ class Table:
         return rows
 
     def _running_row(self) -> Any:
-        totals = self._running
-        assert totals is not None
+        assert self._running is not None
+        counted, declared = self._running.counted, self._running.declared
         return self._kinds[-1](
-            running_messages=totals.messages,
-            running_tool_calls=totals.tool_calls,
-            running_input_tokens=totals.input_tokens,
-            running_output_tokens=totals.output_tokens,
-            running_cost=totals.cost if totals.messages_with_cost else None,
-            running_prompt_tokens=totals.declared_prompt_tokens,
-            running_completion_tokens=totals.declared_completion_tokens,
-            running_declared_cost=totals.declared_cost if totals.sessions_with_cost else None,
+            running_messages=counted.messages,
+            running_tool_calls=counted.tool_calls,
+            running_input_tokens=counted.input_tokens.sum or 0,
+            running_output_tokens=counted.output_tokens.sum or 0,
+            running_cost=counted.cost.sum,
+            running_prompt_tokens=declared.prompt_tokens.sum or 0,
+            running_completion_tokens=declared.completion_tokens.sum or 0,
+            running_declared_cost=declared.cost.sum,
         )
 
 

@@ -1,0 +1,129 @@
+"""Figures in words: the table of totals, the findings of check, and numbers in bounded length. Prints nothing else."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from decimal import Decimal
+from typing import Any
+
+from exportstream.cli.terminal import show_lines
+from exportstream.errors import printable
+from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
+from exportstream.totals.sums import Totals
+
+_WIDE = 10_000  # columns: lines that are not for a terminal are never folded
+_LONG_FIGURE = 100  # characters
+_SINGULAR = {
+    "halves of surrogate pairs": "half of a surrogate pair",
+    "messages have": "message has",
+    "messages were": "message was",
+    "messages repeat": "message repeats",
+    "messages": "message",
+    "sessions": "session",
+    "inputs": "input",
+    "rows": "row",
+    "times": "time",
+}
+
+
+def show_totals(totals: Totals, *, stderr: bool) -> None:
+    """Print the totals as a table, on standard error or standard output."""
+    from rich.console import Console  # noqa: PLC0415 - takes long to import
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("", "declared", "counted", "difference", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+        column.overflow = "fold"  # no figure is cut
+    differences = totals.differences()
+    for label, declared, counted, name in _rows(totals):
+        gap = differences[name].exact if name in differences else None
+        differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
+        table.add_row(*map(Text, (label, figure(declared), figure(counted), differs)))
+    text = io.StringIO()  # rich would end the process by itself where the output is closed
+    stream = sys.stderr if stderr else sys.stdout
+    on_terminal = stream is not None and stream.isatty()
+    width = shutil.get_terminal_size().columns if on_terminal else _WIDE
+    Console(file=text, highlight=False, width=width).print(table)
+    show_lines(text.getvalue().splitlines(), err=stderr)
+
+
+def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+    declared, counted = totals.declared, totals.counted
+    rows: list[tuple[str, Any, Any, str]] = [
+        ("sessions", None, totals.sessions, ""),
+        ("messages", None, counted.messages, ""),
+    ]
+    named = {
+        "user": ("userMessages", declared.user_messages.sum),
+        "assistant": ("assistantMessages", declared.assistant_messages.sum),
+    }
+    for role, count in {**dict.fromkeys(named, 0), **dict(sorted(counted.roles.items()))}.items():
+        name, stated = named.get(role, ("", None))
+        rows.append((f"  {printable(role, 40)}", stated, count, name))
+    if counted.other_roles:
+        rows.append(("messages of other roles", None, counted.other_roles, ""))
+    rows += [
+        ("tool calls", declared.tool_calls.sum, counted.tool_calls, "toolCalls"),
+        ("  with error", None, counted.tool_errors, ""),
+        ("prompt / input tokens", declared.prompt_tokens.sum, counted.input_tokens.sum, "promptTokens"),
+        ("completion / output tokens", declared.completion_tokens.sum, counted.output_tokens.sum, "completionTokens"),
+        ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
+        ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
+        ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
+        ("first message", None, counted.first_date, ""),
+        ("last message", None, counted.last_date, ""),
+    ]
+    return rows
+
+
+def print_check(found: SessionCheck) -> None:
+    """Print the findings of one session on standard output."""
+    odd = ", nothing odd" if found.clean else ""
+    lines = [f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}{odd}"]
+    for name, difference in found.differences.items():
+        lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}")
+    for kind, finding in found.findings.items():
+        if finding.session:
+            lines.append(f"  {amount(finding.session, OF_SESSION[kind])}")
+        if not finding.count:
+            continue
+        numbers = ", ".join(map(str, finding.messages))
+        more = finding.count - len(finding.messages)
+        reason = f": {printable(finding.reason)}" if finding.reason else ""
+        lines.append(
+            f"  {amount(finding.count, KINDS[kind])} (message {numbers}"
+            + (f" and {more:,} more" if more > 0 else "")
+            + f"){reason}"
+        )
+    for name, count in found.unknown_keys.items():
+        lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
+    show_lines(lines)
+
+
+def figure(value: Any, sign: str = "-") -> str:
+    """Write a figure in bounded length and time: a long number in scientific notation, and with … where digits are left out.
+
+    Args:
+        value: a number, None, or text, which stays as it is.
+        sign: ``+`` writes the sign of positive numbers too.
+    """
+    if value is None or isinstance(value, str):
+        return value or "-"
+    text = f"{value:{sign},}"
+    if len(text) <= _LONG_FIGURE:
+        return text
+    number = Decimal(value)
+    digits = "".join(map(str, number.as_tuple().digits[:_LONG_FIGURE]))
+    left_out = "…" if len(number.as_tuple().digits) > _LONG_FIGURE else ""
+    mark = "-" if number.is_signed() else sign.strip("-")
+    return f"{mark}{digits[0]}.{digits[1:]}{left_out}E{number.adjusted():+}"
+
+
+def amount(count: int, words: str) -> str:
+    """Write a count before words in the plural, which one of `_SINGULAR` makes singular: 2 rows, 1 row."""
+    plural = next((plural for plural in _SINGULAR if plural in words), None) if count == 1 else None
+    return f"{count:,} {words if plural is None else words.replace(plural, _SINGULAR[plural], 1)}"

@@ -1,0 +1,106 @@
+"""Figures: exact sums of what some stated and others did not.
+
+Takes: counts as int, costs as Decimal. Returns: `Count`, `Cost`, `Difference`.
+Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Holds: two numbers each.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, Inexact, Rounded
+from functools import reduce
+from typing import Any
+
+from msgspec import Struct
+
+from exportstream.errors import LimitError
+
+_EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
+_PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
+
+
+class Count(Struct, gc=False):
+    """A sum of whole numbers.
+
+    Attributes:
+        sum: the sum, None where nobody stated the figure.
+        count: how many stated it.
+    """
+
+    sum: int | None = None
+    count: int = 0
+
+    def add(self, values: list[int]) -> None:
+        """Add what was stated."""
+        if values:
+            self.sum = sum(values, self.sum or 0)
+            self.count += len(values)
+
+    def merge(self, other: Count) -> None:
+        """Add another sum."""
+        if other.sum is not None:
+            self.sum = other.sum + (self.sum or 0)
+            self.count += other.count
+
+
+class Cost(Struct, gc=False):
+    """An exact sum of costs in USD; a single cost is its own sum, digit for digit.
+
+    Attributes:
+        sum: the sum, None where nobody stated a cost: it is unknown then, not free.
+        count: how many stated one.
+    """
+
+    sum: Decimal | None = None
+    count: int = 0
+
+    def add(self, values: list[Decimal]) -> None:
+        """Add what was stated.
+
+        Raises:
+            LimitError: the sum needs more than 10,000 digits.
+        """
+        if values:
+            self.sum = _sum(values if self.sum is None else [self.sum, *values])
+            self.count += len(values)
+
+    def merge(self, other: Cost) -> None:
+        """Add another sum.
+
+        Raises:
+            LimitError: as `add`.
+        """
+        if other.sum is not None:
+            self.sum = _sum([other.sum] if self.sum is None else [self.sum, other.sum])
+            self.count += other.count
+
+
+class Difference(Struct, frozen=True):
+    """A figure that was declared otherwise than it was counted.
+
+    Attributes:
+        declared: the sum of what sessions declare.
+        counted: the sum over their messages.
+    """
+
+    declared: Any
+    counted: Any
+
+    @property
+    def exact(self) -> Decimal | None:
+        """Counted minus declared; None where the result needs more than 10,000 digits."""
+        try:
+            return _PADDED.subtract(self.counted, self.declared)
+        except Inexact:
+            return None
+
+
+def _sum(costs: list[Decimal]) -> Decimal:
+    """Add exactly. A single cost stays as it is; a sum that would be padded with zeros to all digits is written short."""
+    try:
+        return reduce(_EXACT.add, costs[1:], _EXACT.plus(costs[0]))
+    except (Inexact, Rounded):  # 1e9999999 + 0 is exact, but Decimal would write it with all its zeros
+        pass
+    try:
+        return _PADDED.normalize(reduce(_PADDED.add, costs[1:], _PADDED.plus(costs[0])))
+    except Inexact:
+        raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
