@@ -788,7 +788,7 @@ def test_check_names_every_kind_of_finding(folder: Path) -> None:
     assert session["differences"]["userMessages"] == {"declared": 1, "counted": 2}
     text = run("check", "odd.json", cwd=folder)
     assert text.returncode == 3
-    assert b"1 invalid message (message 6): expected the required key 'role', found none" in text.stdout
+    assert b"1 invalid message (message 6): expected the required key 'role', got none" in text.stdout
     assert b"1 session, 1 with findings" in text.stdout
     assert names(folder) == ["odd.json", "session.json"]
 
@@ -871,7 +871,7 @@ def test_skip_writes_rejects(broken: Path) -> None:
         raw,
         (1, 2),
         ("$", "$.role"),
-        ("expected the required key 'id', found none", "expected string, found number 5"),
+        ("expected the required key 'id', got none", "expected string, got number 5"),
         strict=True,
     ):
         reject = json.loads(line, parse_float=Decimal)

@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from exportstream import ExportstreamError, Reject, convert, open_export
+from exportstream import ExportstreamError, ReadOptions, Reject, convert
 from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.reading.export import Export
 
 NOTES = ("null_dates", "replaced_surrogates", "repeated_ids", "rejected")
 
@@ -42,8 +43,10 @@ def small_blocks(block: int, chunk: int) -> Iterator[None]:
     with (
         patch("exportstream.reading.json.blocks.BLOCK", block),
         patch("exportstream.reading.json.stream.BLOCK", block),
+        patch("exportstream.reading.json.sessions.BLOCK", block),
         patch("exportstream.reading.json.blocks.SMALLEST_BLOCK", max(16, block // 8)),
         patch("exportstream.reading.json.stream.CHUNK", chunk),
+        patch("exportstream.reading.json.buffer.CHUNK", chunk),
     ):
         yield
 
@@ -75,13 +78,12 @@ def read(source: Any, *, on: bool = True, on_error: str = "stop", **options: Any
     sessions: list[Any] = []
     rejects: list[Reject] = []
     error = None
-    with blocks(on), open_export(source, on_error=on_error, rejects=rejects, **options) as export:
+    how = ReadOptions(on_error=on_error, **options)
+    with blocks(on), Export(source, how, rejects=rejects, session_totals=True) as export:
         try:
-            for part in export.batches():
-                if isinstance(part, list):
-                    messages += map(plain, part)
-                else:
-                    sessions.append((plain(part[0]), exact(part[1].as_dict())))
+            for batch in export.batches():
+                messages += map(plain, batch.messages)
+                sessions += [(plain(end.session), exact(end.counted.as_dict())) for end in batch.ends if end.counted]
         except ExportstreamError as caught:
             error = type(caught), caught.what
         totals, notes = exact(export.totals.as_dict()), {name: getattr(export.notes, name) for name in NOTES}

@@ -88,7 +88,7 @@ def test_messages_that_are_not_valid(made: list[Any], sizes: list[int], block: t
 def without_hint(outcome: Outcome) -> Outcome:
     """A pipe can't be read once more for an id: what it says then is its own."""
     if outcome.error is not None and "session's id comes after" in outcome.error[1]:
-        return outcome._replace(error=(outcome.error[0], "expected a session with `id`, found none"))
+        return outcome._replace(error=(outcome.error[0], "expected a session with `id`, got none"))
     return outcome
 
 

@@ -348,7 +348,7 @@ def test_empty(tmp_path: Path, data: bytes) -> None:
 )
 def test_something_after_the_document(tmp_path: Path, tail: bytes) -> None:
     """Garbage behind the document is refused, also after its messages came out."""
-    refuse(dump(session(message(0))) + tail, r"last complete id m0|found an object with the keys 'a'", tmp_path)
+    refuse(dump(session(message(0))) + tail, r"last complete id m0|got an object with the keys 'a'", tmp_path)
 
 
 @pytest.mark.parametrize("between", [b"", b"\n", b" \r\n\t"])
@@ -411,7 +411,7 @@ def test_html_and_server_error_body_is_no_empty_session(tmp_path: Path, tail: by
 def test_another_kind_of_file_is_named(tmp_path: Path, begin: bytes, name: str) -> None:
     """What is easily taken for an export, our own outputs among it, is refused by its name; also in single bytes."""
     data = begin + bytes(100)
-    refuse(data, f"expected JSON, found {name}.*export itself", tmp_path, kind=NotAnExportError)
+    refuse(data, f"expected JSON, got {name}.*export itself", tmp_path, kind=NotAnExportError)
     with pytest.raises(NotAnExportError, match=name):
         read(bytes([byte]) for byte in data)
 
@@ -454,16 +454,16 @@ def test_compressed_under_any_name_command(tmp_path: Path) -> None:
         ("null", "null"),
         ("{}", "an object"),
         ('{"a":1}', "an object"),
-        ("1", "a single value"),
-        ('"x"', "a single value"),
-        ("true", "a single value"),
+        ("1", "a number"),
+        ('"x"', "a string"),
+        ("true", "a boolean"),
     ],
 )
 def test_messages_missing_null_object_twice_value(tmp_path: Path, value: str, found: str) -> None:
     """`messages` that is no array is refused, and what it is instead is said."""
     refuse(
         put(session_fields_last(messages="@@"), value),
-        f"expected `messages` to be an array, found.*{found}",
+        f"expected `messages` to be an array, got {found}",
         tmp_path,
         kind=NotAnExportError,
     )
@@ -472,7 +472,7 @@ def test_messages_missing_null_object_twice_value(tmp_path: Path, value: str, fo
 @pytest.mark.parametrize("second", [b"[]", b"[{}]", b"null", b"{}", dump([message(1)])])
 def test_messages_missing_null_object_twice(tmp_path: Path, second: bytes) -> None:
     """Two `messages` in one session are not merged but refused."""
-    refuse(dump(session(message(0)))[:-1] + b',"messages":' + second + b"}", "found 'messages' twice", tmp_path)
+    refuse(dump(session(message(0)))[:-1] + b',"messages":' + second + b"}", "got 'messages' twice", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -480,31 +480,31 @@ def test_messages_missing_null_object_twice(tmp_path: Path, second: bytes) -> No
     [
         (
             b'{"id":"s","title":"t"}',
-            "expected a session object with `messages`, found an object with the keys 'id', 'title'",
+            "expected a session object with `messages`, got an object with the keys 'id', 'title'",
         ),
-        (b"{}", "found an empty object"),
+        (b"{}", "got an empty object"),
         (b"[]", "an empty array"),
-        (b"1", "a single value"),
-        (b'"x"', "a single value"),
-        (b"null", "a single value"),
-        (b"true", "a single value"),
-        (b"[1]", "a single value"),
+        (b"1", "got a number"),
+        (b'"x"', "got a string"),
+        (b"null", "got null"),
+        (b"true", "got a boolean"),
+        (b"[1]", "got a number"),
         (b"[[]]", "an array"),
-        (b"[null]", "a single value"),
-        (b'["x"]', "a single value"),
-        (b"[{}]", "found"),
+        (b"[null]", "got null"),
+        (b'["x"]', "got a string"),
+        (b"[{}]", "got an empty object"),
         (b'[{"a":1}]', "the keys 'a'"),
         (b'[[{"id":"s","title":"t","messages":[]}]]', "an array"),
-        (dump([session(message(0)), 1]), "a single value"),
+        (dump([session(message(0)), 1]), "got a number"),
         (dump([session(message(0)), []]), "an array"),
-        (dump([session(message(0)), {}]), "found"),
+        (dump([session(message(0)), {}]), "got an empty object"),
         (dump([session(message(0)), {"a": 1}]), "the keys 'a'"),
-        (b'{"result":1}', "found"),
-        (b'{"result":[]}', "found"),
-        (b'{"result":{}}', "found"),
+        (b'{"result":1}', "the keys 'result'"),
+        (b'{"result":[]}', "the keys 'result'"),
+        (b'{"result":{}}', "the keys 'result'"),
         (b'{"headers":{}}', "the keys 'headers'"),
-        (b'{"title":"t","messages":[]}', "expected a session with `id`, found none"),
-        (b'{"id":"s","messages":[]}', "expected a session with `title`, found none"),
+        (b'{"title":"t","messages":[]}', "expected a session with `id`, got none"),
+        (b'{"id":"s","messages":[]}', "expected a session with `title`, got none"),
     ],
 )
 def test_messages_missing_null_object_twice_root(tmp_path: Path, data: bytes, match: str) -> None:
@@ -516,7 +516,7 @@ def test_messages_missing_null_object_twice_root(tmp_path: Path, data: bytes, ma
 def test_messages_missing_null_object_twice_items(tmp_path: Path, item: str) -> None:
     """A message that is no object is an invalid message: refused, or rejected on request."""
     data = put(session(message(0), "@@", message(2)), item)
-    refuse(data, "expected object, found", tmp_path, kind=InvalidMessageError)
+    refuse(data, "expected object, got", tmp_path, kind=InvalidMessageError)
     rejects: list[Any] = []
     assert keys_of(read(data, on_error="skip", rejects=rejects)[0]) == [("s", 0, "m0"), ("s", 2, "m2")]
     assert [reject.index for reject in rejects] == [1]
@@ -779,7 +779,7 @@ def test_both_spellings(tmp_path: Path) -> None:
 )
 def test_both_spellings_at_once(tmp_path: Path, item: Any, names: str) -> None:
     """The same field in both spellings in one object is refused, with both names."""
-    refuse(dump(session(message(5), item)), f"found {names}", tmp_path, kind=InvalidMessageError)
+    refuse(dump(session(message(5), item)), f"got {names}", tmp_path, kind=InvalidMessageError)
 
 
 def test_both_spellings_at_once_in_a_session(tmp_path: Path) -> None:
@@ -826,7 +826,7 @@ def test_nulls(tmp_path: Path) -> None:
 )
 def test_nulls_for_required_fields(tmp_path: Path, item: Any) -> None:
     """A null for a required field is refused."""
-    refuse(dump(session(message(5), item)), "expected (string|boolean), found null", tmp_path, kind=InvalidMessageError)
+    refuse(dump(session(message(5), item)), "expected (string|boolean), got null", tmp_path, kind=InvalidMessageError)
 
 
 @pytest.mark.parametrize("name", ["id", "title"])
@@ -834,7 +834,7 @@ def test_nulls_for_required_session_fields(tmp_path: Path, name: str) -> None:
     """The same for the session's own required fields."""
     refuse(
         dump(session_fields_last(message(0), **{name: None})),
-        f"found null for the session's '{name}'",
+        f"got null for the session's '{name}'",
         tmp_path,
         kind=NotAnExportError,
     )
@@ -886,7 +886,7 @@ def test_date_times_that_are_no_text(tmp_path: Path, value: str) -> None:
     if value == "null":
         assert contents(data) == ["x"]
     else:
-        refuse(data, "expected string, found", tmp_path, kind=InvalidMessageError)
+        refuse(data, "expected string, got", tmp_path, kind=InvalidMessageError)
 
 
 NUMBERS = [
@@ -955,8 +955,8 @@ def test_cost_and_numbers_beyond_exact_sums(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ['"0.1"', "true", "[]", "{}", '""'])
 def test_cost_and_numbers_of_another_type(tmp_path: Path, value: str) -> None:
     """A cost that is no number is refused, in a message and in a session."""
-    refuse(put(session(message(0, cost="@@")), value), "expected number, found", tmp_path, kind=InvalidMessageError)
-    refuse(put(session_fields_last(message(0), cost="@@"), value), "expected number, found", tmp_path, kind=NotAnExportError)
+    refuse(put(session(message(0, cost="@@")), value), "expected number, got", tmp_path, kind=InvalidMessageError)
+    refuse(put(session_fields_last(message(0), cost="@@"), value), "expected number, got", tmp_path, kind=NotAnExportError)
 
 
 COUNTS = ["inputTokens", "outputTokens", "cacheCreationTokens", "cacheReadTokens", "reasoningDuration"]
@@ -970,7 +970,7 @@ def test_token_fields_given_other_numbers(tmp_path: Path, name: str) -> None:
         assert repr(rows(data, tmp_path)[1][name]) == "12"
     for bad in ('"12"', "12.5", "true", "[12]"):
         data = put(session(message(0), message(1, **{name: "@@"}), message(2)), bad)
-        with pytest.raises(InvalidMessageError, match="expected integer, found"):
+        with pytest.raises(InvalidMessageError, match="expected integer, got"):
             read(data)
         rejects: list[Any] = []
         assert keys_of(read(data, on_error="skip", rejects=rejects)[0]) == [("s", 0, "m0"), ("s", 2, "m2")]
@@ -984,14 +984,14 @@ def test_token_fields_given_other_numbers_in_a_session(tmp_path: Path, name: str
         repr(rows(put(session_fields_last(message(0), **{name: "@@"}), "12.0"), tmp_path, table="sessions")[0][name]) == "12"
     )
     for bad in ('"12"', "12.5", "true"):
-        with pytest.raises(NotAnExportError, match=f"{name}.*expected integer, found"):
+        with pytest.raises(NotAnExportError, match=f"{name}.*expected integer, got"):
             read(put(session_fields_last(message(0), **{name: "@@"}), bad))
 
 
 def test_token_fields_given_other_numbers_command(tmp_path: Path) -> None:
     """The command stops with 3, or with --on-error skip writes the rejected message and exits with 5."""
     data = put(session(message(0), message(1, inputTokens="@@")), "true")
-    refuse(data, "expected integer, found boolean", tmp_path, kind=InvalidMessageError)
+    refuse(data, "expected integer, got boolean", tmp_path, kind=InvalidMessageError)
     (tmp_path / "in.json").write_bytes(data)
     done = speak("convert", "in.json", "-o", "out.ndjson", "--on-error", "skip", "--force", cwd=tmp_path)
     assert done.returncode == 5
@@ -1208,7 +1208,7 @@ def test_not_json_extras_command(tmp_path: Path) -> None:
     """The command says where it is not JSON."""
     refuse(
         put(session(message(0), message(1, new="@@")), "NaN"),
-        r"not JSON.*session s, message 1, last complete id m0, near byte \d+",
+        r"not JSON.*session s, message 1, last complete id m0, byte \d+",
         tmp_path,
     )
 
@@ -1222,9 +1222,9 @@ def test_same_key_twice(tmp_path: Path, name: str) -> None:
     back = dump({**base, "messages": [message(0)]})[:-1] + b"," + twice + b"}"
     split = dump({**base, "messages": [message(0)]}).replace(b'"messages"', twice + b',"messages"')
     for data in (front, back, split):
-        with pytest.raises(NotAnExportError, match=f"each key of a session once, found '{name}' twice"):
+        with pytest.raises(NotAnExportError, match=f"each key of a session once, got '{name}' twice"):
             read(data)
-    refuse(back, f"found '{name}' twice", tmp_path, kind=NotAnExportError)
+    refuse(back, f"got '{name}' twice", tmp_path, kind=NotAnExportError)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_numbers_of_invalid_messages_count_all_messages() -> None:
     assert found.findings["invalid-message"].messages == [1, 2]
     assert found.findings["unparsed-date"].messages == [3]
     assert found.findings["invalid-message"].reason is not None
-    assert re.search("expected object, found string", found.findings["invalid-message"].reason)
+    assert re.search("expected object, got string", found.findings["invalid-message"].reason)
 
 
 def test_surrogates_count_each_half_and_name_each_message_once() -> None:

@@ -1,4 +1,4 @@
-"""The parser's events against the standard library's json: everything relies on the order in which ijson asks for paths."""
+"""The parser's events against the standard library's json."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from exportstream import iter_messages
 from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, NotAnExportError
-from exportstream.reading.json.events import Event
 from exportstream.reading.json.parser import Parser
-from tests.kit.documents import KEYS, VALUES, dump, message, messages, session
+from tests.kit.documents import KEYS, VALUES, dump, messages, session
 from tests.kit.files import cuts
 from tests.kit.readings import exact
 
@@ -26,18 +25,56 @@ SHAPES = st.sampled_from(["one", "array", "concatenated", "wrapper", "wrapper wi
 SIZES = st.lists(st.integers(1, 60), min_size=1, max_size=4)
 
 
-def events(data: bytes, sizes: list[int]) -> Iterator[Event]:
-    """What the parser tells when it is fed like this; as every feeder must, we stop behind the bracket of `messages`."""
-    parser = Parser()
-    for piece in cuts(data, sizes):
-        for part in piece.replace(b"[", b"[\xff").split(b"\xff"):  # FF is in no UTF-8 text
-            parser.feed(part)
-            if part.endswith(b"["):
-                parser.enter_messages()
-            yield from parser.events
-            parser.events = []
-    parser.feed(b"", last=True)
-    yield from parser.events
+Event = tuple[Any, ...]
+
+
+class Recorder:
+    """Keeps the events of a reading as tuples."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def begin_session(self) -> None:
+        self.events.append(("session",))
+
+    def key(self, name: str, value: Any) -> None:
+        self.events.append(("key", name, value))
+
+    def begin_result(self) -> None:
+        self.events.append(("result",))
+
+    def end_result(self, *, is_session: bool) -> None:
+        self.events.append(("end of result", is_session))
+
+    def begin_messages(self) -> None:
+        self.events.append(("messages",))
+
+    def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
+        assert (raw, position) == (None, None)
+        self.events.append(("message", value))
+
+    def messages(self, messages: list[Any]) -> None:
+        raise AssertionError
+
+    def sessions(self, sessions: list[Any], messages: list[Any], ends: list[int]) -> None:
+        raise AssertionError
+
+    def end_session(self) -> None:
+        self.events.append(("end",))
+
+    def replaced(self, count: int) -> None:
+        self.events.append(("replaced", count))
+
+
+def events(data: bytes, sizes: list[int]) -> list[Event]:
+    """What the parser reports when it is fed in pieces of these sizes."""
+    recorder = Recorder()
+    parser = Parser(recorder)
+    for piece in [*cuts(data, sizes), b""]:
+        parser.feed(piece, last=not piece)
+    assert parser.envelope.between_sessions
+    assert not parser.envelope.building
+    return recorder.events
 
 
 def of_session(item: dict[str, Any]) -> Iterator[Event]:
@@ -60,9 +97,9 @@ def reference(data: bytes) -> Iterator[Event]:
             yield ("session",)
             for key, value in item.items():
                 if "messages" not in item and key == "result":
-                    yield ("wrapper",)
+                    yield ("result",)
                     yield from of_session(value)
-                    yield ("unwrap", True)
+                    yield ("end of result", True)
                 else:
                     yield from of_session({key: value})
             yield ("end",)
@@ -98,22 +135,8 @@ def test_events_are_those_of_a_plain_reading(made: list[Any], shape: str, layout
     """For every shape, layout, order of keys and chunking the events are the values json reads, in the order of the file."""
     data = written(made, shape, layout)
     expected = list(reference(data))
-    assert exact(list(events(data, sizes))) == exact(expected)
-    assert exact(list(events(data, [len(data)]))) == exact(expected)
-
-
-@given(st.lists(made_sessions().filter(lambda item: item["messages"]), min_size=1, max_size=2), SHAPES, LAYOUTS, SIZES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_messages_are_found_without_being_told(made: list[Any], shape: str, layout: Any, sizes: list[int]) -> None:
-    """Where there are messages nobody needs to say that a bracket opened them."""
-    data = written(made, shape, layout)
-    parser = Parser()
-    for piece in cuts(data, sizes):
-        parser.feed(piece)
-    parser.feed(b"", last=True)
-    assert exact(parser.events) == exact(list(reference(data)))
-    assert parser.depth == 0
-    assert not parser.building
+    assert exact(events(data, sizes)) == exact(expected)
+    assert exact(events(data, [len(data)])) == exact(expected)
 
 
 @given(made_sessions(), LAYOUTS, st.data())
@@ -122,21 +145,23 @@ def test_a_cut_input(made: Any, layout: Any, data: st.DataObject) -> None:
     """An input that ends anywhere gives the first of the events and then says that it is cut."""
     whole = written([made], "one", layout)
     cut = whole[: data.draw(st.integers(1, len(whole) - 1))]
-    found = []
+    recorder = Recorder()
+    parser = Parser(recorder)
     with pytest.raises(CutInputError, match="the input ends before the document is complete"):
-        found.extend(events(cut, [7]))
+        parser.feed(cut, last=True)
+    found = recorder.events
     assert exact(found) == exact(list(reference(whole)))[: len(found)]
 
 
 def test_a_key_result_that_holds_no_session() -> None:
-    """An object `result` without messages was a key like any other: `unwrap` says so, at its end."""
+    """An object `result` without messages was a key like any other: this is told, at its end."""
     data = dump({"result": {"a": [1]}, "id": "s", "messages": [2]})
-    assert list(events(data, [3])) == [
-        *[("session",), ("wrapper",), ("key", "a", [1]), ("unwrap", False)],
+    assert events(data, [3]) == [
+        *[("session",), ("result",), ("key", "a", [1]), ("end of result", False)],
         *[("key", "id", "s"), ("messages",), ("message", 2), ("end",)],
     ]
     data = dump({"id": "s", "result": {"messages": [1]}, "messages": []})
-    assert list(events(data, [3])) == [
+    assert events(data, [3]) == [
         *[("session",), ("key", "id", "s"), ("key", "result", {"messages": [1]}), ("messages",), ("end",)],
     ]
 
@@ -147,7 +172,7 @@ def test_a_replaced_surrogate_comes_before_its_message() -> None:
     before = [("session",), ("messages",), ("message", "a")]
     after = [("message", "\ufffd\ufffd"), ("message", "🙂"), ("message", "b"), ("end",)]
     for size in range(1, len(data) + 1):
-        found = list(events(data, [size]))
+        found = events(data, [size])
         assert [event for event in found if event[0] != "replaced"] == before + after
         assert sum(event[1] for event in found[3 : -len(after)]) == 2
 
@@ -164,9 +189,9 @@ FAULTS = [
     (b'{"messages":[1,2,1e99999999999999999999]}', JSONSyntaxError, "not JSON: a number is out of range"),
     (b'{"messages":[1,2,' + b"[" * 600, LimitError, "512 levels"),
     (b'{"messages":[1,2,' + b"7" * 4301 + b"]}", LimitError, "4,300 digits"),
-    (b'{"messages":[1,2],"messages":[3]}', NotAnExportError, "each key of a session once, found 'messages' twice"),
+    (b'{"messages":[1,2],"messages":[3]}', NotAnExportError, "each key of a session once, got 'messages' twice"),
     (b'{"messages":[1,2]}[]', NotAnExportError, "expected a session object"),
-    (b'{"messages":[1,2]}{"id":1}', NotAnExportError, "found an object with the keys 'id'"),
+    (b'{"messages":[1,2]}{"id":1}', NotAnExportError, "got an object with the keys 'id'"),
     (b'[{"messages":[1,2]},3]', NotAnExportError, "expected a session object"),
 ]
 
@@ -175,38 +200,70 @@ FAULTS = [
 @pytest.mark.parametrize(("data", "kind", "text"), FAULTS, ids=range(len(FAULTS)))
 def test_events_before_a_fault_come_out(data: bytes, kind: Any, text: str, size: int) -> None:
     """Whatever is wrong is told with its own error, after the messages before it."""
-    found: list[Event] = []
-    parser = Parser()
-    with pytest.raises(kind, match=text):  # noqa: PT012 - the events of each step are looked at
+    recorder = Recorder()
+    parser = Parser(recorder)
+    with pytest.raises(kind, match=text):  # noqa: PT012 - the pieces are fed one by one
         for piece in [*cuts(data, [size]), b""]:
-            try:
-                parser.feed(piece, last=not piece)
-            finally:
-                found += parser.events
-                parser.events = []
-    assert [event[1] for event in found if event[0] == "message"] == [1, 2]
+            parser.feed(piece, last=not piece)
+    assert [event[1] for event in recorder.events if event[0] == "message"] == [1, 2]
 
 
 @pytest.mark.parametrize("value", ["null", "1", '"x"', "true", "{}", '{"a":[1]}', '{"item":1}'])
 def test_messages_that_are_no_array(value: str) -> None:
     """`messages` that is no array is refused, whatever follows."""
     with pytest.raises(NotAnExportError, match="expected `messages` to be an array"):
-        list(events(b'{"id":"s","messages":%b,"title":"t"}' % value.encode(), [4]))
+        events(b'{"id":"s","messages":%b,"title":"t"}' % value.encode(), [4])
 
 
-def test_depth_and_place() -> None:
-    """`depth` counts what is open, `in_messages` and `building` say where the parser stands."""
-    parser = Parser()
+def test_where_the_parser_is() -> None:
+    """`depth` counts what is open around messages; the other attributes say what comes next."""
+    parser = Parser(Recorder())
+    assert parser.envelope.between_sessions
     parser.feed(b'{"id":"s","messages":[')
-    assert parser.enter_messages()
-    assert (parser.depth, parser.in_messages, parser.building) == (2, True, False)
-    parser.feed(dump(message())[:-1])
-    assert (parser.depth, parser.in_messages, parser.building) == (3, True, True)
-    parser.feed(b"}")
-    assert (parser.depth, parser.in_messages, parser.building) == (2, True, False)
+    assert (
+        parser.envelope.depth,
+        parser.envelope.in_messages,
+        parser.envelope.building,
+        parser.envelope.at_first_message,
+    ) == (2, True, False, True)
+    parser.feed(b'{"a":')
+    assert (parser.envelope.in_messages, parser.envelope.building, parser.envelope.at_first_message) == (True, True, False)
+    parser.feed(b"[{")
+    assert parser.envelope.depth == 2
+    parser.feed(b"}]}")
+    assert (parser.envelope.in_messages, parser.envelope.building, parser.envelope.at_first_message) == (True, False, False)
     parser.feed(b'],"extra":[')
-    assert not parser.enter_messages()
-    assert (parser.depth, parser.in_messages) == (2, False)
+    assert (parser.envelope.depth, parser.envelope.in_messages, parser.envelope.building) == (1, False, True)
+    parser.feed(b"]}\n[")
+    assert (parser.envelope.depth, parser.envelope.between_sessions, parser.envelope.in_array) == (1, True, True)
+
+
+WRONG = [
+    *[
+        (b'{"messages":[1,2 3]}', 17),
+        (b'{"messages":[1,2,]}', 17),
+        (b'{"messages":[1,2]}}', 18),
+        (b'{"messages":[1,2]}x', 18),
+    ],
+    *[(b'{"id":tru}', 9), (b'{"id":01}', 7), (b'{"id" 1}', 6), (b'{"id":1 "a":2}', 8), (b'{"id":1,}', 8), (b"{1:2}", 1)],
+    *[(b'{"messages":[{"a":[1,{"b":2}}]}', 28), (b'{"messages":["a\nb"]}', 15), (b'{"messages":["a\\x"]}', 16)],
+    *[(b'{"a":"\xe2\x82\xac\xff"}', 9), (b'{"a":1}{"b":"x', None), (b'{"a":-}', 6), (b'{"a":"b":1}', 8)],
+    *[(b'{"messages":[' + b"7" * 4301 + b"]}", 13 + 4300), (b'{"messages":[1,\x0c2]}', 15)],
+]
+
+
+@pytest.mark.parametrize(("data", "position"), WRONG)
+def test_the_byte_of_an_error(data: bytes, position: int | None) -> None:
+    """However the input is cut, `unread` tells the first byte that is wrong; unless that is a string that goes over a cut."""
+    for size in range(1, len(data) + 1) if len(data) < 100 else (1, 1000, 10_000):
+        parser = Parser(Recorder())
+        fed = 0
+        with pytest.raises((JSONSyntaxError, LimitError, CutInputError, NotAnExportError)):  # noqa: PT012
+            for piece in [*cuts(data, [size]), b""]:
+                fed += len(piece)
+                parser.feed(piece, last=not piece)
+        found = None if parser.unread is None else fed - parser.unread
+        assert found == position or (found is None and b'"a"' in data), size
 
 
 def test_a_long_string_comes_in_few_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

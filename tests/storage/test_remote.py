@@ -265,7 +265,7 @@ def test_a_session_whose_id_comes_last_is_read_twice(server: Server) -> None:
     doc = json.loads(SAMPLE)
     server.bodies["late"] = dump({"messages": doc.pop("messages"), **doc})
     with open_export(f"{server.url}/late") as export:
-        rows = [row for part in export.batches() if isinstance(part, list) for row in part]
+        rows = [row for batch in export.batches() for row in batch.messages]
         assert export.session.id == doc["id"]
     assert len(rows) == SAMPLE_ROWS.count(b"\n")
     with open_source(f"{server.url}/late") as source:

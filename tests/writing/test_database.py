@@ -23,7 +23,9 @@ from hypothesis import strategies as st
 
 from benchmarks.generate import generate
 from exportstream import CutInputError, LimitError, UsageError, WriteError
-from exportstream.reading.export import open_export
+from exportstream.reading.export import Export
+from exportstream.reading.options import ReadOptions
+from exportstream.totals.batch import Batch
 from exportstream.writing.formats import NDJSON
 from exportstream.writing.formats.sqlite import Database
 from exportstream.writing.tables import TABLES, Table
@@ -49,14 +51,14 @@ NESTED |= {snake(name) for name in NESTED}
 
 def parts_of(source: Any, tables: list[Table], **options: Any) -> Iterator[tuple[Table | None, Any]]:
     """What `convert` does: each table's rows in their order, and (None, None) where a session is complete."""
-    with open_export(source, **options) as export:
-        for part in export.batches():
-            for table in tables:
-                rows = table.batch(part) if isinstance(part, list) else table.session(*part)
-                if rows is not None:
-                    yield table, rows
-            if not isinstance(part, list):
-                yield None, None
+    with Export(source, ReadOptions(**options), session_totals=True) as export:
+        for batch in export.batches():
+            for messages, end in batch.by_session():
+                for table in tables:
+                    for rows in table.rows(Batch(messages, [end] if end is not None else [])):
+                        yield table, rows
+                if end is not None:
+                    yield None, None
 
 
 def fill(database: Database, source: Any, tables: list[Table], **options: Any) -> None:
@@ -720,16 +722,17 @@ MEASURED = """
 import sys
 from exportstream.writing.formats.sqlite import Database
 from exportstream.reading.export import Export
+from exportstream.totals.batch import Batch
 from exportstream.writing.tables import TABLES, Table
 tables = [Table(name) for name in TABLES]
-with Export(sys.argv[1]) as export, Database(sys.argv[2], tables) as database:
-    for part in export.batches():
-        for table in tables:
-            rows = table.batch(part) if isinstance(part, list) else table.session(*part)
-            if rows is not None:
-                database.write(table, rows)
-        if not isinstance(part, list):
-            database.end_session()
+with Export(sys.argv[1], session_totals=True) as export, Database(sys.argv[2], tables) as database:
+    for batch in export.batches():
+        for messages, end in batch.by_session():
+            for table in tables:
+                for rows in table.rows(Batch(messages, [end] if end else [])):
+                    database.write(table, rows)
+            if end is not None:
+                database.end_session()
 """
 
 

@@ -44,11 +44,9 @@ WAYS = [("camel", False), ("snake", True)]
 def encoded(source: Any, encoder: Any, table: Table) -> bytes:
     """What an encoder makes of an export's rows."""
     out = [encoder.header()]
-    with Export(source) as export:
-        for part in export.batches():
-            rows = table.batch(part) if isinstance(part, list) else table.session(*part)
-            if rows is not None:
-                out.append(encoder.encode(rows))
+    with Export(source, session_totals=True) as export:
+        for batch in export.batches():
+            out += map(encoder.encode, table.rows(batch))
     return b"".join([*out, encoder.finish()])
 
 
@@ -527,9 +525,8 @@ def test_few_rows_are_gathered_and_large_ones_are_not() -> None:
     """Rows that come one by one become columns together; one that is large does so at once, with those before it."""
     table = Table("sessions")
     encoder = Parquet(table)
-    with Export(str(DATA / "session.json")) as export:
-        (rows,) = (table.session(*part) for part in export.batches() if not isinstance(part, list))
-    assert rows is not None
+    with Export(str(DATA / "session.json"), session_totals=True) as export:
+        (rows,) = (rows for batch in export.batches() for rows in table.rows(batch))
     start = encoder.header()
     for _ in range(1500):
         assert encoder.encode(rows) == b""
@@ -618,9 +615,8 @@ from exportstream.writing.tables import Table
 table = Table("messages")
 encoder = Parquet(table)
 with Export(sys.argv[1]) as export:
-    for part in export.batches():
-        rows = table.batch(part) if isinstance(part, list) else table.session(*part)
-        if rows is not None:
+    for batch in export.batches():
+        for rows in table.rows(batch):
             encoder.encode(rows)
 encoder.finish()
 print(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])

@@ -164,13 +164,17 @@ def convert_to(
             if isinstance(rejects, (str, os.PathLike)):
                 rejects = rejects_file = stack.enter_context(RejectsFile(rejects, force=writing.force))
             seen = Dedupe()  # one for all
+            session_totals = any("sessions" in output.tables for output in outputs)
             unchanged: list[Callable[[], None]] = []
             for number, source in enumerate(sources):
-                with Export(source, reading, rejects=rejects, seen=seen) as export, export.explain_memory():
+                with (
+                    Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals) as export,
+                    export.explain_memory(),
+                ):
                     if number == 0:
                         writers.begin()
-                    for part in export.batches():
-                        writers.add(part)
+                    for batch in export.batches():
+                        writers.add(batch)
                         if progress is not None:
                             progress(export)
                     done.add(export)

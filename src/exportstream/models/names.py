@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.models.structs import Message, OurExtra, Session, ToolCall
 
 
 def snake(name: str) -> str:
@@ -49,6 +49,21 @@ def _maybe_list(kind: Any) -> Any:
 SnakeToolCall: Any = derive(ToolCall, "SnakeToolCall", snake, {})
 SnakeMessage: Any = derive(Message, "SnakeMessage", snake, {"tool_calls": _maybe_list(SnakeToolCall)})
 
+
+# A session's keys as they are decoded: under one set of names, and nothing else.
+SESSION_KEYS: tuple[Any, ...] = tuple(
+    msgspec.defstruct(
+        "SessionKeys",
+        [
+            (f.name, {"cost": Any, "id": str, "title": str, "extra": OurExtra}.get(f.name, f.type), None)
+            for f in struct_fields(Session)
+        ],
+        bases=(Session,),
+        forbid_unknown_fields=True,
+        rename=rename,
+    )
+    for rename in ("camel", None)
+)
 
 CAMEL_NAMES: dict[type[Struct], dict[str, str]] = {
     kind: {f.name: f.encode_name for f in struct_fields(kind)} for kind in (ToolCall, Message, Session)

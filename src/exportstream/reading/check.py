@@ -6,6 +6,7 @@ Holds: the message ids of the session being read, and the first few message numb
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -173,20 +174,24 @@ def check(
     Raises:
         InputError, ReadError: as `open_export`.
     """
-    findings = _Findings()  # of the session being read
+    found: defaultdict[int, _Findings] = defaultdict(_Findings)  # of the sessions that have begun and were not yielded yet
 
     def reject(rejected: Reject) -> None:
         path = f" at {rejected.path}" if rejected.path else ""
-        findings.add("invalid-message", rejected.index, rejected.reason + path)
+        found[export.sessions].add("invalid-message", rejected.index, rejected.reason + path)
+
+    def replaced(index: int | None, count: int) -> None:
+        found[export.sessions].add("replaced-surrogate", index, count=count)
 
     options = ReadOptions(
         on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
     )
-    with Export(source, options, rejects=reject) as export:
-        export.watch_replaced(lambda index, count: findings.add("replaced-surrogate", index, count=count))
-        for part in export.batches():
-            if isinstance(part, list):
-                findings.add_messages(part)
-            else:
-                yield findings.finish(*part)
-                findings = _Findings()
+    with Export(source, options, rejects=reject, session_totals=True) as export:
+        export.watch_replaced(replaced)
+        number = 1
+        for batch in export.batches():
+            for messages, end in batch.by_session():
+                found[number].add_messages(messages)
+                if end is not None and end.counted is not None:
+                    yield found.pop(number).finish(end.session, end.counted)
+                    number += 1

@@ -1,12 +1,13 @@
 """An open export: messages come out of it one by one or in batches, and its state can be looked at meanwhile.
 
-Takes: a source. Yields: `Message`. Raises: every `InputError` and `ReadError`. Holds: one batch, and the totals.
+Takes: a source. Yields: `Message`, or a `Batch` of them. Raises: every `InputError` and `ReadError`.
+Holds: one batch, and the totals.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -14,13 +15,14 @@ from typing import Any, Self
 from exportstream.errors import CutInputError, ExportstreamError, NotAnExportError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.session_export import Sessions
-from exportstream.reading.json.blocks import Blocks
-from exportstream.reading.json.parser import Parser
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Feed
+from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.formats.session_ids import SessionIds
+from exportstream.reading.json.events import Events
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.source import Source, open_source
+from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
 
@@ -36,7 +38,8 @@ class Export:
         options: how it is read.
         rejects: with ``on_error="skip"``, a list or a function that gets each `Reject`.
         seen: what has come before in other exports, for ``dedupe`` over several.
-        only_messages: leave out totals and repeated ids, which cost time.
+        session_totals: give each `SessionEnd` the totals of its session, which cost time.
+        only_messages: leave out totals and repeated ids.
 
     Attributes:
         session: the `Session` being read (None before the first): what of it has been read so far.
@@ -54,23 +57,27 @@ class Export:
         *,
         rejects: Rejects = None,
         seen: Dedupe | None = None,
+        session_totals: bool = False,
         only_messages: bool = False,
     ) -> None:
         reject = rejects.append if isinstance(rejects, list) else rejects
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
-        self._sessions = Sessions(
+        self._reader = SessionReader(
             source=self._source.name,
             reject=(reject or (lambda _: None)) if options.on_error == "skip" else None,
             find_id=self._find_id,
             watch_repeats=not only_messages,
         )
-        self._second: tuple[Source, Iterator[tuple[int, str]]] | None = None
-        self._done, self._current = Totals(), Totals()
+        self._ids: tuple[Source, Iterator[tuple[int, str]]] | None = None
+        self._totals = Totals()
+        self._of_session = Totals() if session_totals else None  # of the one being read
         self._counting = not only_messages
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
-        self._batch: list[Message] = []
-        self._handed = self._counted = 0
+        # While messages are handed out one by one: their session, the batch, and how much of it is handed out and counted.
+        self._session: Session | None = None
+        self._batch = Batch([], [])
+        self._handed = self._counted = (0, 0)
         self._messages = self._iterate()
         self.partial = False
 
@@ -88,14 +95,14 @@ class Export:
 
     def close(self) -> None:
         """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
-        self._count()
-        self._batch, self._handed, self._counted = [], 0, 0
+        self._count_handed()
+        self._batch, self._handed, self._counted = Batch([], []), (0, 0), (0, 0)
         self._messages.close()
         self._source.close()
-        if self._second is not None:
-            self._second[0].close()
-            self._second = None
-        self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
+        if self._ids is not None:
+            self._ids[0].close()
+            self._ids = None
+        self._reader.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
 
     @property
     def name(self) -> str:
@@ -105,20 +112,21 @@ class Export:
     @property
     def session(self) -> Session | None:
         """The session being read."""
-        return self._sessions.session
+        return self._session or self._reader.session
 
     @property
     def notes(self) -> Notes:
         """What was noticed so far."""
-        return self._sessions.notes
+        return self._reader.notes
 
     @property
     def totals(self) -> Totals:
         """Totals of the messages handed out so far, and of the sessions that are complete."""
-        self._count()
+        self._count_handed()
         totals = Totals()
-        totals.merge(self._done)
-        totals.merge(self._current)
+        totals.merge(self._totals)
+        if self._of_session is not None:
+            totals.merge(self._of_session)
         return totals
 
     @property
@@ -138,27 +146,29 @@ class Export:
 
     def watch_replaced(self, watch: Callable[[int | None, int], None]) -> None:
         """Call `watch` where halves of surrogate pairs were replaced, with the message number (None outside) and a count."""
-        self._sessions.on_replaced = watch
+        self._reader.on_replaced = watch
 
     @property
     def sessions(self) -> int:
         """How many sessions have begun."""
-        return self._sessions.number
+        return self._reader.number
 
     @property
     def accepted(self) -> int:
         """How many messages were read and accepted, also those that `dedupe` does not count."""
-        return self._sessions.accepted
+        return self._reader.accepted
 
     @property
     def position(self) -> int:
         """Bytes of JSON read so far, after decompression."""
         return self._source.position
 
-    def batches(self) -> Iterator[list[Message] | tuple[Session, Totals]]:
-        """Messages as lists of one session each, and each complete session with the totals of its messages."""
-        with self.explain_memory():
-            yield from self._batches()
+    def batches(self) -> Iterator[Batch]:
+        """Yield what was read, in batches."""
+        for batch in self._batches():
+            if self._counting:
+                self._count(batch)
+            yield batch
 
     @contextmanager
     def explain_memory(self) -> Iterator[None]:
@@ -170,47 +180,60 @@ class Export:
     def _session_id(self) -> str | None:
         return self.session.id if self.session is not None else None
 
-    def _batches(self) -> Iterator[list[Message] | tuple[Session, Totals]]:
-        try:
-            for part in self._sessions.read(self._feed(self._source)):
-                self._count()
-                if isinstance(part, list):
-                    self._batch, self._handed, self._counted = part, 0, 0
-                    yield part
-                    self._handed = len(part)
-                else:
-                    yield part, self._complete(part)
-            self._count()
-        except CutInputError:
-            if not self._options.keep_partial:
-                raise
-            self._count()
-            self.partial = True
-            if self.session is not None and self.session.id is not None and self._sessions.within:
-                yield self.session, self._complete(self.session)
+    def _batches(self) -> Iterator[Batch]:
+        reader = self._reader
+        with self.explain_memory():
+            try:
+                for _ in self._stream(self._source, reader):
+                    if (batch := reader.take()) is not None:
+                        yield batch
+            except ExportstreamError as error:
+                if (batch := reader.take()) is not None:  # what came before the error
+                    yield batch
+                explained = reader.explain(error)
+                if not (self._options.keep_partial and isinstance(error, CutInputError)):
+                    raise explained from (error if explained is not error else error.__cause__)
+                self.partial = True
+                if reader.session is not None and reader.session.id is not None and reader.within:
+                    yield Batch([], [SessionEnd(reader.session, 0)])
 
     def _iterate(self) -> Generator[Message, None, None]:
-        for part in self.batches():
-            if isinstance(part, list):
-                for self._handed, message in enumerate(part, 1):
+        for batch in self._batches():
+            self._batch, self._handed, self._counted = batch, (0, 0), (0, 0)
+            start = 0
+            for number, (messages, end) in enumerate(batch.by_session()):
+                self._session = end.session if end is not None else None
+                for handed, message in enumerate(messages, start + 1):
+                    self._handed = handed, number
                     yield message
+                start += len(messages)
+            self._session = None
+            self._handed = start, len(batch.ends)
+            self._count_handed()
 
-    def _count(self) -> None:
+    def _count_handed(self) -> None:
         """Add to the totals what has been handed out since the last time."""
         if self._counted < self._handed and self._counting:
-            messages = self._batch[self._counted : self._handed]
+            (start, first), (end, last) = self._counted, self._handed
             self._counted = self._handed
-            with self._located():
-                self._current.add_batch(messages if self._dedupe is None else self._dedupe.new_messages(messages))
+            ends = [SessionEnd(one.session, one.end - start) for one in self._batch.ends[first:last]]
+            self._count(Batch(self._batch.messages[start:end], ends))
 
-    def _complete(self, session: Session) -> Totals:
-        """Close the books of a session: its totals go to those of the whole input."""
-        counted, self._current = self._current, Totals()
+    def _count(self, batch: Batch) -> None:
+        """Add a batch to the totals."""
         with self._located():
-            self._done.merge(counted)
-            if self._dedupe is None or self._dedupe.is_new(session):
-                self._done.add(session)
-        return counted
+            for number, (messages, end) in enumerate(batch.by_session()):
+                new = messages if self._dedupe is None else self._dedupe.new_messages(messages)
+                totals = self._totals if self._of_session is None else self._of_session
+                totals.add_batch(new)
+                if end is None:
+                    continue
+                if self._of_session is not None:
+                    batch.ends[number] = SessionEnd(end.session, end.end, self._of_session)
+                    self._totals.merge(self._of_session)
+                    self._of_session = Totals()
+                if self._dedupe is None or self._dedupe.is_new(end.session):
+                    self._totals.add(end.session)
 
     @contextmanager
     def _located(self) -> Iterator[None]:
@@ -221,46 +244,24 @@ class Export:
             error.locate(source=self.name, session_id=self._session_id)
             raise
 
-    def _feed(self, source: Source) -> Feed:
-        blocks = None if os.environ.get("EXPORTSTREAM_BLOCKS") == "0" else Blocks()
-        return Feed(source, Parser(), blocks, max_message_size=self._options.max_message_size)
+    def _stream(self, source: Source, events: Events) -> Stream:
+        use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
+        return Stream(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
 
     def _find_id(self, number: int) -> str:
-        """The id of a session whose file has it behind the messages: a second reading runs along, one session ahead."""
-        if self._second is None:
+        """The id of a session whose file has it after the messages: a second reading runs along, one session ahead."""
+        if self._ids is None:
             if not self._source.reopenable:
                 raise NotAnExportError(
                     "the session's id comes after its messages, and rows need it",
                     hint="give a file instead of a pipe: it is read once more for the id",
                 )
-            source = self._source.reopen()
-            self._second = source, _session_ids(self._feed(source))
-        for found, session_id in self._second[1]:
+            source, ids = self._source.reopen(), SessionIds()
+            self._ids = source, ids.found_by(self._stream(source, ids))
+        for found, session_id in self._ids[1]:
             if found == number:
                 return session_id
-        raise NotAnExportError("expected a session with `id`, found none", path="$.id")
-
-
-def _session_ids(events: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str]]:
-    """Yield the number and the id of each session; in an SDK response the id is that of its `result`."""
-    number = -1
-    inner: str | None = None
-    in_result = wrapped = False
-    for kind, *rest in events:
-        if kind == "session":
-            number += 1
-            wrapped = False
-        elif kind == "wrapper":
-            in_result, inner = True, None
-        elif kind == "unwrap":
-            in_result, wrapped = False, rest[0]
-            if wrapped and inner is not None:
-                yield number, inner
-        elif kind == "key" and rest[0] == "id" and isinstance(rest[1], str):
-            if in_result:
-                inner = rest[1]
-            elif not wrapped:
-                yield number, rest[1]
+        raise NotAnExportError("expected a session with `id`, got none", path="$.id")
 
 
 def open_export(
@@ -332,6 +333,5 @@ def iter_messages(
 
 def _iter_messages(source: Any, options: ReadOptions, rejects: Rejects) -> Iterator[Message]:
     with Export(source, options, rejects=rejects, only_messages=True) as export:
-        for part in export.batches():
-            if isinstance(part, list):
-                yield from part
+        for batch in export.batches():
+            yield from batch.messages

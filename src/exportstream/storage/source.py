@@ -252,7 +252,7 @@ class Source:
             hint = f"convert it: iconv -f {encoding} -t UTF-8"
             raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
         if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
-            raise NotAnExportError(f"expected JSON, found {name}", hint="give it the export itself")
+            raise NotAnExportError(f"expected JSON, got {name}", hint="give it the export itself")
         if head.startswith(b"\xef\xbb\xbf"):
             self.position += 3
             pieces = chain((next(pieces)[3:],), pieces)

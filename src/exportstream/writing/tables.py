@@ -7,6 +7,7 @@ Raises: nothing. Holds: the rows of one batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from msgspec.structs import fields as struct_fields
 
 from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
 from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.totals.batch import Batch
 from exportstream.totals.sums import Totals
 from exportstream.writing.columns import Column, column_of
 
@@ -109,6 +111,18 @@ class Table:
         """For each list of rows its columns, in order."""
         return [[column_of(f) for f in struct_fields(kind)] for kind in self._kinds]
 
+    def rows(self, batch: Batch) -> Iterator[Rows]:
+        """Yield the rows of a batch. The messages may be renamed in place."""
+        if self._running is None and self.name != "sessions":
+            if batch.messages and (rows := self.batch(batch.messages)) is not None:
+                yield rows
+            return
+        for messages, end in batch.by_session():
+            if messages and (rows := self.batch(messages)) is not None:
+                yield rows
+            if end is not None and (rows := self.session(end.session, end.counted)) is not None:
+                yield rows
+
     def batch(self, messages: list[Message]) -> Rows | None:
         """The rows of a batch of messages; None where it gives none. The messages may be renamed in place."""
         if self.name == "sessions":
@@ -146,12 +160,13 @@ class Table:
             return None
         return (rows,) if self._running is None else (rows, running)
 
-    def session(self, session: Session, totals: Totals) -> Rows | None:
+    def session(self, session: Session, totals: Totals | None) -> Rows | None:
         """The row of a complete session; None for the other tables."""
         if self._running is not None:
             self._running.add(session)
         if self.name != "sessions":
             return None
+        assert totals is not None
         counted = totals.counted
         row = self._kinds[0](
             **{name: getattr(session, name) for name in Session.__struct_fields__},

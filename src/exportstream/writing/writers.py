@@ -1,6 +1,6 @@
 """Write: the rows of one reading go to every output that was asked for.
 
-Takes: batches of messages and complete sessions, as `Export.batches` gives them. Raises: what `formats` and
+Takes: batches, as `Export.batches` gives them. Raises: what `formats` and
 `storage.sink` raise. Holds: what those hold, for each output.
 """
 
@@ -13,15 +13,12 @@ from typing import Any, Protocol, Self
 
 from msgspec import Struct
 
-from exportstream.models.structs import Message, Session
 from exportstream.storage.sink import Sink, open_sink
-from exportstream.totals.sums import Totals
+from exportstream.totals.batch import Batch
 from exportstream.writing.formats import new_encoder
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Table
-
-Part = list[Message] | tuple[Session, Totals]
 
 
 class Origin(Struct, frozen=True):
@@ -52,8 +49,8 @@ class Writer(Protocol):
     def begin(self) -> None:
         """Write what comes before the first row."""
 
-    def add(self, part: Part) -> None:
-        """Write the rows of one batch or session."""
+    def add(self, batch: Batch) -> None:
+        """Write the rows of one batch."""
 
     def finish(self) -> None:
         """Write what comes after the last row."""
@@ -93,10 +90,10 @@ class Writers:
         for writer in self._writers:
             writer.begin()
 
-    def add(self, part: Part) -> None:
-        """Write one part of a reading to all outputs."""
+    def add(self, batch: Batch) -> None:
+        """Write one batch to all outputs."""
         for writer in self._writers:
-            writer.add(part)
+            writer.add(batch)
 
     def finish(self) -> None:
         """Write what comes after the last row; only their names are missing then."""
@@ -148,9 +145,8 @@ class _RowsWriter:
     def begin(self) -> None:
         self._sink.write(self._encoder.header())
 
-    def add(self, part: Part) -> None:
-        rows = self._table.batch(part) if isinstance(part, list) else self._table.session(*part)
-        if rows is not None:
+    def add(self, batch: Batch) -> None:
+        for rows in self._table.rows(batch):
             self._sink.write(self._encoder.encode(rows))
             self._rows += len(rows[0])
 
@@ -188,14 +184,14 @@ class _DatabaseWriter:
     def begin(self) -> None:
         pass
 
-    def add(self, part: Part) -> None:
-        for table in self._tables:
-            rows = table.batch(part) if isinstance(part, list) else table.session(*part)
-            if rows is not None:
-                self._database.write(table, rows)
-                self._rows += len(rows[0])
-        if not isinstance(part, list):
-            self._database.end_session()
+    def add(self, batch: Batch) -> None:
+        for messages, end in batch.by_session():
+            for table in self._tables:
+                for rows in table.rows(Batch(messages, [end] if end is not None else [])):
+                    self._database.write(table, rows)
+                    self._rows += len(rows[0])
+            if end is not None:
+                self._database.end_session()
 
     def finish(self) -> None:
         self._database.finish()

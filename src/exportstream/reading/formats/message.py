@@ -97,7 +97,7 @@ def _fields(kind: Any, value: Any, path: str) -> tuple[dict[str, Any], Any]:
             extra[key] = item
             continue
         if name in spelled:
-            raise InvalidMessageError(f"expected one spelling of a key, found {spelled[name]!r} and {key!r}", path=path)
+            raise InvalidMessageError(f"expected one spelling of a key, got {spelled[name]!r} and {key!r}", path=path)
         spelled[name] = key
         if item is None and (name not in _REQUIRED[kind] or name in _DATES):
             fields[name] = None
@@ -108,12 +108,12 @@ def _fields(kind: Any, value: Any, path: str) -> tuple[dict[str, Any], Any]:
                 raise InvalidMessageError(str(error), path=f"{path}.{key}") from None
     for name in _REQUIRED[kind]:
         if name not in fields:
-            raise InvalidMessageError(f"expected the required key {CAMEL_NAMES[kind][name]!r}, found none", path=path)
+            raise InvalidMessageError(f"expected the required key {CAMEL_NAMES[kind][name]!r}, got none", path=path)
     return fields, extra or None
 
 
 def convert_field(name: str, value: Any) -> Any:
-    """Check the type of a field; raises ValueError with what was expected and found."""
+    """Check the type of a field; raises ValueError with what was expected and got."""
     if name in _TEXTS or name in _DATES:
         if type(value) is not str:
             raise ValueError(_found("string", value))
@@ -144,7 +144,7 @@ def _found(expected: str, value: Any) -> str:
     kinds = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
     found = kinds.get(type(value), "number")
     shown = f" {_shown_number(value)}" if found == "number" else ""
-    return f"expected {expected}, found {found}{shown}"
+    return f"expected {expected}, got {found}{shown}"
 
 
 def _shown_number(value: Any) -> str:

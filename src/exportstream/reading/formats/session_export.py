@@ -1,15 +1,15 @@
-"""Turns parser events into `Session` and `Message` structs, and knows where one session ends and the next begins.
+"""Turns the events of a reading into `Session` and `Message` structs, and knows where one session ends and the next begins.
 
-Takes: the events of `json.stream`, or of `json.parser` alone.
-Yields: lists of messages of one session, and each `Session` when it is complete.
+Takes: the events of `json.stream`. Returns: what was read since the last time, as a `Batch`.
 Raises: `InvalidMessageError` for a message that is not one (or passes it to `reject`), `NotAnExportError`.
 Holds: what one read brought, and the last few thousand ids of the session.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct, field
@@ -18,13 +18,14 @@ from exportstream.errors import CutInputError, ExportstreamError, InvalidMessage
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.message import FIELDS, build_message, convert_field
+from exportstream.totals.batch import Batch, SessionEnd
 
 _REMEMBERED_IDS = 4096
 _LONGEST_WORDS = 200  # characters of a server's error
 
 
-class Sessions(Struct):
-    """Reads events; its attributes say how far it is.
+class SessionReader(Struct):
+    """Takes events (see `json.events.Events`); its attributes say how far it is.
 
     Attributes:
         session: the session being read, or the last one; None before the first.
@@ -32,7 +33,7 @@ class Sessions(Struct):
         last_id: id of the last complete message.
         number: how many sessions have begun.
         within: whether the session is not complete yet.
-        accepted: how many messages were yielded, of all sessions.
+        accepted: how many messages were accepted, of all sessions.
         notes: what was noticed.
     """
 
@@ -48,6 +49,8 @@ class Sessions(Struct):
     within: bool = False
     accepted: int = 0
     notes: Notes = field(default_factory=Notes)
+    _messages: list[Message] = field(default_factory=list)
+    _ends: list[SessionEnd] = field(default_factory=list)
     _replaced: int = 0  # halves of surrogate pairs in a value that is not complete
     _wire_names: dict[str, str] = field(default_factory=dict)
     # The keys of an object, as they are, until its `messages` begin: only then is it known to be a session.
@@ -58,52 +61,124 @@ class Sessions(Struct):
     _seen: set[str] = field(default_factory=set)
     _last_ids: list[str] = field(default_factory=list)
 
-    def read(self, events: Iterable[tuple[Any, ...]]) -> Iterator[list[Message] | Session]:
-        """Yield batches of messages, and each session after its last batch."""
-        gathered: list[Message] = []
+    def take(self) -> Batch | None:
+        """What was read since the last time; None if that is nothing."""
+        if not (self._messages or self._ends):
+            return None
+        batch = Batch(self._messages, self._ends)
+        self._messages, self._ends = [], []
+        return batch
+
+    def begin_session(self) -> None:
+        """Begin a session."""
+        self.session = Session()
+        self.within = True
+        self.number += 1
+        self.index = 0
+        self.last_id = None
+        self._wire_names = {}
+        self._pending, self._around, self._in_result = {}, None, False
+        if self.watch_repeats:
+            self._seen, self._last_ids = set(), []
+
+    def key(self, name: str, value: Any) -> None:
+        """Take a key of the session, or of the SDK response around it."""
+        if self._replaced:
+            self._tell_replaced(None)
+        if self._pending is not None:
+            self._pending[name] = value
+        elif self._around is not None and not self._in_result:
+            self._around[name] = value
+        else:
+            self._set(name, value)
+
+    def begin_result(self) -> None:
+        """What came before may be an SDK response around the session."""
+        self._around, self._pending, self._in_result = self._pending, {}, True
+
+    def end_result(self, *, is_session: bool) -> None:
+        """It was the session of an SDK response, or else just an unknown key of a session."""
+        self._in_result = False
+        if not is_session:
+            result, self._pending, self._around = self._pending, self._around or {}, None
+            self._pending["result"] = result
+
+    def begin_messages(self) -> None:
+        """Set the keys that came before the messages: the object is a session."""
+        pending, self._pending = self._pending or {}, None
+        known = FIELDS[Session]
+        extra = {key: value for key, value in pending.items() if key not in known}
+        if extra and self.session is not None:
+            self.session.extra = extra
+        for key, value in pending.items():
+            if key in known:
+                self._set(key, value)
+
+    def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
+        """Build one message from its JSON value, or reject it."""
+        if self._replaced:
+            self._tell_replaced(self.index)
+        session_id = self._session_id()
         try:
-            for event in events:
-                kind = event[0]
-                if self._replaced and kind in ("key", "message", "value"):
-                    self._tell_replaced(None if kind == "key" else self.index)
-                if kind == "key":
-                    if self._pending is not None:
-                        self._pending[event[1]] = event[2]
-                    else:
-                        self._key(event[1], event[2])
-                elif kind == "block":
-                    yield self._number(event[1])
-                elif kind == "message":
-                    self._one(event[1], None, None, gathered)
-                elif kind == "value":
-                    self._one(event[1], event[2], event[3], gathered)
-                elif kind == "session":
-                    self._begin()
-                elif kind == "messages":
-                    self._set_pending()
-                elif kind == "wrapper":
-                    self._around, self._pending, self._in_result = self._pending, {}, True
-                elif kind == "unwrap":
-                    self._unwrap(complete=event[1])
-                elif kind == "replaced":
-                    self.notes.replaced_surrogates += event[1]
-                    self._replaced += event[1]
-                elif gathered and kind in ("flush", "end"):
-                    yield gathered
-                    gathered = []
-                if kind == "end":
-                    yield self._complete()
-        except ExportstreamError as error:
-            if gathered:
-                yield gathered
-            if isinstance(error, CutInputError) and self.within:  # what is complete may be kept
-                with suppress(NotAnExportError):
-                    self._set_pending()
-                self._keep_response()
-            self._locate(error)
-            if isinstance(error, NotAnExportError) and (answer := self._server_error()) is not None:
-                raise answer from error
-            raise
+            message = build_message(value)
+        except InvalidMessageError as error:
+            error.locate(session_id=session_id, message_index=self.index, position=position)
+            error.exact = position is not None
+            if self.reject is None:
+                error.hint = 'on_error="skip" goes on without it' if error.hint is None else error.hint
+                raise
+            self.notes.rejected += 1
+            self.reject(Reject(self.source, session_id, self.index, position, error.path, error.what, value, raw))
+            self.index += 1
+            return
+        self.messages([message])
+
+    def messages(self, messages: list[Message]) -> None:
+        """Give each message its session and its index in it."""
+        self.index = _number(messages, self._session_id(), self.index)
+        if self.watch_repeats:
+            self._count_repeats(messages)
+        self._accept(messages)
+
+    def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
+        """Take whole sessions; see `Events`."""
+        before, start, index = len(self._messages), 0, 0
+        for session, end in zip(sessions, ends, strict=True):
+            index = _number(messages[start:end], session.id or "", 0)
+            self._ends.append(SessionEnd(session, before + end))
+            start = end
+        if self.watch_repeats:
+            self._count_repeats_of_sessions(messages, ends)
+        self.session, self.index, self.within = sessions[-1], index, False
+        self.number += len(sessions)
+        self.last_id = messages[-1].id if index else None
+        self._accept(messages)
+
+    def end_session(self) -> None:
+        """Complete a session."""
+        session = self.session
+        assert session is not None
+        for name in ("id", "title"):
+            if getattr(session, name) is None:
+                raise NotAnExportError(f"expected a session with `{name}`, got none", path=f"$.{name}")
+        self._keep_response()
+        self.within = False
+        self._ends.append(SessionEnd(session, len(self._messages)))
+
+    def replaced(self, count: int) -> None:
+        """Note halves of surrogate pairs; which value they are in is known when it is complete."""
+        self.notes.replaced_surrogates += count
+        self._replaced += count
+
+    def explain(self, error: ExportstreamError) -> ExportstreamError:
+        """Add to an error what is known of the session; return the error that the reader of this input should get."""
+        if isinstance(error, CutInputError) and self.within:  # what is complete may be kept
+            with suppress(NotAnExportError):
+                self.begin_messages()
+            self._keep_response()
+        self._locate(error)
+        answer = self._server_error() if isinstance(error, NotAnExportError) else None
+        return error if answer is None else answer
 
     def _tell_replaced(self, index: int | None) -> None:
         """Tell the number of the message that had halves of surrogate pairs, None for a key or value of the session."""
@@ -121,7 +196,7 @@ class Sessions(Struct):
             if error.inside_message:
                 error.what += f", inside message {self.index}"
             else:
-                error.what += f", behind message {self.index - 1}" if self.index else ", before its first message"
+                error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
             error.hint = error.hint or "keep_partial=True keeps the complete messages"
         error.locate(
             source=self.source,
@@ -142,35 +217,6 @@ class Sessions(Struct):
             f"a server error response, not an export: {' '.join(words)}", source=self.source, hint="export again"
         )
 
-    def _begin(self) -> None:
-        self.session = Session()
-        self.within = True
-        self.number += 1
-        self.index = 0
-        self.last_id = None
-        self._wire_names = {}
-        self._pending, self._around, self._in_result = {}, None, False
-        if self.watch_repeats:
-            self._seen, self._last_ids = set(), []
-
-    def _key(self, key: str, value: Any) -> None:
-        """Take a key of the session, or of the SDK response around it."""
-        if self._around is not None and not self._in_result:
-            self._around[key] = value
-        else:
-            self._set(key, value)
-
-    def _set_pending(self) -> None:
-        """Set the keys that came before the messages: the object is a session."""
-        pending, self._pending = self._pending or {}, None
-        known = FIELDS[Session]
-        extra = {key: value for key, value in pending.items() if key not in known}
-        if extra and self.session is not None:
-            self.session.extra = extra
-        for key, value in pending.items():
-            if key in known:
-                self._set(key, value)
-
     def _set(self, key: str, value: Any) -> None:
         """Set a field of the session; the same one in both spellings is refused."""
         session = self.session
@@ -182,22 +228,15 @@ class Sessions(Struct):
             session.extra[key] = value
             return
         if name in self._wire_names:
-            raise NotAnExportError(f"expected each key of a session once, found {self._wire_names[name]!r} and {key!r}")
+            raise NotAnExportError(f"expected each key of a session once, got {self._wire_names[name]!r} and {key!r}")
         self._wire_names[name] = key
         if value is None and name in ("id", "title"):
-            raise NotAnExportError(f"expected a string, found null for the session's {key!r}", path=f"$.{key}")
+            raise NotAnExportError(f"expected a string, got null for the session's {key!r}", path=f"$.{key}")
         if value is not None:
             try:
                 setattr(session, name, convert_field(name, value))
             except ValueError as error:
                 raise NotAnExportError(f"the session's {key!r}: {error}", path=f"$.{key}") from None
-
-    def _unwrap(self, *, complete: bool) -> None:
-        """End a `result`: it was the session of an SDK response, or else just an unknown key of a session."""
-        self._in_result = False
-        if not complete:
-            result, self._pending, self._around = self._pending, self._around or {}, None
-            self._pending["result"] = result
 
     def _keep_response(self) -> None:
         """Keep what an SDK response says beside its `result`, under a key of its own: nothing of the session is replaced."""
@@ -209,16 +248,6 @@ class Sessions(Struct):
                 name += "_"
             extra[name] = around
 
-    def _complete(self) -> Session:
-        session = self.session
-        assert session is not None
-        for name in ("id", "title"):
-            if getattr(session, name) is None:
-                raise NotAnExportError(f"expected a session with `{name}`, found none", path=f"$.{name}")
-        self._keep_response()
-        self.within = False
-        return session
-
     def _session_id(self) -> str:
         """The id that rows need; where the file has it behind the messages, a second reading finds it."""
         session = self.session
@@ -229,38 +258,12 @@ class Sessions(Struct):
             session.id = self.find_id(self.number - 1)
         return session.id
 
-    def _one(self, value: Any, raw: bytes | None, position: int | None, gathered: list[Message]) -> None:
-        """Build one message from its JSON value, or reject it."""
-        session_id = self._session_id()
-        try:
-            message = build_message(value)
-        except InvalidMessageError as error:
-            error.locate(session_id=session_id, message_index=self.index, position=position)
-            error.exact = position is not None
-            if self.reject is None:
-                error.hint = 'on_error="skip" goes on without it' if error.hint is None else error.hint
-                raise
-            self.notes.rejected += 1
-            self.reject(Reject(self.source, session_id, self.index, position, error.path, error.what, value, raw))
-            self.index += 1
-            return
-        gathered.append(message)
-        self._number([message])
-
-    def _number(self, messages: list[Message]) -> list[Message]:
-        """Give each message its session and its place in it."""
-        session_id, index = self._session_id(), self.index
-        for message in messages:
-            message.session_id = session_id
-            message.index = index
-            index += 1
-        self.index = index
+    def _accept(self, messages: list[Message]) -> None:
+        if messages:
+            self.last_id = messages[-1].id
         self.accepted += len(messages)
-        self.last_id = messages[-1].id
         self.notes.null_dates += len([True for m in messages if m.created_at is None or m.updated_at is None])
-        if self.watch_repeats:
-            self._count_repeats(messages)
-        return messages
+        self._messages += messages
 
     def _count_repeats(self, messages: list[Message]) -> None:
         """Count ids that came before, as far back as is remembered."""
@@ -272,3 +275,19 @@ class Sessions(Struct):
         if len(self._last_ids) > 2 * _REMEMBERED_IDS:
             del self._last_ids[:-_REMEMBERED_IDS]
             self._seen = set(self._last_ids)
+
+    def _count_repeats_of_sessions(self, messages: list[Message], ends: list[int]) -> None:
+        """The same for whole sessions."""
+        ids = [message.id for message in messages]
+        if len(set(ids)) < len(ids):
+            for start, end in zip(chain((0,), ends), ends, strict=False):
+                self._seen, self._last_ids = set(), []
+                self._count_repeats(messages[start:end])
+
+
+def _number(messages: list[Message], session_id: str, index: int) -> int:
+    for message in messages:
+        message.session_id = session_id
+        message.index = index
+        index += 1
+    return index

@@ -1,7 +1,7 @@
 """Takes runs of whole messages out of the bytes before they reach ijson: one msgspec call for a hundred to a thousand.
 
 Takes: a buffer, and a place in it where a message begins (right after ``[`` or ``,`` of a `messages` array).
-Returns: a `Taken` run of messages and the place after it, or None: then ijson has to read from there.
+Returns: a `Run` of messages and the place after it, or None: then ijson has to read from there.
 Raises: nothing for bad input; what is refused here is refused, or accepted, by ijson.
 Holds: one block of the buffer as Python objects.
 
@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from gc import is_tracked
 from typing import Any
 
 import msgspec
 
 from exportstream.models.names import CAMEL, CAMEL_NAMES, SNAKE, MessageTypes, respell
 from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.json.guard import LONG_NUMBER, replace_surrogates
+from exportstream.reading.json.exact import any_deeper, check_costs, has_long_number, value_is_deeper
+from exportstream.reading.json.guard import replace_surrogates
 
 BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 512 KiB are slower on dense messages
 LARGEST_BLOCK = 1024 * 1024  # for messages that are larger than a block; beyond it is ijson's
@@ -38,48 +38,50 @@ _CALL_NAMES = {name for pair in CAMEL_NAMES[ToolCall].items() for name in pair}
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
 _FIRST_KEYS = re.compile(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$\[\d+\](\.\w+\[\d+\])?`\Z", re.DOTALL)
-_STRIDE = 512
-_SAMPLED_RUN = re.compile(rb"\d{8}")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
-_COST_TYPES = {type(None), int, Decimal}
 _OPEN, _CLOSE = ord("["), ord("]")
 
 
-Value = tuple[Any, bytes, int, int]  # a message as a JSON value, its bytes, its place in the buffer, replaced surrogates
+class Value(msgspec.Struct, frozen=True):
+    """A message as a JSON value.
+
+    Attributes:
+        value: its numbers are int or Decimal.
+        raw: its bytes, as they came.
+        start: index of the first one in the buffer.
+        replaced: how many halves of surrogate pairs were replaced in it.
+    """
+
+    value: Any
+    raw: bytes
+    start: int
+    replaced: int
 
 
-class Taken:
+class Run(msgspec.Struct, frozen=True):
     """A run of whole messages.
 
     Attributes:
         messages: structs, when the fast ways took it; else None.
         values: of each message otherwise.
-        end: the place after the run: where the next message begins, or that of the array's closing bracket.
+        end: index after the run: where the next message begins, or that of the array's closing bracket.
         closed: whether the array ends there.
         partial: whether the message after the run was refused.
     """
 
-    __slots__ = ("closed", "end", "messages", "partial", "values")
-
-    def __init__(
-        self,
-        messages: list[Any] | None,
-        values: list[Value],
-        end: int,
-        closed: bool,
-        partial: bool = False,
-    ) -> None:
-        self.messages = messages
-        self.values = values
-        self.end = end
-        self.closed = closed
-        self.partial = partial
+    messages: list[Any] | None
+    values: list[Value]
+    end: int
+    closed: bool
+    partial: bool = False
 
 
 class Blocks:
     """Decodes blocks, and remembers what it learned about this input: where messages begin, names, unknown keys."""
 
     def __init__(self) -> None:
+        self._decoders: dict[MessageTypes, Any] = {}
+        self._camel, self._snake = CAMEL, SNAKE  # with what was learned
         self._use(CAMEL)
         self._values = msgspec.json.Decoder(float_hook=Decimal)
         self._raws = msgspec.json.Decoder(list[msgspec.Raw])
@@ -89,8 +91,6 @@ class Blocks:
         self.size = BLOCK
         self.max_depth = 0
         self.wants_more = False
-        self._begins = False  # the next block is the first of its array
-        self._array_size = 0  # bytes of the last array that was taken in one block
         self._found_none = False  # no message after the first one begins in the block
 
     def begin(self, buffer: bytearray, start: int, max_depth: int) -> None:
@@ -99,7 +99,6 @@ class Blocks:
         The keys it begins with are remembered: every further message begins like it.
         """
         self.max_depth = max_depth
-        self._begins = True
         found = _FIRST_KEYS.match(buffer, start)
         if found is None:
             return
@@ -112,38 +111,30 @@ class Blocks:
                 pattern += rb'\s*"[^"\\]{0,200}"\s*,\s*"' + re.escape(keys[1]) + rb'"\s*:'
             self._first_keys, self.separator, self._spelled = keys, re.compile(pattern), None
 
-    def take(self, buffer: bytearray, start: int) -> Taken | None:
+    def take(self, buffer: bytearray, start: int) -> Run | None:
         """Decode as many messages from `start` on as one block holds.
 
         Where None is returned, `wants_more` says that no message may end in the buffer.
         """
         self.wants_more = self._found_none = False
-        begins, self._begins = self._begins, False
-        if begins and self._array_size:  # a small session most likely follows small ones: no need to search a whole block
-            taken = self._take_run(buffer, start, min(len(buffer), start + 2 * self._array_size), None)
-            if taken is not None:
-                return taken
-            self.wants_more = False
         limit, largest = (min(len(buffer), start + size) for size in (self.size, LARGEST_BLOCK))
-        taken = self._take(buffer, start, limit)
-        if taken is None and self._found_none and limit < largest:
-            taken = self._take(buffer, start, largest)
-        if begins:
-            self._array_size = taken.end - start if taken is not None and taken.closed else 0
+        run = self._take(buffer, start, limit)
+        if run is None and self._found_none and limit < largest:
+            run = self._take(buffer, start, largest)
         # After a refusal blocks are small, so that what msgspec refuses is not decoded again and again.
-        self.size = SMALLEST_BLOCK if taken is None or taken.partial else min(BLOCK, self.size * 2)
-        return taken
+        self.size = SMALLEST_BLOCK if run is None or run.partial else min(BLOCK, self.size * 2)
+        return run
 
-    def _take(self, buffer: bytearray, start: int, limit: int) -> Taken | None:
+    def _take(self, buffer: bytearray, start: int, limit: int) -> Run | None:
         comma = self._last_separator(buffer, start, limit)
         self._found_none = comma is None
         if comma is None and limit < len(buffer):
             return None
         return self._take_run(buffer, start, limit, comma)
 
-    def _take_run(self, buffer: bytearray, start: int, limit: int, comma: int | None) -> Taken | None:
+    def _take_run(self, buffer: bytearray, start: int, limit: int, comma: int | None) -> Run | None:
         """Decode up to a comma that separates messages, or the array to its end, if that is before `limit`."""
-        if _has_long_number(buffer, start, limit):
+        if has_long_number(buffer, start, limit):
             return None
         for _ in range(3):
             stop = limit if comma is None else comma + 1
@@ -152,12 +143,12 @@ class Blocks:
             if comma is not None:
                 buffer[comma] = _CLOSE
             try:
-                taken, array_end = self._decode(buffer, start, stop, at_comma=comma is not None)
+                run, array_end = self._decode(buffer, start, stop, at_comma=comma is not None)
             finally:
                 buffer[start - 1] = opening
                 buffer[stop - 1] = closing
-            if taken is not None:
-                return taken
+            if run is not None:
+                return run
             if array_end is not None:
                 limit, comma = array_end, None
             elif comma is None:
@@ -186,27 +177,15 @@ class Blocks:
                 return None
             window *= 8
 
-    def _decode(self, buffer: bytearray, start: int, stop: int, *, at_comma: bool) -> tuple[Taken | None, int | None]:
+    def _decode(self, buffer: bytearray, start: int, stop: int, *, at_comma: bool) -> tuple[Run | None, int | None]:
         """Decode from the bracket before `start` to the one before `stop`; instead of a run, say where the array ends."""
-        messages = None
         with memoryview(buffer)[start - 1 : stop] as view:
-            respelled = False
-            for _ in range(MAX_LEARNED + 2):
-                try:
-                    messages = self._decoder.decode(view)
-                except msgspec.ValidationError as error:
-                    learned, respelled = self._learn(str(error), respelled)
-                    if not learned:
-                        break
-                except msgspec.DecodeError as error:
-                    if array_end := _array_end(error, start):
-                        return None, array_end
-                    break
-                except _REFUSALS:
-                    break
-                else:
-                    messages = messages if _check_costs(messages) else None
-                    break
+            try:
+                messages = self._decode_structs(view)
+            except msgspec.DecodeError as error:
+                if array_end := _array_end(error, start):
+                    return None, array_end
+                messages = None
             text, raws = b"", list[msgspec.Raw]()
             if messages is None:
                 try:
@@ -216,13 +195,43 @@ class Blocks:
         end, closed = (stop, False) if at_comma else (buffer.rindex(b"]", start - 1, stop), True)
         if messages is None:
             return self._take_values(buffer, start, text, raws, end, closed), None
-        self._types.collect_extra(messages)
-        learned = bool(self._types.message_keys or self._types.call_keys)
-        if _any_deeper(messages, self.max_depth, learned=learned):
+        if not self.finish(messages, self.max_depth, self.types):
             return None, None
-        if self._types.is_snake:
+        return Run(messages, [], end, closed), None
+
+    def decode_array(self, view: memoryview) -> list[Any] | None:
+        """Decode a whole array of messages; None if it is not run. `finish` them before they are used."""
+        try:
+            return self._decode_structs(view)
+        except _REFUSALS:
+            return None
+
+    def finish(self, messages: list[Any], max_depth: int, types: MessageTypes) -> bool:
+        """Give messages of these types their final form; False if one is too deep and has to be read in another way."""
+        types.collect_extra(messages)
+        if any_deeper(messages, max_depth, learned=bool(types.message_keys or types.call_keys)):
+            return False
+        if types.is_snake:
             respell(messages, CAMEL)
-        return Taken(messages, [], end, closed), None
+        return True
+
+    def _decode_structs(self, view: memoryview) -> list[Any] | None:
+        """Decode an array; None if it holds what the structs don't take. Raises msgspec's error where it is no array."""
+        respelled = False
+        for _ in range(MAX_LEARNED + 2):
+            try:
+                messages: list[Any] = self._decoder.decode(view)
+            except msgspec.ValidationError as error:
+                learned, respelled = self._learn(str(error), respelled)
+                if not learned:
+                    return None
+            except msgspec.DecodeError:
+                raise
+            except _REFUSALS:
+                return None
+            else:
+                return messages if check_costs(messages) else None
+        return None
 
     def _split(self, text: bytes) -> tuple[bytes, list[msgspec.Raw]]:
         """The bytes of a block and of each message in it; msgspec refuses lone surrogates, so they are replaced."""
@@ -236,7 +245,7 @@ class Blocks:
 
     def _take_values(
         self, buffer: bytearray, start: int, text: bytes, raws: list[msgspec.Raw], end: int, closed: bool
-    ) -> Taken | None:
+    ) -> Run | None:
         values: list[Value] = []
         place = start
         for view in raws:
@@ -248,13 +257,13 @@ class Blocks:
             if value is None or value_is_deeper(value, self.max_depth):
                 if not values:
                     return None
-                return Taken(None, values, buffer.index(b",", place) + 1, closed=False, partial=True)
+                return Run(None, values, buffer.index(b",", place) + 1, closed=False, partial=True)
             found = text.index(raw, place - start + 1) + start - 1
             place = found + len(raw)
             as_it_came = bytes(buffer[found:place])  # a replacement is as long as what it replaces
             replaced = replace_surrogates(as_it_came)[1] if as_it_came != raw else 0
-            values.append((value, as_it_came, found, replaced))
-        return Taken(None, values, end, closed)
+            values.append(Value(value, as_it_came, found, replaced))
+        return Run(None, values, end, closed)
 
     def _learn(self, refusal: str, respelled: bool) -> tuple[bool, bool]:
         """Make a slot for the unknown key of a refusal, or try the other names: whether to decode again."""
@@ -262,11 +271,11 @@ class Blocks:
         if found is None:
             return False, respelled
         key, in_call = found.groups()
-        types = self._types
+        types = self.types
         if key in (_CALL_NAMES if in_call else _MESSAGE_NAMES):
             if respelled:
                 return False, True
-            self._use(CAMEL if types.is_snake else SNAKE)
+            self._use(self._camel if types.is_snake else self._snake)
             return True, True
         if len(types.message_keys) + len(types.call_keys) >= MAX_LEARNED:
             return False, respelled
@@ -277,56 +286,17 @@ class Blocks:
         return True, respelled
 
     def _use(self, types: MessageTypes) -> None:
-        self._types = types
-        self._decoder = msgspec.json.Decoder(list[types.message], float_hook=Decimal)  # type: ignore[name-defined]
-
-
-def _has_long_number(buffer: bytearray, start: int, end: int) -> bool:
-    """Whether there is a run of more digits than `guard` allows: it holds eight of the bytes looked at, side by side."""
-    samples = buffer[start:end:_STRIDE]
-    return bool(_SAMPLED_RUN.search(samples)) and bool(LONG_NUMBER.search(buffer, start, end))
+        self.types = types
+        if types.is_snake:
+            self._snake = types
+        else:
+            self._camel = types
+        if types not in self._decoders:
+            self._decoders[types] = msgspec.json.Decoder(list[types.message], float_hook=Decimal)  # type: ignore[name-defined]
+        self._decoder = self._decoders[types]
 
 
 def _array_end(error: Exception, start: int) -> int | None:
     """Where the array ended that has more behind it. msgspec counts the byte it did not expect from 1."""
     found = _TRAILING.search(str(error))
     return start - 2 + int(found.group(1)) if found else None
-
-
-def _check_costs(messages: list[Any]) -> bool:
-    """Make integers Decimal; False where a cost is no number."""
-    kinds = {m.cost.__class__ for m in messages}
-    if not kinds <= _COST_TYPES:
-        return False
-    if int in kinds:
-        for message in messages:
-            if type(message.cost) is int:
-                message.cost = Decimal(message.cost)
-    return True
-
-
-def _any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
-    """Whether a message holds a value that goes deeper than `depth` levels; `learned`: also in what is in `extra`.
-
-    Nearly every tool input is an object of texts and numbers. Such an object can't be part of a cycle, so Python's garbage
-    collector does not track it: it is passed over without a look inside.
-    """
-    calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
-    held = [(depth - 3, [call.input_json for call in calls])]
-    if learned:
-        held += [(depth - 2, [call.extra for call in calls]), (depth, [m.extra for m in messages])]
-    return any(value_is_deeper(value, levels) for levels, values in held for value in filter(is_tracked, values))
-
-
-def value_is_deeper(value: Any, depth: int) -> bool:
-    """Whether a JSON value has more than `depth` levels of objects and arrays."""
-    level = [value] if value.__class__ is dict or value.__class__ is list else []
-    while level and depth > 0:
-        depth -= 1
-        level = [
-            inner
-            for item in level
-            for inner in (item.values() if item.__class__ is dict else item)
-            if inner.__class__ is dict or inner.__class__ is list
-        ]
-    return bool(level)

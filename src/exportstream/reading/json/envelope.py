@@ -1,161 +1,230 @@
-"""Follows the paths that ijson asks about: what surrounds the messages.
+"""Follows the tokens of a JSON input: what surrounds the messages, and each message as a JSON value.
 
-Takes: the paths, in the order of the file. Logs: events, without their values. Raises: `NotAnExportError`.
-Holds: the keys of one session.
-
-How it works: ijson matches a prefix with ``==``, and only outside of an item that it is building. `Envelope` is a str
-whose ``__eq__`` follows the paths it is asked about and is true for every value we want. It is asked once for each event
-of the envelope and twice for none inside a message, so the C loop does all the work. A path alone tells no types, but
-the order of the questions does, since every object asks its own path before each key. Only `[]` and `{}` look alike:
-whoever feeds the bytes says with `enter_messages` that it was a bracket. And an empty key of a top-level session has that
-object's own path; it is refused. All this relies on ijson's yajl2_c backend asking
-in that order; `tests/reading/test_parse.py` compares it with the standard library's json.
+Takes: tokens as ijson gives them, a name and a value. Reports: `Events`, in the order of the file.
+Raises: `NotAnExportError`, `LimitError`. Holds: the value that is being built (one message, or one value of the session).
 """
 
 from __future__ import annotations
 
-from exportstream.errors import NotAnExportError
-from exportstream.reading.json.events import Event
+from enum import Enum, auto
+from typing import Any
 
-_NOT_OF_A_WRAPPER = frozenset({"id", "title", "messages", "result"})
+from exportstream.errors import LimitError, NotAnExportError
+from exportstream.reading.json.events import Events
+
+MAX_DEPTH = 512
+
+_NOT_OF_A_RESPONSE = frozenset({"id", "title", "messages", "result"})
 _OF_A_ROW = frozenset({"messageIndex", "message_index", "countedMessages", "counted_messages"})
 _NO_SESSION = "expected a session object with `messages`"
-_EMPTY = f"{_NO_SESSION}, found an empty object, an empty array or a single value"
-# What the next question must be. Each state says what the last one was.
-_BEFORE, _STARTED, _FIRST, _KEY, _VALUE, _WRAPPER, MESSAGES, _MESSAGES_TWICE, INSIDE = range(9)
+_KINDS = {"start_map": "an object", "start_array": "an array", "string": "a string", "number": "a number", "null": "null"}
 
 
-class Envelope(str):
-    """Equal to the path of every value that is wanted; keeps the log of what happened in between."""
+class _At(Enum):
+    """Where the reading is, outside of the values that are built."""
 
-    __slots__ = ("base", "is_message", "keys", "log", "messages", "opened", "outer_keys", "state", "wrapped")
-    __hash__ = str.__hash__
+    TOP = auto()  # before or after a document
+    ARRAY = auto()  # in an array of sessions
+    OBJECT = auto()  # in a session, or in an SDK response around it: a key or the end comes next
+    VALUE = auto()  # after a key
+    RESULT = auto()  # after the key `result` of what may be an SDK response
+    BEFORE_MESSAGES = auto()  # after the key `messages`
+    MESSAGES = auto()  # in the array of messages
 
-    def __init__(self, _text: str) -> None:
-        self.log: list[Event] = []
-        self.base = ""
-        self.state = _BEFORE
-        self.keys: set[str] = set()
-        self.outer_keys: set[str] = set()
-        self.messages = self.is_message = ""
-        self.opened = self.wrapped = False
 
-    def __ne__(self, path: object) -> bool:
-        return not self == path
+class Envelope:
+    """What is open around the messages, and the value that is being built.
 
-    def __eq__(self, path: object) -> bool:
-        state = self.state
-        if state == INSIDE:
-            if path == self.is_message:
-                self.log.append(("message",))
-                return True
-            self.state = _VALUE  # the end of the array
-            return False
-        if state == _VALUE and path == self.base:  # the most frequent of all, as in `_own_path`
-            self.state = _KEY
-            return False
-        if not isinstance(path, str):
-            return False
-        if state in (MESSAGES, _MESSAGES_TWICE):
-            return self._in_messages(path)
-        if path == self.base:
-            return self._own_path()
-        if state in (_FIRST, _KEY) and (not self.base or path.startswith(self.base + ".")):
-            return self._begin_value(path)
-        if state == _STARTED and not self.base and path == "item":
-            self.base = "item"
-            return False
-        if state == _WRAPPER and path == "result":
-            self.base, self.state, self.outer_keys, self.keys = "result", _FIRST, self.keys, set()
-            self.log.append(("wrapper",))
-            return False
-        if state == _KEY and path == "":
-            return self._left_base()
-        if state == _WRAPPER:
-            raise NotAnExportError(f"{_NO_SESSION}, found `result` that is not an object")
-        raise NotAnExportError(f"{_NO_SESSION}, found something else in its place (an array or a single value)")
+    Attributes:
+        values: how many messages and other values of sessions have become complete.
+        in_array: whether the sessions are the elements of an array.
+    """
 
-    def _own_path(self) -> bool:
-        if self.state == _BEFORE:
-            self.state = _STARTED
-        elif self.state == _STARTED:
-            self.state = _FIRST
-        elif self.state == _VALUE:
-            self.state = _KEY
-        elif self.state == _KEY:  # the path twice in a row: the session ended and another value begins
-            self._end()
-            self.state = _STARTED
-        else:
-            raise NotAnExportError(_EMPTY)
-        return False
+    def __init__(self, events: Events) -> None:
+        self.values = 0
+        self.in_array = False
+        self._to = events
+        self._at = _At.TOP
+        self._in_result = self._was_response = False
+        self._empty_array = False  # no session of it has begun
+        self._keys: set[str] = set()  # of the session
+        self._outer_keys: set[str] = set()  # of the SDK response around it
+        self._name = ""  # of the value being read
+        self._container: Any = None  # the innermost object or array of the value being built
+        self._around: list[Any] = []  # the containers that it is in
+        self._item_key = ""
+        self._after_key = False
+        self._levels = MAX_DEPTH  # that a value may have
+        self._first = False  # no message of the array has begun
 
-    def _left_base(self) -> bool:
-        """The root's own path while reading in an array of sessions or in an SDK response."""
-        if self.base == "item":
-            self._end()
-            self.state = _BEFORE
-        elif "messages" in self.keys:  # an SDK response: its session is complete, but it may have more keys
-            self.wrapped = True
-            self.keys = self.outer_keys | {"messages"}
-            self.log.append(("unwrap", True))
-        else:  # no response, but a session with an unknown key of that name
-            self.keys = self.outer_keys | {"result"}
-            self.log.append(("unwrap", False))
-        self.base = ""
-        return False
+    @property
+    def depth(self) -> int:
+        """How many objects and arrays are open around a value that is built here."""
+        return self.in_array + self._in_result + (self._at not in (_At.TOP, _At.ARRAY)) + (self._at is _At.MESSAGES)
 
-    def _begin_value(self, path: str) -> bool:
-        if not self.opened:
-            self.opened = True
-            self.log.append(("session",))
-        key = path[len(self.base) + 1 :] if self.base else path
-        if key == "result" and not self.base and not self.wrapped and not self.keys & _NOT_OF_A_WRAPPER:
-            self.state = _WRAPPER
-            return False
-        if key in self.keys or (key == "result" and self.wrapped):
-            raise NotAnExportError(f"expected each key of a session once, found {key!r} twice")
-        self.keys.add(key)
-        if key == "messages":
-            self.messages, self.is_message = path, path + ".item"
-            self.state = MESSAGES
-            return False
-        self.state = _VALUE
-        self.log.append(("key", key))
-        return True
+    @property
+    def in_messages(self) -> bool:
+        """Whether it is in a session's `messages` array, perhaps inside a message."""
+        return self._at is _At.MESSAGES
 
-    def _in_messages(self, path: str) -> bool:
-        if path == self.is_message and self.state == MESSAGES:
-            self.begin_messages()
-            return self == path
-        if path == self.messages and self.state == MESSAGES:
-            self.state = _MESSAGES_TWICE
-            return False
-        found = "null or a single value" if self.state == MESSAGES else "an object"
-        raise NotAnExportError(f"expected `messages` to be an array, found {found}")
+    @property
+    def at_first_message(self) -> bool:
+        """Whether the `messages` array has just been opened."""
+        return self._first and not self.building
 
-    def begin_messages(self) -> None:
-        """The value of `messages` is known to be an array."""
-        self.log.append(("messages",))
-        self.state = INSIDE
+    @property
+    def between_sessions(self) -> bool:
+        """Whether the next thing to come is a session, or the end."""
+        return self._at in (_At.TOP, _At.ARRAY)
 
-    def _end(self) -> None:
-        if "messages" not in self.keys:
-            ours = not _OF_A_ROW.isdisjoint(self.keys)
-            hint = "it looks like an output of exportstream: give it the export" if ours else None
-            raise NotAnExportError(f"{_NO_SESSION}, found an object with {_listed(self.keys)}", hint=hint)
-        self.keys.clear()
-        self.opened = self.wrapped = False
-        self.log.append(("end",))
+    @property
+    def building(self) -> bool:
+        """Whether a value has begun and is not complete."""
+        return self._container is not None or self._at is _At.VALUE
+
+    @property
+    def after_key(self) -> bool:
+        """Whether the last token was the key of an object."""
+        return self._after_key
+
+    @property
+    def open(self) -> list[bytes]:
+        """The bracket of each object and array that is open."""
+        in_object = not self.between_sessions
+        brackets = [b"["] * self.in_array + [b"{"] * (in_object + self._in_result) + [b"["] * self.in_messages
+        if self._container is not None:
+            built = [*self._around[1:], self._container]
+            brackets += [b"{" if item.__class__ is dict else b"[" for item in built]
+        return brackets
+
+    def follow(self, tokens: list[tuple[str, Any]]) -> None:
+        """Follow some tokens. It is done for every token that no block took, so it is one plain loop."""
+        container, around, key = self._container, self._around, self._item_key
+        at = self._at
+        try:
+            for kind, value in tokens:
+                if container is not None:
+                    if kind == "map_key":
+                        key = value
+                        continue
+                    if kind == "end_map" or kind == "end_array":  # noqa: PLR1714 - faster than a set
+                        whole, container = container, around.pop()
+                        if container is None:
+                            at = self._take(whole)
+                        continue
+                    begins = kind == "start_map" or kind == "start_array"  # noqa: PLR1714
+                    item: Any = value if not begins else {} if kind == "start_map" else []
+                    if container.__class__ is dict:
+                        container[key] = item
+                    else:
+                        container.append(item)
+                    if begins:
+                        around.append(container)
+                        container = item
+                        if len(around) > self._levels:
+                            raise LimitError(
+                                f"expected at most {MAX_DEPTH} levels of nesting, got more",
+                                hint="no server writes such a file",
+                            )
+                    continue
+                if at is _At.RESULT and kind != "start_map":  # a key like any other
+                    at = self._at = self._begin_key("result")
+                if at is _At.OBJECT:
+                    at = self._at = self._begin_value(value) if kind == "map_key" else self._end_object()
+                elif at is _At.MESSAGES and kind == "end_array":
+                    at = self._at = _At.OBJECT
+                    self._first = False
+                elif at is _At.MESSAGES or at is _At.VALUE:
+                    if kind == "start_map" or kind == "start_array":  # noqa: PLR1714
+                        container = {} if kind == "start_map" else []
+                        around.append(None)
+                        self._levels = MAX_DEPTH - self.depth
+                    else:
+                        at = self._take(value)
+                else:
+                    at = self._at = self._enter(kind)
+        finally:
+            self._container, self._item_key = container, key
+            if tokens:
+                self._after_key = tokens[-1][0] == "map_key"
 
     def finish(self) -> None:
-        """The input has ended and ijson found its last document complete."""
-        if self.state == _KEY:
-            self._end()
-        elif self.state != _BEFORE:
-            raise NotAnExportError(_EMPTY)
+        """The input has ended."""
+        if self._at is not _At.TOP:
+            raise NotAnExportError(f"{_NO_SESSION}, got nothing")
+
+    def _enter(self, kind: str) -> _At:
+        """Go on where one kind of value is expected."""
+        if self._at is _At.BEFORE_MESSAGES:
+            if kind != "start_array":
+                raise NotAnExportError(f"expected `messages` to be an array, got {_KINDS.get(kind, 'a boolean')}")
+            self._first = True
+            self._to.begin_messages()
+            return _At.MESSAGES
+        if self._at is _At.RESULT and kind == "start_map":
+            self._in_result, self._outer_keys, self._keys = True, self._keys, set()
+            self._to.begin_result()
+            return _At.OBJECT
+        if self._at is _At.ARRAY and kind == "end_array":
+            if self._empty_array:
+                raise NotAnExportError(f"{_NO_SESSION}, got an empty array")
+            self.in_array = False
+            return _At.TOP
+        if self._at is _At.TOP and kind == "start_array":
+            self.in_array = self._empty_array = True
+            return _At.ARRAY
+        if kind != "start_map":
+            raise NotAnExportError(f"{_NO_SESSION}, got {_KINDS.get(kind, 'a boolean')}")
+        self._keys = set()
+        self._was_response = self._empty_array = False
+        return _At.OBJECT
+
+    def _begin_value(self, name: str) -> _At:
+        """A key of a session, or of an SDK response around it."""
+        keys = self._keys
+        if not keys and not self._in_result:
+            self._to.begin_session()
+        if name in keys or (name == "result" and self._was_response):
+            raise NotAnExportError(f"expected each key of a session once, got {name!r} twice")
+        if name == "result" and not (self._in_result or self.in_array) and keys.isdisjoint(_NOT_OF_A_RESPONSE):
+            return _At.RESULT
+        return self._begin_key(name)
+
+    def _begin_key(self, name: str) -> _At:
+        self._keys.add(name)
+        self._name = name
+        return _At.BEFORE_MESSAGES if name == "messages" else _At.VALUE
+
+    def _take(self, value: Any) -> _At:
+        """A value is complete."""
+        self.values += 1
+        if self._at is _At.MESSAGES:
+            self._first = False
+            self._to.message(value)
+            return _At.MESSAGES
+        self._at = _At.OBJECT
+        self._to.key(self._name, value)
+        return _At.OBJECT
+
+    def _end_object(self) -> _At:
+        """The end of a session, or of an SDK response around it, or of its `result`."""
+        if self._in_result:
+            self._in_result = False
+            self._was_response = "messages" in self._keys
+            self._keys = self._outer_keys | {"messages" if self._was_response else "result"}
+            self._to.end_result(is_session=self._was_response)
+            return _At.OBJECT
+        if "messages" not in self._keys:
+            ours = not _OF_A_ROW.isdisjoint(self._keys)
+            hint = "it looks like an output of exportstream: give it the export" if ours else None
+            raise NotAnExportError(f"{_NO_SESSION}, got {_listed(self._keys)}", hint=hint)
+        self._to.end_session()
+        return _At.ARRAY if self.in_array else _At.TOP
 
 
 def _listed(keys: set[str]) -> str:
+    if not keys:
+        return "an empty object"
     names = sorted(keys)
     text = ", ".join(repr(name[:40]) for name in names[:6])
-    return f"the keys {text}" + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return f"an object with the keys {text}" + (f" and {len(names) - 6} more" if len(names) > 6 else "")

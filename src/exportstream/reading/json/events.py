@@ -1,7 +1,41 @@
-"""What comes out of the parser."""
+"""The events of a reading: what `stream` and `parser` report, in the order of the file."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-Event = tuple[Any, ...]
+from exportstream.models.structs import Message, Session
+
+
+class Events(Protocol):
+    """Takes the events. Numbers in values are int or Decimal. Each method may raise `InputError` to stop the reading."""
+
+    def begin_session(self) -> None:
+        """A session object begins."""
+
+    def key(self, name: str, value: Any) -> None:
+        """One of its keys other than `messages`."""
+
+    def begin_result(self) -> None:
+        """The object under a key `result` begins; it may be the session of an SDK response."""
+
+    def end_result(self, *, is_session: bool) -> None:
+        """That object is complete; `is_session`: it had `messages`."""
+
+    def begin_messages(self) -> None:
+        """The session's `messages` begin."""
+
+    def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
+        """One message as a JSON value, with its bytes and the position of the first one in the input, if they are known."""
+
+    def messages(self, messages: list[Message]) -> None:
+        """Some messages as structs, which the caller gives away."""
+
+    def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
+        """Some whole sessions; `ends` says for each how many of the messages belong to it and to those before it."""
+
+    def end_session(self) -> None:
+        """The session is complete."""
+
+    def replaced(self, count: int) -> None:
+        """Halves of surrogate pairs were replaced in the value that comes next."""

@@ -1,13 +1,12 @@
 r"""Looks at the bytes before the parser does, and keeps from it what would hurt it.
 
 Takes: chunks of JSON bytes, cut anywhere. Yields: the same bytes in pieces that never end inside an escape sequence.
-Raises: `LimitError` for nesting beyond `MAX_DEPTH` and for a number of more than `MAX_DIGITS` digits,
-`JSONSyntaxError` for the form feeds and vertical tabs that yajl takes as white space.
+Raises: `LimitError` for a number of more than `MAX_DIGITS` digits, `JSONSyntaxError` for the form feeds and vertical tabs
+that yajl takes as white space.
 Holds: at most 12 bytes between two chunks.
 
-Why each is needed (measured with ijson 3.6.0, yajl2_c): 40,000 levels in 80 KB take 3.8 GB, since each level's path is
-kept; an integer beyond CPython's limit of 4,300 digits is a segmentation fault; half a surrogate pair (``\ud800``) becomes
-``?`` or, worse, a wrong character. Such a half is replaced by U+FFFD here, and its place is told to the caller.
+Why each is needed (measured with ijson 3.6.0, yajl2_c): an integer beyond CPython's limit of 4,300 digits is a segmentation
+fault; half a surrogate pair (``\ud800``) becomes ``?`` or, worse, a wrong character. Such a half is replaced by U+FFFD.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from collections.abc import Iterator
 
 from exportstream.errors import JSONSyntaxError, LimitError
 
-MAX_DEPTH = 512
 MAX_DIGITS = 4300
 
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
@@ -44,10 +42,14 @@ class Guard:
     """Follows strings and nesting through the chunks of one input."""
 
     def __init__(self) -> None:
-        self.depth = 0
         self.in_string = False
         self._digits = 0
         self._held = b""
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held back until the next chunk."""
+        return len(self._held)
 
     def pieces(self, chunk: bytes, *, last: bool = False) -> Iterator[tuple[bytes, int]]:
         """Yield ``(bytes, replaced)``: a piece, and how many surrogates were replaced in the string that it ends in.
@@ -61,7 +63,7 @@ class Guard:
         if not data:
             return
         error = None
-        good = 0
+        begin = good = 0
         while good < len(data) and error is None:
             # In slices, since a pattern that repeats a group takes memory for every repetition.
             end = min(len(data), good + _SLICE)
@@ -73,9 +75,13 @@ class Guard:
                 end = good + self._good(data[good:end])
                 self._checked(data[good:end])
             good = end
-        # In one piece, since the parser begins an unfinished string anew with every piece.
-        if good:
-            yield from _replace_surrogates(data if good == len(data) else data[:good])
+            if (
+                begin < good and not self.in_string
+            ):  # yajl reads an unfinished string again from its beginning with every piece
+                yield from _replace_surrogates(data[begin:good])
+                begin = good
+        if begin < good:
+            yield from _replace_surrogates(data[begin:good])
         if error is not None:
             raise error
 
@@ -86,17 +92,17 @@ class Guard:
 
     def _checked(self, data: bytes) -> None:
         """Check a slice; after an error the state is that before it."""
-        before = self.depth, self.in_string, self._digits
+        before = self.in_string, self._digits
         try:
             self._check(data)
         except (JSONSyntaxError, LimitError):
-            self.depth, self.in_string, self._digits = before
+            self.in_string, self._digits = before
             raise
 
     def _good(self, data: bytes) -> int:
         """How many bytes of a refused slice are good, so that the messages in them are not lost."""
         good, bad = 0, len(data)
-        before = self.depth, self.in_string, self._digits
+        before = self.in_string, self._digits
         while bad - good > 1:
             middle = (good + bad) // 2
             try:
@@ -104,7 +110,7 @@ class Guard:
                 good = middle
             except (JSONSyntaxError, LimitError):
                 bad = middle
-            self.depth, self.in_string, self._digits = before
+            self.in_string, self._digits = before
         return good
 
     def _check(self, data: bytes) -> None:
@@ -128,11 +134,6 @@ class Guard:
             raise _too_many_digits()
         if b"\x0c" in outside or b"\x0b" in outside:
             raise JSONSyntaxError("a form feed or vertical tab between values is not JSON white space")
-        opened = outside.count(b"[") + outside.count(b"{")
-        closed = outside.count(b"]") + outside.count(b"}")
-        if self.depth + opened > MAX_DEPTH:
-            self._check_depth(outside)
-        self.depth += opened - closed
 
     def _check_digits(self, outside: bytes) -> None:
         if LONG_NUMBER.search(outside):
@@ -140,16 +141,6 @@ class Guard:
         leading = len(outside) - len(outside.lstrip(_DIGITS))
         if leading and self._digits + leading > MAX_DIGITS:
             raise _too_many_digits()
-
-    def _check_depth(self, outside: bytes) -> None:
-        depth = self.depth
-        for byte in outside:
-            if byte in b"[{":
-                depth += 1
-                if depth > MAX_DEPTH:
-                    raise too_deep()
-            elif byte in b"]}":
-                depth -= 1
 
 
 def _safe_cut(data: bytes, start: int, end: int) -> int:
@@ -203,12 +194,7 @@ def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
         yield data[done:], 0
 
 
-def too_deep() -> LimitError:
-    """The error for nesting beyond `MAX_DEPTH`."""
-    return LimitError(f"expected at most {MAX_DEPTH} levels of nesting, found more", hint="no server writes such a file")
-
-
 def _too_many_digits() -> LimitError:
     return LimitError(
-        f"expected a number of at most {MAX_DIGITS:,} digits, found a longer one", hint="no server writes such a number"
+        f"expected a number of at most {MAX_DIGITS:,} digits, got a longer one", hint="no server writes such a number"
     )

@@ -1,126 +1,111 @@
-"""Feeds bytes to ijson and tells what came out: one pass for the envelope and for the messages.
+"""Feeds bytes to ijson, and its tokens to the `Envelope`.
 
-Takes: JSON bytes, pushed in pieces of any size. Returns: a list of events, in the order of the file.
-Raises: `JSONSyntaxError`, `CutInputError`, `NotAnExportError`, `LimitError`, `OutOfMemoryError`.
-Holds: the value that is being built (one message, or one value of the envelope).
-
-Events are tuples, their first item says which:
-
-- ``("session",)`` a session object begins; ``("end",)`` it is complete;
-- ``("key", name, value)`` one of its fields other than ``messages``;
-- ``("wrapper",)`` the value of a key `result` begins, which may be the session of an SDK response; ``("unwrap", whether)``
-  it ended, and held messages or not;
-- ``("messages",)`` its messages begin; ``("message", value)`` one of them, as ijson built it (numbers int or Decimal).
+Takes: JSON bytes, pushed in pieces of any size. Raises: `JSONSyntaxError`, `CutInputError`, `OutOfMemoryError`, and what
+`guard` and `envelope` raise. Holds: the tokens of one piece.
 """
 
 from __future__ import annotations
 
 import os
-from decimal import InvalidOperation
+from functools import cache
 from typing import Any
 
 import ijson
 
-from exportstream.errors import CutInputError, JSONSyntaxError, OutOfMemoryError
-from exportstream.reading.json.envelope import INSIDE, MESSAGES, Envelope
-from exportstream.reading.json.events import Event
+from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, OutOfMemoryError
+from exportstream.reading.json.envelope import Envelope
+from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import Guard
+from exportstream.reading.json.wrong_byte import TAIL, first_wrong_byte
+
+_REFUSALS = (ijson.JSONError, ValueError, ArithmeticError)
 
 
 class Parser:
-    """One ijson parser for the whole input; `feed` returns what became complete."""
+    """One ijson parser for the whole input.
 
-    def __init__(self) -> None:
-        backend = _backend()
-        self._values = ijson.utils.sendable_list()
-        self._envelope = Envelope("exportstream")
-        self._send = backend.items_coro(self._values, self._envelope, multiple_values=True).send
+    Attributes:
+        envelope: what it has come to.
+        tokens: how many tokens ijson has given.
+        unread: after an error, how many of the bytes fed come after the first one that is wrong; None where not known.
+    """
+
+    def __init__(self, events: Events) -> None:
+        self.envelope = Envelope(events)
+        self.tokens = 0
+        self.unread: int | None = None
+        self._events = events
+        self._tokens: list[tuple[str, Any]] = ijson.utils.sendable_list()
+        self._send = _new_parser(self._tokens)
         self._guard = Guard()
-        self.events: list[Event] = []
-
-    @property
-    def depth(self) -> int:
-        """How many objects and arrays are open."""
-        return self._guard.depth
-
-    @property
-    def in_messages(self) -> bool:
-        """Whether the parser stands in a session's `messages` array (perhaps inside a message)."""
-        return self._envelope.state == INSIDE
-
-    @property
-    def building(self) -> bool:
-        """Whether a value that is wanted has begun and is not complete."""
-        return bool(self._envelope.log)
+        # To find the byte of an error: how the piece began that ijson refused.
+        self._starts_in_string = False
+        self._tail = b""  # the last bytes before it
+        self._wrong: int | None = 0  # index in the piece that was refused
 
     @property
     def in_string(self) -> bool:
-        """Whether the parser stands inside a string, which it reads anew with every piece."""
+        """Whether the parser is inside a string, which yajl reads again from its beginning with every piece."""
         return self._guard.in_string
 
-    def enter_messages(self) -> bool:
-        """After a ``[`` was fed: say whether it opened a session's `messages`, and begin them."""
-        if self._envelope.state != MESSAGES:
-            return False
-        self._envelope.begin_messages()
-        self._drain()
-        return True
-
     def feed(self, data: bytes, *, last: bool = False) -> None:
-        """Parse more bytes (with `last`: all there are); what became complete stands in `events`, also after an error.
-
-        ``("replaced", count)`` says how many surrogates were replaced in a string, before the message it is in.
-        """
+        """Parse more bytes; with `last` these are all there are. What became complete is reported, also before an error."""
+        left = self._guard.held + len(data)
         try:
             for piece, replaced in self._guard.pieces(data, last=last):
                 self._push(piece)
+                left -= len(piece)
+                self._starts_in_string = replaced > 0 or self._guard.in_string
                 if replaced:
-                    self._drain()
-                    self.events.append(("replaced", replaced))
+                    self._events.replaced(replaced)
             if last:
                 self._push(b"")
-        finally:
-            self._drain()
+                self.envelope.finish()
+        except (JSONSyntaxError, LimitError):
+            self.unread = None if self._wrong is None else left - self._wrong
+            raise
 
     def _push(self, piece: bytes) -> None:
+        self._wrong = None
         try:
             self._send(piece)
         except StopIteration:
             if self._guard.in_string:  # ijson is at its start again after a document, and takes this for white space
                 raise JSONSyntaxError("not JSON: a string that does not end") from None
-            self._envelope.finish()
-        except ijson.IncompleteJSONError as error:
+        except _REFUSALS as error:
+            if piece:
+                self._wrong = self._first_wrong(piece)
+            self._report()  # what came before the error
             if not piece:
                 raise CutInputError("the input ends before the document is complete") from error
             raise JSONSyntaxError(f"not JSON: {_reason(error)}") from error
-        except ijson.JSONError as error:
-            raise JSONSyntaxError(f"not JSON: {_reason(error)}") from error
-        except UnicodeDecodeError as error:
-            raise JSONSyntaxError("not JSON: a string is not valid UTF-8") from error
-        except (InvalidOperation, ValueError, OverflowError) as error:
-            raise JSONSyntaxError("not JSON: a number is out of range") from error
         except MemoryError as error:
             raise OutOfMemoryError from error
+        if len(piece) >= TAIL:
+            self._tail = piece[-TAIL:]
+        elif piece:
+            self._tail = (self._tail + piece)[-TAIL:]
+        self._report()
+        self._wrong = 0
 
-    def _drain(self) -> None:
-        """Join the log with the values that are complete; what is being built stays in the log."""
-        log, values = self._envelope.log, self._values
-        taken = used = 0
-        for event in log:
-            kind = event[0]
-            if kind in {"key", "message"}:
-                if used == len(values):
-                    break
-                self.events.append((*event, values[used]))
-                used += 1
-            else:
-                self.events.append(event)
-            taken += 1
-        del log[:taken]
-        values.clear()
+    def _report(self) -> None:
+        self.tokens += len(self._tokens)
+        try:
+            self.envelope.follow(self._tokens)
+        finally:
+            self._tokens.clear()
+
+    def _first_wrong(self, piece: bytes) -> int | None:
+        """Index of the byte for which ijson refused a piece."""
+        starts = {"in_string": self._starts_in_string, "after_key": self.envelope.after_key}
+        return first_wrong_byte(_refuses, self.envelope.open, self._tail, piece, **starts)
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "a string is not valid UTF-8"
+    if not isinstance(error, ijson.JSONError):
+        return "a number is out of range"
     raw = error.args[0] if error.args else ""
     text = (raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)).split("\n", 1)[0]
     for prefix in ("parse error: ", "lexical error: "):
@@ -128,6 +113,19 @@ def _reason(error: Exception) -> str:
     return text.rstrip(". ") or "syntax error"
 
 
+def _refuses(text: bytes) -> bool:
+    try:
+        _new_parser(ijson.utils.sendable_list())(text)
+    except _REFUSALS:
+        return True
+    return False
+
+
+def _new_parser(tokens: list[Any]) -> Any:
+    return _backend().basic_parse_coro(tokens, multiple_values=True).send
+
+
+@cache
 def _backend() -> Any:
     try:
         return ijson.get_backend("yajl2_c")

@@ -1,0 +1,72 @@
+"""Finds the ids of sessions that come after their messages, in a reading of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from exportstream.models.structs import Message, Session
+
+
+class SessionIds:
+    """Takes the events of a reading (see `json.events.Events`) and keeps only numbers and ids of sessions.
+
+    In an SDK response the id is that of its `result`.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, str]] = []
+        self._number = -1
+        self._in_result = self._was_response = False
+        self._inner: str | None = None
+
+    def found_by(self, reading: Iterable[None]) -> Iterator[tuple[int, str]]:
+        """Yield the number and the id of each session as the reading comes to them."""
+        for _ in reading:
+            found, self._found = self._found, []
+            yield from found
+
+    def begin_session(self) -> None:
+        """Begin a session."""
+        self._number += 1
+        self._was_response = False
+
+    def key(self, name: str, value: Any) -> None:
+        """Keep an id."""
+        if name != "id" or not isinstance(value, str):
+            return
+        if self._in_result:
+            self._inner = value
+        elif not self._was_response:
+            self._found.append((self._number, value))
+
+    def begin_result(self) -> None:
+        """Begin what may be the session of an SDK response."""
+        self._in_result, self._inner = True, None
+
+    def end_result(self, *, is_session: bool) -> None:
+        """End it."""
+        self._in_result, self._was_response = False, is_session
+        if is_session and self._inner is not None:
+            self._found.append((self._number, self._inner))
+
+    def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
+        """Keep the ids of whole sessions."""
+        del messages, ends
+        self._found += [(self._number + number, session.id or "") for number, session in enumerate(sessions, 1)]
+        self._number += len(sessions)
+
+    def begin_messages(self) -> None:
+        """Nothing to keep."""
+
+    def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
+        """Nothing to keep."""
+
+    def messages(self, messages: list[Message]) -> None:
+        """Nothing to keep."""
+
+    def end_session(self) -> None:
+        """Nothing to keep."""
+
+    def replaced(self, count: int) -> None:
+        """Nothing to keep."""

@@ -1,0 +1,62 @@
+"""Looks for what msgspec takes and ijson would not, or would read otherwise, so that both give the same.
+
+Takes: bytes before they are decoded, or what was decoded. Raises: nothing. Holds: nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from gc import is_tracked
+from typing import Any
+
+from exportstream.reading.json.guard import LONG_NUMBER
+
+_STRIDE = 512
+_SAMPLED_RUN = re.compile(rb"\d{8}")
+_COST_TYPES = {type(None), int, Decimal}
+
+
+def has_long_number(buffer: bytearray, start: int, end: int) -> bool:
+    """Whether there is a run of more digits than `guard` allows: it holds eight of the bytes looked at, side by side."""
+    samples = buffer[start:end:_STRIDE]
+    return bool(_SAMPLED_RUN.search(samples)) and bool(LONG_NUMBER.search(buffer, start, end))
+
+
+def check_costs(items: list[Any]) -> bool:
+    """Make integers Decimal; False where a cost is no number."""
+    kinds = {item.cost.__class__ for item in items}
+    if not kinds <= _COST_TYPES:
+        return False
+    if int in kinds:
+        for item in items:
+            if type(item.cost) is int:
+                item.cost = Decimal(item.cost)
+    return True
+
+
+def any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
+    """Whether a message holds a value that goes deeper than `depth` levels; `learned`: also in what is in `extra`.
+
+    Nearly every tool input is an object of texts and numbers. Such an object can't be part of a cycle, so Python's garbage
+    collector does not track it: it is passed over without a look inside.
+    """
+    calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
+    held = [(depth - 3, [call.input_json for call in calls])]
+    if learned:
+        held += [(depth - 2, [call.extra for call in calls]), (depth, [m.extra for m in messages])]
+    return any(value_is_deeper(value, levels) for levels, values in held for value in filter(is_tracked, values))
+
+
+def value_is_deeper(value: Any, depth: int) -> bool:
+    """Whether a JSON value has more than `depth` levels of objects and arrays."""
+    level = [value] if value.__class__ is dict or value.__class__ is list else []
+    while level and depth > 0:
+        depth -= 1
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if item.__class__ is dict else item)
+            if inner.__class__ is dict or inner.__class__ is list
+        ]
+    return bool(level)

@@ -1,0 +1,45 @@
+"""What reading passes on: a run of messages, and which sessions end in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from exportstream.models.structs import Message, Session
+from exportstream.totals.sums import Totals
+
+
+class SessionEnd(Struct, frozen=True, gc=False):
+    """A session that is complete.
+
+    Attributes:
+        session: its keys.
+        end: how many messages of the batch belong to it and to the sessions before it.
+        counted: totals of all its messages, where they were asked for.
+    """
+
+    session: Session
+    end: int
+    counted: Totals | None = None
+
+
+class Batch(Struct):
+    """Messages in the order of the file.
+
+    Attributes:
+        messages: of one or more sessions; those after the last end belong to a session that goes on.
+        ends: the sessions that end here.
+    """
+
+    messages: list[Message]
+    ends: list[SessionEnd]
+
+    def by_session(self) -> Iterator[tuple[list[Message], SessionEnd | None]]:
+        """Split the batch: the messages of each session, and its end; None for a session that goes on."""
+        start = 0
+        for end in self.ends:
+            yield self.messages[start : end.end], end
+            start = end.end
+        if start < len(self.messages):
+            yield self.messages[start:], None
