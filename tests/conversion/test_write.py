@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from exportstream import convert, open_export
+from exportstream import convert
 from exportstream.errors import InputError, UsageError, WriteError
+from exportstream.reading.export import Export
 from exportstream.storage.files import _File
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
@@ -187,7 +188,7 @@ def test_rejects_and_the_report_go_with_the_outputs(folder: Path) -> None:
 def test_writers_alone(folder: Path) -> None:
     """Writers take batches and sessions; in a ``with`` that raises, nothing is left."""
     outputs = [Output(f"{table}.ndjson.gz", "ndjson", "gzip", (table,)) for table in ("messages", "sessions")]
-    with open_export("in.json") as export_, Writers(outputs, WriteOptions()) as writers:
+    with Export("in.json", session_totals=True) as export_, Writers(outputs, WriteOptions()) as writers:
         writers.begin()
         for batch in export_.batches():
             writers.add(batch)

@@ -174,14 +174,14 @@ def check(
     Raises:
         InputError, ReadError: as `open_export`.
     """
-    sessions: defaultdict[int, _Findings] = defaultdict(_Findings)  # those that were begun and not yielded yet
+    found: defaultdict[int, _Findings] = defaultdict(_Findings)  # of the sessions that have begun and were not yielded yet
 
     def reject(rejected: Reject) -> None:
         path = f" at {rejected.path}" if rejected.path else ""
-        sessions[export.sessions].add("invalid-message", rejected.index, rejected.reason + path)
+        found[export.sessions].add("invalid-message", rejected.index, rejected.reason + path)
 
     def replaced(index: int | None, count: int) -> None:
-        sessions[export.sessions].add("replaced-surrogate", index, count=count)
+        found[export.sessions].add("replaced-surrogate", index, count=count)
 
     options = ReadOptions(
         on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
@@ -191,7 +191,7 @@ def check(
         number = 1
         for batch in export.batches():
             for messages, end in batch.by_session():
-                sessions[number].add_messages(messages)
+                found[number].add_messages(messages)
                 if end is not None and end.counted is not None:
-                    yield sessions.pop(number).finish(end.session, end.counted)
+                    yield found.pop(number).finish(end.session, end.counted)
                     number += 1

@@ -25,7 +25,7 @@ from exportstream.totals.figures import Cost, Count, Difference
 MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
 
-_Item = TypeVar("_Item", Message, Session)
+_Item = TypeVar("_Item", bound=Message | Session)
 
 
 class Sums(Struct, rename="camel"):
