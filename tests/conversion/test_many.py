@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from exportstream import convert, convert_many, merge_many
+from exportstream.cli.process import exit_code
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport
@@ -239,7 +240,7 @@ def refused(folder: Path, match: str, *arguments: Any, **options: Any) -> None:
     before = everything(folder), contents(folder)
     with pytest.raises(UsageError, match=match) as error:
         convert_many(*arguments, **options)
-    assert error.value.exit_code == 2
+    assert exit_code(error.value) == 2
     assert (everything(folder), contents(folder)) == before
     assert not (folder / "rows").exists()
 

@@ -38,6 +38,7 @@ from exportstream import (
     convert,
     open_export,
 )
+from exportstream.cli.process import exit_code
 from tests.kit.command import Starter, speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA, lines
@@ -94,13 +95,13 @@ def refuse(
     """Library and command refuse `data` with `match` in the text, on one line, and leave no output behind."""
     with pytest.raises(kind, match=match) as caught:
         read(data, **library)
-    assert caught.value.exit_code == code
+    assert exit_code(caught.value) == code
     assert str(caught.value).startswith("<bytes>: ")
     case = folder / f"case{len(list(folder.iterdir()))}"
     case.mkdir()
     (case / "in.json").write_bytes(data)
-    exit_code, output, text = QUICK.speak("convert", "in.json", "-o", "out.ndjson.zst", *options, cwd=case)
-    assert exit_code == code, text
+    ended, output, text = QUICK.speak("convert", "in.json", "-o", "out.ndjson.zst", *options, cwd=case)
+    assert ended == code, text
     assert re.fullmatch(r"exportstream: in\.json: .+\n", text), text
     assert re.search(match, text)
     assert output == ""
@@ -1560,7 +1561,7 @@ def test_read_fails(tmp_path: Path, length: int) -> None:
     """A read that fails is the system's error, in its words, never a cut input; nothing is written."""
     with pytest.raises(ReadError, match="Input/output error") as caught:
         convert(Failing(PLAIN[:length]), tmp_path / "out.ndjson", keep_partial=True)
-    assert caught.value.exit_code == 4
+    assert exit_code(caught.value) == 4
     assert isinstance(caught.value.__cause__, OSError)
     assert os.listdir(tmp_path) == []
 

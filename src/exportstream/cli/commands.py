@@ -35,7 +35,7 @@ from exportstream.cli.options import (
     one_input,
     writing_options,
 )
-from exportstream.cli.process import PipeClosed, ignore_signals, raise_on_signals, run
+from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
@@ -47,7 +47,6 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EXIT_INPUT, _EXIT_REJECTED = 3, 5
 
 
 class _Group(click.Group):
@@ -225,7 +224,7 @@ def totals_command(
     else:
         print_totals(totals)
     if partial or notes.rejected:
-        sys.exit(_EXIT_REJECTED)
+        sys.exit(Exit.PARTIAL)
 
 
 @cli.command("check")
@@ -273,7 +272,7 @@ def check_command(
     if not as_json:
         show_lines([f"{sessions:,} sessions, {odd:,} with findings"])
     if invalid or (strict and odd):
-        sys.exit(_EXIT_INPUT)
+        sys.exit(Exit.INPUT)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
+from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_lines, tell
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport, Report
@@ -24,7 +25,6 @@ _WIDE = 10_000  # columns: what is not for a terminal is never folded
 _FEW = 5  # inputs
 _LONG_FIGURE = 100  # characters
 _REFRESH = 0.2  # seconds
-_EXIT_INPUT, _EXIT_REJECTED = 3, 5
 
 
 class _Bar:
@@ -160,7 +160,7 @@ def print_outcome(report: Report) -> int:
     failed = report.failed if isinstance(report, ManyReport) else []
     for outcome in failed:
         tell(in_options(str(outcome.error)))
-    return _EXIT_INPUT if failed else _EXIT_REJECTED if report.rejected or report.partial else 0
+    return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
 
 
 def print_totals(totals: Totals) -> None:

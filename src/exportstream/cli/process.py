@@ -1,4 +1,4 @@
-"""How the command's process ends: exit codes, signals, closed pipes."""
+"""The command's process: its exit codes, signals, closed pipes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,41 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from enum import IntEnum
 from types import FrameType
 from typing import Any
 
 import click
 
 from exportstream.cli.terminal import in_options, show_lines, tell
-from exportstream.errors import LONGEST_LINE, ExportstreamError, OutOfMemoryError, printable
+from exportstream.errors import (
+    LONGEST_LINE,
+    ExportstreamError,
+    OutOfMemoryError,
+    TransferError,
+    UsageError,
+    printable,
+)
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.temporary import remove_temporary_files
 
-_EXIT_BUG, _EXIT_SYSTEM = 1, 4
 _STDOUT = "<stdout>"
+
+
+class Exit(IntEnum):
+    """Exit codes. A signal ends the process as it would have without us, so that a shell sees 128 and its number."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    INPUT = 3
+    SYSTEM = 4
+    PARTIAL = 5
+
+
+def exit_code(error: ExportstreamError) -> Exit:
+    """Return the exit code of an error."""
+    return Exit.USAGE if isinstance(error, UsageError) else Exit.SYSTEM if isinstance(error, TransferError) else Exit.INPUT
 
 
 class PipeClosed(BaseException):
@@ -99,16 +122,16 @@ def _explain(error: Exception, debug: bool) -> int:
     if debug:
         show_lines("".join(traceback.format_exception(error)).splitlines(), err=True)
     if isinstance(error, ExportstreamError):
-        text, code = in_options(str(error)), error.exit_code
+        text, code = in_options(str(error)), exit_code(error)
         if error.source == _STDOUT:
             _forget_stdout()
     elif is_out_of_memory(error):
-        text, code = str(OutOfMemoryError()), _EXIT_SYSTEM
+        text, code = str(OutOfMemoryError()), Exit.SYSTEM
     elif isinstance(error, OSError):
-        text, code = _explain_system(error), _EXIT_SYSTEM
+        text, code = _explain_system(error), Exit.SYSTEM
     else:
         name = type(error).__name__
-        text, code = f"a bug in exportstream: {name}: {error}; please report it with --debug", _EXIT_BUG
+        text, code = f"a bug in exportstream: {name}: {error}; please report it with --debug", Exit.BUG
     tell(text)
     return code
 
