@@ -22,6 +22,7 @@ from exportstream import (
     convert,
     iter_messages,
 )
+from exportstream.cli.options import EXIT_CODES
 from exportstream.cli.process import Exit
 from exportstream.reading.check import KINDS
 from exportstream.writing.tables import TABLES, Table
@@ -189,10 +190,11 @@ def test_json_keys():
 
 
 def test_exit_codes():
-    """The README lists the exit codes of the command."""
+    """The README lists the exit codes of the command, in the words of its help."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    listed = {int(row[0]) for row in table(text.partition("## Exit codes")[2])}
-    assert listed == set(Exit)
+    listed = {int(code): meaning.replace("`", "") for code, meaning in table(text.partition("## Exit codes")[2])}
+    assert listed == EXIT_CODES
+    assert set(EXIT_CODES) == set(Exit)
 
 
 def test_environment_variables():
