@@ -436,6 +436,16 @@ def test_progress_only_grows_and_ends_complete(folder: Path) -> None:
     assert (seen[-1].files_done, seen[-1].bytes_done, seen[-1].bytes_total) == (7, total, total)
 
 
+@pytest.mark.parametrize("kind", ["threads", "workers"])
+def test_progress_counts_standard_input(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of standard input, which this process reads itself, are counted beside those of an executor's workers."""
+    data = (put(folder, "in/a.json") / "in/a.json").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    with ThreadPoolExecutor(1) if kind == "threads" else Workers(1) as executor:
+        convert_many(["in", "-"], "rows", executor=executor, progress=(seen := Seen()))
+    assert (seen[-1].files_done, seen[-1].bytes_done, seen[-1].bytes_total) == (2, 2 * len(data), None)
+
+
 def test_progress_counts_failures(folder: Path) -> None:
     """Failures are counted, and skipped inputs are no part of it."""
     bad_ones(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from contextlib import ExitStack
@@ -25,7 +24,7 @@ from exportstream.cli.display import (
 )
 from exportstream.cli.executors import hint_at_update, is_many, is_up_to_date, open_executor
 from exportstream.cli.options import Command, check_options, convert_options, many_inputs, one_input, totals_options
-from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run
+from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
@@ -278,8 +277,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments or bool(os.environ.get("EXPORTSTREAM_DEBUG"))
     raise_on_signals()
-    # Nothing here makes cycles, but hundreds of messages at once make the collector look for them all the time.
-    gc.set_threshold(100_000, 50, 100)
+    tune()
     sys.exit(run(lambda: cli.main(arguments, prog_name="exportstream", standalone_mode=False), debug=debug))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from exportstream.cli.process import Terminated
+from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.plan import is_current
@@ -68,7 +68,7 @@ def open_executor(inputs: tuple[str, ...], jobs: int | None, dask: str | None) -
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
 
-    with Workers(jobs) as workers:
+    with Workers(jobs, tune) as workers:
         yield workers
 
 

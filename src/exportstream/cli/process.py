@@ -1,9 +1,10 @@
-"""The command's process: its exit codes, signals, closed pipes."""
+"""The command's process: its exit codes, signals, closed pipes and tuning."""
 
 from __future__ import annotations
 
 import atexit
 import errno
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.temporary import remove_temporary_files
 
 _STDOUT = "<stdout>"
+_KEPT = 8 << 20  # bytes
 
 
 class Exit(IntEnum):
@@ -59,7 +61,21 @@ class Terminated(BaseException):
         self.number = number
 
 
-_received: list[int] = []  # signals; Python drops an exception that comes in a callback of its own, such as of an import
+_received: list[int] = []  # signals: Python drops an exception raised inside a callback of its own, as while it imports
+_ended_by: list[int] = []  # the signal that ends the process
+
+
+def tune() -> None:
+    """Tune the garbage collector and the memory allocator of this process; the library leaves both alone.
+
+    Reading makes no cycles, but hundreds of messages at once make the collector look for them all the time.
+
+    glibc gives the free top of its memory back to the system at once, and takes it again page by page. After a larger piece
+    was freed it keeps up to twice as much (mallopt(3), M_TRIM_THRESHOLD). The piece is never touched, so it takes no memory.
+    Other allocators don't mind.
+    """
+    gc.set_threshold(100_000, 50, 100)
+    bytes(_KEPT)
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
@@ -68,7 +84,8 @@ def _raise(number: int, _frame: FrameType | None) -> None:
 
 
 def raise_on_signals() -> None:
-    """Make SIGINT, SIGTERM and SIGHUP raise an exception, but for those the process was started to ignore."""
+    """Make SIGINT, SIGTERM and SIGHUP raise an exception, except those that the process was started to ignore."""
+    atexit.register(_kill)  # first of all: the last to be registered is the first to be called
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -76,17 +93,20 @@ def raise_on_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Let what is done end as done: the output is whole, and a code that says otherwise would make a script redo it."""
+    """Ignore signals from here on: the output is complete, and a failing exit code would make a script redo the work."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             signal.signal(number, signal.SIG_IGN)
 
 
 def run(call: Callable[[], Any], *, debug: bool) -> int:
-    """Make the call and return the exit code; what went wrong becomes one line on standard error."""
+    """Make the call and return the exit code. An error becomes one line on standard error.
+
+    After a signal, the exit of Python kills the process by that signal, so that its parent sees it.
+    """
     code = _run(call, debug=debug)
     if _received:
-        _die(_received[0])
+        _end_by(_received[0])
     return code
 
 
@@ -106,12 +126,12 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
         error.show()
         return error.exit_code
     except (PipeClosed, BrokenPipeError):
-        _forget_stdout()  # whoever read our output has seen enough
+        _forget_stdout()  # its reader has seen enough
         return 0
-    except (KeyboardInterrupt, click.Abort):  # click aborts at an EOFError too, as where a helper process is hung up first
-        _die(_received[0] if _received else signal.SIGINT)
+    except (KeyboardInterrupt, click.Abort):  # click aborts at an EOFError too, as if a worker is hung up first
+        _end_by(_received[0] if _received else signal.SIGINT)
     except Terminated as end:
-        _die(end.number)
+        _end_by(end.number)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _explain(error, debug)
     return 0
@@ -159,9 +179,14 @@ def _forget_stdout() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _die(number: int) -> None:
-    """End the way the signal would have ended us, so that the caller sees it."""
+def _end_by(number: int) -> None:
+    """Let a signal end the process when Python exits: workers and temporary files go first."""
     remove_temporary_files()
-    signal.signal(number, signal.SIG_DFL)
-    atexit._run_exitfuncs()  # noqa: SLF001 - a signal passes over them, and worker processes have a folder in /tmp
-    os.kill(os.getpid(), number)
+    _ended_by.append(number)
+
+
+def _kill() -> None:
+    """End the process as the signal would have ended it."""
+    if _ended_by:
+        signal.signal(_ended_by[0], signal.SIG_DFL)
+        os.kill(os.getpid(), _ended_by[0])
