@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -22,7 +21,7 @@ from exportstream.cli.display import (
     print_totals,
     print_warnings,
 )
-from exportstream.cli.executors import hint_at_update, is_many, is_up_to_date, open_executor
+from exportstream.cli.executors import find_many, hint_at_update, open_executor, skip_current
 from exportstream.cli.options import Command, check_options, convert_options, many_inputs, one_input, totals_options
 from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
@@ -30,7 +29,7 @@ from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import Report
-from exportstream.errors import ExportstreamError, UsageError, shown
+from exportstream.errors import CutInputError, ExportstreamError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, tables_of
@@ -128,47 +127,47 @@ def convert_command(
         force=force,
     )
     done: Report
-    if is_many(inputs, output, merge=merge, dask=dask):
-        with ExitStack() as stack:
-            many = stack.enter_context(ManyProgress(enabled=not quiet))
-            if merge:
-                for option, given in (("--update", update), ("--dask", dask is not None)):
-                    if given:
-                        raise UsageError(f"{option} does not go with --merge", hint="leave one out")
-                done = merge_all(
-                    inputs,
-                    output,
-                    reading,
-                    writing,
-                    rejects=rejects,
-                    fail_fast=fail_fast,
-                    report=report,
-                    progress=many.update,
-                )
-            else:
-                stack.enter_context(hint_at_update())
-                done = convert_all(
-                    inputs,
-                    output,
-                    reading,
-                    writing,
-                    rejects=rejects,
-                    executor=stack.enter_context(open_executor(inputs, jobs, dask)),
-                    update=update,
-                    fail_fast=fail_fast,
-                    report=report,
-                    progress=many.update,
-                )
+    if merge:
+        for option, given in (("--update", update), ("--dask", dask is not None)):
+            if given:
+                raise UsageError(f"{option} does not go with --merge", hint="leave one out")
+        with ManyProgress(enabled=not quiet) as progress:
+            done = merge_all(
+                inputs,
+                output,
+                reading,
+                writing,
+                rejects=rejects,
+                fail_fast=fail_fast,
+                report=report,
+                words=in_options,
+                progress=progress.update,
+            )
+            ignore_signals()
+    elif (many := find_many(inputs, output, report, dask=dask)) is not None:
+        with ManyProgress(enabled=not quiet) as progress, hint_at_update(), open_executor(len(many), jobs, dask) as executor:
+            done = convert_all(
+                many,
+                output,
+                reading,
+                writing,
+                rejects=rejects,
+                executor=executor,
+                update=update,
+                fail_fast=fail_fast,
+                report=report,
+                words=in_options,
+                progress=progress.update,
+            )
             ignore_signals()
     else:
-        if update:
-            if is_up_to_date(inputs[0], output, writing):
-                if not quiet:
-                    tell(f"{shown(inputs[0])}: up to date")
-                return
-            writing = replace(writing, force=True)
-        with Progress(enabled=not quiet) as progress:
-            done = convert_one(inputs[0], output, reading, writing, rejects=rejects, report=report, progress=progress.update)
+        if update and skip_current(inputs[0], output, writing, report):
+            if not quiet:
+                tell(f"{shown(inputs[0])}: up to date")
+            return
+        writing = replace(writing, force=force or update)
+        with Progress(enabled=not quiet) as bar:
+            done = convert_one(inputs[0], output, reading, writing, rejects=rejects, report=report, progress=bar.update)
             ignore_signals()
     print_all_warnings(done)
     if not quiet:
@@ -259,6 +258,9 @@ def check_command(
             sessions += 1
             odd += not found.clean
             invalid += "invalid-message" in found.findings
+    except CutInputError as stopped:
+        error = stopped
+        error.hint = "exportstream convert --keep-partial keeps the complete messages"  # check has no such option
     except ExportstreamError as stopped:
         error = stopped
     if as_json:  # also then a whole document

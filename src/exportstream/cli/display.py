@@ -155,8 +155,8 @@ def print_summary(report: Report) -> None:
 def print_outcome(report: Report) -> int:
     """Print what went wrong, on standard error, and return the exit code."""
     for name, messages in report.cut.items():
-        kept = f"kept the {messages:,} complete messages"
-        tell(f"{shown(name)}: the input is cut; {kept}")
+        complete = f"{messages:,} complete message{'' if messages == 1 else 's'}"
+        tell(f"{shown(name)}: the input is cut; kept {complete}")
     failed = report.failed if isinstance(report, ManyReport) else []
     for outcome in failed:
         tell(in_options(str(outcome.error)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -138,9 +138,10 @@ def convert_all(
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
+    words: Callable[[str], str] = str,
     progress: Watch = None,
 ) -> ManyReport:
-    """Convert many exports as their options say; see `convert_many`."""
+    """Convert many exports as their options say; see `convert_many`, and `open_report` for `words`."""
     started = time.monotonic()
     folder = local_path(os.fsdecode(target_dir))
     if folder in ("", "-"):
@@ -169,7 +170,7 @@ def convert_all(
         # died, may find its own output there.
         job.writing = replace(writing, force=writing.force or update or executor is not None)
     make_folders(todo.values())
-    with open_report(report, force=writing.force or update) as write_report:
+    with open_report(report, force=writing.force or update, words=words) as write_report:
         status = Status(len(todo), total_size(todo.values()))
         outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]

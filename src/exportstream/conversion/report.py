@@ -152,10 +152,16 @@ def _label(name: str) -> str:
 
 
 @contextmanager
-def open_report(path: Any, *, force: bool, source_path: str | None = None) -> Iterator[Callable[[Report], None]]:
-    """A function that writes the report as JSON; without a path it does nothing.
+def open_report(
+    path: Any, *, force: bool, source_path: str | None = None, words: Callable[[str], str] = str
+) -> Iterator[Callable[[Report], None]]:
+    """Open a file for a report before any work, and return a function that writes the report as JSON.
 
-    The file is opened first, so that a name that can't be written stops everything, and gets its name at the end.
+    Args:
+        path: the file, which gets its name at the end; None for no report.
+        force: whether to replace a file that exists.
+        source_path: the input, which is never replaced.
+        words: changes the text of errors, whose hints are in Python's words.
 
     Raises:
         UsageError, WriteError: as `open_sink`.
@@ -164,7 +170,15 @@ def open_report(path: Any, *, force: bool, source_path: str | None = None) -> It
         yield lambda _: None
         return
     with open_sink(path, compression="none", force=force, source_path=source_path) as sink:
-        yield lambda done: sink.write(to_printable_json(done.as_dict(), indent=2).encode() + b"\n")
+
+        def write(done: Report) -> None:
+            document = done.as_dict()
+            for one in document.get("inputs", ()):
+                if "error" in one:
+                    one["error"] = words(one["error"])
+            sink.write(to_printable_json(document, indent=2).encode() + b"\n")
+
+        yield write
 
 
 class Outcome(Struct, frozen=True):
