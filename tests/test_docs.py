@@ -112,7 +112,7 @@ SAMPLE = "tests/data/session.json"
 ERRORS = {
     "expected a session object with `messages`": totals_of('[{"mapping":{}}]'),
     "expected a session with `id`": totals_of(session(keys="")),
-    "expected JSON, found a zip archive": f"python -m zipfile -c in.zip {SAMPLE}; exportstream totals in.zip",
+    "expected JSON, got a zip archive": f"python -m zipfile -c in.zip {SAMPLE}; exportstream totals in.zip",
     "expected JSON, found HTML or XML": totals_of("<html>"),
     "a server error response, not an export": totals_of('{"error":{"code":404,"message":"no session"}}'),
     "empty input": totals_of(""),

@@ -409,7 +409,7 @@ def test_html_and_server_error_body_is_no_empty_session(tmp_path: Path, tail: by
 def test_another_kind_of_file_is_named(tmp_path: Path, begin: bytes, name: str) -> None:
     """What is easily taken for an export, our own outputs among it, is refused by its name; also in single bytes."""
     data = begin + bytes(100)
-    refuse(data, f"expected JSON, found {name}.*export itself", tmp_path, kind=NotAnExportError)
+    refuse(data, f"expected JSON, got {name}.*export itself", tmp_path, kind=NotAnExportError)
     with pytest.raises(NotAnExportError, match=name):
         read(bytes([byte]) for byte in data)
 

@@ -19,7 +19,7 @@ from exportstream.conversion.plan import Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import Outcome
 from exportstream.errors import ExportstreamError, mask, shown
-from exportstream.storage.names import is_url
+from exportstream.storage.names import is_stream, is_url
 from exportstream.writing.outputs import Output
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ def _through(
     stopped = False
     try:
         for number, job in todo.items():
-            if job.source != "-":
+            if not is_stream(job.source):
                 futures[_submit(executor, run, _absolute(job) if elsewhere else job)] = number
         for future in futures:
             future.add_done_callback(finished.put)
         for number, job in todo.items():
-            if job.source == "-" and not stopped:  # only this process has it
+            if is_stream(job.source) and not stopped:  # only this process has it
                 outcome = run_job(job, counting(status, watch))
                 stopped = fail_fast and outcome.status == "failed" and _cancel(futures)
                 yield number, outcome
