@@ -1,4 +1,4 @@
-"""The command: argv → one library call → exit code. Part of the only place that prints, and that knows click and rich."""
+"""The command: argv, then one library call, then an exit code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Group(click.Group):
-    """The command itself; its help lists the verbs in the order in which they are needed."""
+    """The command; its help lists the verbs in their order here, and a closed pipe ends it quietly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -263,7 +263,7 @@ def check_command(
         error.hint = "exportstream convert --keep-partial keeps the complete messages"  # check has no such option
     except ExportstreamError as stopped:
         error = stopped
-    if as_json:  # also then a whole document
+    if as_json:  # a complete document, also after an error
         ended = "" if error is None else f'"error":{json_text(in_options(str(error)))},'
         show_json(f'],{ended}"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
     if error is not None:

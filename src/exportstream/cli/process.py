@@ -51,7 +51,7 @@ def exit_code(error: ExportstreamError) -> Exit:
 
 
 class PipeClosed(BaseException):
-    """Standard output was closed; click would make exit code 1 of the exception itself."""
+    """Standard output was closed. Click would turn a BrokenPipeError into exit code 1."""
 
 
 class Terminated(BaseException):
@@ -121,7 +121,7 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
         return end.exit_code
     except click.ClickException as error:
         if not isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
-            # Usage errors quote arguments, and a shell's * may have found any name. Older clicks did not call it final.
+            # Usage errors quote arguments, which may be any file name that a shell's * found. Newer clicks call it final.
             error.message = printable(error.message, LONGEST_LINE)  # type: ignore[misc,unused-ignore]
         error.show()
         return error.exit_code
@@ -157,7 +157,7 @@ def _explain(error: Exception, debug: bool) -> int:
 
 
 def _explain_system(error: OSError) -> str:
-    """The words of an error that no stage has made one of ours."""
+    """Return the words for an error of the system that no stage has turned into one of ours."""
     words = error.strerror or str(error)
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{words}; raise the limit of open files (ulimit -n), or use fewer --jobs"
@@ -165,7 +165,7 @@ def _explain_system(error: OSError) -> str:
         return f"{printable(os.fsdecode(error.filename), 4096)}: {words}"
     try:
         if sys.stdout is not None:
-            sys.stdout.flush()  # what could not be written is still there, and fails again
+            sys.stdout.flush()  # unwritten output is still buffered, and fails again
     except OSError:
         _forget_stdout()
         return f"{_STDOUT}: {words}"
