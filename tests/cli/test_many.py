@@ -245,6 +245,16 @@ def test_update_of_one_input(tmp_path: Path) -> None:
     assert b"5 rows to a.csv" in run("convert", "a.json", "-o", "a.csv", "--update", cwd=tmp_path).stderr
 
 
+@pytest.mark.parametrize("before", ["", "file://"])
+def test_outputs_in_the_folder_of_the_inputs_are_no_inputs(tmp_path: Path, before: str) -> None:
+    """A folder of outputs inside that of the inputs is not searched, also if it is named by a URL."""
+    put(tmp_path, "in/a.json")
+    arguments = ["in", "-o", f"{before}{tmp_path}/in/rows/", "--format", "ndjson", "--compression", "none", "--force"]
+    for _ in range(2):
+        assert "1 of 1 inputs converted" in said(run("convert", *arguments, cwd=tmp_path))[-1]
+    assert everything(tmp_path / "in") == ["a.json", "rows/a.ndjson"]
+
+
 def test_a_report_of_one_input_that_is_up_to_date(tmp_path: Path) -> None:
     """--update --report writes a report also where there is nothing to do, in the shape of many inputs."""
     put(tmp_path, "a.json")

@@ -74,7 +74,8 @@ def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
         ReadError: a folder can't be read, or is missing.
     """
     found: list[Input] = []
-    left_out = {os.path.realpath(path) for path in without if is_name(path) and not is_url(path)}
+    outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
+    left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
     for source in [sources] if is_name(sources) else sources:
         if isinstance(source, Input):
             found.append(source)
