@@ -10,7 +10,6 @@ import msgspec
 import pytest
 import zstandard
 
-import exportstream
 from exportstream import (
     ManyReport,
     Message,
@@ -23,6 +22,8 @@ from exportstream import (
     convert,
     iter_messages,
 )
+from exportstream.cli.options import EXIT_CODES
+from exportstream.cli.process import Exit
 from exportstream.reading.check import KINDS
 from exportstream.writing.tables import TABLES, Table
 from tests.test_readme import ROOT, check_blocks, make_clone, read_blocks, run
@@ -189,11 +190,18 @@ def test_json_keys():
 
 
 def test_exit_codes():
-    """The README lists the exit codes of the errors, and the two that are no errors."""
+    """The README lists the exit codes of the command, in the words of its help."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    listed = {int(row[0]) for row in table(text.partition("## Exit codes")[2])}
-    kinds = [getattr(exportstream, name) for name in exportstream.__all__ if name.endswith("Error")]
-    assert listed == {0, 5, *(kind.exit_code for kind in kinds)}
+    listed = {int(code): meaning.replace("`", "") for code, meaning in table(text.partition("## Exit codes")[2])}
+    assert listed == EXIT_CODES
+    assert set(EXIT_CODES) == set(Exit)
+
+
+def test_environment_variables():
+    """The page of the command lists the environment variables that the code reads."""
+    listed = re.findall(r"^\| `(EXPORTSTREAM_\w+)=1?0?`", (DOCS / "command.md").read_text(encoding="utf-8"), re.MULTILINE)
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    assert set(listed) == set(re.findall(r'environ\.get\("(EXPORTSTREAM_\w+)"', code))
 
 
 @pytest.mark.parametrize("kind", [Message, ToolCall, Session])

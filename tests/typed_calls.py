@@ -1,4 +1,4 @@
-"""Calls that a type checker has to take, and calls that it has to refuse: mypy runs over this file, nothing else does.
+"""Calls that a type checker has to take, and calls that it has to refuse; only mypy and pyright read this file.
 
 Each refused call has an ignore with the code of its error; an ignore that is not needed is an error of its own.
 """

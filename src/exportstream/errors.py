@@ -3,16 +3,16 @@
 ::
 
     ExportstreamError                  the base: catch this one
-    ├── UsageError (ValueError)        the call can't be carried out as asked       exit 2
+    ├── UsageError (ValueError)        the call can't be carried out as asked
     │   └── MissingExtraError          it needs an optional library (ImportError)
-    ├── InputError                     the input is not what it has to be           exit 3
+    ├── InputError                     the input is not what it has to be
     │   ├── CutInputError              it ends too early
     │   ├── JSONSyntaxError            it is not JSON
     │   ├── NotAnExportError           it is JSON, but not a session export
     │   ├── InvalidMessageError        one message is not a valid message (can be skipped)
     │   ├── CompressionError           its compressed container is damaged
     │   └── LimitError                 it is beyond a limit that protects the reader
-    └── TransferError (OSError)        the system failed to read or write           exit 4
+    └── TransferError (OSError)        the system failed to read or write
         ├── ReadError
         ├── WriteError
         └── OutOfMemoryError           something does not fit into memory (MemoryError)
@@ -76,8 +76,6 @@ class ExportstreamError(Exception):
         position: bytes into the decompressed input (for a damaged container: into the compressed one).
         exact: whether `position` is exact; otherwise it is near.
     """
-
-    exit_code = 3
 
     def __init__(
         self,
@@ -157,8 +155,6 @@ def printable(text: str, limit: int = 120) -> str:
 class UsageError(ExportstreamError, ValueError):
     """The call can't be carried out as asked: an output that exists, options that contradict each other."""
 
-    exit_code = 2
-
 
 class MissingExtraError(UsageError, ImportError):
     """What was asked for needs a library that only some users need.
@@ -210,8 +206,6 @@ class LimitError(InputError):
 
 class TransferError(ExportstreamError, OSError):
     """The operating system failed; `__cause__` holds its own error, `what` its text."""
-
-    exit_code = 4
 
 
 class ReadError(TransferError):

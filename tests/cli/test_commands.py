@@ -954,7 +954,7 @@ def test_keep_partial_keeps_the_complete_messages(folder: Path, name: str) -> No
     cut = text.index(b'"7b0f3c1e-0004"') + 100
     done = run("convert", "-", "-o", name, "--keep-partial", cwd=folder, data=text[:cut])
     assert done.returncode == 5
-    assert b"the input is cut; kept the 3 complete messages" in done.stderr
+    assert b"the input is cut; kept 3 complete messages" in done.stderr
     data = unpack((folder / name).read_bytes())
     assert len(cells(data) if "csv" in name else lines(data)) == 3
     totals = run("totals", "-", "--json", "--keep-partial", cwd=folder, data=text[:cut])
@@ -1051,3 +1051,11 @@ def test_what_to_do_next_is_said(folder: Path, arguments: list[str], code: int, 
     done = run("convert", "session.json", *arguments, cwd=folder)
     assert (done.returncode, text in done.stderr.decode()) == (code, True), done.stderr
     assert sorted(os.listdir(folder)) == ["session.json", "sub"]
+
+
+def test_check_of_a_cut_input_names_the_command_with_the_option(tmp_path: Path) -> None:
+    """Check has no --keep-partial, so the hint names convert; also in its JSON."""
+    (tmp_path / "cut.json").write_bytes(SAMPLE.read_bytes()[:1500])
+    hint = "; exportstream convert --keep-partial keeps the complete messages"
+    assert run("check", "cut.json", cwd=tmp_path).stderr.decode().rstrip().endswith(hint)
+    assert json.loads(run("check", "cut.json", "--json", cwd=tmp_path).stdout)["error"].endswith(hint)

@@ -85,7 +85,7 @@ def test_jobs_give_the_same(tmp_path: Path, jobs: str) -> None:
     ("arguments", "match"),
     [
         (["a.json", "b.json"], "expected a folder for the outputs of several inputs; give -o DIR/, or --merge and -o FILE"),
-        (["a.json", "b.json", "-o", "x.ndjson"], "found the name of a file: x.ndjson"),
+        (["a.json", "b.json", "-o", "x.ndjson"], "got the name of a file: x.ndjson"),
         (["a.json", "b.json", "-o", "-"], "expected a folder"),
         (["a.json", "b.json", "-o", ""], "expected a folder"),
         (["in", "-o", ""], "expected a folder"),
@@ -121,6 +121,33 @@ def test_refused_before_any_work(tmp_path: Path, arguments: list[str], match: st
     assert (contents(tmp_path), debris(tmp_path), (tmp_path / "rows").exists()) == (before, [], False)
     if "--jobs" not in arguments:
         assert len(said(done)) == 1
+
+
+@pytest.mark.parametrize("arguments", [["-o", "rows/"], [], ["a.json", "-o", "rows/"], ["--merge", "-o", "x.csv"]])
+def test_a_folder_that_is_missing(tmp_path: Path, arguments: list[str]) -> None:
+    """A missing folder is an error of the system, not of the name's format, before any work."""
+    put(tmp_path, "a.json")
+    done = run("convert", "missing/", *arguments, cwd=tmp_path)
+    assert (done.returncode, said(done)) == (4, ["exportstream: missing/: No such file or directory"])
+    assert everything(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("inputs", [["in"], ["in/*.json"], ["in", "c.json"]])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_inputs_are_listed_once(tmp_path: Path, inputs: list[str], jobs: str) -> None:
+    """A folder or glob is searched once, however many inputs and workers there are."""
+    put(tmp_path, "in/a.json", "in/b.json", "c.json")
+    count = """
+import os, sys
+from exportstream.cli.commands import main
+def count(event, arguments):
+    if event in ("os.listdir", "os.scandir") and str(arguments[0]).rstrip("/") == "in":
+        os.write(1, b"listed\\n")
+sys.addaudithook(count)
+main(sys.argv[1:])
+"""
+    command = [sys.executable, "-c", count, "convert", *inputs, "-o", "rows/", "--jobs", jobs, "--quiet"]
+    assert subprocess.check_output(command, cwd=tmp_path, env=ENVIRONMENT) == b"listed\n"
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -216,6 +243,40 @@ def test_update_of_one_input(tmp_path: Path) -> None:
     put(tmp_path, "a.json", messages=5)
     os.utime(tmp_path / "a.csv", (1, 1))
     assert b"5 rows to a.csv" in run("convert", "a.json", "-o", "a.csv", "--update", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("before", ["", "file://"])
+def test_outputs_in_the_folder_of_the_inputs_are_no_inputs(tmp_path: Path, before: str) -> None:
+    """A folder of outputs inside that of the inputs is not searched, also if it is named by a URL."""
+    put(tmp_path, "in/a.json")
+    arguments = ["in", "-o", f"{before}{tmp_path}/in/rows/", "--format", "ndjson", "--compression", "none", "--force"]
+    for _ in range(2):
+        assert "1 of 1 inputs converted" in said(run("convert", *arguments, cwd=tmp_path))[-1]
+    assert everything(tmp_path / "in") == ["a.json", "rows/a.ndjson"]
+
+
+def test_a_report_of_one_input_that_is_up_to_date(tmp_path: Path) -> None:
+    """--update --report writes a report also where there is nothing to do, in the shape of many inputs."""
+    put(tmp_path, "a.json")
+    for status, count in (("converted", 3), ("skipped", 0)):
+        done = run("convert", "a.json", "-o", "a.csv", "--update", "--report", "r.json", cwd=tmp_path)
+        assert done.returncode == 0
+        written = report(tmp_path / "r.json")
+        assert written["rows"] == count
+        assert written.get("inputs", []) == ([{"source": "a.json", "status": "skipped"}] if status == "skipped" else [])
+    done = run("convert", "a.json", "-o", "a.csv", "--update", "--report", "a.csv", cwd=tmp_path)
+    assert (done.returncode, b"the report is the output" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("options", [["-o", "rows/"], ["--merge", "-o", "all.csv"]])
+def test_a_report_hints_in_options(tmp_path: Path, options: list[str]) -> None:
+    """Errors in the command's report have the words of its messages: options, not Python's keywords."""
+    put(tmp_path, "a.json")
+    (tmp_path / "cut.json").write_bytes(cut("c"))
+    done = run("convert", "a.json", "cut.json", *options, "--report", "r.json", cwd=tmp_path)
+    errors = [one["error"] for one in report(tmp_path / "r.json")["inputs"] if "error" in one]
+    assert [f"exportstream: {error}" for error in errors] == said(done)[-1:]
+    assert errors[0].endswith("--keep-partial keeps the complete messages")
 
 
 @pytest.mark.parametrize("options", [["--jobs", "1"], ["--jobs", "2"], ["--jobs", "2", "--table", "all", "--format", "csv"]])
@@ -426,6 +487,6 @@ def test_cut_inputs_of_a_merge_are_named(tmp_path: Path) -> None:
     done = run("convert", "a.json", "b.json", "c.json", "--merge", "-o", "all.csv", *options, cwd=tmp_path)
     assert done.returncode == 5
     assert [line for line in said(done) if "is cut" in line] == [
-        "exportstream: b.json: the input is cut; kept the 2 complete messages"
+        "exportstream: b.json: the input is cut; kept 2 complete messages"
     ]
     assert report(tmp_path / "r.json")["cut"] == {"b.json": 2}

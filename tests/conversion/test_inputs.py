@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from exportstream.cli.process import exit_code
 from exportstream.conversion.inputs import find_inputs
 from exportstream.errors import ReadError, UsageError
 from tests.kit.files import put
@@ -185,7 +186,7 @@ def test_nothing_found_is_a_usage_error(folder: Path, name: str) -> None:
     with pytest.raises(UsageError, match="no exports found") as error:
         find_inputs(["a.json", name])
     assert error.value.source == name
-    assert error.value.exit_code == 2
+    assert exit_code(error.value) == 2
 
 
 def test_no_sources_are_a_usage_error() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from exportstream import convert, convert_many, merge_many
+from exportstream.cli.process import exit_code
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport
@@ -239,7 +240,7 @@ def refused(folder: Path, match: str, *arguments: Any, **options: Any) -> None:
     before = everything(folder), contents(folder)
     with pytest.raises(UsageError, match=match) as error:
         convert_many(*arguments, **options)
-    assert error.value.exit_code == 2
+    assert exit_code(error.value) == 2
     assert (everything(folder), contents(folder)) == before
     assert not (folder / "rows").exists()
 
@@ -433,6 +434,16 @@ def test_progress_only_grows_and_ends_complete(folder: Path) -> None:
     assert (seen[-1].files_done, seen[-1].bytes_done, seen[-1].bytes_total) == (7, 2 * total, 2 * total)
     merge_many(["in"], "once.ndjson", progress=(seen := Seen()), fail_fast=True)
     assert (seen[-1].files_done, seen[-1].bytes_done, seen[-1].bytes_total) == (7, total, total)
+
+
+@pytest.mark.parametrize("kind", ["threads", "workers"])
+def test_progress_counts_standard_input(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of standard input, which this process reads itself, are counted beside those of an executor's workers."""
+    data = (put(folder, "in/a.json") / "in/a.json").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    with ThreadPoolExecutor(1) if kind == "threads" else Workers(1) as executor:
+        convert_many(["in", "-"], "rows", executor=executor, progress=(seen := Seen()))
+    assert (seen[-1].files_done, seen[-1].bytes_done, seen[-1].bytes_total) == (2, 2 * len(data), None)
 
 
 def test_progress_counts_failures(folder: Path) -> None:

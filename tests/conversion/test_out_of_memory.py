@@ -28,6 +28,7 @@ from exportstream import (
     iter_messages,
     merge_many,
 )
+from exportstream.cli.process import exit_code
 from exportstream.reading.json.parser import Parser
 from exportstream.storage.source import Source
 from exportstream.totals.sums import Totals
@@ -59,7 +60,7 @@ def test_it_is_an_error_of_ours_and_of_python() -> None:
     """It can be caught as either, and goes from a worker process to its parent."""
     error = pickle.loads(pickle.dumps(OutOfMemoryError(source="x")))  # noqa: S301
     assert all(isinstance(error, kind) for kind in (ExportstreamError, OSError, MemoryError))
-    assert (error.exit_code, str(error)[:36]) == (4, "x: a value does not fit into memory;")
+    assert (exit_code(error), str(error)[:36]) == (4, "x: a value does not fit into memory;")
     assert exportstream.OutOfMemoryError is OutOfMemoryError
 
 

@@ -41,6 +41,7 @@ from exportstream import (
     convert,
     open_export,
 )
+from exportstream.cli.process import exit_code
 from tests.kit.command import Starter, speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA, lines
@@ -97,13 +98,13 @@ def refuse(
     """Library and command refuse `data` with `match` in the text, on one line, and leave no output behind."""
     with pytest.raises(kind, match=match) as caught:
         read(data, **library)
-    assert caught.value.exit_code == code
+    assert exit_code(caught.value) == code
     assert str(caught.value).startswith("<bytes>: ")
     case = folder / f"case{len(list(folder.iterdir()))}"
     case.mkdir()
     (case / "in.json").write_bytes(data)
-    exit_code, output, text = QUICK.speak("convert", "in.json", "-o", "out.ndjson.zst", *options, cwd=case)
-    assert exit_code == code, text
+    ended, output, text = QUICK.speak("convert", "in.json", "-o", "out.ndjson.zst", *options, cwd=case)
+    assert ended == code, text
     assert re.fullmatch(r"exportstream: in\.json: .+\n", text), text
     assert re.search(match, text)
     assert output == ""
@@ -301,7 +302,7 @@ def test_cut_anywhere_command(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_bytes(CUTS["inside-a-string"])
     done = speak("convert", "in.json", "-o", "out.ndjson.zst", "--keep-partial", cwd=tmp_path)
     assert done.returncode == 5
-    assert "cut; kept the 1 complete messages" in done.stderr
+    assert "cut; kept 1 complete message" in done.stderr
     data = zstandard.ZstdDecompressor().decompressobj().decompress((tmp_path / "out.ndjson.zst").read_bytes())
     assert [json.loads(line)["id"] for line in data.splitlines()] == ["m0"]
     assert speak("totals", "in.json", "--keep-partial", cwd=tmp_path).returncode == 5
@@ -1570,7 +1571,7 @@ def test_read_fails(tmp_path: Path, length: int) -> None:
     """A read that fails is the system's error, in its words, never a cut input; nothing is written."""
     with pytest.raises(ReadError, match="Input/output error") as caught:
         convert(Failing(PLAIN[:length]), tmp_path / "out.ndjson", keep_partial=True)
-    assert caught.value.exit_code == 4
+    assert exit_code(caught.value) == 4
     assert isinstance(caught.value.__cause__, OSError)
     assert os.listdir(tmp_path) == []
 

@@ -21,6 +21,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exportstream.cli.process import exit_code
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError, ReadError, UsageError
 from exportstream.storage.source import Source, open_source
 from tests.kit.files import DATA, cuts
@@ -525,7 +526,7 @@ def test_what_can_not_be_opened_is_a_read_error(tmp_path: Path, name: str, text:
     with pytest.raises(ReadError, match=re.escape(f"{path}: {text}")) as caught:
         open_source(path)
     assert isinstance(caught.value.__cause__, OSError)
-    assert caught.value.exit_code == 4
+    assert exit_code(caught.value) == 4
 
 
 class Broken(io.RawIOBase):

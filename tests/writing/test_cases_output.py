@@ -28,6 +28,7 @@ import zstandard
 import exportstream
 from benchmarks.generate import generate
 from exportstream import CutInputError, ReadError, UsageError, WriteError, convert
+from exportstream.cli.process import exit_code
 from tests.kit.command import COMMAND, ENVIRONMENT, run
 from tests.kit.files import DATA, names, small_disk
 
@@ -319,7 +320,7 @@ def test_the_nth_call_of_the_system_fails(
                 report = convert(source, out, on_error="skip", rejects=rejects, force=old is not None)
         except WriteError as error:
             assert error.what == "Input/output error"  # noqa: PT017
-            assert error.exit_code == 4  # noqa: PT017
+            assert exit_code(error) == 4  # noqa: PT017
             after = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
             found = after.pop(rejects.name, None)
             assert found == old or len((found or b"").splitlines()) == 10
@@ -367,7 +368,7 @@ def test_the_nth_read_fails(tmp_path: Path, keep_partial: bool) -> None:
             convert(reader, out, keep_partial=keep_partial)
         except ReadError as error:
             assert error.what == "Input/output error"  # noqa: PT017
-            assert error.exit_code == 4  # noqa: PT017
+            assert exit_code(error) == 4  # noqa: PT017
             assert names(tmp_path) == []
         else:
             assert reader.calls < turn

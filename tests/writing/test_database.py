@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from benchmarks.generate import generate
 from exportstream import CutInputError, LimitError, UsageError, WriteError
+from exportstream.cli.process import exit_code
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.batch import Batch
@@ -657,7 +658,7 @@ def test_disk_full(tmp_path: Path, large: Path, kilobytes: int) -> None:
     with small_disk(tmp_path / "small", f"{kilobytes}k") as disk:
         with pytest.raises(WriteError, match=r"out\.db: SQLite says: database or disk is full") as caught:
             load(large, disk / "out.db")
-        assert caught.value.exit_code == 4
+        assert exit_code(caught.value) == 4
         assert isinstance(caught.value.__cause__, sqlite3.Error)
         assert names(disk) == []
         (disk / "out.db").write_bytes(b"old")

@@ -1,1 +1,1 @@
-"""The command: arguments in, exit code out. The only room that prints, and that knows click and rich."""
+"""The command: arguments in, exit code out. No other room prints, or knows click and rich."""

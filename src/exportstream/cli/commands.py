@@ -1,11 +1,9 @@
-"""The command: argv → one library call → exit code. Part of the only place that prints, and that knows click and rich."""
+"""The command: argv, then one library call, then an exit code."""
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -21,35 +19,30 @@ from exportstream.cli.display import (
     print_summary,
     print_warnings,
 )
-from exportstream.cli.executors import hint_at_update, is_many, is_up_to_date, open_executor
+from exportstream.cli.executors import find_many, hint_at_update, open_executor, skip_current
 from exportstream.cli.figures import amount, print_check, show_totals
-from exportstream.cli.options import (
-    debug_flag,
-    dedupe_flag,
-    keep_partial_flag,
-    many_inputs,
-    max_message_size_option,
-    max_window_option,
-    on_error_choice,
-    one_input,
-    writing_options,
-)
-from exportstream.cli.process import PipeClosed, ignore_signals, raise_on_signals, run
+from exportstream.cli.options import Command, check_options, convert_options, many_inputs, one_input, totals_options
+from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import SCHEMA, Report
-from exportstream.errors import ExportstreamError, UsageError, shown
+from exportstream.errors import CutInputError, ExportstreamError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EXIT_INPUT, _EXIT_REJECTED = 3, 5
 
 
 class _Group(click.Group):
+    """The command; its help lists the verbs in their order here, and a closed pipe ends it quietly."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -60,18 +53,25 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(exportstream.__version__, "--version", prog_name="exportstream", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Convert AI-agent session exports that are larger than memory: one pass, constant memory."""
+    """Convert AI-agent session exports of any size to NDJSON, CSV, Parquet or SQLite.
+
+    One pass, constant memory, exact totals. See COMMAND --help for options, exit codes and examples.
+    """
 
 
-@cli.command("convert")
+@cli.command(
+    "convert",
+    cls=Command,
+    examples=[
+        ("exportstream convert session.json", "writes session.ndjson.zst"),
+        ("exportstream convert session.json -o session.db", "SQLite: messages, tool calls, sessions"),
+        ("exportstream convert exports/ -o rows/ --update", "each export in a folder; only new ones"),
+        ("exportstream convert exports/ --merge -o all.parquet", "one output of all"),
+        ("curl -s URL | exportstream convert - | jq .content", "from standard input to standard output"),
+    ],
+)
 @many_inputs
-@writing_options
-@on_error_choice
-@keep_partial_flag
-@dedupe_flag
-@max_message_size_option
-@max_window_option
-@debug_flag
+@convert_options
 def convert_command(
     *,
     inputs: tuple[str, ...],
@@ -96,28 +96,18 @@ def convert_command(
     keep_partial: bool,
     dedupe: bool,
     max_message_size: int,
-    max_window: int | None,
-    debug: bool,
+    max_window: int,
 ) -> None:
-    """Convert exports into compressed NDJSON, CSV, Parquet or SQLite.
+    """Convert exports to NDJSON, CSV, Parquet or SQLite.
 
-    INPUT is a file, - for standard input, a folder, a glob in quotes, or a URL (with the extra remote). OUTPUT's suffixes
-    decide: .ndjson, .jsonl or .csv, then .zst or .gz; .parquet; .db. It appears under its name only when it is whole.
+    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of OUTPUT
+    decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. An output gets its name
+    only when it is complete.
 
-    Several INPUTs, folders and globs go into a folder, one output each, or with --merge into one output. Folders are
-    searched for .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz); hidden files, links to folders and
-    NAME.rejects.ndjson are left out. An input that is named twice is taken once. Memory grows with the number of
-    inputs.
-
-    \b
-    exportstream convert session.json                      # writes session.ndjson.zst
-    exportstream convert session.json -o session.csv.gz
-    exportstream convert session.json -o session.db        # SQLite: messages, tool calls, sessions
-    exportstream convert exports/ -o rows/ --update        # each export in a folder; only what is new
-    exportstream convert exports/ --merge -o all.parquet
-    curl -s URL | exportstream convert - | jq .content
-    """  # noqa: D301 - click's marker for lines to keep
-    del debug
+    Several inputs go into a folder, one output each, or with --merge into one output. Folders are searched for .json,
+    .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and NAME.rejects.ndjson
+    are left out. An input that is named twice is taken once. Memory grows with the number of inputs.
+    """
     reading = ReadOptions(
         on_error=on_error,
         keep_partial=keep_partial,
@@ -136,47 +126,47 @@ def convert_command(
         force=force,
     )
     done: Report
-    if is_many(inputs, output, merge=merge, dask=dask):
-        with ExitStack() as stack:
-            many = stack.enter_context(ManyProgress(enabled=not quiet))
-            if merge:
-                for option, given in (("--update", update), ("--dask", dask is not None)):
-                    if given:
-                        raise UsageError(f"{option} does not go with --merge", hint="leave one out")
-                done = merge_all(
-                    inputs,
-                    output,
-                    reading,
-                    writing,
-                    rejects=rejects,
-                    fail_fast=fail_fast,
-                    report=report,
-                    progress=many.update,
-                )
-            else:
-                stack.enter_context(hint_at_update())
-                done = convert_all(
-                    inputs,
-                    output,
-                    reading,
-                    writing,
-                    rejects=rejects,
-                    executor=stack.enter_context(open_executor(inputs, jobs, dask)),
-                    update=update,
-                    fail_fast=fail_fast,
-                    report=report,
-                    progress=many.update,
-                )
+    if merge:
+        for option, given in (("--update", update), ("--dask", dask is not None)):
+            if given:
+                raise UsageError(f"{option} does not go with --merge", hint="leave one out")
+        with ManyProgress(enabled=not quiet) as progress:
+            done = merge_all(
+                inputs,
+                output,
+                reading,
+                writing,
+                rejects=rejects,
+                fail_fast=fail_fast,
+                report=report,
+                words=in_options,
+                progress=progress.update,
+            )
+            ignore_signals()
+    elif (many := find_many(inputs, output, report, dask=dask)) is not None:
+        with ManyProgress(enabled=not quiet) as progress, hint_at_update(), open_executor(len(many), jobs, dask) as executor:
+            done = convert_all(
+                many,
+                output,
+                reading,
+                writing,
+                rejects=rejects,
+                executor=executor,
+                update=update,
+                fail_fast=fail_fast,
+                report=report,
+                words=in_options,
+                progress=progress.update,
+            )
             ignore_signals()
     else:
-        if update:
-            if is_up_to_date(inputs[0], output, writing):
-                if not quiet:
-                    tell(f"{shown(inputs[0])}: up to date")
-                return
-            writing = replace(writing, force=True)
-        with Progress(enabled=not quiet) as progress:
-            done = convert_one(inputs[0], output, reading, writing, rejects=rejects, report=report, progress=progress.update)
+        if update and skip_current(inputs[0], output, writing, report):
+            if not quiet:
+                tell(f"{shown(inputs[0])}: up to date")
+            return
+        writing = replace(writing, force=force or update)
+        with Progress(enabled=not quiet) as bar:
+            done = convert_one(inputs[0], output, reading, writing, rejects=rejects, report=report, progress=bar.update)
             ignore_signals()
     print_all_warnings(done)
     if not quiet:
@@ -184,15 +174,16 @@ def convert_command(
     sys.exit(print_outcome(done))
 
 
-@cli.command("totals")
+@cli.command(
+    "totals",
+    cls=Command,
+    examples=[
+        ("exportstream totals session.json", "a table: declared and counted figures"),
+        ("exportstream totals session.json.zst --json", "the same as JSON"),
+    ],
+)
 @one_input
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@on_error_choice
-@keep_partial_flag
-@dedupe_flag
-@max_message_size_option
-@max_window_option
-@debug_flag
+@totals_options
 def totals_command(
     *,
     input: str,  # noqa: A002 - the argument's word
@@ -201,11 +192,13 @@ def totals_command(
     keep_partial: bool,
     dedupe: bool,
     max_message_size: int,
-    max_window: int | None,
-    debug: bool,
+    max_window: int,
 ) -> None:
-    """Print the totals of INPUT, declared and counted."""
-    del debug
+    """Print the declared and counted totals of INPUT.
+
+    INPUT is a file, a URL (with the extra remote), or - for standard input. Declared totals come from the sessions, counted
+    totals from their messages. An unknown figure is -, never 0.
+    """
     reading = ReadOptions(
         on_error=on_error,
         keep_partial=keep_partial,
@@ -224,31 +217,33 @@ def totals_command(
     else:
         show_totals(totals, stderr=False)
     if partial or notes.rejected:
-        sys.exit(_EXIT_REJECTED)
+        sys.exit(Exit.PARTIAL)
 
 
-@cli.command("check")
+@cli.command(
+    "check",
+    cls=Command,
+    exit_codes=[code for code in Exit if code != Exit.PARTIAL],
+    examples=[
+        ("exportstream check session.json", "lists what is odd about each session"),
+        ("exportstream check session.json --strict", "for scripts: any finding is exit code 3"),
+    ],
+)
 @one_input
-@click.option("--strict", is_flag=True, help="Exit 3 for any finding.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@max_message_size_option
-@max_window_option
-@debug_flag
+@check_options
 def check_command(
     *,
     input: str,  # noqa: A002 - the argument's word
     strict: bool,
     as_json: bool,
     max_message_size: int,
-    max_window: int | None,
-    debug: bool,
+    max_window: int,
 ) -> None:
-    """Say what is odd about each session of INPUT.
+    """List the oddities of each session of INPUT; write nothing.
 
-    Reads everything and writes nothing. Exit 0, or 3 for input that convert would refuse; with --strict 3 for any finding.
-    Memory grows with the number of messages of the largest session, for their repeated ids.
+    INPUT is a file, a URL (with the extra remote), or - for standard input. Input that convert would refuse is exit code 3.
+    Memory grows with the number of messages of the largest session, to find repeated ids.
     """
-    del debug
     sessions = odd = invalid = 0
     if as_json:
         show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
@@ -262,9 +257,12 @@ def check_command(
             sessions += 1
             odd += not found.clean
             invalid += "invalid-message" in found.findings
+    except CutInputError as stopped:
+        error = stopped
+        error.hint = "exportstream convert --keep-partial keeps the complete messages"  # check has no such option
     except ExportstreamError as stopped:
         error = stopped
-    if as_json:  # also then a whole document
+    if as_json:  # a complete document, also after an error
         ended = "" if error is None else f'"error":{json_text(in_options(str(error)))},'
         show_json(f'],{ended}"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
     if error is not None:
@@ -272,7 +270,7 @@ def check_command(
     if not as_json:
         show_lines([f"{amount(sessions, 'sessions')}, {odd:,} with findings"])
     if invalid or (strict and odd):
-        sys.exit(_EXIT_INPUT)
+        sys.exit(Exit.INPUT)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -280,8 +278,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments or bool(os.environ.get("EXPORTSTREAM_DEBUG"))
     raise_on_signals()
-    # Nothing here makes cycles, but hundreds of messages at once make the collector look for them all the time.
-    gc.set_threshold(100_000, 50, 100)
+    tune()
     sys.exit(run(lambda: cli.main(arguments, prog_name="exportstream", standalone_mode=False), debug=debug))
 
 

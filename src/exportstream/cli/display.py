@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from exportstream.cli.figures import amount, show_totals
+from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport, Report
@@ -19,11 +20,10 @@ from exportstream.writing.formats import to_printable_json
 
 _FEW = 5  # inputs
 _REFRESH = 0.2  # seconds
-_EXIT_INPUT, _EXIT_REJECTED = 3, 5
 
 
 class _Bar:
-    """A bar of bytes read with a text beside it; nothing where standard error is no terminal. Cheap to update often."""
+    """A bar of bytes read with a text beside it, if standard error is a terminal. Cheap to update often."""
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled and sys.stderr.isatty()
@@ -65,10 +65,10 @@ class _Bar:
 
 
 class Progress(_Bar):
-    """How far one export is, with the running totals."""
+    """The progress of one export, with the running totals."""
 
     def update(self, export: Export) -> None:
-        """Show how far the export is."""
+        """Show the progress of the export."""
         if self._is_due():
             totals = export.totals
             counted = totals.counted
@@ -78,17 +78,17 @@ class Progress(_Bar):
 
 
 class ManyProgress(_Bar):
-    """How far many exports are."""
+    """The progress of many exports."""
 
     def update(self, status: Status) -> None:
-        """Show how far they are."""
+        """Show the progress of all exports."""
         if self._is_due():
             failed = f" · {status.failed:,} failed" if status.failed else ""
             self._show(status.bytes_done, status.bytes_total, f"{status.files_done:,} of {status.files:,} files{failed}")
 
 
 def print_all_warnings(report: Report) -> None:
-    """Print what was noticed, of the first few inputs where there are many."""
+    """Print the warnings of a report, of the first few inputs if there are many."""
     parts = [outcome.report for outcome in report.outcomes if outcome.report] if isinstance(report, ManyReport) else []
     noticed = [part for part in parts or [report] if part.notes != Notes()]
     for part in noticed[:_FEW]:
@@ -98,7 +98,7 @@ def print_all_warnings(report: Report) -> None:
 
 
 def print_warnings(source: str, notes: Notes) -> None:
-    """Print what was noticed, a line each, on standard error."""
+    """Print the warnings of one input, a line each, on standard error."""
     lines = []
     if notes.null_dates:
         lines.append(
@@ -121,7 +121,7 @@ def print_warnings(source: str, notes: Notes) -> None:
 
 
 def print_summary(report: Report) -> None:
-    """Print what was written: on a terminal with the totals as a table, otherwise one line."""
+    """Print one line about what was written, and on a terminal the totals as a table."""
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
     smaller = report.bytes_parsed / report.bytes_written if report.bytes_written else 0
     ratio = f", {smaller:.1f}x smaller than the JSON" if smaller > 1 and report.rows else ""
@@ -149,14 +149,14 @@ def print_summary(report: Report) -> None:
 
 
 def print_outcome(report: Report) -> int:
-    """Print what went wrong, on standard error, and return the exit code."""
+    """Print cut and failed inputs on standard error, and return the exit code."""
     for name, messages in report.cut.items():
-        kept = f"kept the {messages:,} complete messages"
-        tell(f"{shown(name)}: the input is cut; {kept}")
+        complete = f"{messages:,} complete message{'' if messages == 1 else 's'}"
+        tell(f"{shown(name)}: the input is cut; kept {complete}")
     failed = report.failed if isinstance(report, ManyReport) else []
     for outcome in failed:
         tell(in_options(str(outcome.error)))
-    return _EXIT_INPUT if failed else _EXIT_REJECTED if report.rejected or report.partial else 0
+    return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
 
 
 def _rounded(cost: Decimal) -> str:

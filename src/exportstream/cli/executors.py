@@ -1,4 +1,4 @@
-"""Many inputs on the command line: which they are, what runs them."""
+"""Many inputs on the command line: find them, and open what runs their conversions."""
 
 from __future__ import annotations
 
@@ -7,45 +7,56 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from exportstream.cli.process import Terminated
+from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
-from exportstream.conversion.inputs import find_inputs
+from exportstream.conversion.inputs import Input, find_inputs, stands_for_several
 from exportstream.conversion.plan import is_current
+from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.storage.memory import import_error
+from exportstream.storage.names import is_name, is_stream
 from exportstream.writing.options import WriteOptions
-from exportstream.writing.outputs import decide_outputs, looks_like_file
+from exportstream.writing.outputs import decide_outputs, looks_like_file, refuse_same_files
 
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
-_FILES = 32  # that are open in the command's process besides those of workers; measured: 17
+_FILES = 32  # open in the command's process, besides those for workers; measured: 17
 _FILES_OF_A_WORKER = 4  # measured: 2 to 3
 
 
-def is_many(inputs: tuple[str, ...], output: str | None, *, merge: bool, dask: str | None) -> bool:
-    """Whether outputs go into a folder (or are merged): several inputs, a folder, a glob, or `-o DIR/`."""
-    if merge or (output is not None and output.endswith("/")):
-        return True
-    if len(inputs) > 1 or os.path.isdir(inputs[0]) or not all(found.named for found in find_inputs(inputs)):
-        if output in (None, "-", "") or looks_like_file(output):
-            found = "" if output is None else f", found the name of a file: {shown(output)}"
-            hint = "give -o DIR/, or --merge and -o FILE"
-            raise UsageError(f"expected a folder for the outputs of several inputs{found}", hint=hint)
-        return True
-    if dask is not None:
-        raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
-    return False
+def find_many(inputs: tuple[str, ...], output: str | None, report: str | None, *, dask: str | None) -> list[Input] | None:
+    """Find the inputs of outputs that go into a folder: several, a folder, a glob, or one with `-o DIR/`.
+
+    Returns:
+        The inputs, which are listed once and here; None for one input with an output of its own.
+    """
+    into_folder = output is not None and output.endswith("/")
+    if not into_folder and len(inputs) == 1 and not stands_for_several(inputs[0]):
+        if dask is not None:
+            raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
+        return None
+    found = find_inputs(inputs, without=[output, report])
+    if not into_folder and (output in (None, "-", "") or looks_like_file(str(output))):
+        got = "" if output is None else f", got the name of a file: {shown(output)}"
+        hint = "give -o DIR/, or --merge and -o FILE"
+        raise UsageError(f"expected a folder for the outputs of several inputs{got}", hint=hint)
+    return found
 
 
-def is_up_to_date(source: str, output: str | None, writing: WriteOptions) -> bool:
-    """Whether what one input would be converted into is there, and newer than it."""
+def skip_current(source: str, output: str | None, writing: WriteOptions, report: str | None) -> bool:
+    """Whether one input is older than its output and need not be converted; the report says so then."""
     outputs = decide_outputs(source, output, writing)
-    named = all(isinstance(output.target, str) and output.target != "-" for output in outputs)
-    return named and is_current(source, outputs)
+    named = all(is_name(one.target) and not is_stream(one.target) for one in outputs)
+    if not named or not is_current(source, outputs):
+        return False
+    refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
+    with open_report(report, force=True) as write_report:
+        write_report(ManyReport(source=source, outcomes=[Outcome(source, "skipped")]))
+    return True
 
 
 @contextmanager
 def hint_at_update() -> Iterator[None]:
-    """Say what to do where a signal ends the work."""
+    """Tell how to go on after a signal has ended the work."""
     try:
         yield
     except (KeyboardInterrupt, Terminated):
@@ -54,21 +65,27 @@ def hint_at_update() -> Iterator[None]:
 
 
 @contextmanager
-def open_executor(inputs: tuple[str, ...], jobs: int | None, dask: str | None) -> Iterator[Any]:
-    """What runs the jobs: a Dask cluster, worker processes, or None for this process."""
+def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[Any]:
+    """Open what runs the jobs: a Dask cluster, worker processes, or None for this process.
+
+    Args:
+        inputs: how many there are.
+        jobs: how many processes at most; None for one per core.
+        dask: the address of a scheduler.
+    """
     if dask is not None and jobs is not None:
-        raise UsageError("--jobs does not go with --dask", hint="the cluster has the workers it has")
+        raise UsageError("--jobs does not go with --dask", hint="leave --jobs out: the cluster has its own workers")
     if dask is not None:
         with _client(dask) as client, client.get_executor(pure=False) as executor:
             yield executor
         return
-    jobs = _as_open_files_allow(min(jobs or os.cpu_count() or 1, len(find_inputs(inputs))))
+    jobs = _as_open_files_allow(min(jobs or os.cpu_count() or 1, inputs))
     if jobs == 1:
         yield None
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
 
-    with Workers(jobs) as workers:
+    with Workers(jobs, tune) as workers:
         yield workers
 
 
@@ -104,5 +121,5 @@ def _client(address: str) -> Any:
         return Client(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call,unused-ignore]
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"can't reach the Dask scheduler at {shown(address)}: {mask(str(error), address)}", hint="look at its address"
+            f"can't reach the Dask scheduler at {shown(address)}: {mask(str(error), address)}", hint="check its address"
         ) from error

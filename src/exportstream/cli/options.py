@@ -1,12 +1,79 @@
-"""Options that commands share."""
+"""Options that commands share, and the help that lists them in groups."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
+from exportstream.cli.process import Exit
+from exportstream.writing.options import COMPRESSIONS, FORMATS
 from exportstream.writing.tables import TABLES
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+GROUPS = ("Output", "Rows", "Several inputs", "Bad input", "Limits", "General")
+_WIDE = 25  # characters: longer names of an option stand on a line of their own
+EXIT_CODES = {
+    Exit.DONE: "done",
+    Exit.BUG: "a bug in exportstream: please report it",
+    Exit.USAGE: "wrong usage: options that contradict each other, an output that exists",
+    Exit.INPUT: "bad input (one of many is enough), or findings with check --strict",
+    Exit.SYSTEM: "reading, writing, the network or the memory failed; an input changed",
+    Exit.PARTIAL: "done, but messages were rejected or a cut input was taken",
+}
+
+
+class Command(click.Command):
+    """A command whose help has its options in groups, and ends with exit codes and examples."""
+
+    def __init__(
+        self, *args: Any, examples: Sequence[tuple[str, str]], exit_codes: Sequence[Exit] = tuple(Exit), **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.exit_codes = exit_codes
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a section for each group."""
+        found = [(group_of(param), param.get_help_record(ctx)) for param in self.get_params(ctx)]
+        records = [(group, *record) for group, record in found if record is not None]
+        width = min(_WIDE, max(len(names) for _, names, _ in records))
+        for group in GROUPS:
+            if rows := [(f"{names:{width}}", text) for of, names, text in records if of == group]:
+                with formatter.section(group):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes and the examples; an example is never folded."""
+        del ctx
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), EXIT_CODES[code]) for code in self.exit_codes])
+        with formatter.section("Examples"):
+            width = max(len(example) for example, _ in self.examples)
+            for example, meaning in self.examples:
+                formatter.write(f"  {example:{width}}  # {meaning}\n")
+
+
+class _Option(click.Option):
+    """An option that belongs to a group of the help."""
+
+    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+def group_of(param: click.Parameter) -> str | None:
+    """Return the group of an option, None for an argument."""
+    if not isinstance(param, click.Option):
+        return None
+    return param.group if isinstance(param, _Option) else "General"  # --help is click's own
+
+
+def option(group: str, *names: str, **kwargs: Any) -> Callable[[_Decorated], _Decorated]:
+    """Add an option of a group to a command; the rest is as of `click.option`."""
+    return click.option(*names, cls=_Option, group=group, **kwargs)
 
 
 class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
@@ -16,7 +83,7 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
     _units = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}  # noqa: RUF012
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number."""
+        """Return the number of bytes."""
         text = str(value).strip().upper().removesuffix("B")
         digits = text.rstrip("KMGI")
         unit = text[len(digits) :]
@@ -26,98 +93,172 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
 
 
 one_input = click.argument("input", type=click.Path(allow_dash=True))
-debug_flag = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-max_message_size_option = click.option(
-    "--max-message-size",
-    type=Size(),
-    default="1GiB",
-    show_default=True,
-    help="Refuse a larger message; memory grows with the largest one.",
-)
-max_window_option = click.option(
-    "--max-window", type=Size(), help="Take zstd windows up to this size (default 128MiB); that much memory is used."
-)
-keep_partial_flag = click.option(
-    "--keep-partial", is_flag=True, help="Where the input is cut, keep the complete messages; exit 5."
-)
-dedupe_flag = click.option(
-    "--dedupe",
-    is_flag=True,
-    help="Count a message or session id that comes again once in the totals of an input (with --merge, of all); rows stay. "
-    "Memory grows with the number of messages.",
-)
-on_error_choice = click.option(
+many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
+
+json_flag = option("Output", "--json", "as_json", is_flag=True, help="Print JSON.")
+strict_flag = option("Bad input", "--strict", is_flag=True, help="End with exit code 3 for any finding.")
+_on_error = option(
+    "Bad input",
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="What to do with a message that is JSON but not a valid message. skip rejects it and goes on; exit 5.",
+    help="Stop at a message that is JSON but not a valid message, or skip: reject it and go on (exit code 5).",
 )
-
-many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
-_writing = [
-    click.option(
+_keep_partial = option(
+    "Bad input", "--keep-partial", is_flag=True, help="Keep the complete messages of an input that is cut (exit code 5)."
+)
+_limits = (
+    option(
+        "Limits",
+        "--max-message-size",
+        type=Size(),
+        default="1GiB",
+        show_default=True,
+        help="Refuse a larger message. Memory grows with the largest one.",
+    ),
+    option(
+        "Limits",
+        "--max-window",
+        type=Size(),
+        default="128MiB",
+        show_default=True,
+        help="Refuse input compressed with a larger zstd window. That much memory is used.",
+    ),
+)
+_debug = option(
+    "General", "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
+)  # read by `main`, before anything is parsed
+_writing = (
+    option(
+        "Output",
         "-o",
         "--output",
         type=click.Path(allow_dash=True),
-        help="Default: NAME.ndjson.zst next to the input; standard output for standard input and for --merge.",
+        help="Write to this file, folder (DIR/) or URL. Default: NAME.ndjson.zst next to the input; standard output for "
+        "standard input and --merge.",
     ),
-    click.option(
+    option(
+        "Output",
         "--format",
-        type=click.Choice(["ndjson", "csv", "parquet", "sqlite"]),
-        help="Default: by OUTPUT's suffix. parquet needs the extra of that name.",
+        type=click.Choice(FORMATS),
+        show_default="by OUTPUT's suffix",
+        help="Write this format. parquet needs the extra of that name.",
     ),
-    click.option("--compression", type=click.Choice(["zstd", "gzip", "none"]), help="Default: by OUTPUT's suffix."),
-    click.option("--level", type=int, help="Compression level: zstd 1 to 22 (default 3), gzip 1 to 9 (default 6)."),
-    click.option(
+    option(
+        "Output",
+        "--compression",
+        type=click.Choice(COMPRESSIONS),
+        show_default="by OUTPUT's suffix",
+        help="Compress the output this way.",
+    ),
+    option(
+        "Output",
+        "--level",
+        type=int,
+        show_default="zstd 3, gzip 6",
+        help="Compress at this level, zstd from 1 to 22, gzip from 1 to 9.",
+    ),
+    option("Output", "--force", is_flag=True, help="Replace an output that exists."),
+    option("Output", "--report", type=click.Path(), help="Write the summary as JSON to this file."),
+    option(
+        "Rows",
         "--table",
         type=click.Choice([*TABLES, "all"]),
         multiple=True,
-        help="What a row is; more than once, or all: an output for each, NAME.TABLE.SUFFIX. "
-        "Default: messages; all in SQLite, where they are tables of one file.",
+        show_default="messages; all in SQLite",
+        help="Write a row for each of these. Give it more than once, or all, for several tables: an output each, "
+        "NAME.TABLE.SUFFIX; in SQLite tables of one file.",
     ),
-    click.option(
+    option(
+        "Rows",
         "--keys",
         type=click.Choice(["camel", "snake"]),
         default="camel",
         show_default=True,
-        help="Names in the output. snake costs speed in NDJSON: each message is renamed first.",
+        help="Write camelCase or snake_case names. snake costs speed in NDJSON.",
     ),
-    click.option("--running-totals", is_flag=True, help="Add to each row the totals after it (slower)."),
-    click.option(
-        "--csv-safe", is_flag=True, help="Prefix CSV cells a spreadsheet would run (= + - @) with '. Changes data."
+    option("Rows", "--running-totals", is_flag=True, help="Add the totals after each row (slower)."),
+    option(
+        "Rows",
+        "--csv-safe",
+        is_flag=True,
+        help="Prefix cells that a spreadsheet would treat as formulas (= + - @) with '. Changes data.",
     ),
-    click.option(
-        "--rejects",
-        type=click.Path(),
-        help="Where messages rejected by --on-error skip go, as NDJSON. Default: NAME.rejects.ndjson next to OUTPUT, "
-        "or next to INPUT where OUTPUT is standard output.",
+    option(
+        "Rows",
+        "--dedupe",
+        is_flag=True,
+        help="Count repeated ids only once in the totals of an input (with --merge, of all inputs). Rows are not removed. "
+        "Memory grows with the number of messages.",
     ),
-    click.option("--force", is_flag=True, help="Replace an output that exists."),
-    click.option("--quiet", is_flag=True, help="No progress and no summary; warnings and errors stay."),
-    click.option("--report", type=click.Path(), help="Write the summary as JSON to this file."),
-]
-_many = [
-    click.option(
+    option(
+        "Several inputs",
         "--merge",
         is_flag=True,
-        help="One output of all inputs, in their order. Each is read twice, so that one that fails can be left out "
-        "before its first row is written; with --fail-fast once.",
+        help="Write one output of all inputs, in their order. Each is read twice, to leave a bad one out before its first "
+        "row; with --fail-fast once.",
     ),
-    click.option(
+    option(
+        "Several inputs",
         "--update",
         is_flag=True,
-        help="Skip inputs whose outputs are newer than they are, and replace older outputs. Only times are compared, not "
-        "options, and what was rejected or cut is not said again.",
+        help="Skip inputs that are older than their outputs, and replace older outputs. Options are not compared, and "
+        "earlier rejects are not reported again.",
     ),
-    click.option("--fail-fast", is_flag=True, help="Stop at the first input that fails."),
-    click.option("--jobs", type=click.IntRange(min=1), help="Worker processes for many inputs. Default: the cores."),
-    click.option("--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),
-]
+    option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
+    option(
+        "Several inputs",
+        "--jobs",
+        type=click.IntRange(min=1),
+        show_default="one per core",
+        help="Number of worker processes.",
+    ),
+    option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),
+    _on_error,
+    option(
+        "Bad input",
+        "--rejects",
+        type=click.Path(),
+        help="Write messages rejected by --on-error skip to this file, as NDJSON. Default: NAME.rejects.ndjson next to "
+        "OUTPUT, or next to INPUT if OUTPUT is standard output.",
+    ),
+    _keep_partial,
+    *_limits,
+    option("General", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay."),
+    _debug,
+)
+_adding = (
+    option(
+        "Rows",
+        "--dedupe",
+        is_flag=True,
+        help="Count repeated ids only once. Memory grows with the number of messages.",
+    ),
+    _on_error,
+    _keep_partial,
+    *_limits,
+    _debug,
+)
+_checking = (*_limits, _debug)
 
 
-def writing_options(command: Any) -> Any:
-    """Add the options that say what is written, and how many inputs are worked on."""
-    for option in reversed([*_writing, *_many]):
-        command = option(command)
+def _add(options: Sequence[Callable[[Any], Any]], command: _Decorated) -> _Decorated:
+    for one in reversed(options):
+        command = one(command)
     return command
+
+
+def convert_options(command: _Decorated) -> _Decorated:
+    """Add the options of convert to a command."""
+    return _add(_writing, command)
+
+
+def totals_options(command: _Decorated) -> _Decorated:
+    """Add the options of totals to a command."""
+    return _add((json_flag, *_adding), command)
+
+
+def check_options(command: _Decorated) -> _Decorated:
+    """Add the options of check to a command."""
+    return _add((json_flag, strict_flag, *_checking), command)

@@ -1,9 +1,10 @@
-"""How the command's process ends: exit codes, signals, closed pipes."""
+"""The command's process: its exit codes, signals, closed pipes and tuning."""
 
 from __future__ import annotations
 
 import atexit
 import errno
+import gc
 import os
 import signal
 import sys
@@ -11,22 +12,46 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from enum import IntEnum
 from types import FrameType
 from typing import Any
 
 import click
 
 from exportstream.cli.terminal import in_options, show_lines, tell
-from exportstream.errors import LONGEST_LINE, ExportstreamError, OutOfMemoryError, printable
+from exportstream.errors import (
+    LONGEST_LINE,
+    ExportstreamError,
+    OutOfMemoryError,
+    TransferError,
+    UsageError,
+    printable,
+)
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.temporary import remove_temporary_files
 
-_EXIT_BUG, _EXIT_SYSTEM = 1, 4
 _STDOUT = "<stdout>"
+_KEPT = 8 << 20  # bytes
+
+
+class Exit(IntEnum):
+    """Exit codes. A signal ends the process as it would have without us, so that a shell sees 128 and its number."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    INPUT = 3
+    SYSTEM = 4
+    PARTIAL = 5
+
+
+def exit_code(error: ExportstreamError) -> Exit:
+    """Return the exit code of an error."""
+    return Exit.USAGE if isinstance(error, UsageError) else Exit.SYSTEM if isinstance(error, TransferError) else Exit.INPUT
 
 
 class PipeClosed(BaseException):
-    """Standard output was closed; click would make exit code 1 of the exception itself."""
+    """Standard output was closed. Click would turn a BrokenPipeError into exit code 1."""
 
 
 class Terminated(BaseException):
@@ -36,7 +61,21 @@ class Terminated(BaseException):
         self.number = number
 
 
-_received: list[int] = []  # signals; Python drops an exception that comes in a callback of its own, such as of an import
+_received: list[int] = []  # signals: Python drops an exception raised inside a callback of its own, as while it imports
+_ended_by: list[int] = []  # the signal that ends the process
+
+
+def tune() -> None:
+    """Tune the garbage collector and the memory allocator of this process; the library leaves both alone.
+
+    Reading makes no cycles, but hundreds of messages at once make the collector look for them all the time.
+
+    glibc gives the free top of its memory back to the system at once, and takes it again page by page. After a larger piece
+    was freed it keeps up to twice as much (mallopt(3), M_TRIM_THRESHOLD). The piece is never touched, so it takes no memory.
+    Other allocators don't mind.
+    """
+    gc.set_threshold(100_000, 50, 100)
+    bytes(_KEPT)
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
@@ -45,7 +84,8 @@ def _raise(number: int, _frame: FrameType | None) -> None:
 
 
 def raise_on_signals() -> None:
-    """Make SIGINT, SIGTERM and SIGHUP raise an exception, but for those the process was started to ignore."""
+    """Make SIGINT, SIGTERM and SIGHUP raise an exception, except those that the process was started to ignore."""
+    atexit.register(_kill)  # first of all: the last to be registered is the first to be called
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -53,17 +93,20 @@ def raise_on_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Let what is done end as done: the output is whole, and a code that says otherwise would make a script redo it."""
+    """Ignore signals from here on: the output is complete, and a failing exit code would make a script redo the work."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             signal.signal(number, signal.SIG_IGN)
 
 
 def run(call: Callable[[], Any], *, debug: bool) -> int:
-    """Make the call and return the exit code; what went wrong becomes one line on standard error."""
+    """Make the call and return the exit code. An error becomes one line on standard error.
+
+    After a signal, the exit of Python kills the process by that signal, so that its parent sees it.
+    """
     code = _run(call, debug=debug)
     if _received:
-        _die(_received[0])
+        _end_by(_received[0])
     return code
 
 
@@ -78,17 +121,17 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
         return end.exit_code
     except click.ClickException as error:
         if not isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
-            # Usage errors quote arguments, and a shell's * may have found any name. Older clicks did not call it final.
+            # Usage errors quote arguments, which may be any file name that a shell's * found. Newer clicks call it final.
             error.message = printable(error.message, LONGEST_LINE)  # type: ignore[misc,unused-ignore]
         error.show()
         return error.exit_code
     except (PipeClosed, BrokenPipeError):
-        _forget_stdout()  # whoever read our output has seen enough
+        _forget_stdout()  # its reader has seen enough
         return 0
-    except (KeyboardInterrupt, click.Abort):  # click aborts at an EOFError too, as where a helper process is hung up first
-        _die(_received[0] if _received else signal.SIGINT)
+    except (KeyboardInterrupt, click.Abort):  # click aborts at an EOFError too, as if a worker is hung up first
+        _end_by(_received[0] if _received else signal.SIGINT)
     except Terminated as end:
-        _die(end.number)
+        _end_by(end.number)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _explain(error, debug)
     return 0
@@ -99,22 +142,22 @@ def _explain(error: Exception, debug: bool) -> int:
     if debug:
         show_lines("".join(traceback.format_exception(error)).splitlines(), err=True)
     if isinstance(error, ExportstreamError):
-        text, code = in_options(str(error)), error.exit_code
+        text, code = in_options(str(error)), exit_code(error)
         if error.source == _STDOUT:
             _forget_stdout()
     elif is_out_of_memory(error):
-        text, code = str(OutOfMemoryError()), _EXIT_SYSTEM
+        text, code = str(OutOfMemoryError()), Exit.SYSTEM
     elif isinstance(error, OSError):
-        text, code = _explain_system(error), _EXIT_SYSTEM
+        text, code = _explain_system(error), Exit.SYSTEM
     else:
         name = type(error).__name__
-        text, code = f"a bug in exportstream: {name}: {error}; please report it with --debug", _EXIT_BUG
+        text, code = f"a bug in exportstream: {name}: {error}; please report it with --debug", Exit.BUG
     tell(text)
     return code
 
 
 def _explain_system(error: OSError) -> str:
-    """The words of an error that no stage has made one of ours."""
+    """Return the words for an error of the system that no stage has turned into one of ours."""
     words = error.strerror or str(error)
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{words}; raise the limit of open files (ulimit -n), or use fewer --jobs"
@@ -122,7 +165,7 @@ def _explain_system(error: OSError) -> str:
         return f"{printable(os.fsdecode(error.filename), 4096)}: {words}"
     try:
         if sys.stdout is not None:
-            sys.stdout.flush()  # what could not be written is still there, and fails again
+            sys.stdout.flush()  # unwritten output is still buffered, and fails again
     except OSError:
         _forget_stdout()
         return f"{_STDOUT}: {words}"
@@ -136,9 +179,14 @@ def _forget_stdout() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _die(number: int) -> None:
-    """End the way the signal would have ended us, so that the caller sees it."""
+def _end_by(number: int) -> None:
+    """Let a signal end the process when Python exits: workers and temporary files go first."""
     remove_temporary_files()
-    signal.signal(number, signal.SIG_DFL)
-    atexit._run_exitfuncs()  # noqa: SLF001 - a signal passes over them, and worker processes have a folder in /tmp
-    os.kill(os.getpid(), number)
+    _ended_by.append(number)
+
+
+def _kill() -> None:
+    """End the process as the signal would have ended it."""
+    if _ended_by:
+        signal.signal(_ended_by[0], signal.SIG_DFL)
+        os.kill(os.getpid(), _ended_by[0])

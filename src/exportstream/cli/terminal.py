@@ -1,7 +1,7 @@
-"""Prints: the only place that does, so that nothing from outside reaches a terminal raw.
+"""Prints. Nothing else does, so that nothing from outside reaches a terminal raw.
 
-Takes: text that may hold names of files, words of a server, anything. Writes: lines in which every control character and
-every other character that isn't printable is escaped, of bounded length. Raises: `OSError` where the stream does.
+Takes: text that may hold names of files, words of a server, anything. Writes: lines of bounded length, in which control
+characters and all others that aren't printable are escaped. Raises: `OSError` if the stream does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def tell(text: str) -> None:
 
 
 def in_options(text: str) -> str:
-    """Turn the hints of the library's errors into the command's words: ``force=True`` is ``--force`` here."""
+    """Turn the hints of the library's errors into the command's words, such as ``force=True`` into ``--force``."""
 
     def option(found: re.Match[str]) -> str:
         name, value = found[1] or found[2], found[3]

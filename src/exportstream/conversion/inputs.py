@@ -1,7 +1,7 @@
 """Finds inputs: files, folders, globs, URLs and ``-`` become a list of inputs, each with a name for its output.
 
-Takes: what a user names. Returns: `Input`. Raises: `UsageError` where nothing is found, `ReadError` where a folder can't be
-read. Holds: one `Input` for each file.
+Takes: what a user names. Returns: `Input`. Raises: `UsageError` if there is nothing, `ReadError` if a folder can't be read.
+Holds: one `Input` per file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from exportstream.errors import ReadError, UsageError
-from exportstream.storage.names import is_url
+from exportstream.storage.names import is_name, is_stream, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.writing.outputs import REJECTS
 
@@ -29,8 +29,8 @@ class Input(Struct, frozen=True):
 
     Attributes:
         source: a path, a URL, or ``-``.
-        relative: the name its output is called after: within the folder or glob it was found by, else the file's own.
-        named: whether it was named itself, not found in a folder or by a glob.
+        relative: the name for its output: within the folder or glob that it was found by, else the file's own.
+        named: whether the user named it, rather than a folder or glob that it was found by.
     """
 
     source: str
@@ -39,31 +39,48 @@ class Input(Struct, frozen=True):
 
     @property
     def size(self) -> int | None:
-        """Bytes as stored, None where that is not known."""
+        """Bytes as stored, None if that is not known; 0 for a file that can't be read, since reading will report it."""
         try:
-            found = None if self.source == "-" or is_url(self.source) else os.stat(self.source)
-        except OSError:  # it is the reading's to say
+            found = None if is_stream(self.source) or is_url(self.source) else os.stat(self.source)
+        except OSError:
             return 0
         return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
+
+
+def stands_for_several(source: str) -> bool:
+    """Whether a name is that of a folder or a glob, also as a URL; nothing is listed to tell."""
+    name = local_path(source)
+    if is_stream(name):
+        return False
+    if is_url(name):
+        from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
+
+        return listing.is_pattern(name)
+    return _is_folder(name) or _is_glob(name)
 
 
 def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
     """Find all inputs.
 
     Args:
-        sources: files, folders (every file in them that looks like an export; hidden ones and links to folders are left
-            out), globs (``**`` for any folders; hidden ones and our own rejects are left out), URLs (also with ``*`` or
-            ending in ``/``), ``-``. One name alone is one source. What is found twice is taken once.
-        without: folders and files that are left out where folders and globs are searched: what is written.
+        sources: files, folders (every file in them that looks like an export, except hidden files and links to folders),
+            globs (``**`` for any folders; except hidden files and our own rejects), URLs (also with ``*`` or a ``/`` at
+            the end), ``-``. One name alone is one source. An `Input` that was found before is taken as it is. Each input
+            is taken once.
+        without: outputs: folders and files that are left out when folders and globs are searched.
 
     Raises:
         UsageError: there is none, or a folder or glob holds no export.
-        ReadError: a folder can't be read.
+        ReadError: a folder can't be read, or is missing.
     """
     found: list[Input] = []
-    left_out = {os.path.realpath(path) for path in without if isinstance(path, (str, os.PathLike)) and not is_url(path)}
-    for source in [sources] if isinstance(sources, (str, os.PathLike)) else sources:
-        if not isinstance(source, (str, os.PathLike)):
+    outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
+    left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
+    for source in [sources] if is_name(sources) else sources:
+        if isinstance(source, Input):
+            found.append(source)
+            continue
+        if not is_name(source):
             raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
         name = local_path(os.fsdecode(source))
         before = len(found)
@@ -73,17 +90,25 @@ def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
                 "no exports found", source=name, hint="folders are searched for .json, .ndjson and .jsonl files"
             )
     if not found:
-        raise UsageError("expected at least one input, found none")
+        raise UsageError("expected at least one input, got none")
     once: dict[str, Input] = {}
     for one in found:
-        key = one.source if one.source == "-" or is_url(one.source) else os.path.realpath(one.source)
+        key = one.source if is_stream(one.source) or is_url(one.source) else os.path.realpath(one.source)
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return list(once.values())
 
 
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(name) or name.endswith("/")  # also one that is missing: it can't be a file
+
+
+def _is_glob(name: str) -> bool:
+    return _MAGIC.search(name) is not None and not os.path.lexists(name)
+
+
 def _find(name: str, without: set[str]) -> Iterator[Input]:
-    if name == "-":
+    if is_stream(name):
         yield Input("-", "stdin", named=True)
     elif is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
@@ -92,40 +117,40 @@ def _find(name: str, without: set[str]) -> Iterator[Input]:
         for url, relative in listing.list_urls(name):
             if named or looks_like_export(relative):
                 yield Input(url, relative, named)
-    elif os.path.isdir(name):
-        yield from _walk(name, without)
-    elif _MAGIC.search(name) and not os.path.lexists(name):
+    elif _is_glob(name):
         yield from _match(name, without)
-    else:  # also where it is missing: that is the reading's to say
+    elif _is_folder(name):
+        yield from _walk(name, without)
+    else:  # if it is missing, reading will report the error
         yield Input(name, os.path.basename(name), named=True)
 
 
 def _walk(folder: str, without: set[str]) -> Iterator[Input]:
-    for place, files in _folders(folder, without):
+    for inner, files in _folders(folder, without):
         for name in sorted(filter(looks_like_export, files)):
-            path = os.path.join(place, name)
+            path = os.path.join(inner, name)
             if _is_input(path) and os.path.realpath(path) not in without:
                 yield Input(path, os.path.relpath(path, folder))
 
 
 def _folders(folder: str, without: set[str]) -> Iterator[tuple[str, list[str]]]:
-    """A folder and all folders in it with the names of their files, in order; hidden ones and links are not entered."""
+    """Yield a folder and all folders in it, each with the names of its files, in order; not hidden ones, and no links."""
 
     def fail(error: OSError) -> None:
         raise ReadError(error.strerror or str(error), source=error.filename) from error
 
-    for place, folders, files in os.walk(folder, onerror=fail):
+    for inner, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) not in without
+            if not name.startswith(".") and os.path.realpath(os.path.join(inner, name)) not in without
         )
-        yield place, files
+        yield inner, files
 
 
 def _match(pattern: str, without: set[str]) -> Iterator[Input]:
     fixed = os.path.dirname(pattern[: _MAGIC.search(pattern).start()])  # type: ignore[union-attr]
-    above = os.path.realpath(fixed)  # a folder left out counts below this one only, as where a folder is searched
+    above = os.path.realpath(fixed)  # a folder is left out only if it is below this one, as when a folder is searched
     below = tuple(os.path.join(path, "") for path in without if path.startswith(os.path.join(above, "")))
     for path in sorted(set(_paths(pattern, without))):
         real = os.path.realpath(path)
@@ -134,20 +159,24 @@ def _match(pattern: str, without: set[str]) -> Iterator[Input]:
 
 
 def _paths(pattern: str, without: set[str]) -> Iterator[str]:
-    """What a glob matches; unlike that of `glob`, ``**`` does not follow links, so that a loop of them ends."""
+    """Yield the paths that a glob matches.
+
+    Neither of Python's own ``**`` will do: that of `glob` follows links, which may be a loop, and that of `pathlib` passes
+    over folders that can't be read, without a word, and enters hidden ones.
+    """
     stars = _ANY_FOLDERS.search(pattern)
     if stars is None:
         yield from glob.iglob(pattern)
         return
     before, rest = pattern[: stars.start()], pattern[stars.end() :] or "*"
     for start in glob.iglob(before) if before else (".",):
-        for place, _ in _folders(start, without):
-            inner = os.path.normpath(place) if before else os.path.relpath(place)
+        for folder, _ in _folders(start, without):
+            inner = os.path.normpath(folder) if before else os.path.relpath(folder)
             yield from _paths(os.path.join("" if inner == "." else glob.escape(inner), rest), without)
 
 
 def _is_input(path: str) -> bool:
-    """Whether what was found is to be read: not a folder, and nothing that waits for a writer; also a link to nothing."""
+    """Whether a path that was found is to be read: a regular file, or a link to nothing, which reading will report."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -155,13 +184,13 @@ def _is_input(path: str) -> bool:
 
 
 def looks_like_export(name: str) -> bool:
-    """Whether a file found in a folder is taken for an export: by its suffixes, not hidden, and not our own rejects."""
+    """Whether a file in a folder is taken as an export: by its suffixes, not hidden, and not our own rejects."""
     plain = _without_compression(name)
     return plain.endswith((".json", ".ndjson", ".jsonl")) and not plain.startswith(".") and not is_rejects(name)
 
 
 def is_rejects(name: str) -> bool:
-    """Whether a file is called as our own rejects are."""
+    """Whether a file has the name of our own rejects."""
     return _without_compression(name).endswith(REJECTS)
 
 

@@ -1,7 +1,7 @@
 """Jobs: conversions of one input each, run here or by the workers of any executor.
 
-Takes: jobs by number. Yields: the `Outcome` of each as it comes, none for those that were cancelled. Raises: nothing
-for what is wrong with one input. Holds: a future for each job.
+Takes: jobs by number. Yields: the `Outcome` of each in the order in which they end, none for cancelled ones. Raises: nothing
+if one input fails. Holds: a future for each job.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from msgspec.structs import replace
 
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import Job
-from exportstream.conversion.progress import Reading, Status, Watch, count_bytes, counting
+from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import Outcome
 from exportstream.errors import ExportstreamError, mask, shown
-from exportstream.storage.names import is_url
+from exportstream.storage.names import is_stream, is_url
 from exportstream.writing.outputs import Output
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-_POLL = 0.2  # seconds between two looks at how far the workers are
+_POLL = 0.2  # seconds between two looks at the progress of the workers
 
 
-def run_job(job: Job) -> Outcome:
-    """Convert one input; what an executor's worker does."""
-    return _run_here(job, count_bytes)
+def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
+    """Convert one input.
 
-
-def _run_here(job: Job, count: Callable[[int], None]) -> Outcome:
+    Args:
+        job: the input and its outputs.
+        count: called now and then with the bytes read since the last time, as stored.
+    """
     reading = Reading(count)
     try:
         done = convert_to([job.source], job.outputs, job.reading, job.writing, rejects=job.rejects, progress=reading)
@@ -43,13 +44,25 @@ def _run_here(job: Job, count: Callable[[int], None]) -> Outcome:
     return Outcome(job.source, "converted", report=done)
 
 
+def run_counted_job(job: Job) -> Outcome:
+    """Convert one input in a process of `Workers`, which count what they read."""
+    from exportstream.conversion.pool import count_bytes  # noqa: PLC0415 - slow to import
+
+    return run_job(job, count_bytes)
+
+
 def run_jobs(
     todo: dict[int, Job], executor: Executor | None, status: Status, watch: Watch, *, fail_fast: bool
 ) -> Iterator[tuple[int, Outcome]]:
-    """Run the jobs, and yield the outcome of each as it comes.
+    """Run the jobs, and yield the outcome of each as soon as it is done.
 
-    With `fail_fast` what has not begun is cancelled after the first failure; what has begun is waited for. A cluster does
-    not tell the two apart: there an output may still appear, whole.
+    Args:
+        todo: jobs by number.
+        executor: runs them; None for this process, one after another.
+        status: updated as they go.
+        watch: called with `status` now and then.
+        fail_fast: after the first failure, cancel the jobs that have not begun and wait for those that have. A cluster does
+            not tell the two apart: complete outputs may still appear there.
     """
     if executor is None:
         outcomes = _one_by_one(todo, status, watch, fail_fast=fail_fast)
@@ -65,7 +78,7 @@ def run_jobs(
 
 def _one_by_one(todo: dict[int, Job], status: Status, watch: Watch, *, fail_fast: bool) -> Iterator[tuple[int, Outcome]]:
     for number, job in todo.items():
-        outcome = _run_here(job, counting(status, watch))
+        outcome = run_job(job, counting(status, watch))
         yield number, outcome
         if fail_fast and outcome.status == "failed":
             return
@@ -76,23 +89,28 @@ def _through(
 ) -> Iterator[tuple[int, Outcome]]:
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
+    from exportstream.conversion.pool import Workers  # noqa: PLC0415 - likewise
+
+    workers = executor if isinstance(executor, Workers) else None  # they count what they read, and end by themselves
+    run = run_job if workers is None else run_counted_job
+    before = 0 if workers is None else workers.bytes_read
     elsewhere = not isinstance(executor, (ProcessPoolExecutor, ThreadPoolExecutor))  # with a working folder of its own
     futures: dict[Future[Outcome], int] = {}
     finished: SimpleQueue[Future[Outcome]] = SimpleQueue()  # waiting for a thousand futures looks at each, every time
-    ours = hasattr(executor, "bytes_read")  # a pool that counts for itself, and ends by itself
-    before = getattr(executor, "bytes_read", 0)
     stopped = False
     try:
         for number, job in todo.items():
-            if job.source != "-":
-                futures[_submit(executor, _absolute(job) if elsewhere else job)] = number
+            if not is_stream(job.source):
+                futures[_submit(executor, run, _absolute(job) if elsewhere else job)] = number
         for future in futures:
             future.add_done_callback(finished.put)
         for number, job in todo.items():
-            if job.source == "-" and not stopped:  # it is this process's
-                outcome = run_job(job)
+            if is_stream(job.source) and not stopped:  # only this process has it
+                outcome = run_job(job, counting(status, watch))
                 stopped = fail_fast and outcome.status == "failed" and _cancel(futures)
                 yield number, outcome
+        here = status.bytes_done
+        there = 0  # bytes of the inputs that are done
         left = len(futures)
         while left:
             with suppress(Empty):
@@ -101,22 +119,22 @@ def _through(
                 if stopped and future.cancelled():
                     continue
                 outcome = _result(future, todo[futures[future]])
-                if not ours and outcome.report is not None:
-                    status.bytes_done += outcome.report.bytes_read
+                if outcome.report is not None:
+                    there += outcome.report.bytes_read
                 stopped = stopped or (fail_fast and outcome.status == "failed" and _cancel(futures))
                 yield futures[future], outcome
-            status.bytes_done = getattr(executor, "bytes_read", before + status.bytes_done) - before
+            status.bytes_done = here + (there if workers is None else workers.bytes_read - before)
             if watch is not None:
                 watch(status)
     finally:
-        if not ours:
+        if workers is None:
             _cancel(futures)
 
 
-def _submit(executor: Executor, job: Job) -> Future[Outcome]:
+def _submit(executor: Executor, run: Callable[[Job], Outcome], job: Job) -> Future[Outcome]:
     try:
-        return executor.submit(run_job, job)
-    except RuntimeError as error:  # a pool whose worker has died takes no more
+        return executor.submit(run, job)
+    except RuntimeError as error:  # a pool whose worker has died refuses jobs
         from concurrent.futures import Future  # noqa: PLC0415 - slow to import
 
         refused: Future[Outcome] = Future()
@@ -125,7 +143,7 @@ def _submit(executor: Executor, job: Job) -> Future[Outcome]:
 
 
 def _cancel(futures: Iterable[Future[Outcome]]) -> bool:
-    """Cancel what has not begun; always true."""
+    """Cancel the jobs that have not begun; return True."""
     for future in futures:
         future.cancel()
     return True
@@ -134,8 +152,8 @@ def _cancel(futures: Iterable[Future[Outcome]]) -> bool:
 def _result(future: Future[Outcome], job: Job) -> Outcome:
     try:
         outcome = future.result()
-        return Outcome(job.source, outcome.status, outcome.report, outcome.error)  # a cluster has the absolute name
-    except Exception as error:  # noqa: BLE001 - not one of ours: the worker died, or can't be reached
+        return Outcome(job.source, outcome.status, outcome.report, outcome.error)  # a cluster was given the absolute name
+    except Exception as error:  # noqa: BLE001 - of the executor: a worker died, or can't be reached
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Outcome(
             job.source,

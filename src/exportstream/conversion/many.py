@@ -1,15 +1,14 @@
-"""Many inputs: one output each, in this process or through any executor; or one output of all.
+"""Many inputs: one output each, in this process or through any executor.
 
-Takes: what a user names as inputs, and a folder (or one output). Returns: a `ManyReport`. Raises: `UsageError` before any
-work; what is wrong with one input is in its `Outcome`. Holds: a job and an outcome for each input, besides what one
-conversion holds.
+Takes: the names of inputs, and a folder. Returns: a `ManyReport`. Raises: `UsageError` before any work; the error of one
+input is in its `Outcome`. Holds: a job and an outcome for each input, and what one conversion holds.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -32,6 +31,7 @@ from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.names import is_name
 from exportstream.storage.remote.urls import local_path
 from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
 from exportstream.writing.outputs import looks_like_file
@@ -64,15 +64,15 @@ def convert_many(
     report: Any = None,
     progress: Watch = None,
 ) -> ManyReport:
-    """Convert many exports, one output each, with the same relative names under a folder.
+    """Convert many exports, one output each, under the same relative names in a folder.
 
     Args:
         sources: files, folders, globs, URLs, ``-``; see `inputs.find_inputs`.
         target_dir: the folder (or URL) of the outputs: ``DIR/NAME.ndjson.zst``; with several tables
             ``DIR/TABLE/NAME.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
-            workers have to see the same files. Without one, files are converted one after the other in this process.
-        format: as of `convert`; so are the options from here to `dedupe`, but `rejects` is no path.
+            workers have to see the same files. None for this process, one file after another.
+        format: see `convert`, also for the options from here to `dedupe`.
         compression: see `convert`.
         table: see `convert`.
         level: see `convert`.
@@ -81,18 +81,18 @@ def convert_many(
         csv_safe: see `convert`.
         force: see `convert`.
         on_error: see `convert`.
-        rejects: see `convert`.
+        rejects: see `convert`; not a path here, since each output gets its own.
         keep_partial: see `convert`.
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
-        update: skip inputs whose outputs are newer than they are, and replace older ones.
-        fail_fast: after the first failure, cancel what has not begun; a cluster may still finish what it has begun.
+        update: skip inputs that are older than their outputs, and replace older outputs.
+        fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
 
     Returns:
-        The outcome of each input, and the sums over those converted. An input that fails does not stop the others.
+        The outcome of each input, and the sums over the converted ones. An input that fails does not stop the others.
 
     Raises:
         UsageError: before any work: outputs that exist, that are inputs, or that two inputs would share.
@@ -138,16 +138,17 @@ def convert_all(
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
+    words: Callable[[str], str] = str,
     progress: Watch = None,
 ) -> ManyReport:
-    """Convert many exports as their options say; see `convert_many`."""
+    """Convert many exports as their options say; see `convert_many`, and `open_report` for `words`."""
     started = time.monotonic()
     folder = local_path(os.fsdecode(target_dir))
     if folder in ("", "-"):
-        raise UsageError(f"expected a folder for the outputs, found {folder!r}", hint="name one, such as rows/")
+        raise UsageError(f"expected a folder for the outputs, got {folder!r}", hint="name one, such as rows/")
     if looks_like_file(folder) and not os.path.isdir(folder):
-        raise UsageError(f"expected a folder for the outputs, found the name of a file: {folder}", hint="end it in /")
-    if isinstance(rejects, (str, os.PathLike)):
+        raise UsageError(f"expected a folder for the outputs, got the name of a file: {folder}", hint="end it in /")
+    if is_name(rejects):
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
@@ -165,15 +166,15 @@ def convert_all(
     if not writing.force and not update:
         refuse_existing([name for job in todo.values() for name in names_of(job)], report)
     for job in todo.values():
-        # What stands there now was looked at above; a job that an executor gives to a second worker, since the first one
-        # died, may find its own output there.
+        # Existing outputs were refused above. With an executor, a job that is given to a second worker after the first
+        # has died may meet its own output.
         job.writing = replace(writing, force=writing.force or update or executor is not None)
     make_folders(todo.values())
-    with open_report(report, force=writing.force or update) as write_report:
+    with open_report(report, force=writing.force or update, words=words) as write_report:
         status = Status(len(todo), total_size(todo.values()))
         outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
-        for outcome in done.outcomes:  # in their order, whichever came first
+        for outcome in done.outcomes:  # in the order of the inputs
             if outcome.report is not None:
                 done.merge(outcome.report)
         done.seconds = time.monotonic() - started

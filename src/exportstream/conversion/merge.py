@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -116,9 +116,10 @@ def merge_all(
     rejects: Any = None,
     fail_fast: bool = False,
     report: Any = None,
+    words: Callable[[str], str] = str,
     progress: Watch = None,
 ) -> ManyReport:
-    """Convert many exports into one output as their options say; see `merge_many`."""
+    """Convert many exports into one output as their options say; see `merge_many`, and `open_report` for `words`."""
     started = time.monotonic()
     outputs = decide_outputs("-", target, writing)
     inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects])
@@ -142,7 +143,7 @@ def merge_all(
         _read_first(inputs, outcomes, status, progress, reading)
     good = [outcome.source for outcome in outcomes if outcome.status == "converted"]
     done = ManyReport(source=f"{len(inputs):,} inputs", outcomes=outcomes)
-    with open_report(report, force=writing.force) as write_report:
+    with open_report(report, force=writing.force, words=words) as write_report:
         if good:
             merged = _merge(good, outputs, status, progress, reading, writing, rejects)
             done.merge(merged)

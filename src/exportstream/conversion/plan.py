@@ -1,7 +1,7 @@
-"""Plan: what many conversions will write, decided and checked before any work.
+"""Plans many conversions: decides and checks their outputs before any work.
 
 Takes: inputs, a folder, options. Returns: `Job`. Raises: `UsageError` for outputs that exist, that are inputs, or that two
-inputs would share, and for options that do not fit; `WriteError` where a folder can't be made. Holds: a job for each input.
+inputs would share, and for options that do not fit; `WriteError` if a folder can't be made. Holds: a job for each input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from exportstream.conversion.inputs import Input
 from exportstream.conversion.one import convert_to
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import exists, is_url, modified
+from exportstream.storage.names import exists, is_name, is_stream, is_url, modified
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
@@ -26,14 +26,14 @@ _EMPTY = b'{"id":"","title":"","messages":[]}'
 
 
 def is_current(source: str, outputs: Iterable[Output]) -> bool:
-    """Whether all outputs of an input are there (so they are whole) and newer than the input."""
-    changed = modified(source) if source != "-" else None
+    """Whether all outputs of an input exist, and so are complete, and are newer than the input."""
+    changed = None if is_stream(source) else modified(source)
     written = [modified(output.target) for output in outputs]
     return changed is not None and all(when is not None and when > changed for when in written)
 
 
 def total_size(items: Iterable[Job | Input]) -> int | None:
-    """Bytes of all of them, None where one of them is not known."""
+    """Return the bytes of all of them, None if the size of one is not known."""
     sizes = [item.size for item in items]
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
@@ -41,7 +41,7 @@ def total_size(items: Iterable[Job | Input]) -> int | None:
 def plan_jobs(
     inputs: list[Input], folder: str, reading: ReadOptions, writing: WriteOptions, rejects: Any = None
 ) -> list[Job]:
-    """A job for each input, but for those found among the inputs that are the outputs of others."""
+    """Return a job for each input, except inputs that were found in a folder and are outputs of others."""
     jobs = [
         (Job(one.source, decide_in_folder(folder, one.relative, writing), reading, writing, rejects, one.size), one)
         for one in inputs
@@ -54,16 +54,16 @@ def plan_jobs(
 
 
 def names_of(job: Job) -> list[str]:
-    """What a job may write: its outputs, and its rejects."""
+    """Return the names that a job may write: its outputs, and its rejects."""
     names = [output.target for output in job.outputs]
     return [*names, rejects_name(names[0], job.source)] if job.reading.on_error == "skip" else names
 
 
 def refuse_shared(jobs: list[Job], report: Any) -> None:
-    """Refuse what would be written twice, and what is an input."""
+    """Refuse names that would be written twice, and those of inputs."""
     inputs = {_key(job.source) for job in jobs}
     named = [(name, job.source) for job in jobs for name in names_of(job)]
-    if isinstance(report, (str, os.PathLike)) and os.fspath(report) != "-":
+    if is_name(report) and not is_stream(report):
         named.append((os.fsdecode(report), "the report"))
     writers: dict[str, str] = {}
     for name, what in named:
@@ -75,14 +75,14 @@ def refuse_shared(jobs: list[Job], report: Any) -> None:
                 hint="name the inputs you mean, such as 'DIR/*.json', or rename one",
             )
         if key in inputs:
-            raise UsageError("what would be written is an input", source=name, hint="choose another name")
+            raise UsageError("the output is an input", source=name, hint="choose another name")
         writers[key] = what
 
 
 def try_options(outputs: Iterable[Output], reading: ReadOptions, writing: WriteOptions) -> None:
-    """Refuse, before any work, options that do not fit the outputs, and a library that is missing: write next to nothing."""
+    """Refuse, before any work, options that do not fit the outputs, and a missing library: convert an empty export."""
     for output in outputs:
-        if output.format == "sqlite":  # is nothing that a stream could take
+        if output.format == "sqlite":  # a stream can't take it
             trial, how = Output(io.BytesIO(), "ndjson", "none", ("messages",)), replace(writing, level=None)
         else:
             trial, how = Output(io.BytesIO(), output.format, output.compression, output.tables), writing
@@ -90,12 +90,12 @@ def try_options(outputs: Iterable[Output], reading: ReadOptions, writing: WriteO
 
 
 def _key(name: str) -> str:
-    return name if name == "-" or is_url(name) else os.path.realpath(name)
+    return name if is_stream(name) or is_url(name) else os.path.realpath(name)
 
 
 def refuse_existing(names: Iterable[Any], report: Any) -> None:
-    """Refuse what exists; what has no name can't."""
-    names = [name for name in (*names, report) if isinstance(name, (str, os.PathLike)) and os.fspath(name) != "-"]
+    """Refuse names that exist already."""
+    names = [name for name in (*names, report) if is_name(name) and not is_stream(name)]
     found = [name for name in names if exists(os.fsdecode(name))]
     if found:
         more = f", and {len(found) - 1:,} more of the outputs" if len(found) > 1 else ""
@@ -121,10 +121,13 @@ class Job(Struct):
     """One input and its outputs.
 
     Attributes:
-        reading, writing: how it is read and written.
-        rejects: a list or a function that gets each `Reject`; it does not reach another process.
-        size: bytes of the input as stored, None where that is not known.
-        token: what makes it differ from every other one: Dask does not run again what it takes for the same.
+        source: the input's name.
+        outputs: where its rows go.
+        reading: how it is read.
+        writing: how rows are written.
+        rejects: a list or a function that gets each `Reject`; it can't reach another process.
+        size: bytes of the input as stored, None if that is not known.
+        token: random, so that no two jobs are equal: Dask does not run a job again that it takes for the same.
     """
 
     source: str

@@ -1,11 +1,10 @@
-"""Worker processes for many inputs: the standard library's pool, ended properly, with a count of bytes read.
+"""Worker processes for many inputs: the standard library's pool, ended properly, with a count of the bytes read.
 
-Takes: a number of processes. Raises: nothing of its own. Holds: one process each, about 30 MB.
+Takes: a number of processes, and functions to run in them. Raises: nothing of its own. Holds: about 30 MB per process.
 """
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -17,34 +16,44 @@ from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, TypeVar
 
-from exportstream.conversion.progress import count_bytes_in
 from exportstream.storage.temporary import remove_temporary_files
 
 _T = TypeVar("_T")
 _ENDING = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+_PATIENCE = 1.0  # seconds to wait for the counter's lock: a worker that was killed may have held it
+
+_counter: Any = None  # in a worker: shared by all of them; only a pool's initializer can pass it, hence a global
 
 
 class Workers(ProcessPoolExecutor):
-    """A pool whose workers end, and clean up, when the process that started them is interrupted or killed."""
+    """A pool whose workers end, and clean up, when the process that started them is interrupted or killed.
 
-    def __init__(self, jobs: int) -> None:
+    Args:
+        jobs: how many processes.
+        prepare: called once in each process before its first job; a function of a module.
+    """
+
+    def __init__(self, jobs: int, prepare: Callable[[], None] | None = None) -> None:
         # Not fork: this process may have threads. A server that has imported everything once starts workers quickly.
         name = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         context: Any = multiprocessing.get_context(name)
         if name == "forkserver":
             context.set_forkserver_preload(["exportstream.cli.commands", "exportstream.conversion.many"])
-            _start_forkserver()
-        self._counter = context.Value("Q", 0)
-        super().__init__(jobs, mp_context=context, initializer=_begin, initargs=(self._counter,))
+        with _blocked(_ENDING):
+            # The first lock starts Python's resource tracker, which unblocks signals once it runs. The fork server is
+            # started later, by the first `submit`, with these signals blocked, and its workers inherit that: a Ctrl-C in
+            # a terminal reaches all processes, but only this one decides.
+            self._counter = context.Value("Q", 0)
+        super().__init__(jobs, mp_context=context, initializer=_begin, initargs=(self._counter, prepare))
 
     def submit(self, function: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
-        """Take a job; a signal waits meanwhile, so that no process is half started and then forgotten."""
-        with _waiting(_ENDING):
+        """Take a job. Signals wait until it is taken, so that no process is half started and then forgotten."""
+        with _blocked(_ENDING):
             return super().submit(function, *args, **kwargs)
 
     @property
     def bytes_read(self) -> int:
-        """Bytes of input read by all workers so far."""
+        """Bytes of input that all workers have read so far; see `count_bytes`."""
         count: int = self._counter.get_obj().value  # without the lock: a worker that was killed may have held it
         return count
 
@@ -56,19 +65,17 @@ class Workers(ProcessPoolExecutor):
         super().__exit__(kind, error, trace)
 
 
-def _start_forkserver() -> None:
-    """Start it, and with it all workers, deaf to SIGINT: a terminal sends that to everyone, our parent decides."""
-    from multiprocessing import resource_tracker  # noqa: PLC0415 - not on every system
-    from multiprocessing.forkserver import ensure_running  # noqa: PLC0415 - likewise
-
-    with _waiting(_ENDING):
-        resource_tracker.ensure_running()  # before the other one, which starts it too: it unblocks signals when it starts
-    with _waiting({signal.SIGINT}):
-        ensure_running()
+def count_bytes(more: int) -> None:
+    """Add bytes to what this worker and the others have read."""
+    if _counter is not None and _counter.get_lock().acquire(timeout=_PATIENCE):
+        try:
+            _counter.get_obj().value += more
+        finally:
+            _counter.get_lock().release()
 
 
 @contextmanager
-def _waiting(signals: set[signal.Signals]) -> Iterator[None]:
+def _blocked(signals: set[signal.Signals]) -> Iterator[None]:
     """Let signals wait until the end of the block."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -77,15 +84,18 @@ def _waiting(signals: set[signal.Signals]) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # here what waited is raised
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # waiting signals raise here
 
 
-def _begin(counter: Any) -> None:
-    count_bytes_in(counter)
-    gc.set_threshold(100_000, 50, 100)  # as in the command
+def _begin(counter: Any, prepare: Callable[[], None] | None) -> None:
+    """Begin a worker: it ends at SIGTERM and SIGHUP, or when its parent is gone, and ignores SIGINT."""
+    global _counter  # noqa: PLW0603 - see above
+    _counter = counter
+    if prepare is not None:
+        prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in _ENDING - {signal.SIGINT}:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, lambda number, _frame: _end(128 + number))
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
@@ -93,7 +103,7 @@ def _begin(counter: Any) -> None:
 
 
 def _watch_parent() -> None:
-    """End when the parent is gone, however it went."""
+    """End when the parent is gone, even if it was killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

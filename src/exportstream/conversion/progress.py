@@ -1,20 +1,24 @@
-"""How far conversions are: files and bytes, here and in worker processes."""
+"""The progress of conversions: files, and bytes of input."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from msgspec import Struct
 
 from exportstream.reading.export import Export
 
-_counter: Any = None  # in a worker process of ours: bytes that all of them have read
-_PATIENCE = 1.0  # seconds for the counter's lock: a worker that was killed may have held it
-
 
 class Status(Struct):
-    """How far many conversions are: files, and bytes read; both done and in all (None where that is not known); failures."""
+    """The progress of many conversions.
+
+    Attributes:
+        files: how many inputs there are.
+        bytes_total: bytes of all inputs as stored, None if the size of one of them is not known.
+        files_done: inputs that are done, failed ones included.
+        bytes_done: bytes read so far.
+        failed: inputs that failed.
+    """
 
     files: int
     bytes_total: int | None
@@ -27,10 +31,14 @@ Watch = Callable[[Status], None] | None
 
 
 class Reading:
-    """Counts what is read of one export after the other; `count` gets the bytes since the last time, as stored.
+    """Counts what is read of one export after another.
+
+    Args:
+        count: called with the bytes read since the last time, as stored.
 
     Attributes:
-        exports: how many exports there were; `bytes_read` of all of them.
+        exports: how many exports were begun.
+        bytes_read: bytes read of all of them.
     """
 
     def __init__(self, count: Callable[[int], None]) -> None:
@@ -41,35 +49,20 @@ class Reading:
         self._before = 0
 
     def __call__(self, export: Export) -> None:
-        """Take note of how far an export is."""
+        """Count what has been read of an export since the last time."""
         if export is not self._export:
             self._export, self._before = export, self.bytes_read
             self.exports += 1
         self.up_to(self._before + export.bytes_read)
 
     def up_to(self, bytes_read: int) -> None:
-        """Take note of how much was read of all of them."""
+        """Count what has been read of all exports since the last time."""
         more, self.bytes_read = bytes_read - self.bytes_read, bytes_read
         self._count(more)
 
 
-def count_bytes_in(counter: Any) -> None:
-    """Add the bytes that this process reads to a counter shared with others."""
-    global _counter  # noqa: PLW0603 - what a pool's initializer can set
-    _counter = counter
-
-
-def count_bytes(more: int) -> None:
-    """Add bytes to the counter that worker processes share, where there is one."""
-    if _counter is not None and _counter.get_lock().acquire(timeout=_PATIENCE):
-        try:
-            _counter.get_obj().value += more
-        finally:
-            _counter.get_lock().release()
-
-
 def counting(status: Status, watch: Watch) -> Callable[[int], None]:
-    """A function that takes note of bytes read."""
+    """Return a function that adds bytes to a status, and shows it."""
 
     def count(more: int) -> None:
         status.bytes_done += more

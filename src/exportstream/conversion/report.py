@@ -140,10 +140,16 @@ def _label(name: str) -> str:
 
 
 @contextmanager
-def open_report(path: Any, *, force: bool, source_path: str | None = None) -> Iterator[Callable[[Report], None]]:
-    """Open the report's file, and yield a function that writes a report as JSON; without a path it does nothing.
+def open_report(
+    path: Any, *, force: bool, source_path: str | None = None, words: Callable[[str], str] = str
+) -> Iterator[Callable[[Report], None]]:
+    """Open a file for a report before any work, and return a function that writes the report as JSON.
 
-    The file is opened before anything else is done, so that a bad name fails early. It gets its name at the end.
+    Args:
+        path: the file, which gets its name at the end; None for no report.
+        force: whether to replace a file that exists.
+        source_path: the input, which is never replaced.
+        words: changes the text of errors, whose hints are in Python's words.
 
     Raises:
         UsageError, WriteError: as `open_sink`.
@@ -152,11 +158,15 @@ def open_report(path: Any, *, force: bool, source_path: str | None = None) -> It
         yield lambda _: None
         return
     with open_sink(path, compression="none", force=force, source_path=source_path) as sink:
-        yield lambda done: sink.write(_document(done))
 
+        def write(done: Report) -> None:
+            document = {"schema": SCHEMA, **done.as_dict()}
+            for one in document.get("inputs", ()):
+                if "error" in one:
+                    one["error"] = words(one["error"])
+            sink.write(to_printable_json(document, indent=2).encode() + b"\n")
 
-def _document(done: Report) -> bytes:
-    return to_printable_json({"schema": SCHEMA, **done.as_dict()}, indent=2).encode() + b"\n"
+        yield write
 
 
 class Outcome(Struct, frozen=True):

@@ -1,10 +1,10 @@
-"""Decompress: gzip, zstd, bzip2 or xz, recognised by its first bytes, becomes the bytes that were compressed.
+"""Decompresses gzip, zstd, bzip2 and xz, which it recognises by their first bytes.
 
-Takes the chunks of the input as they are stored; gives their compression and the decompressed pieces, all members and
-frames after one another. Raises `CutInputError` where a container is cut, `CompressionError` where it is damaged, is
-followed by something else, asks for too much memory or holds compressed data again, `OutOfMemoryError`.
-Holds: one chunk of input, one step of output (8 MiB at worst, however well the input is compressed), and the window
-that the compressed data asks for, up to `limit`.
+Takes: the chunks of the input as they are stored. Returns: their compression and the decompressed pieces, of all members and
+frames in a row. Raises: `CutInputError` if a container is cut, `CompressionError` if it is damaged, is followed by something
+else, asks for too much memory or holds compressed data again, `OutOfMemoryError`.
+Holds: one chunk of input, one step of output (at most 8 MiB, however well the input is compressed), and the window that the
+compressed data asks for, up to `limit`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _MAGIC = {
 def decompress(chunks: Iterator[bytes], limit: int) -> tuple[str, Iterator[bytes]]:
     """Return the compression of `chunks` (``none`` if they aren't compressed) and their decompressed pieces.
 
-    Only as many chunks are taken as it needs to recognise the compression; the rest is, as the pieces are asked for.
-    Pieces may be empty. `limit` is the memory in bytes that the compressed data may ask for.
+    Takes only the chunks needed to recognise the compression, and the others as the pieces are asked for. Pieces may be
+    empty. `limit` is the memory in bytes that the compressed data may ask for.
     """
     head, chunks = peek(chunks, _HEAD)
     kind = _kind(head)
@@ -46,7 +46,7 @@ def decompress(chunks: Iterator[bytes], limit: int) -> tuple[str, Iterator[bytes
 
 
 def peek(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
-    """Return at least `size` bytes if there are as many, and the pieces with those bytes again in front."""
+    """Return at least `size` bytes if there are as many, and all pieces, which begin with those bytes."""
     head = b""
     while len(head) < size and (piece := next(pieces, None)) is not None:
         head += piece
@@ -99,7 +99,7 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
 
 
 def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]:
-    """Return what makes a decoder, with the interface of `bz2.BZ2Decompressor`, and what it raises on damage."""
+    """Return a function that makes a decoder, with the interface of `bz2.BZ2Decompressor`, and its error for damage."""
     if kind == "zstd":
         return partial(_Sliced, zstandard.ZstdDecompressor(max_window_size=limit).decompressobj, 256), zstandard.ZstdError
     if kind == "gzip":
@@ -116,10 +116,10 @@ def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]
 
 
 class _Sliced:
-    """A decoder for which only the size of its input can bound the size of its output.
+    """A decoder whose output is bounded by the size of its input only.
 
-    zstd gives out everything that its input holds. A block of 4 bytes can hold 128 KiB, so slices of 256 bytes give
-    8 MiB at worst; with 1 KiB, 32 MiB, it would be a tenth faster. Slices of 4 KiB of gzip give 4 MiB.
+    zstd returns everything that its input holds. A block of 4 bytes can hold 128 KiB, so slices of 256 bytes return at most
+    8 MiB. Slices of 1 KiB (at most 32 MiB) would be a tenth faster. Slices of 4 KiB of gzip return at most 4 MiB.
     """
 
     eof = False

@@ -1,20 +1,35 @@
-"""What a name is: a path or a URL, whether it exists, and when it was changed."""
+"""Names of inputs and outputs: paths, URLs and ``-``; whether something has a name, and whether there is a file under it.
+
+Takes: what a user gives as an input or output. Raises: what `remote.urls` raises. Holds: nothing.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeGuard
 
 from exportstream.storage.remote.urls import is_remote
 
+__all__ = ["exists", "is_name", "is_stream", "is_url", "modified"]
+
+
+def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether an input or output was given by its name (``-`` included), not as bytes or a file object."""
+    return isinstance(given, (str, os.PathLike))
+
+
+def is_stream(given: Any) -> bool:
+    """Whether it is ``-``: standard input or output."""
+    return is_name(given) and os.fspath(given) == "-"
+
 
 def is_url(name: Any) -> bool:
-    """Whether a name is a URL that names no path."""
+    """Whether a name is a URL; a ``file://`` URL is a path."""
     return isinstance(name, str) and is_remote(name)
 
 
 def modified(name: str) -> float | None:
-    """When a file or an object was changed last, in nanoseconds since 1970; None where it does not exist or say so."""
+    """Return when a file or an object was last changed, in nanoseconds since 1970; None if that is not known."""
     if is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 

@@ -1,10 +1,10 @@
 """Source: a path, URL, ``-``, file object, bytes or chunks becomes a counted, decompressed byte reader.
 
-Takes anything that gives bytes; gives the bytes of the document: what is compressed is decompressed, a UTF-8 byte order
-mark is dropped. Raises `ReadError` where the system fails or the file changes meanwhile, `JSONSyntaxError` for UTF-16 and
-UTF-32, `NotAnExportError` for some other kinds of files, and what `decompress` raises; `UsageError` and `TypeError` for
-what can't be opened at all.
-Holds: one piece of what was read or decompressed, and what `decompress` holds.
+Takes: anything that gives bytes. Returns: the bytes of the document, decompressed and without a UTF-8 byte order mark.
+Raises: `ReadError` if the system fails or the file changes meanwhile, `JSONSyntaxError` for UTF-16 and UTF-32,
+`NotAnExportError` for some other kinds of files, what `decompress` raises, and `UsageError` or `TypeError` for a source that
+can't be opened at all.
+Holds: one piece of stored or decompressed bytes, and what `decompress` holds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from exportstream.errors import ExportstreamError, JSONSyntaxError, NotAnExportError, ReadError, UsageError
 from exportstream.storage.decompress import decompress, peek
-from exportstream.storage.remote.urls import is_remote, local_path
+from exportstream.storage.names import is_url
+from exportstream.storage.remote.urls import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -31,7 +32,7 @@ __all__ = ["DEFAULT_MAX_WINDOW", "Source", "open_source"]
 DEFAULT_MAX_WINDOW = 128 << 20
 
 _CHUNK = 64 << 10  # compressed bytes per read
-_BLANK = memoryview(bytes(256 << 10))  # what a buffer is made longer with, before a file is read into it
+_BLANK = memoryview(bytes(256 << 10))  # extends a buffer before a file is read into it
 _WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _OTHER_FILES = {b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
 _WIDE_NULS: dict[tuple[int, ...], str] = {
@@ -48,7 +49,7 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
     Args:
         source: a path or URL; ``-`` for standard input; bytes, bytearray or memoryview; a binary file object; or any
             iterable of bytes, such as the body of an HTTP response. A string is always a path, a URL or ``-``.
-        max_window: the memory in bytes that compressed data may ask for; 128 MiB unless told.
+        max_window: the memory in bytes that compressed data may ask for; 128 MiB by default.
 
     Raises:
         ReadError: the file or URL can't be opened.
@@ -56,7 +57,7 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
         UsageError: `max_window` is not positive.
     """
     if max_window is not None and max_window < 1:
-        raise UsageError("max_window has to be a positive number of bytes")
+        raise UsageError(f"expected max_window to be a positive number of bytes, got {max_window}")
     window = min(max(max_window or DEFAULT_MAX_WINDOW, 1 << 10), 1 << 31)  # the limits of zstd itself
     if isinstance(source, str) and source == "-":
         if sys.stdin is None:
@@ -79,13 +80,13 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
 
 
 class Source:
-    """A byte reader that counts; get one from `open_source`, and close it or use it in a ``with`` block.
+    """A byte reader that counts. Get one from `open_source`, and close it or use it in a ``with`` block.
 
     Attributes:
         name: the path as given, or a stand-in such as ``<stdin>``.
         bytes_read: bytes of the input consumed so far, as they are stored.
-        bytes_total: bytes in the input, where that is known.
-        position: decompressed bytes handed out so far, a byte order mark included.
+        bytes_total: bytes in the input, None if that is not known.
+        position: decompressed bytes returned so far, a byte order mark included.
         compression: ``none``, ``gzip``, ``zstd``, ``bzip2`` or ``xz``; known after the first read.
         reopenable: whether `reopen` works.
     """
@@ -98,10 +99,10 @@ class Source:
         self._file = file
         self._path = path
         self._max_window = max_window
-        self._read = getattr(file, "read1", file.read)  # read1 does not wait for more than there is
+        self._read = getattr(file, "read1", file.read)  # read1 returns the bytes that are there, and does not wait for more
         self._stat = _stat_regular(file)
         self._regular = self._stat is not None and path is not None
-        self._version = getattr(file, "version", None) if path is not None else None  # of what a URL names
+        self._version = getattr(file, "version", None) if path is not None else None  # of a URL's content
         self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
         self._start = start if start is not None else self._find_start()
         self.reopenable = self._start is not None
@@ -115,7 +116,7 @@ class Source:
     def read(self, size: int) -> bytes:
         """Return up to `size` decompressed bytes, ``b""`` at the end.
 
-        A regular file or URL gives all of `size` until it ends; a pipe gives what there is.
+        A regular file or URL returns all of `size` until it ends. A pipe returns the bytes that are there.
         """
         parts: list[bytes | memoryview] = []
         while size > 0 and (piece := self._rest or self._next_piece(size, pending=bool(parts))):
@@ -131,9 +132,9 @@ class Source:
         return b"".join(parts)
 
     def read_into(self, buffer: bytearray, size: int) -> int:
-        """Append to `buffer` what `read` would return; return how many bytes that is.
+        """Append the bytes that `read` would return to `buffer`, and return how many there are.
 
-        A file that is not compressed is read right into it, so that nothing is copied twice.
+        A file that is not compressed is read directly into the buffer, without a copy.
         """
         count = 0
         nothing_between = self.position == self.bytes_read > 0
@@ -143,9 +144,9 @@ class Source:
             try:
                 with memoryview(buffer) as whole, whole[end:] as room:
                     count = self._file.readinto(room)
-            except OSError:  # below it is met again, and told
+            except OSError:  # the read below meets it again, and reports it
                 pass
-            except BaseException:  # such as KeyboardInterrupt: the bytes are gone, and whoever reads on has to know
+            except BaseException:  # such as KeyboardInterrupt: the bytes are lost, so further reads must fail
                 self._error = self._broken_off()
                 raise
             finally:
@@ -171,7 +172,7 @@ class Source:
         return second
 
     def require_unchanged(self) -> None:
-        """Raise `ReadError` if the input is no longer what was read; works after `close` as well.
+        """Raise `ReadError` if the input has changed since it was read; also after `close`.
 
         A pipe, and an answer of a web server, can't be looked at a second time.
         """
@@ -192,9 +193,9 @@ class Source:
             raise ReadError("the file changed while it was converted", hint=hint, source=self.name)
 
     def close(self) -> None:
-        """Close what `open_source` opened; a file object that was given stays open."""
+        """Close the file if `open_source` opened it; a file object of the caller stays open."""
         with suppress(ValueError):  # a signal may come while it runs
-            self._pieces.close()  # it refers back to here
+            self._pieces.close()  # it refers back to this object
         if self._path is not None:
             self._file.close()
 
@@ -225,7 +226,7 @@ class Source:
         return max(end - self._start, 0)
 
     def _next_piece(self, size: int, *, pending: bool) -> bytes:
-        """Return one piece, ``b""`` at the end; an error waits until the bytes before it have been handed out."""
+        """Return one piece, ``b""`` at the end. An error waits until the bytes before it have been returned."""
         self._ask = size
         if self._error is None:
             try:
@@ -281,7 +282,7 @@ class Source:
 
 
 class _Chunks:
-    """An iterable of bytes as a file object; its chunks have the size they have."""
+    """An iterable of bytes as a file object, which returns its chunks as they come."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = filter(lambda chunk: chunk != b"", chunks)
@@ -292,7 +293,7 @@ class _Chunks:
 
 def _open(path: str) -> Any:
     path = local_path(path)
-    if is_remote(path):
+    if is_url(path):
         from exportstream.storage.remote.reader import RemoteFile  # noqa: PLC0415 - only for URLs
 
         return RemoteFile(path)

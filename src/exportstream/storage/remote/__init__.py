@@ -1,1 +1,1 @@
-"""URLs: read, listed, uploaded through fsspec. Imported only where a URL is used."""
+"""URLs: read, listed and written to through fsspec. Imported only when a URL is used."""

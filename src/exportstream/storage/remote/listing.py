@@ -1,4 +1,4 @@
-"""What a URL's folder or pattern holds, whether there is anything at a URL, and when it was written.
+"""Lists a URL's folder or pattern, and tells whether there is anything at a URL and when it was written.
 
 Takes: a URL. Raises: what `urls` raises. Holds: the names of a list.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def is_pattern(url: str) -> bool:
-    """Whether a URL stands for several: a folder (it ends in ``/``) or a pattern (``*``, ``?``, ``[``).
+    """Whether a URL stands for several files: a folder (it ends in ``/``) or a pattern (``*``, ``?``, ``[``).
 
     A web server lists nothing, and ``?`` begins a query there: a web address always stands for itself.
     """
@@ -35,9 +35,9 @@ def is_pattern(url: str) -> bool:
 
 
 def list_urls(pattern: str) -> Iterator[tuple[str, str]]:
-    """Yield what a folder or pattern matches, sorted: each URL, and its path below the part without a pattern.
+    """Yield the files of a folder or pattern, sorted: each URL, and its path below the part without a pattern.
 
-    A folder is listed with all its folders. What is no pattern (`is_pattern`) yields itself and its last part.
+    A folder is listed with all its folders. Any other URL (see `is_pattern`) yields itself and its last part.
 
     Raises:
         UsageError, MissingExtraError: it is not a URL that can be opened here.
@@ -52,7 +52,7 @@ def list_urls(pattern: str) -> Iterator[tuple[str, str]]:
         system, inner = connect(pattern)
         system.invalidate_cache()
         found = system.find(inner, detail=True) if path == prefix else system.glob(inner, detail=True)
-        root = system._strip_protocol(prefix)  # noqa: SLF001 - the only way to a backend's own spelling
+        root = connect(f"{prefix}{chained}{container}")[1]
         names = sorted(name for name, info in found.items() if info["type"] == "file" and not name.endswith("/"))
     for name in names:
         relative = name[len(root) :].removeprefix("/")
@@ -64,7 +64,7 @@ def exists(url: str) -> bool:
 
     Raises:
         UsageError, MissingExtraError: it is not a URL that can be opened here.
-        ReadError: the backend does not say.
+        ReadError: the backend can't tell.
     """
     with translate_errors(ReadError, url):
         if scheme_of(url) not in WEB:
@@ -79,7 +79,7 @@ def exists(url: str) -> bool:
 
 
 def modified(url: str) -> datetime | None:
-    """Return when `url` was written, with its zone; None where the backend does not say.
+    """Return when `url` was written, with its zone; None if the backend can't tell.
 
     Raises:
         UsageError, MissingExtraError: it is not a URL that can be opened here.

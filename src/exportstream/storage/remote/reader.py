@@ -1,8 +1,11 @@
-"""A URL as a file that is read from its start to its end and never stored; through fsspec.
+"""Reads a URL from its start to its end through fsspec, and stores nothing.
 
-Takes: a URL, ``scheme://…``. Gives: a `RemoteFile`.
-Raises: what `urls` raises, and `ReadError` where the input is cut or changes meanwhile.
-Holds: what a web server sent ahead (128 KiB), or a read-ahead of 8 MiB of another input.
+Takes: a URL, ``scheme://…``. Returns: a `RemoteFile`.
+Raises: what `urls` raises, and `ReadError` if the input is cut or changes meanwhile.
+Holds: up to 128 KiB that a web server sent ahead, or a read-ahead of 8 MiB from another backend.
+
+One thing here is no documented part of fsspec: `r`, the response of aiohttp, on the file of a web address. There is no other
+way to its status and its headers.
 """
 
 from __future__ import annotations
@@ -28,14 +31,14 @@ _VERSION = ("size", "ETag", "etag", "md5Hash", "generation", "LastModified", "la
 
 
 class RemoteFile:
-    """What a URL names, as bytes from the start to the end; it never ends early without a `ReadError`.
+    """The bytes of a URL, from the start to the end. Input that ends early is a `ReadError`.
 
-    The exception is an answer of a web server that says no length and is not chunked: its end can't be told from a cut.
+    There is one exception: a web server's answer without a length that is not chunked. Its end can't be told from a cut.
 
     Attributes:
         name: the URL, without secrets.
-        size: bytes as stored, None where the backend does not say.
-        version: what tells this content from another one under the same URL, as far as the backend says.
+        size: bytes as stored, None if the backend can't tell.
+        version: differs if the content under the URL differs, as far as the backend can tell.
     """
 
     def __init__(self, url: str) -> None:
@@ -46,13 +49,14 @@ class RemoteFile:
         with translate_errors(ReadError, url):
             self._system, self._path = connect(url)
             if self._web:
-                # block_size 0 streams one answer; any size spares the question for it, which some servers refuse.
+                # A block_size of 0 streams one answer. With a size, whichever, fsspec sends no request for it, which some
+                # servers refuse.
                 self._file = self._system.open(self._path, "rb", block_size=0, size=1)
                 self.size, self.version = self._read_head()
             else:
                 self._system.invalidate_cache()
                 self._file = self._system.open(self._path, "rb", block_size=_READ_AHEAD)
-                # What it knew when it was opened: S3 and others then refuse to go on with another version.
+                # The details of the moment it was opened: S3 and others refuse to continue with another version.
                 self.version = _version(getattr(self._file, "details", None) or self._system.info(self._path))
                 self.size = self.version[0]
 
@@ -60,8 +64,8 @@ class RemoteFile:
         """Return up to `size` bytes, ``b""`` at the end.
 
         Raises:
-            ReadError: the backend fails, the input is cut, or changed meanwhile. What a web server sent ahead before it
-                broke off is lost: the position is that of what was read.
+            ReadError: the backend fails, the input is cut, or changed meanwhile. Bytes that a web server sent ahead
+                before the connection broke are lost, and not counted in the position.
         """
         try:
             if self._file.tell() != self._position:  # readers of one memory:// object share its position
@@ -79,7 +83,7 @@ class RemoteFile:
         return data
 
     def close(self) -> None:
-        """Close it; a connection that is not at its end is given up."""
+        """Close it, and its connection even if that is not at its end."""
         with suppress(Exception):  # everything was read, or the reading has failed already
             self._file.close()
 
@@ -87,7 +91,7 @@ class RemoteFile:
         """Raise `ReadError` if the URL names another version by now; a web server is not asked again.
 
         Args:
-            done: what was done with it meanwhile, such as ``read``.
+            done: how it was used meanwhile, such as ``read``.
         """
         if self._web:
             return
@@ -103,7 +107,7 @@ class RemoteFile:
                 raise changed
 
     def _read_head(self) -> tuple[int | None, tuple[Any, ...]]:
-        answer = self._file.r
+        answer = self._file.r  # see above
         if answer.status != 200:
             self.close()
             raise ReadError(

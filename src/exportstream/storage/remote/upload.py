@@ -1,7 +1,12 @@
-"""Uploads: a place to write to that a URL names, whose object appears whole or not at all.
+"""Uploads: an output under a URL, which appears whole or not at all.
 
-Takes the bytes of the output. Raises `UsageError` for an output that may not or can't be written so, `WriteError` for
-whatever a backend raises. Holds: one part (16 MiB). S3 takes 10,000 parts, so an object can have 160 GB.
+Takes: the bytes of the output. Raises: `UsageError` for an output that may not or can't be written this way, `WriteError`
+for any error of a backend. Holds: one part (16 MiB). S3 takes 10,000 parts, so an object can have 160 GB.
+
+Two things here are not documented parts of fsspec. Its own way to commit a file late is a transaction, which commits all
+files of a file system together. So each file is taken off the list of its transaction (`transaction.files`) and committed
+here. And a discarded file has to be marked as `closed`, or closing it, at the latest when it is collected, begins a new
+upload.
 """
 
 from __future__ import annotations
@@ -11,17 +16,17 @@ from contextlib import nullcontext, suppress
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.storage.remote.urls import connect, is_url, kind_of, require_known, scheme_of, translate_errors
 
-__all__ = ["RemotePlace", "open_output"]
+__all__ = ["RemoteDestination", "open_output"]
 
 _PART = 16 << 20
-_COMMITS = ("s3", "s3a", "gs", "gcs", "memory")  # backends whose files wait for a commit, and replace by it
+_COMMITS = ("s3", "s3a", "gs", "gcs", "memory")  # backends whose files appear, or replace others, by a commit
 
 
-def open_output(url: str, source_path: str | None = None, *, force: bool) -> RemotePlace:
+def open_output(url: str, source_path: str | None = None, *, force: bool) -> RemoteDestination:
     """Open a URL for writing; see `exportstream.storage.sink.open_sink`.
 
     Raises:
-        UsageError: it exists, is a folder or the input itself, or its backend can't write whole or not at all.
+        UsageError: it exists, is a folder or the input itself, or its backend might leave a part of it.
         WriteError: the backend fails.
     """
     name, scheme = shown(url), scheme_of(url)
@@ -33,15 +38,15 @@ def open_output(url: str, source_path: str | None = None, *, force: bool) -> Rem
         raise UsageError("the output is the input", hint="choose another output", source=name)
     if url.endswith("/"):
         raise _folder(name)
-    return RemotePlace(url, force=force)
+    return RemoteDestination(url, force=force)
 
 
-class RemotePlace:
+class RemoteDestination:
     """An object that gets its name at the commit; a `Place` of `exportstream.storage.files`.
 
-    Without `force` an object that appears meanwhile is refused at the commit, but for one of the last instant. When the
-    answer to a commit gets lost, its object may be there, and is whole. A process that is killed leaves nothing under the
-    name, but parts of an upload may stay where nobody sees them until the bucket's own rule removes them.
+    Without `force` the commit refuses to replace an object that appeared meanwhile, unless that happens in the last instant.
+    If the answer to a commit is lost, the object may be there, and is complete. A killed process leaves nothing under the
+    name, but parts of the upload may stay, out of sight, until a rule of the bucket removes them.
     """
 
     def __init__(self, url: str, *, force: bool) -> None:
@@ -49,17 +54,17 @@ class RemotePlace:
         self._url = url
         self._force = force
         with translate_errors(WriteError, url):
-            # memory:// shows at once what is not in a transaction, which holds for all files of an instance.
+            # memory:// shows files at once unless a transaction has begun, which holds for all files of an instance.
             in_memory = scheme_of(url) == "memory"
             self._system, self._path = connect(url, new=in_memory)
-            self._is_new = False  # not where that can't be told
+            self._is_new = False  # also if that can't be told
             with suppress(Exception) if force else nullcontext():
                 self._require_free()
                 self._is_new = True
             if in_memory:
                 self._system.start_transaction()
             self._file = self._system.open(self._path, "wb", block_size=_PART, autocommit=False)
-            self._system.transaction.files.remove(self._file)  # it is committed here, and by nobody else
+            self._system.transaction.files.remove(self._file)  # see above
 
     def write(self, data: bytes) -> None:
         """Write all of `data`; it is sent in parts."""
@@ -84,14 +89,14 @@ class RemotePlace:
             raise
 
     def abort(self) -> None:
-        """Give up the upload and its parts. Never raises."""
-        with suppress(Exception):  # whatever failed before is what the user has to know
+        """Discard the upload and its parts. Never raises."""
+        with suppress(Exception):  # the user has to know the earlier error
             self._file.discard()
-        with suppress(AttributeError):  # closing, at the latest when it is collected, would begin a new upload
-            self._file.closed = True
+        with suppress(AttributeError):
+            self._file.closed = True  # see above
 
     def withdraw(self) -> None:
-        """Remove what was committed, where nothing stood under the name before. Never raises."""
+        """Remove the committed object if there was none under the name before. Never raises."""
         if self._is_new:
             with suppress(Exception):
                 self._system.rm_file(self._path)

@@ -1,8 +1,8 @@
-"""Backends: a URL becomes a file system of fsspec and the path in it, and what a backend raises becomes an error for people.
+"""URLs: a URL becomes a file system of fsspec and a path in it, and a backend's error becomes one for people.
 
-Takes URLs: ``scheme://…``. Raises `UsageError` for a scheme that is not known, `MissingExtraError` for a library that is not
-installed, and as `translate_errors` is told `ReadError` or `WriteError` for whatever a backend raises: each has errors of
-its own. Holds: nothing. Nothing of fsspec is imported before the first URL is opened.
+Takes: URLs, ``scheme://…``. Raises: `UsageError` for an unknown scheme, `MissingExtraError` for a library that is not
+installed, and `ReadError` or `WriteError` (see `translate_errors`) for any error of a backend: each has errors of its own.
+Holds: nothing. fsspec is not imported before the first URL is opened.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def is_url(text: str) -> bool:
 
 
 def is_remote(text: str) -> bool:
-    """Whether `text` is a URL that names no path."""
+    """Whether `text` is a URL, and not a ``file://`` URL, which is a path."""
     return is_url(text) and scheme_of(text) not in _LOCAL
 
 
@@ -68,7 +68,7 @@ def scheme_of(url: str) -> str:
 
 
 def kind_of(system: Any, path: str) -> str | None:
-    """Return ``file`` or ``directory``, None where nothing is; unlike fsspec's `exists`, fail where that can't be told."""
+    """Return ``file``, ``directory`` or None if there is nothing; unlike fsspec's `exists`, fail if that can't be told."""
     system.invalidate_cache()
     try:
         return str(system.info(path)["type"])
@@ -104,12 +104,12 @@ def connect(url: str, *, new: bool = False) -> tuple[Any, str]:
 
 
 def _client_options() -> dict[str, Any]:
-    """Options for the web client: bytes as they are stored, and no limit on the time of the whole."""
+    """Return options for the web client: bytes as they are stored, and no limit on the total time."""
     from aiohttp import ClientTimeout  # noqa: PLC0415 - an extra, and slow
     from fsspec.config import conf  # noqa: PLC0415 - likewise
 
     given: dict[str, Any] = {}
-    for scheme in WEB:  # what the user configured, such as a header with a token (FSSPEC_HTTP)
+    for scheme in WEB:  # the user's settings, such as a header with a token (FSSPEC_HTTP)
         given.update(conf.get(scheme, {}).get("client_kwargs", {}))
     return {
         "timeout": ClientTimeout(total=None, sock_connect=_PATIENCE, sock_read=_PATIENCE),
@@ -128,14 +128,14 @@ def _missing(scheme: str, error: ImportError) -> MissingExtraError:
     name = (getattr(cause, "name", None) or library).partition(".")[0]
     missing = MissingExtraError(f"{scheme}://", name, "remote")
     if name != "aiohttp":
-        # A module of fsspec's own may need one that is called unlike its package: fsspec's words are right then.
+        # A module of fsspec may need one whose package has another name: fsspec's own message has the right one.
         missing.hint = f"pip install {library}" if library != "fsspec" else str(error)
     return missing
 
 
 @contextmanager
 def translate_errors(kind: type[TransferError], url: str) -> Iterator[None]:
-    """Raise `kind` for whatever a backend raises in the block; what is an error of ours already gets the URL."""
+    """Raise `kind` for any error of a backend in the block; an error of ours only gets the URL."""
     try:
         yield
     except ExportstreamError as error:
@@ -147,8 +147,8 @@ def translate_errors(kind: type[TransferError], url: str) -> Iterator[None]:
 
 
 def explain(error: Exception, url: str) -> tuple[str, str]:
-    """Return what a backend's error says, in one line and without the secrets of `url`, and the next step."""
-    from asyncio import TimeoutError as AsyncTimeoutError  # noqa: PLC0415 - slow, and there is fsspec by now
+    """Return a backend's error as one line without the secrets of `url`, and the next step."""
+    from asyncio import TimeoutError as AsyncTimeoutError  # noqa: PLC0415 - slow, and fsspec has imported it by now
 
     number = getattr(getattr(error, "os_error", None), "errno", None)
     if number is not None and number > 0:

@@ -1,0 +1,99 @@
+"""The help: options in groups, defaults, exit codes and examples."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from exportstream.cli.commands import cli
+from exportstream.cli.options import EXIT_CODES, GROUPS, group_of
+from exportstream.cli.process import Exit
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.storage.source import DEFAULT_MAX_WINDOW
+from tests.kit.command import run
+
+VERBS = ["convert", "totals", "check"]
+SECTION = re.compile(r"^(\w[\w ]*):\n((?:(?:  .*)?\n)*)", re.MULTILINE)
+GROUPS_OF = {
+    "Output": "output format compression level force report",
+    "Rows": "table keys running-totals csv-safe dedupe",
+    "Several inputs": "merge update fail-fast jobs dask",
+    "Bad input": "on-error rejects keep-partial",
+    "Limits": "max-message-size max-window",
+    "General": "quiet debug help",
+}
+
+
+def sections(verb: str, folder: Path) -> dict[str, str]:
+    """The sections of a verb's help by their titles."""
+    return dict(SECTION.findall(run(*filter(None, [verb]), "--help", cwd=folder).stdout.decode()))
+
+
+def options(verb: str) -> list[click.Option]:
+    """The options of a verb."""
+    command = cli.commands[verb]
+    return [param for param in command.get_params(click.Context(command)) if isinstance(param, click.Option)]
+
+
+def test_commands_in_order(tmp_path: Path) -> None:
+    """The help lists the commands in the order convert, totals, check, with whole sentences."""
+    lines = sections("", tmp_path)["Commands"].splitlines()
+    assert [line.split()[0] for line in lines] == VERBS
+    assert all(line.endswith(".") and "..." not in line for line in lines)
+
+
+def test_groups_in_order(tmp_path: Path) -> None:
+    """The options of convert stand in their groups, in order, and each option stands there once."""
+    found = sections("convert", tmp_path)
+    assert list(found) == [*GROUPS, "Exit codes", "Examples"]
+    listed = {group: " ".join(re.findall(r"^  (?:-\w, )?--([\w-]+)", found[group], re.MULTILINE)) for group in GROUPS}
+    assert listed == GROUPS_OF
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_options(verb: str, tmp_path: Path) -> None:
+    """Every option has a group and a help text that is a sentence, and is listed in its group."""
+    found = sections(verb, tmp_path)
+    assert list(found) == [*(group for group in GROUPS if group in found), "Exit codes", "Examples"]
+    for option in options(verb):
+        assert option.help
+        assert option.help.endswith(".")
+        assert max(option.opts, key=len) in found[group_of(option) or ""]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_defaults(verb: str, tmp_path: Path) -> None:
+    """The help shows the default of every option that is no switch, but for names and addresses."""
+    for option in options(verb):
+        if not option.is_flag and not {"rejects", "report", "dask", "output"} & {option.name}:
+            assert option.show_default, option.name
+    text = " ".join(sections(verb, tmp_path)["Limits"].split())
+    assert (DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_WINDOW) == (1 << 30, 128 << 20)
+    assert re.findall(r"default: (\w+)", text) == ["1GiB", "128MiB"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_exit_codes(verb: str, tmp_path: Path) -> None:
+    """The help lists all exit codes with their meaning; check never takes a part of its input."""
+    listed = dict(re.findall(r"^  (\d+)  (.*)$", sections(verb, tmp_path)["Exit codes"], re.MULTILINE))
+    wanted = {str(code.value): EXIT_CODES[code] for code in Exit}
+    if verb == "check":
+        del wanted["5"]
+    assert listed == wanted
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_examples(verb: str, tmp_path: Path) -> None:
+    """Each help ends with two to five examples, which the command's parser takes."""
+    lines = sections(verb, tmp_path)["Examples"].splitlines()
+    assert 2 <= len(lines) <= 5
+    for line in lines:
+        words = shlex.split(line.partition(" # ")[0].replace("|", " | "))
+        start = words.index("exportstream")
+        end = words.index("|", start) if "|" in words[start:] else len(words)
+        assert words[start + 1] == verb
+        cli.commands[verb].make_context(verb, words[start + 2 : end])

@@ -1,0 +1,57 @@
+"""The command's process: exit codes and shell completion."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import exportstream
+from exportstream.cli.process import Exit, exit_code
+from tests.kit.command import run
+
+ERRORS = sorted(name for name in exportstream.__all__ if name.endswith("Error"))
+
+
+def complete(shell: str, words: str, tmp_path: Path) -> list[str]:
+    """What a shell is offered after some words; the last one is unfinished."""
+    wanted = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    if shell == "fish":
+        wanted["COMP_CWORD"] = words.rsplit(" ", maxsplit=1)[-1]
+    done = run(cwd=tmp_path, _EXPORTSTREAM_COMPLETE=f"{shell}_complete", **wanted)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout.decode().splitlines()
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_and_exit_codes(name: str) -> None:
+    """Each error has its exit code: 2 for usage, 4 for the system, 3 for everything else, which is the input."""
+    usage, system = {"UsageError", "MissingExtraError"}, {"TransferError", "ReadError", "WriteError", "OutOfMemoryError"}
+    expected = Exit.USAGE if name in usage else Exit.SYSTEM if name in system else Exit.INPUT
+    assert exit_code(getattr(exportstream, name)("x")) is expected
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(shell: str, tmp_path: Path) -> None:
+    """The command prints what a shell has to run for completion, and bash takes it."""
+    done = run(cwd=tmp_path, _EXPORTSTREAM_COMPLETE=f"{shell}_source")
+    assert done.returncode == 0
+    assert b"_EXPORTSTREAM_COMPLETE=%s_complete" % shell.encode() in done.stdout
+    if shell == "bash":
+        subprocess.run(["bash", "-euc", done.stdout], check=True)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("exportstream ", ["convert", "totals", "check"]),
+        ("exportstream convert --runn", ["--running-totals"]),
+        ("exportstream convert --table tool", ["tool-calls"]),
+    ],
+)
+def test_completion(shell: str, words: str, offered: list[str], tmp_path: Path) -> None:
+    """Commands, options and the values of options are completed."""
+    found = complete(shell, words, tmp_path)
+    assert [word for word in offered if word in " ".join(found)] == offered
