@@ -10,6 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from exportstream.errors import InvalidMessageError
 from exportstream.models.names import CAMEL_NAMES
 from exportstream.models.structs import Message, Session, ToolCall
@@ -69,6 +71,18 @@ def build_message(value: Any) -> Message:
     Raises:
         InvalidMessageError: with the path of the value that is wrong.
     """
+    try:
+        message = msgspec.convert(value, Message)
+    except msgspec.ValidationError:
+        return _build_by_key(value)
+    cost: Any = message.cost
+    if cost is None or cost.__class__ is Decimal:
+        return message
+    return _build_by_key(value)
+
+
+def _build_by_key(value: Any) -> Message:
+    """Make a `Message` of a value that is not simply one: other names, unknown keys, ``12.0``, or something wrong."""
     fields, extra = _fields(Message, value, "$")
     calls = fields.get("tool_calls")
     if calls is not None:

@@ -51,6 +51,7 @@ class SessionReader(Struct):
     notes: Notes = field(default_factory=Notes)
     _messages: list[Message] = field(default_factory=list)
     _ends: list[SessionEnd] = field(default_factory=list)
+    _noted: int = 0  # how many of the messages were looked at
     _replaced: int = 0  # halves of surrogate pairs in a value that is not complete
     _wire_names: dict[str, str] = field(default_factory=dict)
     # The keys of an object, as they are, until its `messages` begin: only then is it known to be a session.
@@ -65,8 +66,9 @@ class SessionReader(Struct):
         """What was read since the last time; None if that is nothing."""
         if not (self._messages or self._ends):
             return None
+        self._note()
         batch = Batch(self._messages, self._ends)
-        self._messages, self._ends = [], []
+        self._messages, self._ends, self._noted = [], [], 0
         return batch
 
     def begin_session(self) -> None:
@@ -131,17 +133,21 @@ class SessionReader(Struct):
             self.reject(Reject(self.source, session_id, self.index, position, error.path, error.what, value, raw))
             self.index += 1
             return
-        self.messages([message])
+        message.session_id = session_id
+        message.index = self.index
+        self.index += 1
+        self.last_id = message.id
+        self._messages.append(message)
 
     def messages(self, messages: list[Message]) -> None:
         """Give each message its session and its index in it."""
         self.index = _number(messages, self._session_id(), self.index)
-        if self.watch_repeats:
-            self._count_repeats(messages)
-        self._accept(messages)
+        self.last_id = messages[-1].id if messages else self.last_id
+        self._messages += messages
 
     def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
         """Take whole sessions; see `Events`."""
+        self._note()
         before, start, index = len(self._messages), 0, 0
         for session, end in zip(sessions, ends, strict=True):
             index = _number(messages[start:end], session.id or "", 0)
@@ -152,10 +158,12 @@ class SessionReader(Struct):
         self.session, self.index, self.within = sessions[-1], index, False
         self.number += len(sessions)
         self.last_id = messages[-1].id if index else None
-        self._accept(messages)
+        self._messages += messages
+        self._note(repeats=False)
 
     def end_session(self) -> None:
         """Complete a session."""
+        self._note()
         session = self.session
         assert session is not None
         for name in ("id", "title"):
@@ -258,12 +266,14 @@ class SessionReader(Struct):
             session.id = self.find_id(self.number - 1)
         return session.id
 
-    def _accept(self, messages: list[Message]) -> None:
-        if messages:
-            self.last_id = messages[-1].id
+    def _note(self, *, repeats: bool = True) -> None:
+        """Note what the messages that came since the last time hold; all of them are of one session if `repeats` count."""
+        messages = self._messages[self._noted :]
+        self._noted = len(self._messages)
         self.accepted += len(messages)
         self.notes.null_dates += len([True for m in messages if m.created_at is None or m.updated_at is None])
-        self._messages += messages
+        if repeats and self.watch_repeats:
+            self._count_repeats(messages)
 
     def _count_repeats(self, messages: list[Message]) -> None:
         """Count ids that came before, as far back as is remembered."""

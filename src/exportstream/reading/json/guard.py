@@ -19,12 +19,13 @@ from exportstream.errors import JSONSyntaxError, LimitError
 MAX_DIGITS = 4300
 
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
-_STRING_GOES_ON = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
+_STRING_GOES_ON = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
 LONG_NUMBER = re.compile(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
 _DIGITS = b"0123456789"
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
+_PAIR = re.compile(rb"\\%b\\%b" % (_HIGH, _LOW))
 # An escape or a quote, from left to right. Group 1 is a run of halves without their other half: whole pairs come first,
 # a first half before another first half has none, and neither has a second half that is no part of a pair.
 _ESCAPE_OR_QUOTE = re.compile(
@@ -164,7 +165,8 @@ def replace_surrogates(data: bytes) -> tuple[bytes, int]:
 
 def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
     """Replace surrogates; a piece ends only after the last one of a string, since the parser begins the string anew then."""
-    if b"\\ud" not in data and b"\\uD" not in data:
+    halves = data.count(b"\\ud") + data.count(b"\\uD")
+    if not halves or (b"\\\\u" not in data and halves == 2 * len(_PAIR.findall(data))):  # none, or whole pairs only
         yield data, 0
         return
     done = replaced = 0
