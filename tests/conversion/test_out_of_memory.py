@@ -83,8 +83,8 @@ def test_the_parser(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXPORTSTREAM_BLOCKS", "0")
     init = Parser.__init__
 
-    def new(self: Parser) -> None:
-        init(self)
+    def new(self: Parser, events: Any) -> None:
+        init(self, events)
         self._send = fails(MemoryError())
 
     monkeypatch.setattr(Parser, "__init__", new)
@@ -101,7 +101,7 @@ def test_the_parser(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (NDJSON, "encode", "out.ndjson.zst"),
         (CSV, "encode", "out.csv"),
         (Definition, "values", "out.db"),
-        (Totals, "add_batch", "out.ndjson"),
+        (Totals, "add_sessions", "out.ndjson"),
         (Source, "read", "out.ndjson"),
         (Source, "read_into", "out.ndjson"),
     ],

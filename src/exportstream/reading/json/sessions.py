@@ -36,6 +36,7 @@ _ANY_SPACE = rb"[ \t\r\n]*+"
 _PLAIN = rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[-+.\w]++)'
 _BRACKET = ord("]")
 _NOT_HERE = frozenset({"messages", "result"})  # a `result` may be the session of an SDK response
+_OPENINGS = 4  # to look at before each key `messages`; objects in front of it may begin like a session
 _TRIES = 2  # to decode the messages of one session
 _LONGEST_GAP = 256  # bytes of white space between two sessions
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
@@ -120,8 +121,14 @@ class Sessions:
                 if beyond < 0:
                     self.wants_more = limit < begin + LARGEST_BLOCK
                     return None
-                following = data.rfind(opening, array, beyond)
-                end = _end_before(data, following, array, in_array=in_array) if following >= 0 else -1
+                following = beyond
+                for _ in range(_OPENINGS):
+                    following = data.rfind(opening, array, following)
+                    if following < 0:
+                        break
+                    end = _end_before(data, following, array, in_array=in_array)
+                    if end >= 0:
+                        break
             array_end = _array_end(data, array, end)
             messages = self._blocks.decode_array(view[array:array_end]) if array_end > 0 else None
             if messages is not None:
@@ -170,7 +177,9 @@ class Sessions:
         """Report a session key by key; False if it is not taken."""
         before = bytes(data[one.begin : one.key]).rstrip(_SPACE)
         after = bytes(data[one.array_end : one.end]).lstrip(_SPACE)
-        texts = [before.removesuffix(b",") + b"}", b"{" + after.removeprefix(b",")]
+        if not before.endswith(b",") or not (after == b"}" or after.startswith(b",")) or after[1:].lstrip(_SPACE) == b"}":
+            return False
+        texts = [before[:-1] + b"}", b"{" + after.removeprefix(b",")]
         try:
             first, last = map(self._values.decode, texts)
             if any(
