@@ -130,7 +130,16 @@ class Envelope:
                 if at is _At.RESULT and kind != "start_map":  # a key like any other
                     at = self._at = self._begin_key("result")
                 if at is _At.OBJECT:
-                    at = self._at = self._begin_value(value) if kind == "map_key" else self._end_object()
+                    keys = self._keys
+                    if kind != "map_key":
+                        at = self._end_object()
+                    elif not keys or value in keys or value == "messages" or value == "result":  # noqa: PLR1714
+                        at = self._begin_value(value)
+                    else:  # as in `_begin_key`: a session may have many keys
+                        keys.add(value)
+                        self._name = value
+                        at = _At.VALUE
+                    self._at = at
                 elif at is _At.MESSAGES and kind == "end_array":
                     at = self._at = _At.OBJECT
                     self._first = False

@@ -117,13 +117,13 @@ class Sessions:
         for _ in range(_TRIES):
             end = following = -1
             while end < 0:
-                beyond = data.find(key, beyond + 1, limit)
+                searched, beyond = beyond, data.find(key, beyond + 1, limit)
                 if beyond < 0:
                     self.wants_more = limit < begin + LARGEST_BLOCK
                     return None
                 following = beyond
                 for _ in range(_OPENINGS):
-                    following = data.rfind(opening, array, following)
+                    following = data.rfind(opening, searched, following)
                     if following < 0:
                         break
                     end = _end_before(data, following, array, in_array=in_array)

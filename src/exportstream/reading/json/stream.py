@@ -31,7 +31,8 @@ _BEFORE_ARRAY = re.compile(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
 
 
 _SEAM = re.compile(rb"[}\[][ \t\r\n]*+,?[ \t\r\n]*+(?=\{)")  # a session may begin after it
-_MAX_SEAMS = 8  # that turn out to be something else, in each session
+_LONGEST_SKIP = 4096  # bytes
+_LONGEST_SKIP_OF_KEYS = 256  # less, since a session whose `messages` are not seen goes to ijson as a whole
 
 
 class _Next(Enum):
@@ -67,7 +68,7 @@ class Stream:
         self._blocks = Blocks() if use_blocks and max_message_size >= 2 * LARGEST_BLOCK else None
         self._sessions = Sessions(self._blocks) if self._blocks is not None else None
         self._next: _Next | None = None
-        self._seams = 0
+        self._false_begins = self._false_keys = 0  # in a row that looked like a message or session, or like its `messages`
         self._limit = max_message_size
         # A message is measured in pieces, so they are small compared to the limit. They grow inside of one string, since
         # yajl scans it from its beginning for every piece: 200 MB in pieces of 64 KiB would take minutes.
@@ -127,7 +128,6 @@ class Stream:
         """Take a run of whole sessions."""
         assert self._sessions is not None
         buffer = self._buffer
-        self._seams = 0
         buffer.fill(BLOCK)
         end = self._sessions.take(buffer.data, buffer.start, self._events, in_array=self._envelope.in_array)
         if end is None and self._sessions.wants_more and not buffer.at_end:
@@ -207,13 +207,16 @@ class Stream:
                 if self._awaited or self._next is not None:
                     return
                 search, key = buffer.start, None
+            # What often only looked like it is looked for less often, or the parser would get pieces of a few bytes.
             if key is None or key[0] < search:
-                key = self._keys.find(search)
-            if (begin := self._find_begin(search, key[0])) is not None:
+                key = self._keys.find(search + min(2**self._false_keys, _LONGEST_SKIP_OF_KEYS) - 1)
+            if (begin := self._find_begin(search + min(2**self._false_begins, _LONGEST_SKIP) - 1, key[0])) is not None:
                 self._push_until(begin)
                 if self._begins_at(begin):
+                    self._false_begins = 0
                     return
-                search = max(begin, buffer.start) + 1
+                self._false_begins += 1
+                search = begin + 1
             elif key[0] < key[1]:
                 bracket = _BEFORE_ARRAY.match(buffer.data, key[1])
                 self._push_until(bracket.end() if bracket is not None else key[1])
@@ -229,8 +232,6 @@ class Stream:
             separator = self._blocks.separator
             found = separator.search(self._buffer.data, start, end) if separator is not None else None
             return found.start() if found is not None else None
-        if self._seams >= _MAX_SEAMS:
-            return None
         found = _SEAM.search(self._buffer.data, start, end)
         return found.end() if found is not None else None
 
@@ -239,9 +240,11 @@ class Stream:
         buffer = self._buffer
         if self._envelope.between_sessions:
             self._next = _Next.SESSION
-        elif not self._envelope.in_messages:
-            self._seams += 1
-        elif not self._envelope.building and buffer.data[max(0, index - CHUNK) : index].rstrip(b" \t\r\n").endswith(b"}"):
+        elif (
+            self._envelope.in_messages
+            and not self._envelope.building
+            and buffer.data[max(0, index - CHUNK) : index].rstrip(b" \t\r\n").endswith(b"}")
+        ):
             buffer.start += 1
             self._first, self._parser_has_message = False, True
             self._next = _Next.MESSAGE
@@ -258,7 +261,10 @@ class Stream:
             self._awaited, before = b"[" if as_awaited and self._awaited == b":" else b"", self._awaited
             if as_awaited:
                 self._push_until(buffer.start + 1)
+            if not self._awaited:
+                self._false_keys += 1
             if as_awaited and before == b"[" and self._envelope.at_first_message:
+                self._false_begins = self._false_keys = 0
                 self._first, self._parser_has_message, self._begins = True, False, True
                 self._next = _Next.MESSAGE
 
