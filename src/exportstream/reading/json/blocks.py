@@ -25,8 +25,8 @@ import msgspec
 
 from exportstream.models.names import CAMEL, CAMEL_NAMES, SNAKE, MessageTypes, respell
 from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.json.exact import any_deeper, check_costs, has_long_number, value_is_deeper
-from exportstream.reading.json.guard import replace_surrogates
+from exportstream.reading.json.exact import any_deeper, check_costs, value_is_deeper
+from exportstream.reading.json.guard import has_long_number, replace_surrogates
 
 BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 512 KiB are slower on dense messages
 LARGEST_BLOCK = 1024 * 1024  # for messages that are larger than a block; beyond it is ijson's

@@ -32,6 +32,9 @@ class _At(Enum):
     MESSAGES = auto()  # in the array of messages
 
 
+_TOP, _ARRAY, _OBJECT, _VALUE, _RESULT, _BEFORE_MESSAGES, _MESSAGES = _At  # a global is found faster
+
+
 class Envelope:
     """What is open around the messages, and the value that is being built.
 
@@ -44,7 +47,7 @@ class Envelope:
         self.values = 0
         self.in_array = False
         self._to = events
-        self._at = _At.TOP
+        self._at = _TOP
         self._in_result = self._was_response = False
         self._empty_array = False  # no session of it has begun
         self._keys: set[str] = set()  # of the session
@@ -60,12 +63,12 @@ class Envelope:
     @property
     def depth(self) -> int:
         """How many objects and arrays are open around a value that is built here."""
-        return self.in_array + self._in_result + (self._at not in (_At.TOP, _At.ARRAY)) + (self._at is _At.MESSAGES)
+        return self.in_array + self._in_result + (self._at not in (_TOP, _ARRAY)) + (self._at is _MESSAGES)
 
     @property
     def in_messages(self) -> bool:
         """Whether it is in a session's `messages` array, perhaps inside a message."""
-        return self._at is _At.MESSAGES
+        return self._at is _MESSAGES
 
     @property
     def at_first_message(self) -> bool:
@@ -75,12 +78,12 @@ class Envelope:
     @property
     def between_sessions(self) -> bool:
         """Whether the next thing to come is a session, or the end."""
-        return self._at in (_At.TOP, _At.ARRAY)
+        return self._at in (_TOP, _ARRAY)
 
     @property
     def building(self) -> bool:
         """Whether a value has begun and is not complete."""
-        return self._container is not None or self._at is _At.VALUE
+        return self._container is not None or self._at is _VALUE
 
     @property
     def after_key(self) -> bool:
@@ -127,9 +130,9 @@ class Envelope:
                                 hint="no server writes such a file",
                             )
                     continue
-                if at is _At.RESULT and kind != "start_map":  # a key like any other
+                if at is _RESULT and kind != "start_map":  # a key like any other
                     at = self._at = self._begin_key("result")
-                if at is _At.OBJECT:
+                if at is _OBJECT:
                     keys = self._keys
                     if kind != "map_key":
                         at = self._end_object()
@@ -138,12 +141,12 @@ class Envelope:
                     else:  # as in `_begin_key`: a session may have many keys
                         keys.add(value)
                         self._name = value
-                        at = _At.VALUE
+                        at = _VALUE
                     self._at = at
-                elif at is _At.MESSAGES and kind == "end_array":
-                    at = self._at = _At.OBJECT
+                elif at is _MESSAGES and kind == "end_array":
+                    at = self._at = _OBJECT
                     self._first = False
-                elif at is _At.MESSAGES or at is _At.VALUE:
+                elif at is _MESSAGES or at is _VALUE:
                     if kind == "start_map" or kind == "start_array":  # noqa: PLR1714
                         container = {} if kind == "start_map" else []
                         around.append(None)
@@ -159,34 +162,34 @@ class Envelope:
 
     def finish(self) -> None:
         """The input has ended."""
-        if self._at is not _At.TOP:
+        if self._at is not _TOP:
             raise NotAnExportError(f"{_NO_SESSION}, got nothing")
 
     def _enter(self, kind: str) -> _At:
         """Go on where one kind of value is expected."""
-        if self._at is _At.BEFORE_MESSAGES:
+        if self._at is _BEFORE_MESSAGES:
             if kind != "start_array":
                 raise NotAnExportError(f"expected `messages` to be an array, got {_KINDS.get(kind, 'a boolean')}")
             self._first = True
             self._to.begin_messages()
-            return _At.MESSAGES
-        if self._at is _At.RESULT and kind == "start_map":
+            return _MESSAGES
+        if self._at is _RESULT and kind == "start_map":
             self._in_result, self._outer_keys, self._keys = True, self._keys, set()
             self._to.begin_result()
-            return _At.OBJECT
-        if self._at is _At.ARRAY and kind == "end_array":
+            return _OBJECT
+        if self._at is _ARRAY and kind == "end_array":
             if self._empty_array:
                 raise NotAnExportError(f"{_NO_SESSION}, got an empty array")
             self.in_array = False
-            return _At.TOP
-        if self._at is _At.TOP and kind == "start_array":
+            return _TOP
+        if self._at is _TOP and kind == "start_array":
             self.in_array = self._empty_array = True
-            return _At.ARRAY
+            return _ARRAY
         if kind != "start_map":
             raise NotAnExportError(f"{_NO_SESSION}, got {_KINDS.get(kind, 'a boolean')}")
         self._keys = set()
         self._was_response = self._empty_array = False
-        return _At.OBJECT
+        return _OBJECT
 
     def _begin_value(self, name: str) -> _At:
         """A key of a session, or of an SDK response around it."""
@@ -196,24 +199,24 @@ class Envelope:
         if name in keys or (name == "result" and self._was_response):
             raise NotAnExportError(f"expected each key of a session once, got {name!r} twice")
         if name == "result" and not (self._in_result or self.in_array) and keys.isdisjoint(_NOT_OF_A_RESPONSE):
-            return _At.RESULT
+            return _RESULT
         return self._begin_key(name)
 
     def _begin_key(self, name: str) -> _At:
         self._keys.add(name)
         self._name = name
-        return _At.BEFORE_MESSAGES if name == "messages" else _At.VALUE
+        return _BEFORE_MESSAGES if name == "messages" else _VALUE
 
     def _take(self, value: Any) -> _At:
         """A value is complete."""
         self.values += 1
-        if self._at is _At.MESSAGES:
+        if self._at is _MESSAGES:
             self._first = False
             self._to.message(value)
-            return _At.MESSAGES
-        self._at = _At.OBJECT
+            return _MESSAGES
+        self._at = _OBJECT
         self._to.key(self._name, value)
-        return _At.OBJECT
+        return _OBJECT
 
     def _end_object(self) -> _At:
         """The end of a session, or of an SDK response around it, or of its `result`."""
@@ -222,13 +225,13 @@ class Envelope:
             self._was_response = "messages" in self._keys
             self._keys = self._outer_keys | {"messages" if self._was_response else "result"}
             self._to.end_result(is_session=self._was_response)
-            return _At.OBJECT
+            return _OBJECT
         if "messages" not in self._keys:
             ours = not _OF_A_ROW.isdisjoint(self._keys)
             hint = "it looks like an output of exportstream: give it the export" if ours else None
             raise NotAnExportError(f"{_NO_SESSION}, got {_listed(self._keys)}", hint=hint)
         self._to.end_session()
-        return _At.ARRAY if self.in_array else _At.TOP
+        return _ARRAY if self.in_array else _TOP
 
 
 def _listed(keys: set[str]) -> str:

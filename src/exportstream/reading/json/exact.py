@@ -1,26 +1,15 @@
 """Looks for what msgspec takes and ijson would not, or would read otherwise, so that both give the same.
 
-Takes: bytes before they are decoded, or what was decoded. Raises: nothing. Holds: nothing.
+Takes: what was decoded. Raises: nothing. Holds: nothing.
 """
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from gc import is_tracked
 from typing import Any
 
-from exportstream.reading.json.guard import LONG_NUMBER
-
-_STRIDE = 512
-_SAMPLED_RUN = re.compile(rb"\d{8}")
 _COST_TYPES = {type(None), int, Decimal}
-
-
-def has_long_number(buffer: bytearray, start: int, end: int) -> bool:
-    """Whether there is a run of more digits than `guard` allows: it holds eight of the bytes looked at, side by side."""
-    samples = buffer[start:end:_STRIDE]
-    return bool(_SAMPLED_RUN.search(samples)) and bool(LONG_NUMBER.search(buffer, start, end))
 
 
 def check_costs(items: list[Any]) -> bool:

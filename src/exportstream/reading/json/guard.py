@@ -23,6 +23,8 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
 _STRING_GOES_ON = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
 LONG_NUMBER = re.compile(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
 _DIGITS = b"0123456789"
+_STRIDE = 512
+_SAMPLED_RUN = re.compile(rb"\d{8}")
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
 _PAIR = re.compile(rb"\\%b\\%b" % (_HIGH, _LOW))
@@ -115,6 +117,16 @@ class Guard:
         return good
 
     def _check(self, data: bytes) -> None:
+        """Look over a slice; what may be wrong with it is looked at exactly."""
+        if self._digits or b"\x0c" in data or b"\x0b" in data or has_long_number(data, 0, len(data)):
+            self._check_exactly(data)
+            return
+        # A string ends at a quote without an escape. Escaped backslashes go first: the one after them escapes nothing.
+        text = data.replace(rb"\\", b"") if rb"\\" in data else data
+        self.in_string ^= bool((text.count(b'"') - text.count(rb"\"")) & 1)
+        self._digits = 0 if self.in_string or not data[-1:].isdigit() else len(data) - len(data.rstrip(_DIGITS))
+
+    def _check_exactly(self, data: bytes) -> None:
         start = 0
         if self.in_string:
             found = _STRING_GOES_ON.match(data)
@@ -142,6 +154,11 @@ class Guard:
         leading = len(outside) - len(outside.lstrip(_DIGITS))
         if leading and self._digits + leading > MAX_DIGITS:
             raise _too_many_digits()
+
+
+def has_long_number(data: bytes | bytearray, start: int, end: int) -> bool:
+    """Whether there is a run of more than `MAX_DIGITS` digits: it holds eight of the bytes looked at, side by side."""
+    return bool(_SAMPLED_RUN.search(data[start:end:_STRIDE])) and bool(LONG_NUMBER.search(data, start, end))
 
 
 def _safe_cut(data: bytes, start: int, end: int) -> int:

@@ -26,7 +26,8 @@ from exportstream.models.structs import Session
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.exact import check_costs, has_long_number, value_is_deeper
+from exportstream.reading.json.exact import check_costs, value_is_deeper
+from exportstream.reading.json.guard import has_long_number
 
 _OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
 _MESSAGES = re.compile(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
