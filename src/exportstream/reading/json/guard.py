@@ -27,6 +27,8 @@ _STRIDE = 512
 _SAMPLED_RUN = re.compile(rb"\d{8}")
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
+_BACKSLASHES = re.compile(rb'\\(\\+)"')
+_HALF = re.compile(rb"\\u[dD]")
 _PAIR = re.compile(rb"\\%b\\%b" % (_HIGH, _LOW))
 # An escape or a quote, from left to right. Group 1 is a run of halves without their other half: whole pairs come first,
 # a first half before another first half has none, and neither has a second half that is no part of a pair.
@@ -121,8 +123,8 @@ class Guard:
         if self._digits or b"\x0c" in data or b"\x0b" in data or has_long_number(data, 0, len(data)):
             self._check_exactly(data)
             return
-        # A string ends at a quote without an escape. Escaped backslashes go first: the one after them escapes nothing.
-        text = data.replace(rb"\\", b"") if rb"\\" in data else data
+        # A string ends at a quote without an escape. If escaped backslashes come before quotes, they have to go first.
+        text = data.replace(rb"\\", b"") if rb'\\"' in data else data
         self.in_string ^= bool((text.count(b'"') - text.count(rb"\"")) & 1)
         self._digits = 0 if self.in_string or not data[-1:].isdigit() else len(data) - len(data.rstrip(_DIGITS))
 
@@ -165,12 +167,9 @@ def _safe_cut(data: bytes, start: int, end: int) -> int:
     """The last place up to `end` that is not inside an escape sequence, in data that does not begin inside one."""
     search = max(start, end - 12)
     while (found := _ESCAPE_AT_END.search(data, search, end)) is not None:
-        place = run = found.start()
-        while run > start and data[run - 1] == _BACKSLASH:
-            run -= 1
-        if (place - run) % 2 == 0:
-            return place
-        search = place + 1  # this backslash is itself escaped
+        if not _is_escaped(data, found.start()):
+            return found.start()
+        search = found.start() + 1
     return end
 
 
@@ -180,10 +179,33 @@ def replace_surrogates(data: bytes) -> tuple[bytes, int]:
     return b"".join(piece for piece, _ in pieces), sum(replaced for _, replaced in pieces)
 
 
+def _only_pairs(data: bytes) -> bool:
+    """Whether there are no halves but those of whole pairs."""
+    end = 0
+    for found in _HALF.finditer(data):
+        start = found.start()
+        if start >= end and not _is_escaped(data, start):
+            pair = _PAIR.match(data, start)
+            if pair is None:
+                return False
+            end = pair.end()
+    return True
+
+
+def _is_escaped(data: bytes, index: int) -> bool:
+    """Whether an odd number of backslashes comes before the one at `index`."""
+    run = index
+    while run and data[run - 1] == _BACKSLASH:
+        run -= 1
+    return bool((index - run) & 1)
+
+
 def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
     """Replace surrogates; a piece ends only after the last one of a string, since the parser begins the string anew then."""
-    halves = data.count(b"\\ud") + data.count(b"\\uD")
-    if not halves or (b"\\\\u" not in data and halves == 2 * len(_PAIR.findall(data))):  # none, or whole pairs only
+    if not _HALF.search(data):
+        yield data, 0
+        return
+    if _only_pairs(data):
         yield data, 0
         return
     done = replaced = 0
