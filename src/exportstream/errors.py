@@ -75,6 +75,7 @@ class ExportstreamError(Exception):
         path: JSON path of the value, from the message (``$.toolCalls[0].id``) or the document.
         position: bytes into the decompressed input (for a damaged container: into the compressed one).
         exact: whether `position` is exact; otherwise it is near.
+        line, column: of `position`, counted from 1, the column in characters; for JSON of more than one line in a file.
     """
 
     def __init__(
@@ -89,6 +90,8 @@ class ExportstreamError(Exception):
         path: str | None = None,
         position: int | None = None,
         exact: bool = False,
+        line: int | None = None,
+        column: int | None = None,
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -100,6 +103,8 @@ class ExportstreamError(Exception):
         self.path = path
         self.position = position
         self.exact = exact
+        self.line = line
+        self.column = column
 
     def locate(self, **place: object) -> None:
         """Fill in those parts of the place that are not known yet; what an inner stage said stays."""
@@ -119,6 +124,8 @@ class ExportstreamError(Exception):
             parts.append(f"last complete id {printable(self.last_id)}")
         if self.path is not None:
             parts.append(f"at {printable(self.path)}")
+        if self.line is not None:
+            parts.append(f"line {self.line:,}, column {self.column:,}")
         if self.position is not None:
             parts.append(f"{'byte' if self.exact else 'near byte'} {self.position:,}")
         return ", ".join(parts)

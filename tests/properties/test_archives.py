@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from exportstream import LimitError, iter_messages, open_export
+from exportstream import JSONSyntaxError, LimitError, iter_messages, open_export
 from exportstream.models.structs import Session
 from exportstream.reading.json.sessions import Sessions
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, sessions, tool_call
@@ -84,6 +85,23 @@ def archives(draw: st.DrawFn) -> tuple[bytes, int]:
 def test_any_archive(made: tuple[bytes, int]) -> None:
     """Any sessions, in any form of collection, layout, spelling and order of keys."""
     agree(*made)
+
+
+@given(archives(), st.data())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_byte_of_any_error(made: tuple[bytes, int], choice: st.DataObject) -> None:
+    """A byte that is not JSON, anywhere between strings, is named exactly, with its line if there are some."""
+    data, block = made
+    outside = [index for found in re.finditer(rb'"(?:[^"\\]|\\.)*"|([,:{}\[\]])', data) if (index := found.start(1)) >= 0]
+    index = choice.draw(st.sampled_from(outside))
+    data = data[:index] + b"!" + data[index:]
+    with small_blocks(block, 64 * 1024), pytest.raises(JSONSyntaxError) as caught:
+        list(iter_messages(data))
+    assert (caught.value.position, caught.value.exact) == (index, True)
+    lines = data[:index].split(b"\n")
+    assert (caught.value.line, caught.value.column) == (
+        (len(lines), len(lines[-1].decode()) + 1) if lines[1:] else (None, None)
+    )
 
 
 @given(archives(), st.randoms(use_true_random=False))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import CutInputError, ExportstreamError, NotAnExportError
+from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.session_export import SessionReader
@@ -20,6 +20,7 @@ from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.lines import find_line
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.source import Source, open_source
 from exportstream.totals.batch import Batch, SessionEnd
@@ -190,6 +191,9 @@ class Export:
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
                     yield batch
+                if isinstance(error, JSONSyntaxError) and error.exact and error.position is not None:
+                    line, column = find_line(self._source, error.position) or (None, None)
+                    error.locate(line=line, column=column)
                 explained = reader.explain(error)
                 if not (self._options.keep_partial and isinstance(error, CutInputError)):
                     raise explained from (error if explained is not error else error.__cause__)

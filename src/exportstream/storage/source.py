@@ -159,6 +159,11 @@ class Source:
             count = len(data)
         return count
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the input is a regular file that was opened here, or bytes."""
+        return self._regular or self.name == "<bytes>"
+
     def reopen(self) -> Source:
         """Return a second, independent reader of the same input, at its start."""
         if not self.reopenable:
