@@ -15,6 +15,7 @@ from typing import Any, Self
 from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
+from exportstream.reading.counting import Counter
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
@@ -71,10 +72,8 @@ class Export:
             watch_repeats=not only_messages,
         )
         self._ids: tuple[Source, Iterator[tuple[int, str]]] | None = None
-        self._totals = Totals()
-        self._of_session = Totals() if session_totals else None  # of the one being read
+        self._counter = Counter((seen or Dedupe()) if options.dedupe else None, by_session=session_totals)
         self._counting = not only_messages
-        self._dedupe = (seen or Dedupe()) if options.dedupe else None
         # While messages are handed out one by one: their session, the batch, and how much of it is handed out and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
@@ -124,11 +123,7 @@ class Export:
     def totals(self) -> Totals:
         """Totals of the messages handed out so far, and of the sessions that are complete."""
         self._count_handed()
-        totals = Totals()
-        totals.merge(self._totals)
-        if self._of_session is not None:
-            totals.merge(self._of_session)
-        return totals
+        return self._counter.totals
 
     @property
     def bytes_read(self) -> int:
@@ -226,21 +221,7 @@ class Export:
     def _count(self, batch: Batch) -> None:
         """Add a batch to the totals."""
         with self._located():
-            if self._dedupe is None and self._of_session is None:
-                self._totals.add_sessions(batch.messages, [(end.session, end.end) for end in batch.ends])
-                return
-            for number, (messages, end) in enumerate(batch.by_session()):
-                new = messages if self._dedupe is None else self._dedupe.new_messages(messages)
-                totals = self._totals if self._of_session is None else self._of_session
-                totals.add_batch(new)
-                if end is None:
-                    continue
-                if self._of_session is not None:
-                    batch.ends[number] = SessionEnd(end.session, end.end, self._of_session)
-                    self._totals.merge(self._of_session)
-                    self._of_session = Totals()
-                if self._dedupe is None or self._dedupe.is_new(end.session):
-                    self._totals.add(end.session)
+            self._counter.add(batch)
 
     @contextmanager
     def _located(self) -> Iterator[None]:

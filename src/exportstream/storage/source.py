@@ -18,8 +18,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from exportstream.errors import ExportstreamError, JSONSyntaxError, NotAnExportError, ReadError, UsageError
+from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.decompress import decompress, peek
+from exportstream.storage.first_bytes import require_utf8_json
 from exportstream.storage.names import is_url
 from exportstream.storage.remote.urls import local_path
 
@@ -33,14 +34,6 @@ DEFAULT_MAX_WINDOW = 128 << 20
 
 _CHUNK = 64 << 10  # compressed bytes per read
 _BLANK = memoryview(bytes(256 << 10))  # extends a buffer before a file is read into it
-_WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-_OTHER_FILES = {b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
-_WIDE_NULS: dict[tuple[int, ...], str] = {
-    (1, 0, 0, 0): "UTF-32LE",
-    (0, 0, 0, 1): "UTF-32BE",
-    (1, 0, 1, 0): "UTF-16LE",
-    (0, 1, 0, 1): "UTF-16BE",
-}
 
 
 def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *, max_window: int | None = None) -> Source:
@@ -253,12 +246,8 @@ class Source:
 
     def _iter_pieces(self) -> Generator[bytes, None, None]:
         self.compression, pieces = decompress(self._iter_stored(), self._max_window)
-        head, pieces = peek(pieces, 4)  # the longest of the marks
-        if encoding := _wide_encoding(head):
-            hint = f"convert it: iconv -f {encoding} -t UTF-8"
-            raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
-        if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
-            raise NotAnExportError(f"expected JSON, got {name}", hint="give it the export itself")
+        head, pieces = peek(pieces, 4)
+        require_utf8_json(head)
         if head.startswith(b"\xef\xbb\xbf"):
             self.position += 3
             pieces = chain((next(pieces)[3:],), pieces)
@@ -319,8 +308,3 @@ def _stat_regular(file: Any) -> os.stat_result | None:
 
 def _identity(found: os.stat_result | None) -> tuple[int, ...]:
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if found else ()
-
-
-def _wide_encoding(head: bytes) -> str | None:
-    marked = (encoding for mark, encoding in _WIDE_MARKS.items() if head.startswith(mark))
-    return next(marked, None) or _WIDE_NULS.get(tuple(int(byte != 0) for byte in head[:4]))

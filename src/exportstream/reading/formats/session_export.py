@@ -19,6 +19,7 @@ from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.message import FIELDS, build_message, convert_field
 from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
 _LONGEST_WORDS = 200  # characters of a server's error
@@ -59,8 +60,7 @@ class SessionReader(Struct):
     # The keys of the object around a `result`, which is an SDK response if the result turns out to be a session.
     _around: dict[str, Any] | None = None
     _in_result: bool = False
-    _seen: set[str] = field(default_factory=set)
-    _last_ids: list[str] = field(default_factory=list)
+    _ids: Seen = field(default_factory=lambda: Seen(_REMEMBERED_IDS))
 
     def take(self) -> Batch | None:
         """What was read since the last time; None if that is nothing."""
@@ -81,7 +81,7 @@ class SessionReader(Struct):
         self._wire_names = {}
         self._pending, self._around, self._in_result = {}, None, False
         if self.watch_repeats:
-            self._seen, self._last_ids = set(), []
+            self._ids = Seen(_REMEMBERED_IDS)
 
     def key(self, name: str, value: Any) -> None:
         """Take a key of the session, or of the SDK response around it."""
@@ -276,23 +276,15 @@ class SessionReader(Struct):
             self._count_repeats(messages)
 
     def _count_repeats(self, messages: list[Message]) -> None:
-        """Count ids that came before, as far back as is remembered."""
-        ids = [message.id for message in messages]
-        before = len(self._seen)
-        self._seen.update(ids)
-        self.notes.repeated_ids += before + len(ids) - len(self._seen)
-        self._last_ids += ids
-        if len(self._last_ids) > 2 * _REMEMBERED_IDS:
-            del self._last_ids[:-_REMEMBERED_IDS]
-            self._seen = set(self._last_ids)
+        """Count ids that came before in the session, as far back as is remembered."""
+        self.notes.repeated_ids += len(self._ids.find_repeats([message.id for message in messages]))
 
     def _count_repeats_of_sessions(self, messages: list[Message], ends: list[int]) -> None:
         """The same for whole sessions."""
         ids = [message.id for message in messages]
         if len(set(ids)) < len(ids):
             for start, end in zip(chain((0,), ends), ends, strict=False):
-                self._seen, self._last_ids = set(), []
-                self._count_repeats(messages[start:end])
+                self.notes.repeated_ids += end - start - len(set(ids[start:end]))
 
 
 def _number(messages: list[Message], session_id: str, index: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from exportstream.errors import ExportstreamError
 from exportstream.models.structs import Message, Session
 
 
@@ -22,9 +23,13 @@ class SessionIds:
 
     def found_by(self, reading: Iterable[None]) -> Iterator[tuple[int, str]]:
         """Yield the number and the id of each session as the reading comes to them."""
-        for _ in reading:
-            found, self._found = self._found, []
-            yield from found
+        try:
+            for _ in reading:
+                found, self._found = self._found, []
+                yield from found
+        except ExportstreamError:
+            yield from self._found
+            raise
 
     def begin_session(self) -> None:
         """Begin a session."""

@@ -1,0 +1,30 @@
+"""Tells other kinds of files from JSON in UTF-8, by their first bytes."""
+
+from __future__ import annotations
+
+from exportstream.errors import JSONSyntaxError, NotAnExportError
+
+_WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_OTHER_FILES = {b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
+_WIDE_NULS: dict[tuple[int, ...], str] = {
+    (1, 0, 0, 0): "UTF-32LE",
+    (0, 0, 0, 1): "UTF-32BE",
+    (1, 0, 1, 0): "UTF-16LE",
+    (0, 1, 0, 1): "UTF-16BE",
+}
+
+
+def require_utf8_json(head: bytes) -> None:
+    """Raise an error if an input of these first four bytes is another encoding or another kind of file.
+
+    Raises:
+        JSONSyntaxError: it is UTF-16 or UTF-32.
+        NotAnExportError: it is a zip archive, or an output.
+    """
+    marked = (encoding for mark, encoding in _WIDE_MARKS.items() if head.startswith(mark))
+    encoding = next(marked, None) or _WIDE_NULS.get(tuple(int(byte != 0) for byte in head[:4]))
+    if encoding is not None:
+        hint = f"convert it: iconv -f {encoding} -t UTF-8"
+        raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
+    if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
+        raise NotAnExportError(f"expected JSON, got {name}", hint="give it the export itself")
