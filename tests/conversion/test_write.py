@@ -12,7 +12,7 @@ import pytest
 from exportstream import convert
 from exportstream.errors import InputError, UsageError, WriteError
 from exportstream.reading.export import Export
-from exportstream.storage.files import _File
+from exportstream.storage.files import File
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import TABLES
@@ -152,21 +152,21 @@ def test_one_that_appears_meanwhile_leaves_none(folder: Path, existing: str) -> 
     assert (folder / name).read_bytes() == b"theirs"
 
 
-@pytest.mark.parametrize("step", ["commit", "write"])
+@pytest.mark.parametrize("step", ["write", "finish", "commit"])
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_of_one_leaves_none(
     folder: Path, step: str, which: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the disk is full, or Ctrl-C comes, in the last step of any of the outputs, none of the new ones is left."""
-    real = getattr(_File, step)
+    real = getattr(File, step)
 
-    def fail(self: _File, *arguments: Any) -> None:
+    def fail(self: File, *arguments: Any) -> None:
         if f".{TABLES[which]}." in self.name:
             raise error
         real(self, *arguments)
 
-    monkeypatch.setattr(_File, step, fail)
+    monkeypatch.setattr(File, step, fail)
     with pytest.raises(WriteError if isinstance(error, OSError) else KeyboardInterrupt):
         convert("in.json", "x.ndjson", table="all")
     assert everything(folder) == ["in.json"]

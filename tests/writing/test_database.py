@@ -455,7 +455,7 @@ def test_an_exception_leaves_nothing(target: Path, large: Path, error: type[Base
         raise error
     database.abort()
     assert names(target.parent) == []
-    with pytest.raises(WriteError, match="the output is given up"):
+    with pytest.raises(WriteError, match="the output is aborted"):
         database.commit()
 
 
@@ -530,16 +530,16 @@ def test_of_a_link_the_target_is_replaced(tmp_path: Path) -> None:
 
 
 def test_what_was_committed_can_be_taken_back(target: Path) -> None:
-    """A withdrawn file is gone, but where an old one was replaced the new one stays; before the commit nothing happens."""
+    """A file whose commit is undone is gone, but where an old one was replaced the new one stays; before the commit nothing happens."""
     for old in (False, True):
         tables = [Table(name) for name in TABLES]
         database = Database(target, tables, force=old)
         fill(database, DATA / "session.json", tables)
-        database.withdraw()
+        database.undo_commit()
         database.commit()
         assert_same(target, DATA / "session.json")
-        database.withdraw()
-        database.withdraw()
+        database.undo_commit()
+        database.undo_commit()
         assert names(target.parent) == ["out.db"] * old
         if not old:
             target.write_bytes(b"old")

@@ -159,7 +159,9 @@ def convert_to(
         write_report = around.enter_context(open_report(report, force=writing.force, source_path=path))
         with ExitStack() as stack:
             # Closed in reverse order: rejects are in place before the output gets its name, and go where that fails.
-            stack.push(lambda kind, *_: rejects_file.withdraw() if kind is not None and rejects_file is not None else None)
+            stack.push(
+                lambda kind, *_: rejects_file.undo_commit() if kind is not None and rejects_file is not None else None
+            )
             writers = stack.enter_context(Writers(outputs, writing, Origin(path, size)))
             if isinstance(rejects, (str, os.PathLike)):
                 rejects = rejects_file = stack.enter_context(RejectsFile(rejects, force=writing.force))

@@ -112,7 +112,7 @@ def make_folders(jobs: Iterable[Job]) -> None:
         try:
             os.makedirs(folder or ".", exist_ok=True)
         except OSError as error:
-            from exportstream.storage.files import write_error  # noqa: PLC0415
+            from exportstream.storage.transaction import write_error  # noqa: PLC0415
 
             raise write_error(error, folder) from error
 

@@ -59,10 +59,10 @@ class RejectsFile:
             with suppress(OSError):
                 os.unlink(self.name)
 
-    def withdraw(self) -> None:
+    def undo_commit(self) -> None:
         """Take a new file back: what it belongs to did not come into being."""
         if self._sink is not None:
-            self._sink.withdraw()
+            self._sink.undo_commit()
 
     def __enter__(self) -> Self:
         return self

@@ -58,7 +58,7 @@ class Writer(Protocol):
     def commit(self) -> None:
         """Give the output its name."""
 
-    def withdraw(self) -> None:
+    def undo_commit(self) -> None:
         """Take back what `commit` did, where nothing stood under the name before. Never raises."""
 
     def abort(self) -> None:
@@ -118,7 +118,7 @@ class Writers:
                 self.finish()
                 for writer in self._writers:
                     writer.commit()
-                    undo.callback(writer.withdraw)
+                    undo.callback(writer.undo_commit)
                 undo.pop_all()
 
 
@@ -157,8 +157,8 @@ class _RowsWriter:
     def commit(self) -> None:
         self._sink.commit()
 
-    def withdraw(self) -> None:
-        self._sink.withdraw()
+    def undo_commit(self) -> None:
+        self._sink.undo_commit()
 
     def abort(self) -> None:
         self._sink.abort()
@@ -199,8 +199,8 @@ class _DatabaseWriter:
     def commit(self) -> None:
         self._database.commit()
 
-    def withdraw(self) -> None:
-        self._database.withdraw()
+    def undo_commit(self) -> None:
+        self._database.undo_commit()
 
     def abort(self) -> None:
         self._database.abort()

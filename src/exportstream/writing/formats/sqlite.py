@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import Self
+from contextlib import suppress
 
 from exportstream.errors import LimitError, OutOfMemoryError, UsageError, WriteError
-from exportstream.storage.files import open_file, write_error
+from exportstream.storage.files import open_file
 from exportstream.storage.memory import is_out_of_memory
+from exportstream.storage.transaction import StagedOutput
 from exportstream.writing.formats.sql import Definition
 from exportstream.writing.tables import Rows, Table
 
@@ -43,10 +43,10 @@ _SETTINGS = (
 )
 
 
-class Database:
+class Database(StagedOutput):
     """A writer of SQLite databases.
 
-    As a context manager it commits at the end of the block, and aborts when the block raises anything at all.
+    As a context manager it commits at the end of the block, and aborts if the block raises anything at all.
 
     Args:
         path: of the file; a device, a FIFO, a folder and ``-`` are refused.
@@ -73,16 +73,15 @@ class Database:
     ) -> None:
         if not isinstance(path, (str, os.PathLike)) or os.fspath(path) == "-":
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
-        self.name = os.fsdecode(path)
+        self._file = open_file(os.fsdecode(path), source_path, force=force)
+        super().__init__(self._file)
         self.bytes_out = 0
-        self._state = "open"
         self._session = 0
         self._connection: sqlite3.Connection | None = None
         self._tables = {table.name: Definition(table, {table.name for table in tables}) for table in tables}
-        self._place = open_file(self.name, source_path, force=force)
-        with self._giving_up():
+        with self._abort_on_error():
             self._refuse_journals()
-            self._connection = sqlite3.connect(self._place.temporary, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(self._file.temporary, isolation_level=None, check_same_thread=False)
             for setting in _SETTINGS:
                 self._connection.execute(f"PRAGMA {setting}")
             self._connection.execute("BEGIN")
@@ -90,9 +89,11 @@ class Database:
                 self._connection.execute(definition.create)
 
     def write(self, table: Table, rows: Rows) -> None:
-        """Take rows of the session being written; when that fails, the whole output is given up."""
-        definition, connection = self._tables[table.name], self._require_open()
-        with self._giving_up():
+        """Take rows of the session being written; if that fails, the whole output is aborted."""
+        self._require_open()
+        definition, connection = self._tables[table.name], self._connection
+        assert connection is not None
+        with self._abort_on_error():
             values = definition.values(self._session, rows)
             try:
                 connection.executemany(definition.insert, values)
@@ -110,75 +111,42 @@ class Database:
         """Say that the rows of a session are complete; what comes next is of another one."""
         self._session += 1
 
-    def finish(self) -> None:
-        """Make the indexes and bring everything to the disk; the file has its temporary name still."""
-        if self._state == "finished":
-            return
-        connection = self._require_open()
-        with self._giving_up("indexes are sorted in temporary files too: SQLITE_TMPDIR names a folder for those"):
-            _execute(connection, [index for definition in self._tables.values() for index in definition.indexes])
-        with self._giving_up():
-            connection.execute("COMMIT")
-            connection.close()
-            self.bytes_out = os.stat(self._place.temporary).st_size
-        self._state = "finished"
-
     def commit(self) -> None:
-        """Finish, and give the file its name."""
-        if self._state == "committed":
-            return
-        self.finish()
-        with self._giving_up():
-            self._refuse_journals()
-            self._place.commit()
-        self._state = "committed"
+        """Finish, and give the file its name. It may be repeated."""
+        if self._state == "finished":
+            with self._abort_on_error():
+                self._refuse_journals()
+        super().commit()
 
-    def withdraw(self) -> None:
-        """Take back a file that was committed, where none stood under its name before. Never raises."""
-        if self._state == "committed":
-            self._place.withdraw()
-
-    def abort(self) -> None:
-        """Remove what was written. Never raises."""
-        if self._state in ("open", "finished"):
-            self._state = "given up"
-            if self._connection is not None:
-                with suppress(sqlite3.Error):
-                    self._connection.close()
-            self._place.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.commit()
-        else:
-            self.abort()
-
-    def _require_open(self) -> sqlite3.Connection:
-        if self._state != "open" or self._connection is None:
-            raise WriteError(f"the output is {self._state}", source=self.name)
-        return self._connection
-
-    @contextmanager
-    def _giving_up(self, hint: str | None = None) -> Iterator[None]:
+    def _complete(self) -> None:
+        """Make the indexes, and bring everything to the disk."""
+        connection = self._connection
+        assert connection is not None
         try:
-            yield
-        except BaseException as error:
-            self.abort()
-            if is_out_of_memory(error):
-                raise OutOfMemoryError(source=self.name) from error
-            if isinstance(error, OSError):
-                raise write_error(error, self.name) from error
-            if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
-                raise WriteError(f"SQLite says: {error}", source=self.name, hint=hint) from error
-            raise
+            _execute(connection, [index for definition in self._tables.values() for index in definition.indexes])
+        except sqlite3.Error as error:
+            hint = "indexes are sorted in temporary files too: SQLITE_TMPDIR names a folder for those"
+            raise self._explain(error, hint) or error from error
+        connection.execute("COMMIT")
+        connection.close()
+        self.bytes_out = os.stat(self._file.temporary).st_size
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+
+    def _explain(self, error: BaseException, hint: str | None = None) -> Exception | None:
+        if is_out_of_memory(error):
+            return OutOfMemoryError(source=self.name)
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+            return WriteError(f"SQLite says: {error}", source=self.name, hint=hint)
+        return super()._explain(error)
 
     def _refuse_journals(self) -> None:
         """SQLite would play an old database's journal into the new one, which damages it."""
         for suffix in ("-journal", "-wal"):
-            if os.path.lexists(journal := self._place.path + suffix):
+            if os.path.lexists(journal := self._file.path + suffix):
                 raise UsageError(
                     f"the journal of an old database is beside the output: {journal}",
                     hint="close the program that uses it, or remove it",
