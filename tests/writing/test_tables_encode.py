@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 
 from exportstream.models.structs import Session
 from exportstream.reading.formats.message import build_message
+from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
-from exportstream.writing.formats import CSV, NDJSON, to_json
+from exportstream.writing.formats.csv import CSV
+from exportstream.writing.formats.json import to_json
+from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.tables import TABLES, Table
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.readings import exact
@@ -55,12 +58,12 @@ def encoded(made: list[Any], table: str, form: str, *, size: int, safe: bool = F
         counted = Totals()
         for index, one in enumerate(built):
             one.session_id, one.index = item["id"], index
-        for start in range(0, len(built), size):
-            counted.add_batch(built[start : start + size])
-            rows = rows_of.batch(built[start : start + size])
+        for start in range(0, len(built) or 1, size):
+            part = built[start : start + size]
+            counted.add_batch(part)
+            is_last = start + size >= len(built)
+            rows = rows_of.rows(Batch(part, [SessionEnd(struct_of(item), len(part), counted)] if is_last else []))
             out += encoder.encode(rows) if rows is not None else b""
-        rows = rows_of.session(struct_of(item), counted)
-        out += encoder.encode(rows) if rows is not None else b""
     return out
 
 

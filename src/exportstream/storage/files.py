@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import IO, Protocol
 
 from exportstream.errors import UsageError, WriteError
+from exportstream.storage.names import is_stream
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.temporary import Temporary
 from exportstream.storage.transaction import Destination, write_error
@@ -39,7 +40,7 @@ class ByteDestination(Destination, Protocol):
 
 def open_destination(target: str | os.PathLike[str] | IO[bytes], source_path: str | None, *, force: bool) -> ByteDestination:
     """Open a path, ``-`` for standard output, or a binary file object, which stays open; see `open_sink`."""
-    if isinstance(target, str) and target == "-":
+    if is_stream(target):
         if sys.stdout is None:
             raise WriteError("standard output is closed", source="<stdout>")
         return _Stream(sys.stdout.buffer, "<stdout>", sync=True)

@@ -1,14 +1,15 @@
-"""Which rows and columns a table has: `messages`, `tool-calls`, `sessions`.
+"""Rows and columns of the tables: `messages`, `tool-calls`, `sessions`.
 
-Takes: batches of messages, and complete sessions with what was counted of them. Returns: rows as lists of structs, whose
-fields are the columns in their order; with running totals a second list of the same length goes beside the first.
-Raises: nothing. Holds: the rows of one batch.
+Takes: batches of messages and of complete sessions. Returns: a list of structs, one for each row, whose fields are the
+columns in their order; with running totals a second list has the totals after each row. Raises: `LimitError` for a sum of
+costs that needs more than 10,000 digits. Holds: the rows of one batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from msgspec.structs import fields as struct_fields
 
 from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.totals.batch import Batch
+from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
 from exportstream.writing.columns import Column, column_of
 
@@ -111,65 +112,47 @@ class Table:
         """For each list of rows its columns, in order."""
         return [[column_of(f) for f in struct_fields(kind)] for kind in self._kinds]
 
-    def rows(self, batch: Batch) -> Iterator[Rows]:
-        """Yield the rows of a batch. The messages may be renamed in place."""
-        if self._running is None and self.name != "sessions":
-            if batch.messages and (rows := self.batch(batch.messages)) is not None:
-                yield rows
-            return
-        for messages, end in batch.by_session():
-            if messages and (rows := self.batch(messages)) is not None:
-                yield rows
-            if end is not None and (rows := self.session(end.session, end.counted)) is not None:
-                yield rows
-
-    def batch(self, messages: list[Message]) -> Rows | None:
-        """The rows of a batch of messages; None where it gives none. The messages may be renamed in place."""
-        if self.name == "sessions":
-            if self._running is not None:
-                self._running.add_batch(messages)
-            return None
-        if self.name == "messages":
-            running = self._run(messages)
-            rows: list[Any] = messages if self._types is CAMEL else respell(messages, self._types)
-            return (rows,) if running is None else (rows, running)
-        return self._tool_calls(messages)
-
-    def _tool_calls(self, messages: list[Message]) -> Rows | None:
-        kind, rows, running = self._kinds[0], [], []
-        for message in messages:
-            calls = message.tool_calls or ()
-            for number, call in enumerate(calls):
-                rows.append(
-                    kind(
-                        session_id=message.session_id,
-                        message_id=message.id,
-                        message_index=message.index,
-                        tool_call_index=number,
-                        created_at=message.created_at,
-                        **{name: getattr(call, name) for name in _CALL_FIELDS},
-                    )
-                )
-            if self._running is not None:
-                self._running.add(message)
-                for number in range(len(calls)):
-                    after = self._running_row()
-                    after.running_tool_calls -= len(calls) - 1 - number
-                    running.append(after)
+    def rows(self, batch: Batch) -> Rows | None:
+        """The rows of a batch, or None if there are none. The messages may be renamed in place."""
+        running = None if self._running is None else self._running_rows(batch)
+        rows = self._rows(batch)
         if not rows:
             return None
-        return (rows,) if self._running is None else (rows, running)
+        return (rows,) if running is None else (rows, running)
 
-    def session(self, session: Session, totals: Totals | None) -> Rows | None:
-        """The row of a complete session; None for the other tables."""
-        if self._running is not None:
-            self._running.add(session)
-        if self.name != "sessions":
-            return None
-        assert totals is not None
-        counted = totals.counted
-        row = self._kinds[0](
-            **{name: getattr(session, name) for name in Session.__struct_fields__},
+    def session_numbers(self, batch: Batch) -> Iterator[int]:
+        """For each row of a batch, the number of its session in this batch, from 0."""
+        if self.name == "sessions":
+            yield from range(len(batch.ends))
+            return
+        for number, (messages, _) in enumerate(batch.by_session()):
+            calls = self.name == "tool-calls"
+            yield from repeat(number, sum(len(one.tool_calls or ()) for one in messages) if calls else len(messages))
+
+    def _rows(self, batch: Batch) -> list[Any]:
+        if self.name == "sessions":
+            return [self._session_row(end) for end in batch.ends]
+        if self.name == "messages":
+            return batch.messages if self._types is CAMEL else respell(batch.messages, self._types)
+        kind = self._kinds[0]
+        return [
+            kind(
+                session_id=message.session_id,
+                message_id=message.id,
+                message_index=message.index,
+                tool_call_index=number,
+                created_at=message.created_at,
+                **{name: getattr(call, name) for name in _CALL_FIELDS},
+            )
+            for message in batch.messages
+            for number, call in enumerate(message.tool_calls or ())
+        ]
+
+    def _session_row(self, end: SessionEnd) -> Any:
+        assert end.counted is not None
+        counted = end.counted.counted
+        return self._kinds[0](
+            **{name: getattr(end.session, name) for name in Session.__struct_fields__},
             counted_messages=counted.messages,
             counted_user_messages=counted.roles.get("user", 0),
             counted_assistant_messages=counted.roles.get("assistant", 0),
@@ -183,15 +166,29 @@ class Table:
             counted_first_date=counted.first_date,
             counted_last_date=counted.last_date,
         )
-        return ([row],) if self._running is None else ([row], [self._running_row()])
 
-    def _run(self, messages: list[Message]) -> list[Any] | None:
-        if self._running is None:
-            return None
-        rows = []
-        for message in messages:
-            self._running.add(message)
-            rows.append(self._running_row())
+    def _running_rows(self, batch: Batch) -> list[Any]:
+        """The totals after each row. Those of a session are added after its messages."""
+        totals, rows = self._running, []
+        assert totals is not None
+        for messages, end in batch.by_session():
+            if self.name == "sessions":
+                totals.add_batch(messages)
+            else:
+                for message in messages:
+                    totals.add(message)
+                    if self.name == "messages":
+                        rows.append(self._running_row())
+                        continue
+                    calls = len(message.tool_calls or ())
+                    for number in range(calls):
+                        after = self._running_row()
+                        after.running_tool_calls -= calls - 1 - number
+                        rows.append(after)
+            if end is not None:
+                totals.add(end.session)
+                if self.name == "sessions":
+                    rows.append(self._running_row())
         return rows
 
     def _running_row(self) -> Any:

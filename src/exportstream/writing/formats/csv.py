@@ -16,13 +16,22 @@ from typing import Any
 
 from msgspec.structs import astuple
 
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.columns import Column
 from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
+from exportstream.writing.writers import EncodedWriter, Origin, Writer
 
 _RISKY = re.compile(r"[=+\-@\t\r]")
 _RISKY_JSON = re.compile(rb'"-')  # of all JSON values only a negative number begins with such a character
 _LONG = 256  # bytes; longer texts on average are looked at one by one, shorter ones by column
+
+
+def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
+    """Open a CSV output; see `writers.Writer`."""
+    return EncodedWriter(lambda table: CSV(table, safe=options.csv_safe), output, options, transaction, origin)
 
 
 class CSV:

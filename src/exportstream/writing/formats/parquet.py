@@ -15,17 +15,32 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import pyarrow as pa
-from pyarrow import parquet
-
-from exportstream.errors import LimitError, UsageError
-from exportstream.writing.formats.arrow import Columns
+from exportstream.errors import LimitError
+from exportstream.storage.memory import import_error
+from exportstream.storage.sink import check_level
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
+from exportstream.writing.writers import EncodedWriter, Origin, Writer
+
+try:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from exportstream.writing.formats.arrow import Columns
+except ImportError as error:
+    raise import_error("Parquet", "pyarrow", "parquet", error) from error
 
 ROW_GROUP = 16 << 20  # bytes of columns in memory
 _FEW = 64  # rows; fewer are gathered before they become columns, which costs as much for one row as for a hundred
 _GATHERED = 1 << 20  # bytes of JSON
+
+
+def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
+    """Open a Parquet output; see `writers.Writer`."""
+    return EncodedWriter(lambda table: Parquet(table, level=options.level), output, options, transaction, origin)
 
 
 class Parquet:
@@ -42,8 +57,7 @@ class Parquet:
     """
 
     def __init__(self, table: Table, *, level: int | None = None) -> None:
-        if level is not None and (level not in range(-7, 23) or level == 0):
-            raise UsageError(f"compression zstd has no level {level}")
+        check_level("zstd", level)
         is_snake = any("_" in column.name for part in table.columns for column in part)
         self._parts = [Columns(part, is_snake=is_snake) for part in table.columns]
         self._schema = pa.schema([field for part in self._parts for field in part.fields])

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -77,13 +76,13 @@ class Definition:
             for attribute in _INDEXES[table.name]
         ]
 
-    def values(self, session_number: int, rows: Rows) -> Iterator[tuple[Any, ...]]:
+    def values(self, session_numbers: Iterable[int], rows: Rows) -> Iterator[tuple[Any, ...]]:
         """The rows as SQLite takes them, made by column."""
-        made: list[Iterable[Any]] = [repeat(session_number)]
+        made: list[Iterable[Any]] = [session_numbers]
         for part, (get, columns) in zip(rows, self._parts, strict=True):
             for values, column in zip(zip(*map(get, part), strict=True), columns, strict=True):
                 made.append(_converted(values, column))
-        return zip(*made, strict=False)
+        return zip(*made, strict=True)
 
 
 def _sql_name(table: str) -> str:

@@ -1,9 +1,8 @@
 """SQLite: rows become a database with keys and indexes, in a file that appears whole or not at all.
 
-Takes the rows of `tables`, session after session. Raises: `UsageError` for an output that may not be written,
-`WriteError` where SQLite or the system fails, `LimitError` for a row beyond SQLite's 1,000,000,000 bytes,
-`OutOfMemoryError`.
-Holds: one batch of rows and 1 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
+Takes: batches. Raises: `UsageError` for an output that may not be written, `WriteError` if SQLite or the system fails,
+`LimitError` for a row beyond SQLite's 1,000,000,000 bytes, `OutOfMemoryError`.
+Holds: the rows of one batch and 1 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
 
 See `sql` for how values are stored.
 """
@@ -12,16 +11,22 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 from exportstream.errors import LimitError, OutOfMemoryError, UsageError, WriteError
 from exportstream.storage.files import open_file
 from exportstream.storage.memory import is_out_of_memory
-from exportstream.storage.transaction import StagedOutput
+from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.transaction import StagedOutput, Transaction
+from exportstream.totals.batch import Batch
 from exportstream.writing.formats.sql import Definition
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
+from exportstream.writing.writers import Origin, Writer
 
 try:
     import sqlite3
@@ -43,6 +48,12 @@ _SETTINGS = (
 )
 
 
+def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
+    """Open a SQLite output; see `writers.Writer`."""
+    tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
+    return transaction.add(Database(output.target, tables, force=options.force, source_path=origin.path))
+
+
 class Database(StagedOutput):
     """A writer of SQLite databases.
 
@@ -56,12 +67,16 @@ class Database(StagedOutput):
 
     Attributes:
         name: the path as given.
+        rows: how many were written, of all tables.
+        bytes_in: 0; there are no bytes before those of the file.
         bytes_out: size of the finished file.
 
     Raises:
         UsageError: the output exists, is not a file or is the input, or an old database's journal is beside it.
         WriteError: it can't be created.
     """
+
+    bytes_in = 0
 
     def __init__(
         self,
@@ -71,59 +86,65 @@ class Database(StagedOutput):
         force: bool = False,
         source_path: str | None = None,
     ) -> None:
-        if not isinstance(path, (str, os.PathLike)) or os.fspath(path) == "-":
+        if not is_name(path) or is_stream(path):
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
         self._file = open_file(os.fsdecode(path), source_path, force=force)
         super().__init__(self._file)
         self.bytes_out = 0
-        self._session = 0
+        self.rows = 0
+        self._sessions = 0
         self._connection: sqlite3.Connection | None = None
-        self._tables = {table.name: Definition(table, {table.name for table in tables}) for table in tables}
+        present = {table.name for table in tables}
+        self._tables = [(table, Definition(table, present)) for table in tables]
         with self._abort_on_error():
             self._refuse_journals()
             self._connection = sqlite3.connect(self._file.temporary, isolation_level=None, check_same_thread=False)
             for setting in _SETTINGS:
                 self._connection.execute(f"PRAGMA {setting}")
             self._connection.execute("BEGIN")
-            for definition in self._tables.values():
+            for _, definition in self._tables:
                 self._connection.execute(definition.create)
 
-    def write(self, table: Table, rows: Rows) -> None:
-        """Take rows of the session being written; if that fails, the whole output is aborted."""
+    def add(self, batch: Batch) -> None:
+        """Write the rows of a batch; if that fails, the whole output is aborted."""
         self._require_open()
-        definition, connection = self._tables[table.name], self._connection
-        assert connection is not None
-        with self._abort_on_error():
-            values = definition.values(self._session, rows)
-            try:
-                connection.executemany(definition.insert, values)
-            except (sqlite3.DataError, OverflowError) as error:
-                row = rows[0][-1 - sum(1 for _ in values)]
-                raise LimitError(
-                    f"a row that SQLite can't hold: {error}",
-                    hint="choose another format",
-                    source=self.name,
-                    session_id=getattr(row, "session_id", row.id),
-                    message_index=getattr(row, "index", getattr(row, "message_index", None)),
-                ) from error
+        for table, definition in self._tables:
+            numbers = map(self._sessions.__add__, table.session_numbers(batch))
+            rows = table.rows(batch)
+            if rows is not None:
+                with self._abort_on_error():
+                    self._insert(definition, definition.values(numbers, rows), rows)
+                self.rows += len(rows[0])
+        self._sessions += len(batch.ends)
 
-    def end_session(self) -> None:
-        """Say that the rows of a session are complete; what comes next is of another one."""
-        self._session += 1
+    def _insert(self, definition: Definition, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
+        assert self._connection is not None
+        try:
+            self._connection.executemany(definition.insert, values)
+        except (sqlite3.DataError, OverflowError) as error:
+            row = rows[0][-1 - sum(1 for _ in values)]
+            raise LimitError(
+                f"a row that SQLite can't hold: {error}",
+                hint="choose another format",
+                source=self.name,
+                session_id=getattr(row, "session_id", row.id),
+                message_index=getattr(row, "index", getattr(row, "message_index", None)),
+            ) from error
 
     def commit(self) -> None:
         """Finish, and give the file its name. It may be repeated."""
-        if self._state == "finished":
+        if self._state != "committed":
+            self.finish()
             with self._abort_on_error():
                 self._refuse_journals()
-        super().commit()
+            super().commit()
 
     def _complete(self) -> None:
         """Make the indexes, and bring everything to the disk."""
         connection = self._connection
         assert connection is not None
         try:
-            _execute(connection, [index for definition in self._tables.values() for index in definition.indexes])
+            _execute(connection, [index for _, definition in self._tables for index in definition.indexes])
         except sqlite3.Error as error:
             hint = "indexes are sorted in temporary files too: SQLITE_TMPDIR names a folder for those"
             raise self._explain(error, hint) or error from error
