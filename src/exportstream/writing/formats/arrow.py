@@ -24,7 +24,7 @@ from exportstream.errors import LimitError
 from exportstream.models.dates import parse_instant
 from exportstream.models.names import CAMEL, SNAKE
 from exportstream.writing.columns import Column
-from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.formats.json import json_cells
 
 _DATES = frozenset({"created_at", "updated_at", "counted_first_date", "counted_last_date"})
 _COSTS = frozenset({"cost", "counted_cost", "running_cost", "running_declared_cost"})
@@ -174,10 +174,7 @@ def _micros(text: str | None) -> int | None:
 
 
 def _json(values: Values) -> list[Any]:
-    """Any values as JSON text. JSON has no raw line feed, so lines are values."""
-    given = [value for value in values if value is not None]
-    lines = ENCODER.encode_lines(given)[:-1].split(b"\n") if given else []
-    return _plain(_TEXT, _spread(lines, values) if len(given) < len(values) else lines)
+    return _plain(_TEXT, json_cells(values))
 
 
 def _tool_calls(columns: Columns, values: Values) -> list[Any]:

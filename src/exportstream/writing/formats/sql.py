@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import Any
 
 from exportstream.writing.columns import Column
-from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.formats.json import json_cells
 from exportstream.writing.tables import Rows, Table
 
 __all__ = ["Definition"]
@@ -113,9 +113,7 @@ def _column(column: Column) -> tuple[str, str]:
 
 def _converted(values: tuple[Any, ...], column: Column) -> Sequence[Any]:
     if column.kind == "json":
-        given = [value for value in values if value is not None]
-        lines = iter(ENCODER.encode_lines(given).decode().split("\n"))  # JSON has no raw line feed
-        return [None if value is None else next(lines) for value in values]
+        return [None if cell is None else cell.decode() for cell in json_cells(values)]
     if _is_cost(column):
         return [None if value is None else _cost(value) for value in values]
     if _is_sum(column):
