@@ -34,7 +34,7 @@ from exportstream.storage.source import Source
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.csv import CSV
 from exportstream.writing.formats.ndjson import NDJSON
-from exportstream.writing.formats.sql import Definition
+from exportstream.writing.formats.sql import SQLTable
 from tests.kit.command import ENVIRONMENT, run
 from tests.kit.documents import dump, export, message, session
 from tests.kit.files import everything, put
@@ -101,7 +101,7 @@ def test_the_parser(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (NDJSON, "encode", "out.ndjson.zst"),
         (CSV, "encode", "out.csv"),
-        (Definition, "values", "out.db"),
+        (SQLTable, "values", "out.db"),
         (Totals, "add_sessions", "out.ndjson"),
         (Source, "read", "out.ndjson"),
         (Source, "read_into", "out.ndjson"),

@@ -253,14 +253,14 @@ def test_cells_that_a_spreadsheet_would_run(table: str) -> None:
     for safe in (False, True):
         prefix = "'" if safe else ""
         header, *found = records(encoded(made, table, "csv", size=5, safe=safe).decode())
-        kinds = {column.name: column.kind for part in Table(table).columns for column in part}
+        are_texts = {column.name: column.is_text for part in Table(table).columns for column in part}
         expected = expected_rows(made, table, "camel")
         assert len(found) == len(expected)
         for row, values in zip(found, expected, strict=True):
             for name, cell in zip(header, row, strict=True):
                 value = values.get(name)
-                if value is not None and (kinds[name] == "text" or name == "inputJson"):
-                    plain = value if kinds[name] == "text" else dump(value).decode()
+                if value is not None and (are_texts[name] or name == "inputJson"):
+                    plain = value if are_texts[name] else dump(value).decode()
                     assert cell == (prefix + plain if plain[:1] in tuple("=+-@\t\r") else plain)
 
 

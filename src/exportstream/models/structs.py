@@ -32,6 +32,12 @@ else:  # not even null is taken
 
 Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # 64 bits: sums of them stay far from any limit
 
+# The same to Python and to the decoder; outputs may write them in a way of their own.
+DateTime = Annotated[str, Meta(extra={"type": "date-time"})]
+LongText = Annotated[str, Meta(extra={"is_long": True})]
+# Decoded as any value: msgspec's Decimal also takes text, which is not a number. Reading looks at its type.
+USD = Annotated[Any, Meta(extra={"type": "decimal"})]
+
 
 class ToolCall(
     Struct,
@@ -59,10 +65,10 @@ class ToolCall(
     type: str
     finished: bool
     is_error: bool | None = None
-    input: str
+    input: LongText
     input_json: Any = None
-    result: str | None = None
-    metadata: str | None = None
+    result: LongText | None = None
+    metadata: LongText | None = None
     screenshot_urls: list[str] | None = None
     extra: OurExtra = None
 
@@ -96,20 +102,19 @@ class Message(
     index: OurInt = field(default=-1, name="messageIndex")
     id: str
     role: str
-    content: str
+    content: LongText
     model: str | None = None
     finish_reason: str | None = None
-    reasoning: str | None = None
+    reasoning: LongText | None = None
     reasoning_duration: Count | None = None
     tool_calls: list[ToolCall] | None = None
-    created_at: str | None
-    updated_at: str | None
+    created_at: DateTime | None
+    updated_at: DateTime | None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cache_creation_tokens: Count | None = None
     cache_read_tokens: Count | None = None
-    # Decoded as any value: msgspec's Decimal also takes text, which is not a number. Reading looks at its type.
-    cost: Any = None
+    cost: USD = None
     thinking_blocks: list[str] | None = None
     redacted_thinking_blocks: list[str] | None = None
     extra: OurExtra = None
@@ -145,8 +150,8 @@ class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True,
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     cost: Decimal | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
+    created_at: DateTime | None = None
+    updated_at: DateTime | None = None
     extra: dict[str, Any] | None = None
 
     @property

@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import repeat
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
-from msgspec.structs import fields as struct_fields
+from msgspec import Meta, Struct
 
 from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
-from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.models.structs import DateTime, LongText, Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
-from exportstream.writing.columns import Column, column_of
+from exportstream.writing.columns import Column, columns_of
 
 TABLES = ("messages", "tool-calls", "sessions")
 
 Rows = tuple[list[Any], ...]
+Sum = Annotated[int, Meta(extra={"is_sum": True})]  # it may need more than 64 bits
 
 
 class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
@@ -38,12 +38,12 @@ class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="ca
     type: str
     finished: bool
     is_error: bool | None = None
-    input: str
+    input: LongText
     input_json: Any = None
-    result: str | None = None
-    metadata: str | None = None
+    result: LongText | None = None
+    metadata: LongText | None = None
     screenshot_urls: list[str] | None = None
-    created_at: str | None
+    created_at: DateTime | None
     extra: dict[str, Any] | None = None
 
 
@@ -58,20 +58,20 @@ class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="cam
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost: Decimal | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
+    created_at: DateTime | None = None
+    updated_at: DateTime | None = None
     counted_messages: int
     counted_user_messages: int
     counted_assistant_messages: int
     counted_tool_calls: int
     counted_tool_errors: int
-    counted_input_tokens: int | None = None
-    counted_output_tokens: int | None = None
-    counted_cache_creation_tokens: int | None = None
-    counted_cache_read_tokens: int | None = None
+    counted_input_tokens: Sum | None = None
+    counted_output_tokens: Sum | None = None
+    counted_cache_creation_tokens: Sum | None = None
+    counted_cache_read_tokens: Sum | None = None
     counted_cost: Decimal | None = None
-    counted_first_date: str | None = None
-    counted_last_date: str | None = None
+    counted_first_date: DateTime | None = None
+    counted_last_date: DateTime | None = None
     extra: dict[str, Any] | None = None
 
 
@@ -80,11 +80,11 @@ class RunningRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="cam
 
     running_messages: int
     running_tool_calls: int
-    running_input_tokens: int
-    running_output_tokens: int
+    running_input_tokens: Sum
+    running_output_tokens: Sum
     running_cost: Decimal | None = None
-    running_prompt_tokens: int
-    running_completion_tokens: int
+    running_prompt_tokens: Sum
+    running_completion_tokens: Sum
     running_declared_cost: Decimal | None = None
 
 
@@ -110,7 +110,7 @@ class Table:
     @property
     def columns(self) -> list[list[Column]]:
         """For each list of rows its columns, in order."""
-        return [[column_of(f) for f in struct_fields(kind)] for kind in self._kinds]
+        return [columns_of(kind, name) for kind, name in zip(self._kinds, (self.name, "running totals"), strict=False)]
 
     def rows(self, batch: Batch) -> Rows | None:
         """The rows of a batch, or None if there are none. The messages may be renamed in place."""

@@ -18,25 +18,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import LimitError
 from exportstream.models.dates import parse_instant
 from exportstream.models.names import CAMEL, SNAKE
-from exportstream.writing.columns import Column
+from exportstream.writing.columns import Column, ColumnType, columns_of
 from exportstream.writing.formats.json import json_cells
 
-_DATES = frozenset({"created_at", "updated_at", "counted_first_date", "counted_last_date"})
-_COSTS = frozenset({"cost", "counted_cost", "running_cost", "running_declared_cost"})
-_LISTS = frozenset({"thinking_blocks", "redacted_thinking_blocks", "screenshot_urls"})
-_BOOLEANS = frozenset({"finished", "is_error"})
-_LONG = frozenset({"content", "reasoning", "input", "result", "metadata"})
-
-_TEXT, _COUNT, _BOOLEAN = pa.string(), pa.int64(), pa.bool_()
-_LIST = pa.list_(pa.field("element", _TEXT, nullable=False))
-_COST = pa.decimal128(38, 18)
+_TEXT, _INTEGER, _BOOLEAN = pa.string(), pa.int64(), pa.bool_()
+_TEXTS = pa.list_(pa.field("element", _TEXT, nullable=False))
+_DECIMAL = pa.decimal128(38, 18)
 _INSTANT = pa.timestamp("us", tz="UTC")
-_USD = {"unit": "USD"}
 _JSON = {"mediaType": "application/json"}
 
 _EXACT = Context(prec=38, traps=[Inexact, InvalidOperation])
@@ -67,7 +59,7 @@ class Columns:
         for column in columns:
             fields, make = _column(column, is_snake=is_snake)
             self.fields += fields
-            if column.kind != "json" and column.attribute not in _LONG:
+            if not (column.is_nested or column.is_long):
                 self.short += [field.name for field in fields]
             self._makers.append(make)
             attributes.append(column.attribute)
@@ -80,30 +72,30 @@ class Columns:
 
 
 def _column(column: Column, *, is_snake: bool) -> tuple[list[Any], Make]:
-    """The fields of a column, with the text column beside it where there is one, and what makes their arrays."""
-    attribute, name, kind, required = column
-    beside = pa.field(f"{name}_text" if is_snake else f"{name}Text", _TEXT, metadata={"textOf": name})
-    if attribute in _DATES:
-        return [pa.field(name, _INSTANT), beside], _dates
-    if attribute in _COSTS:
-        return [pa.field(name, _COST, metadata=_USD), beside.with_metadata({"textOf": name, **_USD})], _costs
-    if attribute == "tool_calls":
-        calls = Columns(map(_nested, struct_fields((SNAKE if is_snake else CAMEL).tool_call)), is_snake=is_snake)
-        element = pa.field("element", pa.struct(calls.fields), nullable=False)
-        return [pa.field(name, pa.list_(element))], partial(_tool_calls, calls)
-    if attribute in _LISTS:
-        return [pa.field(name, _LIST)], partial(_plain, _LIST)
-    if attribute in _BOOLEANS:
-        return [pa.field(name, _BOOLEAN, nullable=not required)], partial(_plain, _BOOLEAN)
-    if kind == "bare":
-        return [pa.field(name, _COUNT, nullable=not required)], partial(_counts, name)
-    if kind == "text":
-        return [pa.field(name, _TEXT, nullable=not required)], partial(_plain, _TEXT)
-    return [pa.field(name, _TEXT, metadata=_JSON)], _json
-
-
-def _nested(field: Any) -> Column:
-    return Column(field.name, field.encode_name, "json" if field.name in ("input_json", "extra") else "text", field.required)
+    """The fields of a column, with the text column beside it if it has one, and what makes their arrays."""
+    name, nullable = column.name, not column.required
+    unit = {"unit": column.unit} if column.type is ColumnType.DECIMAL else {}
+    beside = pa.field(f"{name}_text" if is_snake else f"{name}Text", _TEXT, metadata={"textOf": name, **unit})
+    match column.type:
+        case ColumnType.DATE_TIME:
+            return [pa.field(name, _INSTANT), beside], _dates
+        case ColumnType.DECIMAL:
+            return [pa.field(name, _DECIMAL, metadata=unit), beside], _decimals
+        case ColumnType.INTEGER:
+            return [pa.field(name, _INTEGER, nullable=nullable)], partial(_integers, name)
+        case ColumnType.BOOLEAN:
+            return [pa.field(name, _BOOLEAN, nullable=nullable)], partial(_plain, _BOOLEAN)
+        case ColumnType.TEXT:
+            return [pa.field(name, _TEXT, nullable=nullable)], partial(_plain, _TEXT)
+        case ColumnType.TEXTS:
+            return [pa.field(name, _TEXTS)], partial(_plain, _TEXTS)
+        case ColumnType.TOOL_CALLS:
+            kind = (SNAKE if is_snake else CAMEL).tool_call
+            calls = Columns(columns_of(kind, "tool-calls"), is_snake=is_snake)
+            element = pa.field("element", pa.struct(calls.fields), nullable=False)
+            return [pa.field(name, pa.list_(element))], partial(_tool_calls, calls)
+        case ColumnType.JSON:
+            return [pa.field(name, _TEXT, metadata=_JSON)], _json
 
 
 def _plain(kind: Any, values: Values) -> list[Any]:
@@ -113,15 +105,15 @@ def _plain(kind: Any, values: Values) -> list[Any]:
     return [array]
 
 
-def _counts(name: str, values: Values) -> list[Any]:
+def _integers(name: str, values: Values) -> list[Any]:
     try:
-        return [pa.array(values, _COUNT)]
+        return [pa.array(values, _INTEGER)]
     except (OverflowError, pa.ArrowInvalid):
         hint = "NDJSON and CSV hold numbers of any size"
         raise LimitError(f"a sum in {name} is beyond the 64 bits of a Parquet column", hint=hint) from None
 
 
-def _costs(values: Values) -> list[Any]:
+def _decimals(values: Values) -> list[Any]:
     """Costs of at most 20 digits before the point and 18 behind it, and the digits of the others.
 
     All are brought to 18 digits here: pyarrow crashes on exponents such as 1E-9999999.
@@ -134,7 +126,7 @@ def _costs(values: Values) -> list[Any]:
     texts = [str(value) if fits is None else None for value, fits in zip(given, exact, strict=True)]
     if len(given) < len(values):
         exact, texts = _spread(exact, values), _spread(texts, values)
-    return [pa.array(exact, _COST), pa.array(texts, _TEXT)]
+    return [pa.array(exact, _DECIMAL), pa.array(texts, _TEXT)]
 
 
 def _maybe_exact(cost: Decimal) -> Decimal | None:

@@ -83,11 +83,11 @@ class CSV:
 
     def _cells(self, values: list[Any], column: Column) -> tuple[list[bytes], bytes]:
         """The cells of one column, or just one if all are the same; and the quote that has to go around each of them."""
-        first, text = values[0], column.kind == "text"
+        first, text = values[0], column.is_text
         if (first is None or text) and first == values[-1] and values.count(first) == len(values):
             return (self._texts([first]), b'"') if first is not None else ([b""], b"")
         if not text:
-            return self._others(values, bare=column.kind == "bare"), b""
+            return self._others(values, bare=not column.is_nested), b""
         given = values if column.required else [value for value in values if value is not None]
         cells = self._texts(given)
         if len(given) == len(values):

@@ -16,11 +16,11 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from exportstream.writing.columns import Column
+from exportstream.writing.columns import Column, ColumnType
 from exportstream.writing.formats.json import json_cells
 from exportstream.writing.tables import Rows, Table
 
-__all__ = ["Definition"]
+__all__ = ["SQLTable"]
 
 _KEYS = {
     "sessions": ["session_number"],
@@ -34,11 +34,11 @@ _INDEXES = {
 }
 _PARENTS: dict[str, list[str]] = {"sessions": [], "messages": ["sessions"], "tool-calls": ["sessions", "messages"]}
 _NUMBER_NOTE = "computed: place of the session in this file, from 0"
-_COST_NOTE = "USD: REAL where that is the same number, otherwise TEXT with its digits"
+_DECIMAL_NOTE = "REAL where that is the same number, otherwise TEXT with its digits"
 _SUM_NOTE = "INTEGER, or TEXT beyond 64 bits"
 
 
-class Definition:
+class SQLTable:
     """What SQLite is told of a table, and how its rows become values.
 
     Args:
@@ -93,35 +93,32 @@ def _listed(names: list[str]) -> str:
     return "(" + ", ".join(f'"{name}"' for name in names) + ")"
 
 
-def _is_cost(column: Column) -> bool:
-    return column.attribute.endswith("cost")
-
-
-def _is_sum(column: Column) -> bool:
-    """Whether it adds up numbers of 64 bits; sums of ones (messages, tool calls) stay far from that."""
-    return column.attribute.startswith(("counted_", "running_")) and column.attribute.endswith("tokens")
+_SQL_TYPES = {ColumnType.INTEGER: "INTEGER", ColumnType.BOOLEAN: "INTEGER"}
 
 
 def _column(column: Column) -> tuple[str, str]:
-    """The column's definition, and a comment for whoever reads the schema."""
-    line = f'"{column.name}"'
-    note = _COST_NOTE if _is_cost(column) else _SUM_NOTE if _is_sum(column) else "JSON" if column.kind == "json" else ""
-    if not (_is_cost(column) or _is_sum(column)):
-        line += " INTEGER" if column.kind == "bare" else " TEXT"
+    """The column's definition, and a comment for readers of the schema."""
+    line, note = f'"{column.name}"', "JSON" if column.is_nested else ""
+    if column.type is ColumnType.DECIMAL:
+        note = f"{column.unit}: {_DECIMAL_NOTE}"
+    elif column.is_sum:
+        note = _SUM_NOTE
+    else:
+        line += " " + _SQL_TYPES.get(column.type, "TEXT")
     return line + (" NOT NULL" if column.required else ""), note
 
 
 def _converted(values: tuple[Any, ...], column: Column) -> Sequence[Any]:
-    if column.kind == "json":
+    if column.is_nested:
         return [None if cell is None else cell.decode() for cell in json_cells(values)]
-    if _is_cost(column):
-        return [None if value is None else _cost(value) for value in values]
-    if _is_sum(column):
+    if column.type is ColumnType.DECIMAL:
+        return [None if value is None else _real(value) for value in values]
+    if column.is_sum:
         return [value if value is None or -(2**63) <= value < 2**63 else str(value) for value in values]
     return values
 
 
-def _cost(value: Decimal | int) -> float | str:
+def _real(value: Decimal | int) -> float | str:
     """A float where it is the same number; never an integer, which SQLite divides without remainder."""
     try:
         real = float(value)

@@ -22,7 +22,7 @@ from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
-from exportstream.writing.formats.sql import Definition
+from exportstream.writing.formats.sql import SQLTable
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
@@ -95,7 +95,7 @@ class Database(StagedOutput):
         self._sessions = 0
         self._connection: sqlite3.Connection | None = None
         present = {table.name for table in tables}
-        self._tables = [(table, Definition(table, present)) for table in tables]
+        self._tables = [(table, SQLTable(table, present)) for table in tables]
         with self._abort_on_error():
             self._refuse_journals()
             self._connection = sqlite3.connect(self._file.temporary, isolation_level=None, check_same_thread=False)
@@ -117,7 +117,7 @@ class Database(StagedOutput):
                 self.rows += len(rows[0])
         self._sessions += len(batch.ends)
 
-    def _insert(self, definition: Definition, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
+    def _insert(self, definition: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
         assert self._connection is not None
         try:
             self._connection.executemany(definition.insert, values)
