@@ -34,7 +34,7 @@ from exportstream.storage.source import Source
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.csv import CSV
 from exportstream.writing.formats.ndjson import NDJSON
-from exportstream.writing.formats.sql import SQLTable
+from exportstream.writing.formats.sqlite_tables import SQLTable
 from tests.kit.command import ENVIRONMENT, run
 from tests.kit.documents import dump, export, message, session
 from tests.kit.files import everything, put

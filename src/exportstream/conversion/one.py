@@ -43,7 +43,7 @@ def convert(
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
-    """Convert an export into NDJSON, CSV, Parquet or SQLite in one pass and constant memory; what the command does.
+    """Convert an export into NDJSON, CSV, Parquet or SQLite in one pass and constant memory.
 
     Args:
         source: as of `open_export`.
@@ -53,7 +53,7 @@ def convert(
             decides.
         compression: ``zstd``, ``gzip`` or ``none``; otherwise the target's suffix decides.
         table: ``messages``, ``tool-calls``, ``sessions``, several of them, or ``all``: one reading writes them all, to
-            ``NAME.TABLE.SUFFIX`` each. Default: messages; all in SQLite, where they are tables of one file.
+            ``NAME.TABLE.SUFFIX`` each. Default: messages; in SQLite all, as tables of one file.
         level: compression level, 3 for zstd and 6 for gzip by default.
         keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
         running_totals: add to each row the totals after it.
@@ -70,12 +70,11 @@ def convert(
         progress: called with the open `Export` after each batch.
 
     Returns:
-        What was read and written, and the totals.
+        Figures of what was read and written, and the totals.
 
     Raises:
-        UsageError: an option or the output can't be as asked; `MissingExtraError` names what to install.
-        InputError, ReadError, WriteError, OutOfMemoryError: nothing stands under the output's name then, or what stood there
-            before.
+        UsageError: an option or the output is not possible; `MissingExtraError` names the package to install.
+        InputError, ReadError, WriteError, OutOfMemoryError: the output is then as it was before, or not there.
     """
     return convert_one(
         source,
@@ -132,7 +131,7 @@ def convert_to(
 
     Args:
         sources: each as of `open_export`.
-        outputs: where to.
+        outputs: all are written from one reading.
         reading: how the sources are read.
         writing: how rows are written.
         rejects: see `convert`; so are `report` and `progress`.

@@ -1,4 +1,4 @@
-"""What an export holds, as msgspec Structs: `Session`, `Message`, `ToolCall`.
+"""The contents of an export, as msgspec structs: `Session`, `Message`, `ToolCall`.
 
 Attributes are snake_case; the wire's names are camelCase, as the server's export endpoint writes them (its public model is
 the SDK's ``ExportSession``; usage fields and thinking blocks are the server's own message model). Some SDK releases dump
@@ -53,10 +53,10 @@ class ToolCall(
     Attributes:
         id, name, type: as the server wrote them; names are open (``Bash``, ``{server}_{tool}``, …).
         finished: whether the call ended.
-        is_error: whether it failed, None where the producer does not say.
+        is_error: whether it failed, None if the producer does not say.
         input: the tool input as JSON text; may be empty or invalid JSON.
         input_json: the parsed input, any JSON value; its numbers are int or Decimal, so that no digit is lost.
-        result, metadata, screenshot_urls: as written, None where absent.
+        result, metadata, screenshot_urls: as written, None if absent.
         extra: keys that no version of the format is known to have, or None.
     """
 
@@ -86,12 +86,12 @@ class Message(
 
     Attributes:
         session_id: id of the session it belongs to.
-        index: 0-based place within its session; a rejected message keeps its number.
+        index: position in its session, from 0; a rejected message keeps its number.
         id, role, content: as written; role is open (``user``, ``assistant``, ``tool``, ``system``).
-        model, finish_reason, reasoning: as written, None where absent.
+        model, finish_reason, reasoning: as written, None if absent.
         reasoning_duration: the server's integer, as written.
         tool_calls: list of `ToolCall`, or None.
-        created_at, updated_at: the text as it came; None where the producer wrote null.
+        created_at, updated_at: the text as it came; None if the producer wrote null.
         input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: tokens of this message, or None.
         cost: USD as Decimal with the digits of the input, or None.
         thinking_blocks, redacted_thinking_blocks: lists of text, or None.
@@ -121,17 +121,17 @@ class Message(
 
     @property
     def created_datetime(self) -> datetime | None:
-        """`created_at` as a datetime, None where it is absent or can't be parsed."""
+        """`created_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.created_at)
 
     @property
     def updated_datetime(self) -> datetime | None:
-        """`updated_at` as a datetime, None where it is absent or can't be parsed."""
+        """`updated_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.updated_at)
 
 
 class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, gc=False, rename="camel"):
-    """What surrounds the messages of a session: the server's own word for it.
+    """A session without its messages, as the server describes it.
 
     Attributes:
         id, title: as written; None while they have not been read yet.
@@ -156,10 +156,10 @@ class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True,
 
     @property
     def created_datetime(self) -> datetime | None:
-        """`created_at` as a datetime, None where it is absent or can't be parsed."""
+        """`created_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.created_at)
 
     @property
     def updated_datetime(self) -> datetime | None:
-        """`updated_at` as a datetime, None where it is absent or can't be parsed."""
+        """`updated_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.updated_at)

@@ -1,6 +1,6 @@
 """Transaction: all outputs of a conversion appear under their names, or none does.
 
-Takes destinations as they are opened. Raises what finishing and committing them raises. Holds: the destinations.
+Takes: destinations as they are opened. Raises: as finishing and committing them. Holds: the destinations.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Destination(Protocol):
         """Give it its name."""
 
     def undo_commit(self) -> None:
-        """Remove what was committed, unless it replaced something. Never raises."""
+        """Remove it again, unless it replaced something; nothing happens before the commit. Never raises."""
 
     def abort(self) -> None:
-        """Remove what is not committed, if it can be removed. Never raises."""
+        """Remove it before its commit, if it can be removed. Never raises."""
 
 
 _Added = TypeVar("_Added", bound=Destination)
@@ -68,10 +68,10 @@ class Transaction:
 
 
 class StagedOutput:
-    """A destination that is made of another one: this is the one place that knows in which state an output is.
+    """An output on top of a destination; it alone knows its state: open, finished, committed or aborted.
 
-    Its subclasses write; they override `_complete`, `_close` and `_explain`. As a context manager it is a transaction of
-    its own.
+    Subclasses write; they override `_complete`, `_close` and `_explain`. As a context manager it commits at the end of the
+    block, and aborts if the block raises anything at all.
 
     Attributes:
         name: the path as given, or a stand-in such as ``<stdout>``.
@@ -83,7 +83,7 @@ class StagedOutput:
         self._state = "open"
 
     def finish(self) -> None:
-        """Write what is left; nothing can be written after it. It may be repeated."""
+        """Write the rest, and bring it to the disk; nothing can be written after it. It may be repeated."""
         if self._state != "finished":
             self._require_open()
             with self._abort_on_error():
@@ -120,10 +120,10 @@ class StagedOutput:
             self.abort()
 
     def _complete(self) -> None:
-        """Write what is left."""
+        """Write the rest."""
 
     def _close(self) -> None:
-        """Release what an output that is aborted holds. Never raises."""
+        """Release the resources of an aborted output. Never raises."""
 
     def _explain(self, error: BaseException) -> Exception | None:
         """Return an error of ours for one that ended the output; None leaves it as it is."""
@@ -148,5 +148,5 @@ class StagedOutput:
 
 
 def write_error(error: OSError, name: str) -> WriteError:
-    """Return what the system says about the output `name` as our own error."""
+    """Return an error of the system about the output `name` as our own error."""
     return error if isinstance(error, WriteError) else WriteError(error.strerror or str(error), source=name)

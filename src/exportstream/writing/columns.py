@@ -2,7 +2,7 @@
 
 Takes: the structs of rows. Returns: `Column`. Raises: nothing. Holds: nothing.
 
-Types come from the annotations of the structs; units and meanings stand here.
+Types come from the annotations of the structs; units and meanings are listed here.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
         level: of the compression, or None for its default.
         keys: ``camel``, the export's own names, or ``snake``.
         running_totals: whether each row gets the totals after it.
-        csv_safe: whether CSV cells that a spreadsheet would run get an apostrophe in front.
+        csv_safe: whether CSV cells that a spreadsheet would run begin with an apostrophe.
         force: whether outputs that exist are replaced.
 
     Raises:

@@ -28,7 +28,7 @@ REJECTS = ".rejects.ndjson"
 
 
 class Output(Struct, frozen=True):
-    """Where rows go and as what: `target` is a path, a URL, ``-`` or a binary file object; most formats have one table."""
+    """One output: its target (a path, a URL, ``-`` or a binary file object), and the tables in it, in most formats one."""
 
     target: Any
     format: str
@@ -128,7 +128,7 @@ def _hint_at_suffixes() -> str:
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    """A name without the suffixes that mean something, that of the format, and that of the compression."""
+    """Split a name into its stem, the suffix of its format, and that of its compression."""
     stem, compression = os.path.splitext(path)
     if compression.lower() not in _COMPRESSION_OF:
         stem, compression = path, ""
@@ -156,7 +156,7 @@ def strip_suffixes(path: str) -> str:
 
 
 def rejects_name(target: Any, source: Any) -> str:
-    """``NAME.rejects.ndjson`` next to the output, or next to the input where the output has no name."""
+    """``NAME.rejects.ndjson`` next to the output, or next to the input if the output has no name."""
     for named in (target, source):
         if is_name(named) and not is_stream(named):
             folder, name = os.path.split(os.fspath(named))
@@ -167,10 +167,10 @@ def rejects_name(target: Any, source: Any) -> str:
 
 
 def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
-    """Refuse two names for one file among inputs and what is written; devices and pipes may be shared.
+    """Refuse two names for one file among inputs and outputs; devices and pipes may be shared.
 
     Args:
-        named: what it is (``input``, ``output``, …) and its name.
+        named: the role of each (``input``, ``output``, …), and its name.
     """
     seen: dict[Any, str] = {}
     for what, name in named:

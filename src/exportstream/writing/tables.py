@@ -48,7 +48,7 @@ class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="ca
 
 
 class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
-    """One session: what it declares, and next to it what was counted in its messages (names begin with counted)."""
+    """One session: the figures it declares, and those counted in its messages, whose names begin with counted."""
 
     id: str
     title: str | None
@@ -99,11 +99,12 @@ class Table:
 
     def __init__(self, name: str, *, keys: str = "camel", running: bool = False) -> None:
         self.name = name
-        self._types = SNAKE if keys == "snake" else CAMEL
+        self.is_snake = keys == "snake"
+        self._types = SNAKE if self.is_snake else CAMEL
         self._running = Totals() if running else None
         row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
         kinds = [row, RunningRow] if running else [row]
-        if keys == "snake":
+        if self.is_snake:
             kinds = [SNAKE.message if kind is Message else derive(kind, kind.__name__, snake, {}) for kind in kinds]
         self._kinds = kinds
 

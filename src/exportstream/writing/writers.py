@@ -1,7 +1,6 @@
 """Writers: the rows of one reading go to every output that was asked for.
 
-Takes: batches, as `Export.batches` yields them. Raises: what `formats` and `storage.sink` raise.
-Holds: what those hold, for each output.
+Takes: batches, as `Export.batches` yields them. Raises, Holds: as `formats` and `storage.sink`, for each output.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from exportstream.writing.tables import Rows, Table
 
 
 class Origin(Struct, frozen=True):
-    """The input, as far as it matters to outputs: its path, which is never overwritten, and its size, if known."""
+    """The input of a conversion: its path, which is never overwritten, and its size in bytes, if they are known."""
 
     path: str | None = None
     size: int | None = None
@@ -31,7 +30,7 @@ _UNKNOWN = Origin()
 
 
 class Written(Struct, frozen=True):
-    """What went to one output: `rows`, `bytes_encoded` before compression (0 for SQLite), `bytes_written` as stored."""
+    """One output in figures: `rows`, `bytes_encoded` before compression (0 for SQLite), `bytes_written` as stored."""
 
     target: str
     tables: tuple[str, ...]
@@ -72,7 +71,7 @@ class Writers:
     """The writers of all outputs of a conversion.
 
     Args:
-        outputs: where to, and as what.
+        outputs: to open.
         options: how rows are written.
         transaction: takes the outputs' destinations.
         origin: the input.
@@ -101,7 +100,7 @@ class Writers:
 
     @property
     def written(self) -> list[Written]:
-        """What went to each output."""
+        """Each output in figures, complete after `finish`."""
         return [
             Written(one.name, output.tables, output.format, output.compression, one.rows, one.bytes_in, one.bytes_out)
             for output, one in zip(self._outputs, self._writers, strict=True)

@@ -19,7 +19,7 @@ FormatName = Literal["ndjson", "csv", "parquet", "sqlite"]
 
 
 class OutputFormat(Struct, frozen=True, kw_only=True):
-    """What the other modules know about a format.
+    """One output format, as the other modules see it.
 
     Attributes:
         name: its name in options, and that of its module.

@@ -1,4 +1,4 @@
-"""Columns of Parquet: the values of rows become typed Arrow arrays, with text beside what a type can't hold.
+"""Columns of Parquet: the values of rows become typed Arrow arrays, and text if a type can't hold a value.
 
 Takes: the columns of a table, and its rows. Returns: fields and arrays. Raises: `LimitError` for a sum beyond 64 bits;
 `pyarrow.ArrowCapacityError` for 2 GiB of text. Holds: nothing.
@@ -37,11 +37,11 @@ _UNIT = Decimal("1E-18")
 _CLOCK = r"-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _UTC = r"(?:Z|\+00:00)"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-_FAST = f"^[12][0-9]{{3}}{_CLOCK}{_ZONE}$"  # what pyarrow and `parse_instant` read alike, but for the 30th of February
+_FAST = f"^[12][0-9]{{3}}{_CLOCK}{_ZONE}$"  # pyarrow and `parse_instant` read these alike, except the 30th of February
 _PLAIN = re.compile(f"[0-9]{{4}}{_CLOCK}{_UTC}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIRST = datetime.min.replace(tzinfo=UTC)  # beyond these, what reads the file into datetimes would fail
+_FIRST = datetime.min.replace(tzinfo=UTC)  # beyond these, readers that make datetimes would fail
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 Values = Sequence[Any]
@@ -72,15 +72,15 @@ class Columns:
 
 
 def _column(column: Column, *, is_snake: bool) -> tuple[list[Any], Make]:
-    """The fields of a column, with the text column beside it if it has one, and what makes their arrays."""
+    """The fields of a column (the second one, if any, holds text), and the function that makes their arrays."""
     name, nullable = column.name, not column.required
     unit = {"unit": column.unit} if column.type is ColumnType.DECIMAL else {}
-    beside = pa.field(f"{name}_text" if is_snake else f"{name}Text", _TEXT, metadata={"textOf": name, **unit})
+    as_text = pa.field(f"{name}_text" if is_snake else f"{name}Text", _TEXT, metadata={"textOf": name, **unit})
     match column.type:
         case ColumnType.DATE_TIME:
-            return [pa.field(name, _INSTANT), beside], _dates
+            return [pa.field(name, _INSTANT), as_text], _dates
         case ColumnType.DECIMAL:
-            return [pa.field(name, _DECIMAL, metadata=unit), beside], _decimals
+            return [pa.field(name, _DECIMAL, metadata=unit), as_text], _decimals
         case ColumnType.INTEGER:
             return [pa.field(name, _INTEGER, nullable=nullable)], partial(_integers, name)
         case ColumnType.BOOLEAN:
@@ -114,7 +114,7 @@ def _integers(name: str, values: Values) -> list[Any]:
 
 
 def _decimals(values: Values) -> list[Any]:
-    """Costs of at most 20 digits before the point and 18 behind it, and the digits of the others.
+    """Decimals of at most 20 digits before the point and 18 after it, and the digits of the others as text.
 
     All are brought to 18 digits here: pyarrow crashes on exponents such as 1E-9999999.
     """
@@ -136,13 +136,13 @@ def _maybe_exact(cost: Decimal) -> Decimal | None:
 
 
 def _spread(given: Iterable[Any], values: Values) -> list[Any]:
-    """`given` where `values` are, None where they are not."""
+    """Put None between `given` at the positions of None in `values`."""
     cells = iter(given)
     return [None if value is None else next(cells) for value in values]
 
 
 def _dates(values: Values) -> list[Any]:
-    """Instants; and the texts that say more, other than, or the same as an instant but not in the plain form of UTC."""
+    """Instants, and the texts that are not an instant in the plain form of UTC."""
     texts = _plain(_TEXT, values)[0]
     if pc.all(pc.match_substring_regex(texts, _FAST), min_count=0).as_py():
         with suppress(pa.ArrowInvalid):  # no such day
@@ -170,7 +170,7 @@ def _json(values: Values) -> list[Any]:
 
 
 def _tool_calls(columns: Columns, values: Values) -> list[Any]:
-    """Lists of tool calls: the calls of all rows, by column, and where those of each row end."""
+    """Lists of tool calls: the calls of all rows by column, and the end of each row among them."""
     arrays = columns.arrays(list(chain.from_iterable(filter(None, values))))
     calls = pa.StructArray.from_arrays(arrays, fields=columns.fields)
     ends = pa.array([0, *accumulate(len(value) if value else 0 for value in values)], pa.int32())

@@ -82,7 +82,7 @@ class CSV:
         return b"".join(pieces)
 
     def _cells(self, values: list[Any], column: Column) -> tuple[list[bytes], bytes]:
-        """The cells of one column, or just one if all are the same; and the quote that has to go around each of them."""
+        """The cells of one column, or just one if all are the same; and the quote that belongs around each of them."""
         first, text = values[0], column.is_text
         if (first is None or text) and first == values[-1] and values.count(first) == len(values):
             return (self._texts([first]), b'"') if first is not None else ([b""], b"")
@@ -122,6 +122,6 @@ class CSV:
 def _transposed(rows: Sequence[Any], get: Callable[[Any], tuple[Any, ...]], width: int) -> list[list[Any]]:
     """The values of rows, column by column: slices of one flat list, twice as fast as zip."""
     flat = list(chain.from_iterable(map(astuple, rows)))
-    if len(flat) != width * len(rows):  # structs with slots of their own behind the columns
+    if len(flat) != width * len(rows):  # structs that have more fields after the columns
         flat = list(chain.from_iterable(map(get, rows)))
     return [flat[number::width] for number in range(width)]

@@ -4,7 +4,7 @@ Takes: batches. Raises: `UsageError` for an output that may not be written, `Wri
 `LimitError` for a row beyond SQLite's 1,000,000,000 bytes, `OutOfMemoryError`.
 Holds: the rows of one batch and 1 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
 
-See `sql` for how values are stored.
+See `sqlite_tables` for how values are stored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
-from exportstream.writing.formats.sql import SQLTable
+from exportstream.writing.formats.sqlite_tables import SQLTable
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
@@ -72,7 +72,7 @@ class Database(StagedOutput):
         bytes_out: size of the finished file.
 
     Raises:
-        UsageError: the output exists, is not a file or is the input, or an old database's journal is beside it.
+        UsageError: the output exists, is not a file or is the input, or the journal of an old database is next to it.
         WriteError: it can't be created.
     """
 
@@ -176,7 +176,7 @@ class Database(StagedOutput):
 
 
 def _execute(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
-    """Run what may take minutes on a thread of its own, so that a signal does not wait for its end."""
+    """Run statements on a thread of their own: they may take minutes, and a signal should not wait for them."""
     with ThreadPoolExecutor(1) as worker:
         done = worker.submit(lambda: deque(map(connection.execute, statements), 0))
         try:

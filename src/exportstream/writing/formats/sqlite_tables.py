@@ -1,12 +1,12 @@
-"""Rows as SQLite takes them: the statements that make a table, and the values of its rows.
+"""SQLite tables: the statements that make a table, and the values of its rows.
 
 Takes: a table, and its rows. Returns: statements and tuples. Raises: nothing. Holds: one batch of rows.
 
-Each table gets, before its own columns, the computed `sessionNumber`: ids may come again, numbers do not, so keys are made
-of them. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any other value compact JSON as TEXT, absent NULL. What may not
-fit stands in a column without a type, because SQLite would make a rounded number of digits in a typed one: a cost is REAL
-where that is the same number and TEXT with its digits where not; a sum of tokens INTEGER, or TEXT beyond 64 bits.
-SQLite keeps a NUL character in a text and all behind it; its function `length` and its shell show what stands before.
+The first column of each table is the computed `sessionNumber`: ids may repeat, numbers do not, so keys are made of
+numbers. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any other value compact JSON as TEXT, absent NULL. Columns of
+decimals and of sums have no type, since SQLite would round digits in a typed one: a decimal is REAL if that is the same
+number, otherwise TEXT with its digits; a sum of tokens is INTEGER, or TEXT beyond 64 bits.
+SQLite keeps a NUL character in a text and everything after it; its function `length` and its shell stop at the NUL.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _INDEXES = {
     "tool-calls": ["session_id", "name", "message_id"],
 }
 _PARENTS: dict[str, list[str]] = {"sessions": [], "messages": ["sessions"], "tool-calls": ["sessions", "messages"]}
-_NUMBER_NOTE = "computed: place of the session in this file, from 0"
-_DECIMAL_NOTE = "REAL where that is the same number, otherwise TEXT with its digits"
+_NUMBER_NOTE = "computed: position of the session in this file, from 0"
+_DECIMAL_NOTE = "REAL if that is the same number, otherwise TEXT with its digits"
 _SUM_NOTE = "INTEGER, or TEXT beyond 64 bits"
 
 
 class SQLTable:
-    """What SQLite is told of a table, and how its rows become values.
+    """One table: its SQL statements, and the values of its rows.
 
     Args:
         table: the table.
@@ -53,7 +53,7 @@ class SQLTable:
         self._parts = [(attrgetter(*(column.attribute for column in part)), part) for part in table.columns]
         columns = [column for part in table.columns for column in part]
         names = {column.attribute: column.name for column in columns}
-        names["session_number"] = "session_number" if names["created_at"] == "created_at" else "sessionNumber"
+        names["session_number"] = "session_number" if table.is_snake else "sessionNumber"
         keys = [names[attribute] for attribute in _KEYS[table.name]]
         name = _sql_name(table.name)
         lines = [
@@ -119,7 +119,7 @@ def _converted(values: tuple[Any, ...], column: Column) -> Sequence[Any]:
 
 
 def _real(value: Decimal | int) -> float | str:
-    """A float where it is the same number; never an integer, which SQLite divides without remainder."""
+    """A float if it is the same number, else text; never an integer, which SQLite would divide without remainder."""
     try:
         real = float(value)
     except OverflowError:
