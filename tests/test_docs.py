@@ -25,7 +25,9 @@ from exportstream import (
 from exportstream.cli.options import EXIT_CODES
 from exportstream.cli.process import Exit
 from exportstream.reading.check import KINDS
+from exportstream.writing.columns import ColumnType
 from exportstream.writing.tables import TABLES, Table
+from tests.kit.columns import with_tables
 from tests.test_readme import ROOT, check_blocks, make_clone, read_blocks, run
 
 DOCS = ROOT / "docs"
@@ -68,28 +70,21 @@ def test_no_page_is_orphaned(name):
     assert name.startswith("..") or f"(docs/{name})" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def documented(columns):
-    kinds = {"text": "text", "json": "JSON"}
-    bare = {"finished": "boolean", "isError": "boolean"}
-    return [
-        (f"`{column.name}`", kinds.get(column.kind, bare.get(column.name, "number")), "yes" if column.required else "")
-        for column in columns
-    ]
+def test_columns():
+    """The tables of columns are those of the product; ``python -m tests.kit.columns`` writes them."""
+    page = (DOCS / "columns.md").read_text(encoding="utf-8")
+    assert with_tables(page) == page
+    by_format = [row[0] for row in table(sections("columns.md")["Types by format"])]
+    assert {kind.partition(" of ")[0] for kind in ColumnType} == {*by_format} - {"empty text", "absent"}
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_columns(name):
-    """The columns of each table stand in their order, with their types."""
-    rows = table(sections("columns.md")[name])
-    assert [tuple(row[:3]) for row in rows] == documented(Table(name).columns[0])
-    assert all(row[4] for row in rows)
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_running_columns(name):
-    """Running totals are the same columns after every table."""
-    rows = table(sections("columns.md")["running totals"])
-    assert [tuple(row[:3]) for row in rows] == documented(Table(name, running=True).columns[1])
+def test_every_column_has_a_meaning(name):
+    """Columns that hold sums or costs have a unit, and running totals are the same after every table."""
+    columns = [column for part in Table(name, running=True).columns for column in part]
+    assert all(column.meaning for column in columns)
+    assert all(column.unit for column in columns if column.is_sum or column.type is ColumnType.DECIMAL)
+    assert Table(name, running=True).columns[1] == Table("messages", running=True).columns[1]
 
 
 def test_kinds_of_findings():

@@ -17,6 +17,7 @@ from exportstream.cli.process import run as run_and_explain
 from exportstream.conversion.plan import Job, is_current, refuse_shared
 from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.errors import mask, shown
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.outputs import Output
 from exportstream.writing.rejects import Reject, RejectsFile
 from exportstream.writing.writers import Written
@@ -187,7 +188,8 @@ def test_reports_and_rejects(tmp_path: Path) -> None:
     report = ManyReport(outcomes=[Outcome(url, "converted", one), Outcome(url, "skipped")])
     require_clean(json.dumps(report.as_dict()))
     assert report.outcomes[0].source == one.source == url
-    with RejectsFile(tmp_path / "r.ndjson", force=False) as rejects:
+    with Transaction() as transaction:
+        rejects = RejectsFile(tmp_path / "r.ndjson", transaction, force=False)
         rejects(Reject(url, "s", 0, None, None, "odd", {}))
     require_clean((tmp_path / "r.ndjson").read_text())
 

@@ -25,7 +25,7 @@ from exportstream.conversion.pool import Workers
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport
 from exportstream.errors import InputError, MissingExtraError, ReadError, UsageError, WriteError
-from exportstream.writing.formats import to_json
+from exportstream.writing.formats.json import to_json
 from tests.kit.documents import cut, dump, export, invalid, message, session
 from tests.kit.files import cells, contents, debris, everything, many, put, rows, unpack
 

@@ -32,8 +32,9 @@ from exportstream.cli.process import exit_code
 from exportstream.reading.json.parser import Parser
 from exportstream.storage.source import Source
 from exportstream.totals.sums import Totals
-from exportstream.writing.formats import CSV, NDJSON
-from exportstream.writing.formats.sql import Definition
+from exportstream.writing.formats.csv import CSV
+from exportstream.writing.formats.ndjson import NDJSON
+from exportstream.writing.formats.sqlite_tables import SQLTable
 from tests.kit.command import ENVIRONMENT, run
 from tests.kit.documents import dump, export, message, session
 from tests.kit.files import everything, put
@@ -100,7 +101,7 @@ def test_the_parser(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (NDJSON, "encode", "out.ndjson.zst"),
         (CSV, "encode", "out.csv"),
-        (Definition, "values", "out.db"),
+        (SQLTable, "values", "out.db"),
         (Totals, "add_sessions", "out.ndjson"),
         (Source, "read", "out.ndjson"),
         (Source, "read_into", "out.ndjson"),
@@ -191,10 +192,11 @@ def test_importing_pyarrow(
     real = builtins.__import__
 
     def load(name: str, *arguments: Any, **options: Any) -> Any:
-        if name == "exportstream.writing.formats.parquet":
+        if name == "pyarrow":
             raise error
         return real(name, *arguments, **options)
 
+    monkeypatch.delitem(sys.modules, "exportstream.writing.formats.parquet", raising=False)
     monkeypatch.setattr(builtins, "__import__", load)
     with pytest.raises(kind, match=text) as caught:
         convert("in.json", "out.parquet")

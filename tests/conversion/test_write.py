@@ -12,7 +12,8 @@ import pytest
 from exportstream import convert
 from exportstream.errors import InputError, UsageError, WriteError
 from exportstream.reading.export import Export
-from exportstream.storage.files import _File
+from exportstream.storage.files import File
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import TABLES
@@ -152,21 +153,21 @@ def test_one_that_appears_meanwhile_leaves_none(folder: Path, existing: str) -> 
     assert (folder / name).read_bytes() == b"theirs"
 
 
-@pytest.mark.parametrize("step", ["commit", "write"])
+@pytest.mark.parametrize("step", ["write", "finish", "commit"])
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_of_one_leaves_none(
     folder: Path, step: str, which: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the disk is full, or Ctrl-C comes, in the last step of any of the outputs, none of the new ones is left."""
-    real = getattr(_File, step)
+    real = getattr(File, step)
 
-    def fail(self: _File, *arguments: Any) -> None:
+    def fail(self: File, *arguments: Any) -> None:
         if f".{TABLES[which]}." in self.name:
             raise error
         real(self, *arguments)
 
-    monkeypatch.setattr(_File, step, fail)
+    monkeypatch.setattr(File, step, fail)
     with pytest.raises(WriteError if isinstance(error, OSError) else KeyboardInterrupt):
         convert("in.json", "x.ndjson", table="all")
     assert everything(folder) == ["in.json"]
@@ -186,12 +187,13 @@ def test_rejects_and_the_report_go_with_the_outputs(folder: Path) -> None:
 
 
 def test_writers_alone(folder: Path) -> None:
-    """Writers take batches and sessions; in a ``with`` that raises, nothing is left."""
+    """Writers take batches and sessions; if the block of their transaction raises, nothing is left."""
     outputs = [Output(f"{table}.ndjson.gz", "ndjson", "gzip", (table,)) for table in ("messages", "sessions")]
-    with Export("in.json", session_totals=True) as export_, Writers(outputs, WriteOptions()) as writers:
-        writers.begin()
+    with Export("in.json", session_totals=True) as export_, Transaction() as transaction:
+        writers = Writers(outputs, WriteOptions(), transaction)
         for batch in export_.batches():
             writers.add(batch)
+        writers.finish()
     assert [(one.target, one.rows, one.tables) for one in writers.written] == [
         ("messages.ndjson.gz", 90, ("messages",)),
         ("sessions.ndjson.gz", 3, ("sessions",)),
@@ -200,8 +202,28 @@ def test_writers_alone(folder: Path) -> None:
         assert one.bytes_encoded == len(unpack((folder / one.target).read_bytes()))
     before = everything(folder)
     again = [Output(f"{n}.csv", "csv", "none", ("messages",)) for n in range(3)]
-    with pytest.raises(ZeroDivisionError), Writers(again, WriteOptions()):
+    with pytest.raises(ZeroDivisionError), Transaction() as transaction:  # noqa: PT012
+        Writers(again, WriteOptions(), transaction)
         raise ZeroDivisionError
-    with pytest.raises(WriteError), Writers([*again, Output("no/such.csv", "csv", "none", ("messages",))], WriteOptions()):
-        pass
+    with pytest.raises(WriteError), Transaction() as transaction:
+        Writers([*again, Output("no/such.csv", "csv", "none", ("messages",))], WriteOptions(), transaction)
     assert everything(folder) == before
+
+
+def test_a_report_that_can_not_be_written_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the last of all, the report, does not get its name, the outputs and rejects that have theirs are removed again."""
+    bad = (folder / "in.json").read_bytes().replace(b'"id":"a-1"', b'"id":1')
+    (folder / "in.json").write_bytes(bad)
+    real, committed = File.commit, []
+
+    def commit(self: File) -> None:
+        committed.append(self.name)
+        if self.name == "r.json":
+            raise OSError(28, "No space left on device")
+        real(self)
+
+    monkeypatch.setattr(File, "commit", commit)
+    with pytest.raises(WriteError, match=r"r\.json: No space left on device"):
+        convert("in.json", "x.ndjson", table=["messages", "sessions"], on_error="skip", report="r.json")
+    assert committed == ["x.messages.rejects.ndjson", "x.sessions.ndjson", "x.messages.ndjson", "r.json"]
+    assert everything(folder) == ["in.json"]

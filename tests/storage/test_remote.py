@@ -636,13 +636,13 @@ def test_an_object_that_appears_meanwhile_is_refused(memory: Any) -> None:
     assert memory.cat("/b/x") == b"theirs"
 
 
-def test_a_committed_output_can_be_withdrawn(memory: Any) -> None:
+def test_a_committed_output_can_be_undone(memory: Any) -> None:
     """Where nothing stood before; what was replaced can't come back, so the new one stays."""
     memory.pipe("/b/old", b"old")
     for name in ("new", "old"):
         with open_sink(f"memory://b/{name}", compression="none", force=True) as sink:
             sink.write(b"1")
-        sink.withdraw()
+        sink.undo_commit()
     assert memory.find("/b") == ["/b/old"]
 
 

@@ -151,9 +151,9 @@ def test_abort_and_commit_may_be_repeated(tmp_path: Path) -> None:
     sink.abort()
     sink.abort()
     assert names(tmp_path) == ["out"]
-    with pytest.raises(WriteError, match="other: the output is given up"):
+    with pytest.raises(WriteError, match="other: the output is aborted"):
         sink.commit()
-    with pytest.raises(WriteError, match="given up"):
+    with pytest.raises(WriteError, match="aborted"):
         sink.write(b"")
 
 
@@ -434,7 +434,7 @@ def test_an_error_that_was_swallowed_is_not_committed(tmp_path: Path, monkeypatc
         patch.setattr(os, "write", failing(os.write, 1))
         with pytest.raises(WriteError, match="Input/output error"):
             sink.write(NOISE)
-    with pytest.raises(WriteError, match="given up"), sink:
+    with pytest.raises(WriteError, match="aborted"), sink:
         pass
     assert names(tmp_path) == []
 
@@ -572,19 +572,19 @@ def threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("threads")
 def test_the_thread_ends_with_the_output() -> None:
-    """Neither a finished nor a given up output leaves its thread."""
+    """Neither a finished nor an aborted output leaves its thread."""
 
-    def give_up(sink: Sink) -> None:
+    def abort(sink: Sink) -> None:
         sink.write(NOISE)
         sink.abort()
 
-    give_up(open_sink(io.BytesIO(), compression="gzip"))
+    abort(open_sink(io.BytesIO(), compression="gzip"))
     with open_sink(io.BytesIO(), compression="gzip") as sink:
         sink.write(NOISE)
 
 
 def test_nothing_is_left_open(tmp_path: Path) -> None:
-    """Every descriptor is closed, whether the output was finished or given up."""
+    """Every descriptor is closed, whether the output was finished or aborted."""
     before = names(Path("/proc/self/fd"))
     for kind in KINDS:
         open_sink(tmp_path / "out", compression=kind, force=True).abort()

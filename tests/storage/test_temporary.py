@@ -190,7 +190,7 @@ def test_the_lock_lasts_until_the_name_is_on_the_disk(folder: Path, monkeypatch:
 
     monkeypatch.setattr(os, "fsync", fsync)
     sink = open_sink(folder / "out.ndjson")
-    part = sink._place._part  # type: ignore[attr-defined]
+    part = sink._destination._part  # type: ignore[attr-defined]
     assert not any(os.get_inheritable(fd) for fd in (part.fd, part._lock))
     sink.commit()
     assert held == [True]

@@ -635,7 +635,7 @@ def test_failure_while_writing_to_stdout(tmp_path: Path, large: Path) -> None:
 
 
 def test_failure_while_writing_to_a_file_object(tmp_path: Path) -> None:
-    """The same for a file object that was given: what is given up is no complete frame, and the object stays open."""
+    """The same for a file object that was given: what is aborted is no complete frame, and the object stays open."""
     target = io.BytesIO()
     with pytest.raises(CutInputError, match="input ends"):
         convert(SAMPLE[:1500], target, compression="zstd")

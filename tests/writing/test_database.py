@@ -27,7 +27,7 @@ from exportstream.cli.process import exit_code
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.batch import Batch
-from exportstream.writing.formats import NDJSON
+from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.formats.sqlite import Database
 from exportstream.writing.tables import TABLES, Table
 from tests.kit.command import PEAK
@@ -50,24 +50,14 @@ NESTED = {
 NESTED |= {snake(name) for name in NESTED}
 
 
-def parts_of(source: Any, tables: list[Table], **options: Any) -> Iterator[tuple[Table | None, Any]]:
-    """What `convert` does: each table's rows in their order, and (None, None) where a session is complete."""
+def batches(source: Any, **options: Any) -> Iterator[Batch]:
     with Export(source, ReadOptions(**options), session_totals=True) as export:
-        for batch in export.batches():
-            for messages, end in batch.by_session():
-                for table in tables:
-                    for rows in table.rows(Batch(messages, [end] if end is not None else [])):
-                        yield table, rows
-                if end is not None:
-                    yield None, None
+        yield from export.batches()
 
 
-def fill(database: Database, source: Any, tables: list[Table], **options: Any) -> None:
-    for table, rows in parts_of(source, tables, **options):
-        if table is None:
-            database.end_session()
-        else:
-            database.write(table, rows)
+def fill(database: Database, source: Any, **options: Any) -> None:
+    for batch in batches(source, **options):
+        database.add(batch)
 
 
 def load(
@@ -77,14 +67,15 @@ def load(
     tables = [Table(name, keys=keys, running=running) for name in names]
     force = options.pop("force", False)
     with Database(target, tables, force=force) as database:
-        fill(database, source, tables, **options)
+        fill(database, source, **options)
     return database
 
 
 def ndjson(source: Any, name: str, *, keys: str = "camel", running: bool = False, **options: Any) -> list[dict[str, Any]]:
     """The rows as the NDJSON output has them."""
     table, encoder = Table(name, keys=keys, running=running), NDJSON()
-    lines = b"".join(encoder.encode(rows) for one, rows in parts_of(source, [table], **options) if one is not None)
+    made = map(table.rows, batches(source, **options))
+    lines = b"".join(encoder.encode(rows) for rows in made if rows is not None)
     return [json.loads(line, parse_float=Decimal) for line in lines.decode().split("\n")[:-1]]
 
 
@@ -266,8 +257,8 @@ def test_several_inputs_in_one_database(target: Path) -> None:
     """Sessions are numbered through all inputs."""
     tables = [Table(name) for name in TABLES]
     with Database(target, tables) as database:
-        fill(database, DATA / "sessions-array.json", tables)
-        fill(database, DATA / "session.json", tables)
+        fill(database, DATA / "sessions-array.json")
+        fill(database, DATA / "session.json")
     found = ask(target, "SELECT sessionNumber, id FROM sessions ORDER BY sessionNumber")
     ids = [row["id"] for name in ("sessions-array.json", "session.json") for row in ndjson(DATA / name, "sessions")]
     assert found == list(enumerate(ids))
@@ -425,7 +416,7 @@ def test_it_appears_at_the_commit_alone(target: Path) -> None:
     """Until the commit there is one hidden file; finish makes it whole, commit gives it its name, and both can be repeated."""
     tables = [Table(name) for name in TABLES]
     database = Database(target, tables)
-    fill(database, DATA / "session.json", tables)
+    fill(database, DATA / "session.json")
     (hidden,) = names(target.parent)
     assert hidden.startswith(".out.db.")
     assert database.bytes_out == 0
@@ -440,7 +431,7 @@ def test_it_appears_at_the_commit_alone(target: Path) -> None:
     database.abort()
     assert_same(target, DATA / "session.json")
     with pytest.raises(WriteError, match="the output is committed"):
-        database.write(tables[0], ([],))
+        database.add(Batch([], []))
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -449,13 +440,13 @@ def test_an_exception_leaves_nothing(target: Path, large: Path, error: type[Base
     """Whatever ends the block early, nothing is left, and an abort can be repeated."""
     tables = [Table(name) for name in TABLES]
     with pytest.raises(error), Database(target, tables) as database:  # noqa: PT012
-        fill(database, large, tables)
+        fill(database, large)
         if finished:
             database.finish()
         raise error
     database.abort()
     assert names(target.parent) == []
-    with pytest.raises(WriteError, match="the output is given up"):
+    with pytest.raises(WriteError, match="the output is aborted"):
         database.commit()
 
 
@@ -471,7 +462,7 @@ def test_a_signal_does_not_wait_for_an_index(target: Path) -> None:
             minutes = (
                 "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 100000000) SELECT max(x) FROM n"
             )
-            database._tables["sessions"].indexes.append(minutes)
+            database._tables[0][1].indexes.append(minutes)
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             started = time.monotonic()
             database.finish()
@@ -530,16 +521,16 @@ def test_of_a_link_the_target_is_replaced(tmp_path: Path) -> None:
 
 
 def test_what_was_committed_can_be_taken_back(target: Path) -> None:
-    """A withdrawn file is gone, but where an old one was replaced the new one stays; before the commit nothing happens."""
+    """A file whose commit is undone is gone, but where an old one was replaced the new one stays; before the commit nothing happens."""
     for old in (False, True):
         tables = [Table(name) for name in TABLES]
         database = Database(target, tables, force=old)
-        fill(database, DATA / "session.json", tables)
-        database.withdraw()
+        fill(database, DATA / "session.json")
+        database.undo_commit()
         database.commit()
         assert_same(target, DATA / "session.json")
-        database.withdraw()
-        database.withdraw()
+        database.undo_commit()
+        database.undo_commit()
         assert names(target.parent) == ["out.db"] * old
         if not old:
             target.write_bytes(b"old")
@@ -706,7 +697,7 @@ def test_a_row_that_is_too_large_for_sqlite(target: Path, name: str) -> None:
         with Database(target, tables) as database:
             assert database._connection is not None
             database._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 5000)
-            fill(database, source, tables)
+            fill(database, source)
     where = {"sessions": "session s", "messages": "session s, message 1", "tool-calls": "session s, message 1"}
     assert caught.value.where == where[name]
     assert names(target.parent) == []
@@ -723,17 +714,11 @@ MEASURED = """
 import sys
 from exportstream.writing.formats.sqlite import Database
 from exportstream.reading.export import Export
-from exportstream.totals.batch import Batch
 from exportstream.writing.tables import TABLES, Table
 tables = [Table(name) for name in TABLES]
 with Export(sys.argv[1], session_totals=True) as export, Database(sys.argv[2], tables) as database:
     for batch in export.batches():
-        for messages, end in batch.by_session():
-            for table in tables:
-                for rows in table.rows(Batch(messages, [end] if end else [])):
-                    database.write(table, rows)
-            if end is not None:
-                database.end_session()
+        database.add(batch)
 """
 
 

@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 
 from exportstream.models.structs import Session
 from exportstream.reading.formats.message import build_message
+from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
-from exportstream.writing.formats import CSV, NDJSON, to_json
+from exportstream.writing.formats.csv import CSV
+from exportstream.writing.formats.json import to_json
+from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.tables import TABLES, Table
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.readings import exact
@@ -55,12 +58,12 @@ def encoded(made: list[Any], table: str, form: str, *, size: int, safe: bool = F
         counted = Totals()
         for index, one in enumerate(built):
             one.session_id, one.index = item["id"], index
-        for start in range(0, len(built), size):
-            counted.add_batch(built[start : start + size])
-            rows = rows_of.batch(built[start : start + size])
+        for start in range(0, len(built) or 1, size):
+            part = built[start : start + size]
+            counted.add_batch(part)
+            is_last = start + size >= len(built)
+            rows = rows_of.rows(Batch(part, [SessionEnd(struct_of(item), len(part), counted)] if is_last else []))
             out += encoder.encode(rows) if rows is not None else b""
-        rows = rows_of.session(struct_of(item), counted)
-        out += encoder.encode(rows) if rows is not None else b""
     return out
 
 
@@ -250,14 +253,14 @@ def test_cells_that_a_spreadsheet_would_run(table: str) -> None:
     for safe in (False, True):
         prefix = "'" if safe else ""
         header, *found = records(encoded(made, table, "csv", size=5, safe=safe).decode())
-        kinds = {column.name: column.kind for part in Table(table).columns for column in part}
+        are_texts = {column.name: column.is_text for part in Table(table).columns for column in part}
         expected = expected_rows(made, table, "camel")
         assert len(found) == len(expected)
         for row, values in zip(found, expected, strict=True):
             for name, cell in zip(header, row, strict=True):
                 value = values.get(name)
-                if value is not None and (kinds[name] == "text" or name == "inputJson"):
-                    plain = value if kinds[name] == "text" else dump(value).decode()
+                if value is not None and (are_texts[name] or name == "inputJson"):
+                    plain = value if are_texts[name] else dump(value).decode()
                     assert cell == (prefix + plain if plain[:1] in tuple("=+-@\t\r") else plain)
 
 

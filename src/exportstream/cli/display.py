@@ -16,7 +16,7 @@ from exportstream.conversion.report import ManyReport, Report
 from exportstream.errors import shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
-from exportstream.writing.formats import to_printable_json
+from exportstream.writing.formats.json import to_printable_json
 
 _FEW = 5  # inputs
 _REFRESH = 0.2  # seconds

@@ -15,6 +15,7 @@ from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import decide_outputs, looks_like_file, refuse_same_files
 
@@ -49,7 +50,8 @@ def skip_current(source: str, output: str | None, writing: WriteOptions, report:
     if not named or not is_current(source, outputs):
         return False
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
-    with open_report(report, force=True) as write_report:
+    with Transaction() as transaction:
+        write_report = open_report(report, transaction, force=True)
         write_report(ManyReport(source=source, outcomes=[Outcome(source, "skipped")]))
     return True
 

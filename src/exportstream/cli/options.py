@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from exportstream.cli.process import Exit
-from exportstream.writing.options import COMPRESSIONS, FORMATS
+from exportstream.writing.formats import FORMATS
+from exportstream.writing.options import COMPRESSIONS
 from exportstream.writing.tables import TABLES
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -141,7 +142,7 @@ _writing = (
     option(
         "Output",
         "--format",
-        type=click.Choice(FORMATS),
+        type=click.Choice(list(FORMATS)),
         show_default="by OUTPUT's suffix",
         help="Write this format. parquet needs the extra of that name.",
     ),

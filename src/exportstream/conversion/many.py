@@ -24,7 +24,6 @@ from exportstream.conversion.plan import (
     refuse_existing,
     refuse_shared,
     total_size,
-    try_options,
 )
 from exportstream.conversion.progress import Status, Watch
 from exportstream.conversion.report import ManyReport, Outcome, open_report
@@ -33,8 +32,9 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.names import is_name
 from exportstream.storage.remote.urls import local_path
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
-from exportstream.writing.outputs import looks_like_file
+from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -154,7 +154,7 @@ def convert_all(
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
     jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
-    try_options(jobs[0].outputs if jobs else [], reading, writing)
+    check_outputs(jobs[0].outputs if jobs else [], writing)
     done = ManyReport(source=f"{len(jobs):,} inputs")
     outcomes: dict[int, Outcome] = {}
     todo: dict[int, Job] = {}
@@ -170,7 +170,8 @@ def convert_all(
         # has died may meet its own output.
         job.writing = replace(writing, force=writing.force or update or executor is not None)
     make_folders(todo.values())
-    with open_report(report, force=writing.force or update, words=words) as write_report:
+    with Transaction() as transaction:
+        write_report = open_report(report, transaction, force=writing.force or update, words=words)
         status = Status(len(todo), total_size(todo.values()))
         outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]

@@ -13,7 +13,6 @@ from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import (
     refuse_existing,
     total_size,
-    try_options,
 )
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Outcome, Report, open_report
@@ -21,8 +20,9 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
-from exportstream.writing.outputs import Output, decide_outputs, refuse_same_files, rejects_name
+from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 
 
 def merge_many(
@@ -134,7 +134,7 @@ def merge_all(
             ("report", report),
         ]
     )
-    try_options(outputs, reading, writing)
+    check_outputs(outputs, writing)
     if not writing.force:
         refuse_existing([*written, rejects], report)
     status = Status(len(inputs), total_size(inputs))
@@ -143,7 +143,8 @@ def merge_all(
         _read_first(inputs, outcomes, status, progress, reading)
     good = [outcome.source for outcome in outcomes if outcome.status == "converted"]
     done = ManyReport(source=f"{len(inputs):,} inputs", outcomes=outcomes)
-    with open_report(report, force=writing.force, words=words) as write_report:
+    with Transaction() as transaction:
+        write_report = open_report(report, transaction, force=writing.force, words=words)
         if good:
             merged = _merge(good, outputs, status, progress, reading, writing, rejects)
             done.merge(merged)

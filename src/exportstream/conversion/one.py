@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from exportstream.conversion.report import Report, open_report
@@ -14,9 +13,11 @@ from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.memory import explain_memory
+from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
 from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
-from exportstream.writing.outputs import Output, decide_outputs, refuse_same_files, rejects_name
+from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
 
@@ -42,7 +43,7 @@ def convert(
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
-    """Convert an export into NDJSON, CSV, Parquet or SQLite in one pass and constant memory; what the command does.
+    """Convert an export into NDJSON, CSV, Parquet or SQLite in one pass and constant memory.
 
     Args:
         source: as of `open_export`.
@@ -52,7 +53,7 @@ def convert(
             decides.
         compression: ``zstd``, ``gzip`` or ``none``; otherwise the target's suffix decides.
         table: ``messages``, ``tool-calls``, ``sessions``, several of them, or ``all``: one reading writes them all, to
-            ``NAME.TABLE.SUFFIX`` each. Default: messages; all in SQLite, where they are tables of one file.
+            ``NAME.TABLE.SUFFIX`` each. Default: messages; in SQLite all, as tables of one file.
         level: compression level, 3 for zstd and 6 for gzip by default.
         keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
         running_totals: add to each row the totals after it.
@@ -69,12 +70,11 @@ def convert(
         progress: called with the open `Export` after each batch.
 
     Returns:
-        What was read and written, and the totals.
+        Figures of what was read and written, and the totals.
 
     Raises:
-        UsageError: an option or the output can't be as asked; `MissingExtraError` names what to install.
-        InputError, ReadError, WriteError, OutOfMemoryError: nothing stands under the output's name then, or what stood there
-            before.
+        UsageError: an option or the output is not possible; `MissingExtraError` names the package to install.
+        InputError, ReadError, WriteError, OutOfMemoryError: the output is then as it was before, or not there.
     """
     return convert_one(
         source,
@@ -131,7 +131,7 @@ def convert_to(
 
     Args:
         sources: each as of `open_export`.
-        outputs: where to.
+        outputs: all are written from one reading.
         reading: how the sources are read.
         writing: how rows are written.
         rejects: see `convert`; so are `report` and `progress`.
@@ -140,9 +140,8 @@ def convert_to(
 
     Returns, Raises: as `convert`.
     """
-    if writing.csv_safe and any(output.format != "csv" for output in outputs):
-        raise UsageError("csv_safe=True goes with CSV output only")
-    if reading.on_error != "skip" and isinstance(rejects, (str, os.PathLike)):
+    check_outputs(outputs, writing)
+    if reading.on_error != "skip" and is_name(rejects):
         raise UsageError('`rejects` goes with on_error="skip"', hint="add it, or leave `rejects` out")
     if reading.on_error == "skip" and rejects is None:
         rejects = rejects_name(outputs[0].target, sources[0])
@@ -150,47 +149,43 @@ def convert_to(
     inputs = [("input", source) for source in sources]
     refuse_same_files([*inputs, *written_to, ("rejects", rejects), ("report", report)])
     first = sources[0]
-    path = os.fspath(first) if isinstance(first, (str, os.PathLike)) and first != "-" else None
+    path = os.fspath(first) if is_name(first) and not is_stream(first) else None
     size = os.path.getsize(path) if path is not None and len(sources) == 1 and os.path.isfile(path) else None
     started = time.monotonic()
     done = Report(source=f"{len(sources):,} inputs")
     rejects_file: RejectsFile | None = None
-    with explain_memory(lambda: {"source": path}), ExitStack() as around:
-        write_report = around.enter_context(open_report(report, force=writing.force, source_path=path))
-        with ExitStack() as stack:
-            # Closed in reverse order: rejects are in place before the output gets its name, and go where that fails.
-            stack.push(lambda kind, *_: rejects_file.withdraw() if kind is not None and rejects_file is not None else None)
-            writers = stack.enter_context(Writers(outputs, writing, Origin(path, size)))
-            if isinstance(rejects, (str, os.PathLike)):
-                rejects = rejects_file = stack.enter_context(RejectsFile(rejects, force=writing.force))
-            seen = Dedupe()  # one for all
-            session_totals = any("sessions" in output.tables for output in outputs)
-            unchanged: list[Callable[[], None]] = []
-            for number, source in enumerate(sources):
-                with (
-                    Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals) as export,
-                    export.explain_memory(),
-                ):
-                    if number == 0:
-                        writers.begin()
-                    for batch in export.batches():
-                        writers.add(batch)
-                        if progress is not None:
-                            progress(export)
-                    done.add(export)
-                    unchanged.append(export.require_unchanged)
-                    if len(sources) == 1:
-                        done.source = export.name
-            _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
-            writers.finish()
-            _require_unchanged(unchanged)  # finishing may have taken minutes
-        if rejects_file is not None:
-            rejects_file.remove_old()
+    # Rejects get their name first, then the outputs, then the report.
+    with explain_memory(lambda: {"source": path}), Transaction() as transaction:
+        write_report = open_report(report, transaction, force=writing.force, source_path=path)
+        writers = Writers(outputs, writing, transaction, Origin(path, size))
+        if is_name(rejects):
+            rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
+        seen = Dedupe()  # one for all
+        session_totals = any("sessions" in output.tables for output in outputs)
+        unchanged: list[Callable[[], None]] = []
+        for source in sources:
+            with (
+                Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals) as export,
+                export.explain_memory(),
+            ):
+                for batch in export.batches():
+                    writers.add(batch)
+                    if progress is not None:
+                        progress(export)
+                done.add(export)
+                unchanged.append(export.require_unchanged)
+                if len(sources) == 1:
+                    done.source = export.name
+        _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
+        writers.finish()
+        _require_unchanged(unchanged)  # finishing may have taken minutes
         done.outputs = writers.written
         done.seconds = time.monotonic() - started
         if rejects_file is not None and rejects_file.count:
             done.rejects = rejects_file.name
         write_report(done)
+    if rejects_file is not None:
+        rejects_file.remove_old()
     return done
 
 

@@ -6,23 +6,18 @@ inputs would share, and for options that do not fit; `WriteError` if a folder ca
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.one import convert_to
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import exists, is_name, is_stream, is_url, modified
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
-
-_EMPTY = b'{"id":"","title":"","messages":[]}'
 
 
 def is_current(source: str, outputs: Iterable[Output]) -> bool:
@@ -79,16 +74,6 @@ def refuse_shared(jobs: list[Job], report: Any) -> None:
         writers[key] = what
 
 
-def try_options(outputs: Iterable[Output], reading: ReadOptions, writing: WriteOptions) -> None:
-    """Refuse, before any work, options that do not fit the outputs, and a missing library: convert an empty export."""
-    for output in outputs:
-        if output.format == "sqlite":  # a stream can't take it
-            trial, how = Output(io.BytesIO(), "ndjson", "none", ("messages",)), replace(writing, level=None)
-        else:
-            trial, how = Output(io.BytesIO(), output.format, output.compression, output.tables), writing
-        convert_to([_EMPTY], [trial], reading, how, rejects=[])
-
-
 def _key(name: str) -> str:
     return name if is_stream(name) or is_url(name) else os.path.realpath(name)
 
@@ -112,7 +97,7 @@ def make_folders(jobs: Iterable[Job]) -> None:
         try:
             os.makedirs(folder or ".", exist_ok=True)
         except OSError as error:
-            from exportstream.storage.files import write_error  # noqa: PLC0415
+            from exportstream.storage.transaction import write_error  # noqa: PLC0415
 
             raise write_error(error, folder) from error
 

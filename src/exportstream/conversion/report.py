@@ -9,8 +9,7 @@ Holds: one `Outcome` for each of many inputs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,8 +20,9 @@ from exportstream.errors import LONGEST_LINE, printable, shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
 from exportstream.storage.sink import open_sink
+from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
-from exportstream.writing.formats import to_printable_json
+from exportstream.writing.formats.json import to_printable_json
 from exportstream.writing.writers import Written
 
 SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
@@ -139,14 +139,19 @@ def _label(name: str) -> str:
     return printable(shown(name), _LONG_NAME)
 
 
-@contextmanager
 def open_report(
-    path: Any, *, force: bool, source_path: str | None = None, words: Callable[[str], str] = str
-) -> Iterator[Callable[[Report], None]]:
+    path: Any,
+    transaction: Transaction,
+    *,
+    force: bool,
+    source_path: str | None = None,
+    words: Callable[[str], str] = str,
+) -> Callable[[Report], None]:
     """Open a file for a report before any work, and return a function that writes the report as JSON.
 
     Args:
-        path: the file, which gets its name at the end; None for no report.
+        path: of the file; None for no report.
+        transaction: takes the file.
         force: whether to replace a file that exists.
         source_path: the input, which is never replaced.
         words: changes the text of errors, whose hints are in Python's words.
@@ -155,18 +160,17 @@ def open_report(
         UsageError, WriteError: as `open_sink`.
     """
     if path is None:
-        yield lambda _: None
-        return
-    with open_sink(path, compression="none", force=force, source_path=source_path) as sink:
+        return lambda _: None
+    sink = transaction.add(open_sink(path, compression="none", force=force, source_path=source_path))
 
-        def write(done: Report) -> None:
-            document = {"schema": SCHEMA, **done.as_dict()}
-            for one in document.get("inputs", ()):
-                if "error" in one:
-                    one["error"] = words(one["error"])
-            sink.write(to_printable_json(document, indent=2).encode() + b"\n")
+    def write(done: Report) -> None:
+        document = {"schema": SCHEMA, **done.as_dict()}
+        for one in document.get("inputs", ()):
+            if "error" in one:
+                one["error"] = words(one["error"])
+        sink.write(to_printable_json(document, indent=2).encode() + b"\n")
 
-        yield write
+    return write
 
 
 class Outcome(Struct, frozen=True):

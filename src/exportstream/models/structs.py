@@ -1,4 +1,4 @@
-"""What an export holds, as msgspec Structs: `Session`, `Message`, `ToolCall`.
+"""The contents of an export, as msgspec structs: `Session`, `Message`, `ToolCall`.
 
 Attributes are snake_case; the wire's names are camelCase, as the server's export endpoint writes them (its public model is
 the SDK's ``ExportSession``; usage fields and thinking blocks are the server's own message model). Some SDK releases dump
@@ -32,6 +32,12 @@ else:  # not even null is taken
 
 Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # 64 bits: sums of them stay far from any limit
 
+# The same to Python and to the decoder; outputs may write them in a way of their own.
+DateTime = Annotated[str, Meta(extra={"type": "date-time"})]
+LongText = Annotated[str, Meta(extra={"is_long": True})]
+# Decoded as any value: msgspec's Decimal also takes text, which is not a number. Reading looks at its type.
+USD = Annotated[Any, Meta(extra={"type": "decimal"})]
+
 
 class ToolCall(
     Struct,
@@ -47,10 +53,10 @@ class ToolCall(
     Attributes:
         id, name, type: as the server wrote them; names are open (``Bash``, ``{server}_{tool}``, …).
         finished: whether the call ended.
-        is_error: whether it failed, None where the producer does not say.
+        is_error: whether it failed, None if the producer does not say.
         input: the tool input as JSON text; may be empty or invalid JSON.
         input_json: the parsed input, any JSON value; its numbers are int or Decimal, so that no digit is lost.
-        result, metadata, screenshot_urls: as written, None where absent.
+        result, metadata, screenshot_urls: as written, None if absent.
         extra: keys that no version of the format is known to have, or None.
     """
 
@@ -59,10 +65,10 @@ class ToolCall(
     type: str
     finished: bool
     is_error: bool | None = None
-    input: str
+    input: LongText
     input_json: Any = None
-    result: str | None = None
-    metadata: str | None = None
+    result: LongText | None = None
+    metadata: LongText | None = None
     screenshot_urls: list[str] | None = None
     extra: OurExtra = None
 
@@ -80,12 +86,12 @@ class Message(
 
     Attributes:
         session_id: id of the session it belongs to.
-        index: 0-based place within its session; a rejected message keeps its number.
+        index: position in its session, from 0; a rejected message keeps its number.
         id, role, content: as written; role is open (``user``, ``assistant``, ``tool``, ``system``).
-        model, finish_reason, reasoning: as written, None where absent.
+        model, finish_reason, reasoning: as written, None if absent.
         reasoning_duration: the server's integer, as written.
         tool_calls: list of `ToolCall`, or None.
-        created_at, updated_at: the text as it came; None where the producer wrote null.
+        created_at, updated_at: the text as it came; None if the producer wrote null.
         input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: tokens of this message, or None.
         cost: USD as Decimal with the digits of the input, or None.
         thinking_blocks, redacted_thinking_blocks: lists of text, or None.
@@ -96,37 +102,36 @@ class Message(
     index: OurInt = field(default=-1, name="messageIndex")
     id: str
     role: str
-    content: str
+    content: LongText
     model: str | None = None
     finish_reason: str | None = None
-    reasoning: str | None = None
+    reasoning: LongText | None = None
     reasoning_duration: Count | None = None
     tool_calls: list[ToolCall] | None = None
-    created_at: str | None
-    updated_at: str | None
+    created_at: DateTime | None
+    updated_at: DateTime | None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cache_creation_tokens: Count | None = None
     cache_read_tokens: Count | None = None
-    # Decoded as any value: msgspec's Decimal also takes text, which is not a number. Reading looks at its type.
-    cost: Any = None
+    cost: USD = None
     thinking_blocks: list[str] | None = None
     redacted_thinking_blocks: list[str] | None = None
     extra: OurExtra = None
 
     @property
     def created_datetime(self) -> datetime | None:
-        """`created_at` as a datetime, None where it is absent or can't be parsed."""
+        """`created_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.created_at)
 
     @property
     def updated_datetime(self) -> datetime | None:
-        """`updated_at` as a datetime, None where it is absent or can't be parsed."""
+        """`updated_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.updated_at)
 
 
 class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, gc=False, rename="camel"):
-    """What surrounds the messages of a session: the server's own word for it.
+    """A session without its messages, as the server describes it.
 
     Attributes:
         id, title: as written; None while they have not been read yet.
@@ -145,16 +150,16 @@ class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True,
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     cost: Decimal | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
+    created_at: DateTime | None = None
+    updated_at: DateTime | None = None
     extra: dict[str, Any] | None = None
 
     @property
     def created_datetime(self) -> datetime | None:
-        """`created_at` as a datetime, None where it is absent or can't be parsed."""
+        """`created_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.created_at)
 
     @property
     def updated_datetime(self) -> datetime | None:
-        """`updated_at` as a datetime, None where it is absent or can't be parsed."""
+        """`updated_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.updated_at)

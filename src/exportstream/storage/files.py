@@ -1,12 +1,12 @@
-"""Where bytes end up: a file that appears whole or not at all, a device, a stream.
+"""Destinations of bytes: a file that appears whole or not at all, a device, a stream.
 
-Takes: a path, a URL (see `remote.upload`), ``-`` or a file object. Gives: a destination, to write to, then commit or abort.
-Raises: on opening `UsageError` for an output that may not be written, `WriteError` where the system fails; afterwards
-`OSError` as the system raises it, and `UsageError` from the commit of a file that appeared meanwhile.
+Takes: a path, a URL (see `remote.upload`), ``-`` or a file object. Returns: a destination (see `transaction`).
+Raises: on opening `UsageError` for an output that may not be written, `WriteError` if the system fails; later
+`OSError` as the system raises it, and `UsageError` if a file appears under the name before the commit.
 Holds: nothing.
 
 A file is written under a hidden temporary name in its own folder (see `temporary`), and gets its name when everything is
-on the disk. Standard output, FIFOs, devices and file objects are written directly: what was written before an abort stays.
+on the disk. Standard output, FIFOs, devices and file objects are written directly: an abort leaves what was written.
 """
 
 from __future__ import annotations
@@ -20,36 +20,27 @@ from contextlib import suppress
 from typing import IO, Protocol
 
 from exportstream.errors import UsageError, WriteError
+from exportstream.storage.names import is_stream
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.temporary import Temporary
+from exportstream.storage.transaction import Destination, write_error
 
-__all__ = ["Place", "open_file", "open_place", "write_error"]
+__all__ = ["ByteDestination", "File", "open_destination", "open_file"]
 
 _CAN_NOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
-class Place(Protocol):
-    """Where bytes end up."""
-
-    name: str
+class ByteDestination(Destination, Protocol):
+    """A destination that takes bytes."""
 
     def write(self, data: bytes) -> None:
         """Write all of `data`."""
 
-    def commit(self) -> None:
-        """Bring everything to the disk, and give a file its name."""
 
-    def abort(self) -> None:
-        """Remove what was written, where that can be done. Never raises."""
-
-    def withdraw(self) -> None:
-        """Remove what was committed, where nothing stood under the name before. Never raises."""
-
-
-def open_place(target: str | os.PathLike[str] | IO[bytes], source_path: str | None, *, force: bool) -> Place:
+def open_destination(target: str | os.PathLike[str] | IO[bytes], source_path: str | None, *, force: bool) -> ByteDestination:
     """Open a path, ``-`` for standard output, or a binary file object, which stays open; see `open_sink`."""
-    if isinstance(target, str) and target == "-":
+    if is_stream(target):
         if sys.stdout is None:
             raise WriteError("standard output is closed", source="<stdout>")
         return _Stream(sys.stdout.buffer, "<stdout>", sync=True)
@@ -66,21 +57,16 @@ def open_place(target: str | os.PathLike[str] | IO[bytes], source_path: str | No
     return _Stream(target, name if isinstance(name, str) else "<stream>")
 
 
-def write_error(error: OSError, name: str) -> WriteError:
-    """Return what the system says about the output `name` as our own error."""
-    return error if isinstance(error, WriteError) else WriteError(error.strerror or str(error), source=name)
-
-
-def open_file(path: str, source_path: str | None, *, force: bool) -> _File:
-    """Open a path that has to be a file, for who writes it by name: `temporary` until the commit."""
+def open_file(path: str, source_path: str | None, *, force: bool) -> File:
+    """Open a path that has to be a file, for a library that writes it by its `temporary` name until it is finished."""
     if is_remote(path):
         raise UsageError("this format can't be written to a URL", hint="write a file, and copy it there", source=path)
-    place = _open_path(path, source_path, force=force, direct=False)
-    assert isinstance(place, _File)
-    return place
+    file = _open_path(path, source_path, force=force, direct=False)
+    assert isinstance(file, File)
+    return file
 
 
-def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool = True) -> _Device:
+def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool = True) -> Device:
     path = local_path(path)
     try:
         try:
@@ -96,10 +82,10 @@ def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool 
         if old is not None and not stat.S_ISREG(old.st_mode):
             if not direct:
                 raise UsageError("the output is a device or a pipe", hint="name a file", source=path)
-            return _Device(os.open(path, os.O_WRONLY | os.O_CLOEXEC), path)
+            return Device(os.open(path, os.O_WRONLY | os.O_CLOEXEC), path)
         if old is not None and not force:
             raise _exists(path)
-        return _File(path, old, force=force, by_name=not direct)
+        return File(path, old, force=force, by_name=not direct)
     except FileNotFoundError as error:
         raise WriteError("its folder does not exist", source=path, hint="make the folder first") from error
     except OSError as error:
@@ -110,7 +96,20 @@ def _exists(name: str) -> UsageError:
     return UsageError("the output exists", hint="force=True replaces it", source=name)
 
 
-class _Stream:
+class _Direct:
+    """A destination that is written directly: it has its name already, and nothing can be taken back."""
+
+    def commit(self) -> None:
+        pass
+
+    def undo_commit(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+class _Stream(_Direct):
     """A file object that was given, and stays open."""
 
     def __init__(self, file: IO[bytes], name: str, *, sync: bool = False) -> None:
@@ -126,21 +125,15 @@ class _Stream:
                 raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             view = view[len(view) if count is None else count :]
 
-    def commit(self) -> None:
+    def finish(self) -> None:
         if hasattr(self._file, "flush"):
             self._file.flush()
         if self._sync:
             with suppress(io.UnsupportedOperation):
                 _sync(self._file.fileno())
 
-    def abort(self) -> None:
-        pass
 
-    def withdraw(self) -> None:
-        pass
-
-
-class _Device:
+class Device(_Direct):
     """A FIFO or device, opened here and written directly."""
 
     def __init__(self, fd: int, name: str) -> None:
@@ -148,20 +141,20 @@ class _Device:
         self._fd = fd
 
     def write(self, data: bytes) -> None:
+        """Write all of `data`."""
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
 
-    def commit(self) -> None:
+    def finish(self) -> None:
+        """Bring everything to the disk, and close it."""
         _sync(self._fd)
         self._close()
 
     def abort(self) -> None:
+        """Close it. Never raises."""
         with suppress(OSError):
             self._close()
-
-    def withdraw(self) -> None:
-        pass
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
@@ -169,12 +162,12 @@ class _Device:
             os.close(fd)
 
 
-class _File(_Device):
-    """A file under a temporary name beside its own.
+class File(Device):
+    """A file under a temporary name in the same folder.
 
     Attributes:
-        path: its own name, of a link that of its target.
-        temporary: the temporary name; nobody else writes or removes what is there, until the commit or abort.
+        path: its own name; of a link, the name of the link's target.
+        temporary: the temporary name; nobody else writes or removes the file there until the commit or abort.
     """
 
     def __init__(self, name: str, old: os.stat_result | None, *, force: bool, by_name: bool) -> None:
@@ -196,7 +189,7 @@ class _File(_Device):
                 raise
 
     def commit(self) -> None:
-        super().commit()
+        """Give the file its name; if that fails, put the old content back."""
         kept = False
         try:
             if self._old is not None:
@@ -206,20 +199,25 @@ class _File(_Device):
             self._install()
             self._sync_folder()
         except BaseException:
-            if self._installed:
-                self._undo(kept=kept)
+            if kept and self._installed:
+                with suppress(OSError):
+                    os.replace(self._part.kept, self.path)
+            self.undo_commit()
             raise
         finally:
             self._part.remove()
 
-    def abort(self) -> None:
-        super().abort()
-        self._part.remove()
-
-    def withdraw(self) -> None:
+    def undo_commit(self) -> None:
+        """Remove the file if it has its name and replaced nothing. Never raises."""
         if self._old is None and self._installed:
+            self._installed = False
             with suppress(OSError):
                 os.unlink(self.path)
+
+    def abort(self) -> None:
+        """Remove the temporary file. Never raises."""
+        super().abort()
+        self._part.remove()
 
     def _install(self) -> None:
         if not self._force:
@@ -237,13 +235,6 @@ class _File(_Device):
                 return
         os.replace(self.temporary, self.path)
         self._installed = True
-
-    def _undo(self, *, kept: bool) -> None:
-        with suppress(OSError):
-            if self._old is None:
-                os.unlink(self.path)
-            elif kept:
-                os.replace(self._part.kept, self.path)
 
     def _sync_folder(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Tells where the machine's memory was not enough, in the many words that libraries have for it."""
+"""Errors of libraries that mean too little memory, or that a library can't be loaded, become our own."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def explain_memory(place: Callable[[], dict[str, Any]] = dict) -> Iterator[None]:
-    """Raise `OutOfMemoryError` where there is not enough memory for the block; `place` is what to say of it."""
+def explain_memory(where: Callable[[], dict[str, Any]] = dict) -> Iterator[None]:
+    """Raise `OutOfMemoryError` if the block does not get enough memory; `where` returns that error's keywords."""
     try:
         yield
     except ExportstreamError:
@@ -32,11 +32,11 @@ def explain_memory(place: Callable[[], dict[str, Any]] = dict) -> Iterator[None]
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemoryError(**place()) from error
+        raise OutOfMemoryError(**where()) from error
 
 
 def import_error(what: str, library: str, extra: str, error: ImportError) -> ExportstreamError:
-    """Return why `library`, which `what` needs, can't be imported, as our own error."""
+    """Return our own error for a `library` that `what` needs and that can't be imported."""
     if isinstance(error, ModuleNotFoundError) and error.name == library:
         return MissingExtraError(what, library, extra)
     if is_out_of_memory(error):

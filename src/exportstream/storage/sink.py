@@ -1,9 +1,8 @@
 """Sink: bytes become a compressed output that appears whole or not at all.
 
-Takes the bytes of the output, compresses them beside the caller's work, and gives them to the place where they end up
-(`files`); what is given up is removed there, or stays an unfinished frame. Raises `UsageError` for an output that may not
-be written, `WriteError` where the system fails; `BrokenPipeError` goes through.
-Holds: some blocks of what is written and the compressor's own memory (zstd: 22 MB at level 3, 130 MB at level 22).
+Takes: the bytes of the output. It compresses them while the caller goes on, and passes them to a destination (`files`).
+Raises: `UsageError` for an output that may not be written, `WriteError` if the system fails; `BrokenPipeError` as it is.
+Holds: some blocks of bytes and the compressor's own memory (zstd: 22 MB at level 3, 130 MB at level 22).
 """
 
 from __future__ import annotations
@@ -11,16 +10,15 @@ from __future__ import annotations
 import os
 import zlib
 from collections import deque
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 
 import zstandard
 
-from exportstream.errors import UsageError, WriteError
-from exportstream.storage.files import Place, open_place, write_error
+from exportstream.errors import UsageError
+from exportstream.storage.files import ByteDestination, open_destination
+from exportstream.storage.transaction import StagedOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from concurrent.futures import Future, ThreadPoolExecutor
 
 
@@ -46,28 +44,33 @@ def open_sink(
     Args:
         target: a path; ``-`` for standard output; or a binary file object, which is written directly and stays open.
         compression: ``zstd`` (with a checksum), ``gzip`` or ``none``.
-        level: of the compression: 1 to 22 or -7 to -1 for zstd (3 unless told), 1 to 9 for gzip (6 unless told).
+        level: of the compression: 1 to 22 or -7 to -1 for zstd (default 3), 1 to 9 for gzip (default 6).
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
-        source_size: bytes of the input, where they are known; for little input no thread is started.
+        source_size: bytes of the input, if they are known; a small input starts no thread.
 
     Raises:
-        UsageError: the output exists, is a folder or the input itself, or the compression is not known.
+        UsageError: the output exists, is a folder or the input itself, or the compression or its level is not known.
         WriteError: it can't be created.
         TypeError: `target` is none of these, or is open as text.
     """
+    check_level(compression, level)
+    alone = source_size is not None and source_size < _LITTLE
+    return Sink(open_destination(target, source_path, force=force), compression, level, alone=alone)
+
+
+def check_level(compression: str, level: int | None) -> None:
+    """Raise `UsageError` for a compression that is not known, and for a level that it does not have."""
     if compression not in _LEVELS:
         raise UsageError(f"expected compression zstd, gzip or none, got {compression!r}")
     if level is not None and (level not in _LEVELS[compression] or level == 0):
         raise UsageError(f"compression {compression} has no level {level}")
-    alone = source_size is not None and source_size < _LITTLE
-    return Sink(open_place(target, source_path, force=force), compression, level, alone=alone)
 
 
-class Sink:
+class Sink(StagedOutput):
     """A byte writer; get one from `open_sink`.
 
-    As a context manager it commits at the end of the block, and aborts when the block raises anything at all.
+    As a context manager it commits at the end of the block, and aborts if the block raises anything at all.
 
     Attributes:
         name: the path as given, or a stand-in such as ``<stdout>``.
@@ -75,18 +78,17 @@ class Sink:
         bytes_out: bytes that were written, compressed.
     """
 
-    def __init__(self, place: Place, compression: str, level: int | None, *, alone: bool = False) -> None:
-        self.name = place.name
+    def __init__(self, destination: ByteDestination, compression: str, level: int | None, *, alone: bool = False) -> None:
+        super().__init__(destination)
         self.bytes_in = 0
         self.bytes_out = 0
-        self._place = place
+        self._write = destination.write
         self._small: list[bytes] = []
         self._small_size = 0
-        self._state = "open"
         self._worker: ThreadPoolExecutor | None = None
         self._pending: deque[Future[bytes]] = deque()
         self._compressor: Any = None
-        with self._giving_up():
+        with self._abort_on_error():
             if compression == "zstd":
                 self._compressor = _new_zstd(level or 3, alone=alone)
             elif compression == "gzip":
@@ -96,7 +98,7 @@ class Sink:
                 self._worker = ThreadPoolExecutor(max_workers=1)
 
     def write(self, data: bytes) -> None:
-        """Take `data`; when that fails, the whole output is given up."""
+        """Take `data`; if that fails, the whole output is aborted."""
         self._require_open()
         self.bytes_in += len(data)
         if len(data) < _BLOCK:
@@ -104,70 +106,24 @@ class Sink:
             self._small_size += len(data)
             if self._small_size < _BLOCK:
                 return
-        with self._giving_up():
+        with self._abort_on_error():
             self._pass_on()
             if len(data) >= _BLOCK:  # as it is: a huge message is not copied once more
                 self._compress(data)
 
-    def finish(self) -> None:
-        """Finish the compressed frame; nothing can be written after it."""
-        self._require_open()
-        with self._giving_up():
-            self._pass_on()
-            self._drain(0)
-            if self._worker is not None:
-                self._worker.shutdown()
-            if self._compressor is not None:
-                self._put(self._compressor.flush())
-        self._state = "finished"
+    def _complete(self) -> None:
+        self._pass_on()
+        self._drain(0)
+        if self._worker is not None:
+            self._worker.shutdown()
+        if self._compressor is not None:
+            self._put(self._compressor.flush())
 
-    def commit(self) -> None:
-        """Finish, bring everything to the disk, and give the file its name."""
-        if self._state == "committed":
-            return
-        if self._state != "finished":
-            self.finish()
-        with self._giving_up():
-            self._place.commit()
-        self._state = "committed"
-
-    def withdraw(self) -> None:
-        """Take back a file that was committed, where none stood under its name before. Never raises."""
-        if self._state == "committed":
-            self._place.withdraw()
-
-    def abort(self) -> None:
-        """Remove what was written, or leave an unfinished frame where that can't be done. Never raises."""
-        if self._state in ("open", "finished"):
-            self._state = "given up"
-            self._small.clear()
-            self._compressor = None
-            if self._worker is not None:
-                self._worker.shutdown(cancel_futures=True)
-            self._place.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.commit()
-        else:
-            self.abort()
-
-    def _require_open(self) -> None:
-        if self._state != "open":
-            raise WriteError(f"the output is {self._state}", source=self.name)
-
-    @contextmanager
-    def _giving_up(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.abort()
-            if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-                raise write_error(error, self.name) from error
-            raise
+    def _close(self) -> None:
+        self._small.clear()
+        self._compressor = None
+        if self._worker is not None:
+            self._worker.shutdown(cancel_futures=True)
 
     def _pass_on(self) -> None:
         data = b"".join(self._small)
@@ -190,15 +146,15 @@ class Sink:
 
     def _put(self, data: bytes) -> None:
         if data:
-            self._place.write(data)
+            self._write(data)
             self.bytes_out += len(data)
 
 
 def _new_zstd(level: int, *, alone: bool) -> zstandard.ZstdCompressionObj:
-    # zstd's own worker compresses while the caller goes on, a job at a time: jobs of 4 MiB take 15 % less time than jobs of
-    # 1 MiB, and larger ones only more memory; a second worker gains nothing, since parsing takes as long as compressing.
-    # Input that is less than a job would be compressed only when all of it is parsed, and a thread started for that.
-    # Above level 9 jobs would be large and parsing is a small part of the time. The source size bounds the window, which
+    # zstd's own worker compresses while the caller goes on, one job at a time. Jobs of 4 MiB take 15 % less time than jobs
+    # of 1 MiB; larger ones only take more memory. A second worker gains nothing, since parsing takes as long as compressing.
+    # An input smaller than a job starts no thread: it would be compressed after all of it is parsed.
+    # Above level 9 jobs would be large, and parsing is a small part of the time. The source size limits the window, which
     # would be 128 MiB at level 22.
     threads = 1 if level <= 9 and (os.cpu_count() or 1) > 1 and not alone else 0
     how = zstandard.ZstdCompressionParameters.from_level(

@@ -1,11 +1,11 @@
-"""Temporary: the hidden file beside an output, in which it is written until it gets its name.
+"""Temporary files: an output is written to a hidden file in the same folder until it gets its name.
 
-Takes the output's path. Raises: `OSError` as the system raises it. Holds: two descriptors of one file.
+Takes: the output's path. Raises: `OSError` as the system raises it. Holds: two descriptors of one file.
 
 The file is ``.NAME.part``, or ``.NAME.2.part`` and so on if another run has that one, and is locked (`flock`) while it is in
 use. The system drops the lock of a process that was killed, so a file that nobody locks is left over, and the next run that
-writes the same output removes it. Only the lock decides. Where the system has no such locks, names are random, and nothing
-is left to later runs to remove.
+writes the same output removes it. Only the lock decides. On a system without such locks, names are random, and later
+runs remove nothing.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Temporary:
 
     Args:
         path: the output's, without links.
-        mode: the permissions; the umask is taken from them.
+        mode: the permissions, before the umask.
         by_name: whether a library will open the file once more by its name, and lock it in its own way.
 
     Attributes:
         name: of the file.
         kept: a name for the output's old content, until the new one is in place.
-        fd: open for writing; to be closed by its user. The lock stays until `remove`.
+        fd: open for writing; the caller closes it. The lock stays until `remove`.
     """
 
     def __init__(self, path: str, mode: int, *, by_name: bool = False) -> None:
@@ -52,7 +52,7 @@ class Temporary:
             if fcntl is None or not self._create_locked(path, stem, mode, by_name=by_name):
                 self._create(f"{stem}.{os.urandom(6).hex()}.part", mode)
                 self._file = _file_of(self.fd)
-            self._lock = os.dup(self.fd)  # of the two the last that is closed ends the lock
+            self._lock = os.dup(self.fd)  # closing the last of the two ends the lock
             self.kept = f"{self.name}.old"
         except BaseException:
             self._discard()
@@ -60,7 +60,7 @@ class Temporary:
             raise
 
     def remove(self) -> None:
-        """Remove the file unless it was renamed, and the old content that was kept, and give up the lock. Never raises."""
+        """Remove the file unless it was renamed, remove the old content that was kept, and end the lock. Never raises."""
         if self not in _in_use:  # by now the names may be another run's
             return
         if self.kept:
@@ -75,7 +75,7 @@ class Temporary:
                 os.close(self._lock)
 
     def _create_locked(self, path: str, stem: str, mode: int, *, by_name: bool) -> bool:
-        """Create the first file that is free; return False where there are no locks."""
+        """Create the first file that is free; return False if the system has no locks."""
         for number in range(1, _SEARCHED + 1):
             _remove_leftovers(path, _numbered(stem, number))
         for number in count(1):
@@ -107,7 +107,7 @@ class Temporary:
         self.fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
 
     def _discard(self) -> None:
-        """Close what was created, and remove it if nobody else may, to begin anew."""
+        """Close the file, and remove it if nobody else may, to begin again."""
         if self._file is not None and _file_at(self.name) == self._file:
             _unlink(self.name)
         if self.fd >= 0:
@@ -120,7 +120,7 @@ _in_use: set[Temporary] = set()
 
 
 def remove_temporary_files() -> None:
-    """Remove what unfinished outputs left: for a process that a signal ends between any two steps of theirs."""
+    """Remove the files of unfinished outputs: for a process that a signal ends between any two of its steps."""
     for temporary in tuple(_in_use):
         temporary.remove()
 
@@ -130,7 +130,7 @@ def _numbered(stem: str, number: int) -> str:
 
 
 def _remove_leftovers(path: str, name: str) -> None:
-    """Remove what a run that was killed left under a temporary name."""
+    """Remove a temporary file that was left by a run that was killed."""
     if os.path.lexists(name):
         _remove_unless_locked(name, f"{name}.old", name)
     elif os.path.lexists(f"{name}.old"):  # it was killed right after the rename, and the output itself was locked
@@ -155,13 +155,13 @@ def _remove_unless_locked(locked: str, *names: str) -> None:
 def _open_to_lock(name: str) -> int:
     flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        return os.open(name, os.O_RDWR | flags)  # NFS locks only what is open for writing
+        return os.open(name, os.O_RDWR | flags)  # NFS locks only files that are open for writing
     except PermissionError:
         return os.open(name, os.O_RDONLY | flags)
 
 
 def _try_other_locks(name: str) -> None:
-    """Raise `OSError` where our lock keeps out SQLite's kind of lock, also in this process: so do network file systems."""
+    """Raise `OSError` if our lock keeps out SQLite's kind of lock in the same process, as on network file systems."""
     fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

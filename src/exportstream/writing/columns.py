@@ -1,35 +1,182 @@
-"""What each column is: its name, its type, whether every row has it."""
+"""Columns: their names, types, units and meanings, said once for all formats and for the documentation.
+
+Takes: the structs of rows. Returns: `Column`. Raises: nothing. Holds: nothing.
+
+Types come from the annotations of the structs; units and meanings are listed here.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
+from msgspec import Struct
 from msgspec.structs import FieldInfo
+from msgspec.structs import fields as struct_fields
+
+__all__ = ["Column", "ColumnType", "columns_of"]
+
+
+class ColumnType(StrEnum):
+    """What a column holds."""
+
+    TEXT = "text"
+    DATE_TIME = "date-time"  # as text
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    TEXTS = "list of text"
+    TOOL_CALLS = "list of tool calls"
+    JSON = "JSON"  # any value
+
+
+_TYPES: dict[Any, ColumnType] = {
+    str: ColumnType.TEXT,
+    int: ColumnType.INTEGER,
+    Decimal: ColumnType.DECIMAL,
+    bool: ColumnType.BOOLEAN,
+    list[str]: ColumnType.TEXTS,
+}
 
 
 class Column(NamedTuple):
     """One column.
 
     Attributes:
-        attribute: the field of the row's struct; `name` the column's name in the output.
-        kind: ``text``, ``bare`` (a number or a boolean) or ``json`` (any value, written as JSON).
+        attribute: the field of the row's struct.
+        name: the column's name in the output.
+        type: what it holds.
         required: whether every row has a value.
+        is_long: whether its texts may be long.
+        is_sum: whether it adds up integers of 64 bits, so that it may need more bits.
+        unit: of its numbers.
+        meaning: one line for readers.
     """
 
     attribute: str
     name: str
-    kind: str
+    type: ColumnType
     required: bool
+    is_long: bool
+    is_sum: bool
+    unit: str
+    meaning: str
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are texts."""
+        return self.type in (ColumnType.TEXT, ColumnType.DATE_TIME)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether its values are lists, objects, or any JSON."""
+        return self.type in (ColumnType.TEXTS, ColumnType.TOOL_CALLS, ColumnType.JSON)
 
 
-def column_of(field: FieldInfo) -> Column:
-    """The column of a field of a row's struct, told by its annotation."""
-    types = [get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in get_args(field.type) or (field.type,)]
-    if get_origin(field.type) is Annotated:
-        types = [get_args(field.type)[0]]
-    maybe = type(None) in types
-    kinds = {kind for kind in types if kind is not type(None)}
-    is_bare = kinds <= {int, bool, Decimal} or field.name == "cost"
-    kind = "text" if kinds == {str} else "bare" if is_bare else "json"
-    return Column(field.name, field.encode_name, kind, not maybe and Any not in kinds and field.default is not None)
+def columns_of(kind: type[Struct], table: str) -> list[Column]:
+    """Return the columns of a row's struct; `table` is a table's name, or ``running totals``."""
+    return [_column(field, *_UNITS_AND_MEANINGS[table][field.name]) for field in struct_fields(kind)]
+
+
+def _column(field: FieldInfo, unit: str, meaning: str) -> Column:
+    parts = get_args(field.type) if get_origin(field.type) in (Union, UnionType) else (field.type,)
+    (kind,) = (part for part in parts if part is not NoneType)
+    said: dict[str, Any] = {}
+    if get_origin(kind) is Annotated:
+        kind, meta = get_args(kind)
+        said = meta.extra or {}
+    unknown = ColumnType.TOOL_CALLS if get_origin(kind) is list else ColumnType.JSON
+    return Column(
+        attribute=field.name,
+        name=field.encode_name,
+        type=ColumnType(said.get("type") or _TYPES.get(kind, unknown)),
+        required=NoneType not in parts and kind is not Any and field.default is not None,
+        is_long=said.get("is_long", False),
+        is_sum=said.get("is_sum", False),
+        unit=unit,
+        meaning=meaning,
+    )
+
+
+_COUNTED = "sum over its messages; absent if no message has it"
+_DECLARED = "declared by the session"
+
+_UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
+    "messages": {
+        "session_id": ("", "id of the session"),
+        "index": ("", "position of the message in its session, from 0; a rejected message keeps its number"),
+        "id": ("", "id of the message"),
+        "role": ("", "`user`, `assistant`, `tool`, `system` or another"),
+        "content": ("", "text of the message"),
+        "model": ("", "model that wrote it"),
+        "finish_reason": ("", "reason it ended, such as `end_turn` or `tool_use`"),
+        "reasoning": ("", "reasoning text"),
+        "reasoning_duration": ("as exported", "the server's integer; the format states no unit"),
+        "tool_calls": ("", "each with the columns of `tool-calls` from `id` to `extra`, without `createdAt`"),
+        "created_at": ("", "creation, as written, with the producer's offset; empty where the producer wrote null"),
+        "updated_at": ("", "last change, as written"),
+        "input_tokens": ("tokens", "input tokens of this message, cache creation included"),
+        "output_tokens": ("tokens", "output tokens of this message"),
+        "cache_creation_tokens": ("tokens", "tokens written to the prompt cache"),
+        "cache_read_tokens": ("tokens", "tokens read from the prompt cache"),
+        "cost": ("USD", "recorded cost of this message, with its digits"),
+        "thinking_blocks": ("", "list of thinking texts"),
+        "redacted_thinking_blocks": ("", "list of redacted thinking texts"),
+        "extra": ("", "keys that are not in this table, with their values"),
+    },
+    "tool-calls": {
+        "session_id": ("", "id of the session"),
+        "message_id": ("", "id of the message with the call"),
+        "message_index": ("", "position of that message in its session, from 0"),
+        "tool_call_index": ("", "position of the call in its message, from 0"),
+        "id": ("", "id of the call"),
+        "name": ("", "name of the tool"),
+        "type": ("", "type of the call, such as `tool_use`"),
+        "finished": ("", "true or false, as written"),
+        "is_error": ("", "true for a failed call; most producers leave it out for a success, so it is rarely false"),
+        "input": ("", "input of the tool as the text that was sent; it may be empty or not JSON"),
+        "input_json": ("", "the parsed input; its keys are data and are never renamed"),
+        "result": ("", "text that the tool returned"),
+        "metadata": ("", "text with details, as written"),
+        "screenshot_urls": ("", "list of URLs"),
+        "created_at": ("", "`createdAt` of the message"),
+        "extra": ("", "keys of the call that are not in this table"),
+    },
+    "sessions": {
+        "id": ("", "id of the session"),
+        "title": ("", "title of the session"),
+        "user_message_count": ("messages", _DECLARED),
+        "assistant_message_count": ("messages", _DECLARED),
+        "tool_call_count": ("tool calls", _DECLARED),
+        "prompt_tokens": ("tokens", _DECLARED),
+        "completion_tokens": ("tokens", _DECLARED),
+        "cost": ("USD", _DECLARED),
+        "created_at": ("", "creation of the session, as written"),
+        "updated_at": ("", "last change of the session, as written"),
+        "counted_messages": ("messages", "counted in its messages"),
+        "counted_user_messages": ("messages", "those of role `user`"),
+        "counted_assistant_messages": ("messages", "those of role `assistant`"),
+        "counted_tool_calls": ("tool calls", "counted in its messages"),
+        "counted_tool_errors": ("tool calls", "those whose `isError` is true"),
+        "counted_input_tokens": ("tokens", _COUNTED),
+        "counted_output_tokens": ("tokens", _COUNTED),
+        "counted_cache_creation_tokens": ("tokens", _COUNTED),
+        "counted_cache_read_tokens": ("tokens", _COUNTED),
+        "counted_cost": ("USD", _COUNTED),
+        "counted_first_date": ("", "earliest `createdAt` of a message, as written"),
+        "counted_last_date": ("", "latest `createdAt` of a message, as written"),
+        "extra": ("", "unknown keys of the session; `response` in it has the keys of an SDK response around it"),
+    },
+    "running totals": {
+        "running_messages": ("messages", "messages so far"),
+        "running_tool_calls": ("tool calls", "tool calls so far"),
+        "running_input_tokens": ("tokens", "input tokens so far"),
+        "running_output_tokens": ("tokens", "output tokens so far"),
+        "running_cost": ("USD", "recorded cost so far; absent until a message has one"),
+        "running_prompt_tokens": ("tokens", "declared, of the sessions complete so far"),
+        "running_completion_tokens": ("tokens", "declared, of the sessions complete so far"),
+        "running_declared_cost": ("USD", "declared cost of the sessions complete so far; absent until one declares it"),
+    },
+}

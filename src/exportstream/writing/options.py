@@ -8,13 +8,12 @@ from typing import Literal
 from msgspec import Struct
 
 from exportstream.errors import UsageError
+from exportstream.writing.formats import FORMATS, FormatName
 from exportstream.writing.tables import TABLES
 
-__all__ = ["COMPRESSIONS", "FORMATS", "CompressionName", "FormatName", "Keys", "TableName", "WriteOptions", "tables_of"]
+__all__ = ["COMPRESSIONS", "CompressionName", "FormatName", "Keys", "TableName", "WriteOptions", "tables_of"]
 
-FORMATS = ("ndjson", "csv", "parquet", "sqlite")
 COMPRESSIONS = ("zstd", "gzip", "none")
-FormatName = Literal["ndjson", "csv", "parquet", "sqlite"]
 CompressionName = Literal["zstd", "gzip", "none"]
 TableName = Literal["messages", "tool-calls", "sessions", "all"]
 Keys = Literal["camel", "snake"]
@@ -25,11 +24,11 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
 
     Attributes:
         format, compression: of the outputs, or None: their suffixes decide.
-        tables: names of tables; none for the default: messages, or all of them in SQLite.
+        tables: names of tables; none for the default: messages, or all tables in a format whose files hold all.
         level: of the compression, or None for its default.
         keys: ``camel``, the export's own names, or ``snake``.
         running_totals: whether each row gets the totals after it.
-        csv_safe: whether CSV cells that a spreadsheet would run get an apostrophe in front.
+        csv_safe: whether CSV cells that a spreadsheet would run begin with an apostrophe.
         force: whether outputs that exist are replaced.
 
     Raises:
@@ -48,7 +47,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check the words."""
         for name, value, known in (
-            ("format", self.format, FORMATS),
+            ("format", self.format, tuple(FORMATS)),
             ("compression", self.compression, COMPRESSIONS),
             ("keys", self.keys, ("camel", "snake")),
         ):

@@ -1,40 +1,34 @@
 """Decides what outputs are: their names, formats, compressions and tables, from suffixes and options.
 
-Takes: names and options. Returns: `Output`. Raises: `UsageError` where they contradict each other.
+Takes: names and options. Returns: `Output`. Raises: `UsageError` if they contradict each other.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
+from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.sink import check_level
+from exportstream.writing.formats import FORMATS, OutputFormat
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.tables import TABLES
 
-_FORMAT_OF = {
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".db": "sqlite",
-    ".sqlite": "sqlite",
-    ".sqlite3": "sqlite",
-}
+_FORMAT_OF = {suffix: format_.name for format_ in FORMATS.values() for suffix in format_.suffixes}
 _COMPRESSION_OF = {".zst": "zstd", ".zstd": "zstd", ".gz": "gzip"}
 _SUFFIX_OF = {"zstd": ".zst", "gzip": ".gz", "none": ""}
-_INSIDE = {"parquet": "zstd", "sqlite": "none"}  # formats that are not compressed from outside
 _INPUT_SUFFIXES = (".zst", ".zstd", ".gz", ".bz2", ".xz", ".json", ".ndjson", ".jsonl")
 REJECTS = ".rejects.ndjson"
 
 
 class Output(Struct, frozen=True):
-    """Where rows go and as what: `target` is a path, a URL, ``-`` or a binary file object; all but SQLite have one table."""
+    """One output: its target (a path, a URL, ``-`` or a binary file object), and the tables in it, in most formats one."""
 
     target: Any
     format: str
@@ -44,58 +38,75 @@ class Output(Struct, frozen=True):
 
 def suffix_of(options: WriteOptions) -> str:
     """The suffix of an output that gets its name from us."""
-    name = options.format or "ndjson"
-    return {"sqlite": ".db", "parquet": ".parquet"}.get(name) or f".{name}{_SUFFIX_OF[options.compression or 'zstd']}"
+    format_ = FORMATS[options.format or "ndjson"]
+    outside = _SUFFIX_OF[options.compression or "zstd"] if format_.compression is None else ""
+    return format_.suffixes[0] + outside
 
 
 def decide_outputs(source: Any, target: Any, options: WriteOptions) -> list[Output]:
     """Decide format and compression: options win over suffixes, and a suffix that says otherwise is refused.
 
-    Without a target it is ``NAME.ndjson.zst`` next to the input, or standard output for standard input. With several
-    tables the name of each gets the table's name in it, but for SQLite.
+    Without a target it is ``NAME.ndjson.zst`` next to the input, or standard output for standard input. Each of several
+    tables has its name in the name of its output, unless one file holds all of them.
     """
     if target is None:
         target = _default_target(source, options)
-    if not isinstance(target, (str, os.PathLike)) or os.fspath(target) == "-":
-        name = options.format or "ndjson"
-        tables = _tables(options, name)
-        if name == "sqlite":
-            raise UsageError("SQLite can't be written to a stream", hint="name a file")
+    if not is_name(target) or is_stream(target):
+        format_ = FORMATS[options.format or "ndjson"]
+        tables = _tables(options, format_)
+        if format_.all_tables:
+            raise UsageError(f"{format_.title} can't be written to a stream", hint="name a file")
         if len(tables) > 1:
             raise UsageError("several tables can't share one stream", hint="name a file, or choose one `table`")
-        return [Output(target, name, _INSIDE.get(name) or options.compression or "none", tables)]
+        return [Output(target, format_.name, format_.compression or options.compression or "none", tables)]
     path = os.fspath(target)
     stem, format_suffix, compression_suffix = _split(path)
     said_compression = _COMPRESSION_OF.get(compression_suffix.lower())
     said_format = _FORMAT_OF.get(format_suffix.lower())
     _agree(path, "format", options.format, said_format)
     _agree(path, "compression", options.compression, said_compression)
-    format_: str = options.format or said_format or ""
     if os.path.isdir(path) or path.endswith("/"):
         raise UsageError(
             "the output is a folder", source=path, hint="name a file in it, or end it in / for an output of each input"
         )
-    if not format_:
-        raise UsageError(
-            f"can't tell the format from the name {shown(path)!r}",
-            hint="end it in .ndjson, .jsonl or .csv (and .zst or .gz), .parquet or .db, or give `format`",
-        )
-    if format_ in _INSIDE and (said_compression or options.compression not in (None, _INSIDE[format_])):
-        raise UsageError(f"{format_} files are not compressed from outside", hint="leave `compression` and its suffix out")
-    compression = _INSIDE.get(format_) or options.compression or said_compression or "none"
+    name = options.format or said_format
+    if name is None:
+        raise UsageError(f"can't tell the format from the name {shown(path)!r}", hint=_hint_at_suffixes())
+    format_ = FORMATS[name]
+    inside = format_.compression
+    if inside is not None and (said_compression or options.compression not in (None, inside)):
+        raise UsageError(f"{name} files are not compressed from outside", hint="leave `compression` and its suffix out")
+    compression = inside or options.compression or said_compression or "none"
     tables = _tables(options, format_)
-    if format_ == "sqlite":
-        return [Output(path, format_, compression, tables)]
+    if format_.all_tables:
+        return [Output(path, name, compression, tables)]
     several = len(tables) > 1
     rest = format_suffix + compression_suffix
-    return [Output(f"{stem}.{t}{rest}" if several else path, format_, compression, (t,)) for t in tables]
+    return [Output(f"{stem}.{t}{rest}" if several else path, name, compression, (t,)) for t in tables]
+
+
+def check_outputs(outputs: Iterable[Output], options: WriteOptions) -> None:
+    """Refuse options that do not fit the outputs, before anything is read or written.
+
+    Raises:
+        UsageError: an output can't be written with these options.
+        MissingExtraError, OutOfMemoryError: a library that a format needs can't be loaded.
+    """
+    for output in outputs:
+        format_ = FORMATS[output.format]
+        if options.csv_safe and not format_.csv_safe:
+            raise UsageError("csv_safe=True goes with CSV output only")
+        if format_.compression != "none":
+            check_level(output.compression, options.level)
+        format_.load()
 
 
 def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[Output]:
     """The outputs of one input among many: ``FOLDER/NAME.ndjson.zst``, or ``FOLDER/TABLE/NAME.ndjson.zst`` for several."""
     name = strip_suffixes(relative) + suffix_of(options)
-    tables = _tables(options, options.format or "ndjson")
-    if len(tables) == 1 or options.format == "sqlite":
+    format_ = FORMATS[options.format or "ndjson"]
+    tables = _tables(options, format_)
+    if len(tables) == 1 or format_.all_tables:
         return decide_outputs(None, f"{folder.rstrip('/')}/{name}", options)
     alone = [(table, replace(options, tables=(table,))) for table in tables]
     return [decide_outputs(None, f"{folder.rstrip('/')}/{table}/{name}", one)[0] for table, one in alone]
@@ -106,12 +117,18 @@ def looks_like_file(target: str) -> bool:
     return not target.endswith("/") and bool(_split(target)[1])
 
 
-def _tables(options: WriteOptions, format: str) -> tuple[str, ...]:  # noqa: A002
-    return options.tables or (TABLES if format == "sqlite" else ("messages",))
+def _tables(options: WriteOptions, format_: OutputFormat) -> tuple[str, ...]:
+    return options.tables or (TABLES if format_.all_tables else ("messages",))
+
+
+def _hint_at_suffixes() -> str:
+    outside = [suffix for format_ in FORMATS.values() if format_.compression is None for suffix in format_.suffixes]
+    others = [format_.suffixes[0] for format_ in FORMATS.values() if format_.compression is not None]
+    return f"end it in {', '.join(outside[:-1])} or {outside[-1]} (and .zst or .gz), {' or '.join(others)}, or give `format`"
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    """A name without the suffixes that mean something, that of the format, and that of the compression."""
+    """Split a name into its stem, the suffix of its format, and that of its compression."""
     stem, compression = os.path.splitext(path)
     if compression.lower() not in _COMPRESSION_OF:
         stem, compression = path, ""
@@ -125,7 +142,7 @@ def _agree(path: str, what: str, option: str | None, said: str | None) -> None:
 
 
 def _default_target(source: Any, options: WriteOptions) -> str:
-    if not isinstance(source, (str, os.PathLike)) or os.fspath(source) == "-":
+    if not is_name(source) or is_stream(source):
         return "-"
     return strip_suffixes(os.fspath(source)) + suffix_of(options)
 
@@ -139,10 +156,10 @@ def strip_suffixes(path: str) -> str:
 
 
 def rejects_name(target: Any, source: Any) -> str:
-    """``NAME.rejects.ndjson`` next to the output, or next to the input where the output has no name."""
-    for place in (target, source):
-        if isinstance(place, (str, os.PathLike)) and os.fspath(place) != "-":
-            folder, name = os.path.split(os.fspath(place))
+    """``NAME.rejects.ndjson`` next to the output, or next to the input if the output has no name."""
+    for named in (target, source):
+        if is_name(named) and not is_stream(named):
+            folder, name = os.path.split(os.fspath(named))
             while os.path.splitext(name)[1].lower() in {*_FORMAT_OF, *_COMPRESSION_OF, ".json"}:
                 name = os.path.splitext(name)[0]
             return os.path.join(folder, f"{name}{REJECTS}")
@@ -150,17 +167,17 @@ def rejects_name(target: Any, source: Any) -> str:
 
 
 def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
-    """Refuse two names for one file among inputs and what is written; devices and pipes may be shared.
+    """Refuse two names for one file among inputs and outputs; devices and pipes may be shared.
 
     Args:
-        named: what it is (``input``, ``output``, …) and its name.
+        named: the role of each (``input``, ``output``, …), and its name.
     """
     seen: dict[Any, str] = {}
     for what, name in named:
-        if not isinstance(name, (str, os.PathLike)):
+        if not is_name(name):
             continue
         path = os.fspath(name)
-        if path == "-":
+        if is_stream(path):
             key: Any = "-" if what != "input" else None
         elif os.path.exists(path):
             found = os.stat(path)

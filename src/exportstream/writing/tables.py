@@ -1,28 +1,29 @@
-"""Which rows and columns a table has: `messages`, `tool-calls`, `sessions`.
+"""Rows and columns of the tables: `messages`, `tool-calls`, `sessions`.
 
-Takes: batches of messages, and complete sessions with what was counted of them. Returns: rows as lists of structs, whose
-fields are the columns in their order; with running totals a second list of the same length goes beside the first.
-Raises: nothing. Holds: the rows of one batch.
+Takes: batches of messages and of complete sessions. Returns: a list of structs, one for each row, whose fields are the
+columns in their order; with running totals a second list has the totals after each row. Raises: `LimitError` for a sum of
+costs that needs more than 10,000 digits. Holds: the rows of one batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from itertools import repeat
+from typing import Annotated, Any
 
-from msgspec import Struct
-from msgspec.structs import fields as struct_fields
+from msgspec import Meta, Struct
 
 from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
-from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.totals.batch import Batch
+from exportstream.models.structs import DateTime, LongText, Message, Session, ToolCall
+from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
-from exportstream.writing.columns import Column, column_of
+from exportstream.writing.columns import Column, columns_of
 
 TABLES = ("messages", "tool-calls", "sessions")
 
 Rows = tuple[list[Any], ...]
+Sum = Annotated[int, Meta(extra={"is_sum": True})]  # it may need more than 64 bits
 
 
 class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
@@ -37,17 +38,17 @@ class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="ca
     type: str
     finished: bool
     is_error: bool | None = None
-    input: str
+    input: LongText
     input_json: Any = None
-    result: str | None = None
-    metadata: str | None = None
+    result: LongText | None = None
+    metadata: LongText | None = None
     screenshot_urls: list[str] | None = None
-    created_at: str | None
+    created_at: DateTime | None
     extra: dict[str, Any] | None = None
 
 
 class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
-    """One session: what it declares, and next to it what was counted in its messages (names begin with counted)."""
+    """One session: the figures it declares, and those counted in its messages, whose names begin with counted."""
 
     id: str
     title: str | None
@@ -57,20 +58,20 @@ class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="cam
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost: Decimal | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
+    created_at: DateTime | None = None
+    updated_at: DateTime | None = None
     counted_messages: int
     counted_user_messages: int
     counted_assistant_messages: int
     counted_tool_calls: int
     counted_tool_errors: int
-    counted_input_tokens: int | None = None
-    counted_output_tokens: int | None = None
-    counted_cache_creation_tokens: int | None = None
-    counted_cache_read_tokens: int | None = None
+    counted_input_tokens: Sum | None = None
+    counted_output_tokens: Sum | None = None
+    counted_cache_creation_tokens: Sum | None = None
+    counted_cache_read_tokens: Sum | None = None
     counted_cost: Decimal | None = None
-    counted_first_date: str | None = None
-    counted_last_date: str | None = None
+    counted_first_date: DateTime | None = None
+    counted_last_date: DateTime | None = None
     extra: dict[str, Any] | None = None
 
 
@@ -79,11 +80,11 @@ class RunningRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="cam
 
     running_messages: int
     running_tool_calls: int
-    running_input_tokens: int
-    running_output_tokens: int
+    running_input_tokens: Sum
+    running_output_tokens: Sum
     running_cost: Decimal | None = None
-    running_prompt_tokens: int
-    running_completion_tokens: int
+    running_prompt_tokens: Sum
+    running_completion_tokens: Sum
     running_declared_cost: Decimal | None = None
 
 
@@ -98,78 +99,61 @@ class Table:
 
     def __init__(self, name: str, *, keys: str = "camel", running: bool = False) -> None:
         self.name = name
-        self._types = SNAKE if keys == "snake" else CAMEL
+        self.is_snake = keys == "snake"
+        self._types = SNAKE if self.is_snake else CAMEL
         self._running = Totals() if running else None
         row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
         kinds = [row, RunningRow] if running else [row]
-        if keys == "snake":
+        if self.is_snake:
             kinds = [SNAKE.message if kind is Message else derive(kind, kind.__name__, snake, {}) for kind in kinds]
         self._kinds = kinds
 
     @property
     def columns(self) -> list[list[Column]]:
         """For each list of rows its columns, in order."""
-        return [[column_of(f) for f in struct_fields(kind)] for kind in self._kinds]
+        return [columns_of(kind, name) for kind, name in zip(self._kinds, (self.name, "running totals"), strict=False)]
 
-    def rows(self, batch: Batch) -> Iterator[Rows]:
-        """Yield the rows of a batch. The messages may be renamed in place."""
-        if self._running is None and self.name != "sessions":
-            if batch.messages and (rows := self.batch(batch.messages)) is not None:
-                yield rows
-            return
-        for messages, end in batch.by_session():
-            if messages and (rows := self.batch(messages)) is not None:
-                yield rows
-            if end is not None and (rows := self.session(end.session, end.counted)) is not None:
-                yield rows
-
-    def batch(self, messages: list[Message]) -> Rows | None:
-        """The rows of a batch of messages; None where it gives none. The messages may be renamed in place."""
-        if self.name == "sessions":
-            if self._running is not None:
-                self._running.add_batch(messages)
-            return None
-        if self.name == "messages":
-            running = self._run(messages)
-            rows: list[Any] = messages if self._types is CAMEL else respell(messages, self._types)
-            return (rows,) if running is None else (rows, running)
-        return self._tool_calls(messages)
-
-    def _tool_calls(self, messages: list[Message]) -> Rows | None:
-        kind, rows, running = self._kinds[0], [], []
-        for message in messages:
-            calls = message.tool_calls or ()
-            for number, call in enumerate(calls):
-                rows.append(
-                    kind(
-                        session_id=message.session_id,
-                        message_id=message.id,
-                        message_index=message.index,
-                        tool_call_index=number,
-                        created_at=message.created_at,
-                        **{name: getattr(call, name) for name in _CALL_FIELDS},
-                    )
-                )
-            if self._running is not None:
-                self._running.add(message)
-                for number in range(len(calls)):
-                    after = self._running_row()
-                    after.running_tool_calls -= len(calls) - 1 - number
-                    running.append(after)
+    def rows(self, batch: Batch) -> Rows | None:
+        """The rows of a batch, or None if there are none. The messages may be renamed in place."""
+        running = None if self._running is None else self._running_rows(batch)
+        rows = self._rows(batch)
         if not rows:
             return None
-        return (rows,) if self._running is None else (rows, running)
+        return (rows,) if running is None else (rows, running)
 
-    def session(self, session: Session, totals: Totals | None) -> Rows | None:
-        """The row of a complete session; None for the other tables."""
-        if self._running is not None:
-            self._running.add(session)
-        if self.name != "sessions":
-            return None
-        assert totals is not None
-        counted = totals.counted
-        row = self._kinds[0](
-            **{name: getattr(session, name) for name in Session.__struct_fields__},
+    def session_numbers(self, batch: Batch) -> Iterator[int]:
+        """For each row of a batch, the number of its session in this batch, from 0."""
+        if self.name == "sessions":
+            yield from range(len(batch.ends))
+            return
+        for number, (messages, _) in enumerate(batch.by_session()):
+            calls = self.name == "tool-calls"
+            yield from repeat(number, sum(len(one.tool_calls or ()) for one in messages) if calls else len(messages))
+
+    def _rows(self, batch: Batch) -> list[Any]:
+        if self.name == "sessions":
+            return [self._session_row(end) for end in batch.ends]
+        if self.name == "messages":
+            return batch.messages if self._types is CAMEL else respell(batch.messages, self._types)
+        kind = self._kinds[0]
+        return [
+            kind(
+                session_id=message.session_id,
+                message_id=message.id,
+                message_index=message.index,
+                tool_call_index=number,
+                created_at=message.created_at,
+                **{name: getattr(call, name) for name in _CALL_FIELDS},
+            )
+            for message in batch.messages
+            for number, call in enumerate(message.tool_calls or ())
+        ]
+
+    def _session_row(self, end: SessionEnd) -> Any:
+        assert end.counted is not None
+        counted = end.counted.counted
+        return self._kinds[0](
+            **{name: getattr(end.session, name) for name in Session.__struct_fields__},
             counted_messages=counted.messages,
             counted_user_messages=counted.roles.get("user", 0),
             counted_assistant_messages=counted.roles.get("assistant", 0),
@@ -183,15 +167,29 @@ class Table:
             counted_first_date=counted.first_date,
             counted_last_date=counted.last_date,
         )
-        return ([row],) if self._running is None else ([row], [self._running_row()])
 
-    def _run(self, messages: list[Message]) -> list[Any] | None:
-        if self._running is None:
-            return None
-        rows = []
-        for message in messages:
-            self._running.add(message)
-            rows.append(self._running_row())
+    def _running_rows(self, batch: Batch) -> list[Any]:
+        """The totals after each row. Those of a session are added after its messages."""
+        totals, rows = self._running, []
+        assert totals is not None
+        for messages, end in batch.by_session():
+            if self.name == "sessions":
+                totals.add_batch(messages)
+            else:
+                for message in messages:
+                    totals.add(message)
+                    if self.name == "messages":
+                        rows.append(self._running_row())
+                        continue
+                    calls = len(message.tool_calls or ())
+                    for number in range(calls):
+                        after = self._running_row()
+                        after.running_tool_calls -= calls - 1 - number
+                        rows.append(after)
+            if end is not None:
+                totals.add(end.session)
+                if self.name == "sessions":
+                    rows.append(self._running_row())
         return rows
 
     def _running_row(self) -> Any:

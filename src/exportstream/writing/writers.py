@@ -1,38 +1,36 @@
-"""Write: the rows of one reading go to every output that was asked for.
+"""Writers: the rows of one reading go to every output that was asked for.
 
-Takes: batches, as `Export.batches` gives them. Raises: what `formats` and
-`storage.sink` raise. Holds: what those hold, for each output.
+Takes: batches, as `Export.batches` yields them. Raises, Holds: as `formats` and `storage.sink`, for each output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
-from types import TracebackType
-from typing import Any, Protocol, Self
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
-from exportstream.storage.sink import Sink, open_sink
+from exportstream.storage.sink import open_sink
+from exportstream.storage.transaction import Transaction
 from exportstream.totals.batch import Batch
-from exportstream.writing.formats import new_encoder
+from exportstream.writing.formats import FORMATS
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
-from exportstream.writing.tables import Table
+from exportstream.writing.tables import Rows, Table
 
 
 class Origin(Struct, frozen=True):
-    """The input, as far as it matters to outputs: its path, which is never overwritten, and its size, where known."""
+    """The input of a conversion: its path, which is never overwritten, and its size in bytes, if they are known."""
 
     path: str | None = None
     size: int | None = None
 
 
-_NOWHERE = Origin()
+_UNKNOWN = Origin()
 
 
 class Written(Struct, frozen=True):
-    """What went to one output: `rows`, `bytes_encoded` before compression (0 for SQLite), `bytes_written` as stored."""
+    """One output in figures: `rows`, `bytes_encoded` before compression (0 for SQLite), `bytes_written` as stored."""
 
     target: str
     tables: tuple[str, ...]
@@ -44,167 +42,130 @@ class Written(Struct, frozen=True):
 
 
 class Writer(Protocol):
-    """Takes the parts of a reading to one output."""
+    """Writes the rows of batches to one output, whose destination is part of a transaction.
 
-    def begin(self) -> None:
-        """Write what comes before the first row."""
+    Attributes:
+        name: of the output.
+        rows: how many were written.
+    """
+
+    name: str
+    rows: int
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes of rows before compression; 0 if they have no form but that of the output."""
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes of the output as stored; complete after `finish`."""
 
     def add(self, batch: Batch) -> None:
-        """Write the rows of one batch."""
+        """Write the rows of a batch."""
 
     def finish(self) -> None:
-        """Write what comes after the last row."""
-
-    def commit(self) -> None:
-        """Give the output its name."""
-
-    def withdraw(self) -> None:
-        """Take back what `commit` did, where nothing stood under the name before. Never raises."""
-
-    def abort(self) -> None:
-        """Give up what is not committed. Never raises."""
-
-    def written(self) -> Written:
-        """What was written."""
+        """Write what comes after the last row; only the output's name is missing then."""
 
 
 class Writers:
-    """All outputs of one conversion; in a ``with`` they are committed together, or none is."""
+    """The writers of all outputs of a conversion.
 
-    def __init__(self, outputs: Sequence[Output], options: WriteOptions, origin: Origin = _NOWHERE) -> None:
-        self._writers: list[Writer] = []
-        self._finished = False
-        with ExitStack() as undo:
-            for output in outputs:
-                writer: Writer = (
-                    _DatabaseWriter(output, options, origin)
-                    if output.format == "sqlite"
-                    else _RowsWriter(output, options, origin)
-                )
-                undo.callback(writer.abort)
-                self._writers.append(writer)
-            undo.pop_all()
+    Args:
+        outputs: to open.
+        options: how rows are written.
+        transaction: takes the outputs' destinations.
+        origin: the input.
 
-    def begin(self) -> None:
-        """Write what comes before the first row."""
-        for writer in self._writers:
-            writer.begin()
+    Raises:
+        UsageError, WriteError: an output can't be opened.
+    """
+
+    def __init__(
+        self, outputs: Sequence[Output], options: WriteOptions, transaction: Transaction, origin: Origin = _UNKNOWN
+    ) -> None:
+        self._outputs = outputs
+        self._writers: list[Writer] = [
+            FORMATS[output.format].load().open_writer(output, options, transaction, origin) for output in outputs
+        ]
 
     def add(self, batch: Batch) -> None:
-        """Write one batch to all outputs."""
+        """Write a batch to all outputs."""
         for writer in self._writers:
             writer.add(batch)
 
     def finish(self) -> None:
-        """Write what comes after the last row; only their names are missing then."""
-        if not self._finished:
-            for writer in self._writers:
-                writer.finish()
-            self._finished = True
+        """Write what comes after the last row; only the outputs' names are missing then."""
+        for writer in self._writers:
+            writer.finish()
 
     @property
     def written(self) -> list[Written]:
-        """What went to each output."""
-        return [writer.written() for writer in self._writers]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with ExitStack() as undo:
-            for writer in self._writers:
-                undo.callback(writer.abort)
-            if kind is None:
-                self.finish()
-                for writer in self._writers:
-                    writer.commit()
-                    undo.callback(writer.withdraw)
-                undo.pop_all()
+        """Each output in figures, complete after `finish`."""
+        return [
+            Written(one.name, output.tables, output.format, output.compression, one.rows, one.bytes_in, one.bytes_out)
+            for output, one in zip(self._outputs, self._writers, strict=True)
+        ]
 
 
-class _RowsWriter:
-    """One table, as the bytes of its format, into one sink."""
+class Encoder(Protocol):
+    """Turns the rows of one table into bytes."""
 
-    def __init__(self, output: Output, options: WriteOptions, origin: Origin) -> None:
-        self._output = output
+    def header(self) -> bytes:
+        """Return what comes before the first row."""
+
+    def encode(self, rows: Rows) -> bytes:
+        """Return some rows; it may keep them back until there are more."""
+
+    def finish(self) -> bytes:
+        """Return what comes after the last row."""
+
+
+class EncodedWriter:
+    """Writes one table as the bytes of an encoder; see `Writer`."""
+
+    def __init__(
+        self,
+        new_encoder: Callable[[Table], Encoder],
+        output: Output,
+        options: WriteOptions,
+        transaction: Transaction,
+        origin: Origin,
+    ) -> None:
         self._table = Table(output.tables[0], keys=options.keys, running=options.running_totals)
-        inside = output.format == "parquet"  # it compresses by itself
-        self._encoder = new_encoder(
-            output.format, self._table, level=options.level if inside else None, safe=options.csv_safe
+        self._encoder = new_encoder(self._table)
+        outside = FORMATS[output.format].compression is None
+        self._sink = transaction.add(
+            open_sink(
+                output.target,
+                compression=output.compression if outside else "none",
+                level=options.level if outside else None,
+                force=options.force,
+                source_path=origin.path,
+                source_size=origin.size,
+            )
         )
-        self._sink: Sink = open_sink(
-            output.target,
-            compression="none" if inside else output.compression,
-            level=None if inside else options.level,
-            force=options.force,
-            source_path=origin.path,
-            source_size=origin.size,
-        )
-        self._rows = 0
+        self._sink.write(self._encoder.header())  # the sink keeps it until there are rows
+        self.name = self._sink.name
+        self.rows = 0
 
-    def begin(self) -> None:
-        self._sink.write(self._encoder.header())
+    @property
+    def bytes_in(self) -> int:
+        """Bytes before compression."""
+        return self._sink.bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes as stored."""
+        return self._sink.bytes_out
 
     def add(self, batch: Batch) -> None:
-        for rows in self._table.rows(batch):
+        """Write the rows of a batch."""
+        rows = self._table.rows(batch)
+        if rows is not None:
             self._sink.write(self._encoder.encode(rows))
-            self._rows += len(rows[0])
+            self.rows += len(rows[0])
 
     def finish(self) -> None:
+        """Write what comes after the last row; only the output's name is missing then."""
         self._sink.write(self._encoder.finish())
         self._sink.finish()
-
-    def commit(self) -> None:
-        self._sink.commit()
-
-    def withdraw(self) -> None:
-        self._sink.withdraw()
-
-    def abort(self) -> None:
-        self._sink.abort()
-
-    def written(self) -> Written:
-        output, sink = self._output, self._sink
-        return Written(
-            sink.name, output.tables, output.format, output.compression, self._rows, sink.bytes_in, sink.bytes_out
-        )
-
-
-class _DatabaseWriter:
-    """Several tables into one SQLite file."""
-
-    def __init__(self, output: Output, options: WriteOptions, origin: Origin) -> None:
-        from exportstream.writing.formats.sqlite import Database  # noqa: PLC0415 - few write SQLite, and it slows the command's start
-
-        self._output = output
-        self._tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
-        self._database: Any = Database(output.target, self._tables, force=options.force, source_path=origin.path)
-        self._rows = 0
-
-    def begin(self) -> None:
-        pass
-
-    def add(self, batch: Batch) -> None:
-        for messages, end in batch.by_session():
-            for table in self._tables:
-                for rows in table.rows(Batch(messages, [end] if end is not None else [])):
-                    self._database.write(table, rows)
-                    self._rows += len(rows[0])
-            if end is not None:
-                self._database.end_session()
-
-    def finish(self) -> None:
-        self._database.finish()
-
-    def commit(self) -> None:
-        self._database.commit()
-
-    def withdraw(self) -> None:
-        self._database.withdraw()
-
-    def abort(self) -> None:
-        self._database.abort()
-
-    def written(self) -> Written:
-        output = self._output
-        return Written(self._database.name, output.tables, "sqlite", "none", self._rows, 0, self._database.bytes_out)

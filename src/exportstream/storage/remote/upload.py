@@ -42,7 +42,7 @@ def open_output(url: str, source_path: str | None = None, *, force: bool) -> Rem
 
 
 class RemoteDestination:
-    """An object that gets its name at the commit; a `Place` of `exportstream.storage.files`.
+    """An object that gets its name at the commit; a `ByteDestination` of `exportstream.storage.files`.
 
     Without `force` the commit refuses to replace an object that appeared meanwhile, unless that happens in the last instant.
     If the answer to a commit is lost, the object may be there, and is complete. A killed process leaves nothing under the
@@ -63,6 +63,7 @@ class RemoteDestination:
                 self._is_new = True
             if in_memory:
                 self._system.start_transaction()
+            self._committed = False
             self._file = self._system.open(self._path, "wb", block_size=_PART, autocommit=False)
             self._system.transaction.files.remove(self._file)  # see above
 
@@ -71,35 +72,36 @@ class RemoteDestination:
         with translate_errors(WriteError, self._url):
             self._file.write(data)
 
+    def finish(self) -> None:
+        """Send the last part."""
+        with translate_errors(WriteError, self._url):
+            self._file.close()
+
     def commit(self) -> None:
-        """Send the last part, and give the object its name.
+        """Give the object its name.
 
         Raises:
             UsageError: an object of that name appeared meanwhile.
             WriteError: the backend fails.
         """
-        try:
-            with translate_errors(WriteError, self._url):
-                self._file.close()
-                if not self._force:
-                    self._require_free()
-                self._file.commit()
-        except BaseException:
-            self.abort()
-            raise
+        with translate_errors(WriteError, self._url):
+            if not self._force:
+                self._require_free()
+            self._file.commit()
+            self._committed = True
 
-    def abort(self) -> None:
-        """Discard the upload and its parts. Never raises."""
-        with suppress(Exception):  # the user has to know the earlier error
-            self._file.discard()
-        with suppress(AttributeError):
-            self._file.closed = True  # see above
-
-    def withdraw(self) -> None:
-        """Remove the committed object if there was none under the name before. Never raises."""
-        if self._is_new:
+    def undo_commit(self) -> None:
+        """Remove what was committed, unless something stood under the name before. Never raises."""
+        if self._committed and self._is_new:
             with suppress(Exception):
                 self._system.rm_file(self._path)
+
+    def abort(self) -> None:
+        """Cancel the upload and remove its parts. Never raises."""
+        with suppress(Exception):  # the user has to know about the first failure only
+            self._file.discard()
+        with suppress(AttributeError):  # or closing it, at the latest when it is collected, would begin a new upload
+            self._file.closed = True
 
     def _require_free(self) -> None:
         kind = kind_of(self._system, self._path)

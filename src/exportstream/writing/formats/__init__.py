@@ -1,53 +1,62 @@
-"""Encode: rows become the bytes of an output, in one module for each format.
+"""Output formats: one record for each, and a module of the same name that writes it.
 
-An `Encoder` takes the rows of one table and returns bytes: `header` before the first, `encode` for each batch, `finish`
-after the last. Raises and holds: what the module of the format says.
+A module has a function ``open_writer(output, options, transaction, origin)`` that returns a `Writer` (see `writers`). It is
+imported only for an output in its format. A new format takes its module, its record here, and its name in `FormatName`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Literal
 
-from exportstream.storage.memory import import_error
-from exportstream.writing.formats.csv import CSV
-from exportstream.writing.formats.json import to_json, to_printable_json
-from exportstream.writing.formats.ndjson import NDJSON
-from exportstream.writing.tables import Rows, Table
+from msgspec import Struct
 
-__all__ = ["CSV", "NDJSON", "Encoder", "new_encoder", "to_json", "to_printable_json"]
+from exportstream.storage.memory import explain_memory
 
+__all__ = ["FORMATS", "FormatName", "OutputFormat"]
 
-class Encoder(Protocol):
-    """Rows of one table, as bytes."""
-
-    def header(self) -> bytes:
-        """What comes before the first row."""
-
-    def encode(self, rows: Rows) -> bytes:
-        """Some rows; may hold them back until there are more."""
-
-    def finish(self) -> bytes:
-        """What comes after the last row."""
+FormatName = Literal["ndjson", "csv", "parquet", "sqlite"]
 
 
-def new_encoder(format: str, table: Table, *, level: int | None = None, safe: bool = False) -> Encoder:  # noqa: A002
-    """An encoder for the rows of a table.
+class OutputFormat(Struct, frozen=True, kw_only=True):
+    """One output format, as the other modules see it.
 
-    Args:
-        format: one of `outputs.FORMATS` that is made of bytes.
-        table: whose rows.
-        level: compression level, where the format compresses by itself.
-        safe: `CSV` only: prefix cells a spreadsheet would run.
-
-    Raises:
-        MissingExtraError: the format needs a library that is not installed.
+    Attributes:
+        name: its name in options, and that of its module.
+        title: its name in sentences.
+        suffixes: of its files; files that get their name from us end in the first.
+        compression: of a format that compresses inside, or not at all; its levels are those of this compression. None for a
+            format that is compressed from outside.
+        all_tables: whether one file holds all tables. Such a file is no stream.
+        csv_safe: whether it takes the option `csv_safe`.
     """
-    if format == "csv":
-        return CSV(table, safe=safe)
-    if format == "parquet":
-        try:
-            from exportstream.writing.formats.parquet import Parquet  # noqa: PLC0415 - an extra, and slow to import
-        except ImportError as error:
-            raise import_error("Parquet", "pyarrow", "parquet", error) from error
-        return Parquet(table, level=level)
-    return NDJSON()
+
+    name: FormatName
+    title: str
+    suffixes: tuple[str, ...]
+    compression: str | None = None
+    all_tables: bool = False
+    csv_safe: bool = False
+
+    def load(self) -> Any:
+        """Import its module.
+
+        Raises:
+            MissingExtraError: it needs a library that is not installed.
+            OutOfMemoryError, UsageError: that library can't be loaded.
+        """
+        with explain_memory():
+            return import_module(f"{__name__}.{self.name}")
+
+
+FORMATS: dict[str, OutputFormat] = {
+    record.name: record
+    for record in (
+        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl")),
+        OutputFormat(name="csv", title="CSV", suffixes=(".csv",), csv_safe=True),
+        OutputFormat(name="parquet", title="Parquet", suffixes=(".parquet",), compression="zstd"),
+        OutputFormat(
+            name="sqlite", title="SQLite", suffixes=(".db", ".sqlite", ".sqlite3"), compression="none", all_tables=True
+        ),
+    )
+}

@@ -1,4 +1,4 @@
-"""Columns of Parquet: the values of rows become typed Arrow arrays, with text beside what a type can't hold.
+"""Columns of Parquet: the values of rows become typed Arrow arrays, and text if a type can't hold a value.
 
 Takes: the columns of a table, and its rows. Returns: fields and arrays. Raises: `LimitError` for a sum beyond 64 bits;
 `pyarrow.ArrowCapacityError` for 2 GiB of text. Holds: nothing.
@@ -18,25 +18,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import LimitError
 from exportstream.models.dates import parse_instant
 from exportstream.models.names import CAMEL, SNAKE
-from exportstream.writing.columns import Column
-from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.columns import Column, ColumnType, columns_of
+from exportstream.writing.formats.json import json_cells
 
-_DATES = frozenset({"created_at", "updated_at", "counted_first_date", "counted_last_date"})
-_COSTS = frozenset({"cost", "counted_cost", "running_cost", "running_declared_cost"})
-_LISTS = frozenset({"thinking_blocks", "redacted_thinking_blocks", "screenshot_urls"})
-_BOOLEANS = frozenset({"finished", "is_error"})
-_LONG = frozenset({"content", "reasoning", "input", "result", "metadata"})
-
-_TEXT, _COUNT, _BOOLEAN = pa.string(), pa.int64(), pa.bool_()
-_LIST = pa.list_(pa.field("element", _TEXT, nullable=False))
-_COST = pa.decimal128(38, 18)
+_TEXT, _INTEGER, _BOOLEAN = pa.string(), pa.int64(), pa.bool_()
+_TEXTS = pa.list_(pa.field("element", _TEXT, nullable=False))
+_DECIMAL = pa.decimal128(38, 18)
 _INSTANT = pa.timestamp("us", tz="UTC")
-_USD = {"unit": "USD"}
 _JSON = {"mediaType": "application/json"}
 
 _EXACT = Context(prec=38, traps=[Inexact, InvalidOperation])
@@ -45,11 +37,11 @@ _UNIT = Decimal("1E-18")
 _CLOCK = r"-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _UTC = r"(?:Z|\+00:00)"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-_FAST = f"^[12][0-9]{{3}}{_CLOCK}{_ZONE}$"  # what pyarrow and `parse_instant` read alike, but for the 30th of February
+_FAST = f"^[12][0-9]{{3}}{_CLOCK}{_ZONE}$"  # pyarrow and `parse_instant` read these alike, except the 30th of February
 _PLAIN = re.compile(f"[0-9]{{4}}{_CLOCK}{_UTC}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIRST = datetime.min.replace(tzinfo=UTC)  # beyond these, what reads the file into datetimes would fail
+_FIRST = datetime.min.replace(tzinfo=UTC)  # beyond these, readers that make datetimes would fail
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 Values = Sequence[Any]
@@ -67,7 +59,7 @@ class Columns:
         for column in columns:
             fields, make = _column(column, is_snake=is_snake)
             self.fields += fields
-            if column.kind != "json" and column.attribute not in _LONG:
+            if not (column.is_nested or column.is_long):
                 self.short += [field.name for field in fields]
             self._makers.append(make)
             attributes.append(column.attribute)
@@ -80,30 +72,30 @@ class Columns:
 
 
 def _column(column: Column, *, is_snake: bool) -> tuple[list[Any], Make]:
-    """The fields of a column, with the text column beside it where there is one, and what makes their arrays."""
-    attribute, name, kind, required = column
-    beside = pa.field(f"{name}_text" if is_snake else f"{name}Text", _TEXT, metadata={"textOf": name})
-    if attribute in _DATES:
-        return [pa.field(name, _INSTANT), beside], _dates
-    if attribute in _COSTS:
-        return [pa.field(name, _COST, metadata=_USD), beside.with_metadata({"textOf": name, **_USD})], _costs
-    if attribute == "tool_calls":
-        calls = Columns(map(_nested, struct_fields((SNAKE if is_snake else CAMEL).tool_call)), is_snake=is_snake)
-        element = pa.field("element", pa.struct(calls.fields), nullable=False)
-        return [pa.field(name, pa.list_(element))], partial(_tool_calls, calls)
-    if attribute in _LISTS:
-        return [pa.field(name, _LIST)], partial(_plain, _LIST)
-    if attribute in _BOOLEANS:
-        return [pa.field(name, _BOOLEAN, nullable=not required)], partial(_plain, _BOOLEAN)
-    if kind == "bare":
-        return [pa.field(name, _COUNT, nullable=not required)], partial(_counts, name)
-    if kind == "text":
-        return [pa.field(name, _TEXT, nullable=not required)], partial(_plain, _TEXT)
-    return [pa.field(name, _TEXT, metadata=_JSON)], _json
-
-
-def _nested(field: Any) -> Column:
-    return Column(field.name, field.encode_name, "json" if field.name in ("input_json", "extra") else "text", field.required)
+    """The fields of a column (the second one, if any, holds text), and the function that makes their arrays."""
+    name, nullable = column.name, not column.required
+    unit = {"unit": column.unit} if column.type is ColumnType.DECIMAL else {}
+    as_text = pa.field(f"{name}_text" if is_snake else f"{name}Text", _TEXT, metadata={"textOf": name, **unit})
+    match column.type:
+        case ColumnType.DATE_TIME:
+            return [pa.field(name, _INSTANT), as_text], _dates
+        case ColumnType.DECIMAL:
+            return [pa.field(name, _DECIMAL, metadata=unit), as_text], _decimals
+        case ColumnType.INTEGER:
+            return [pa.field(name, _INTEGER, nullable=nullable)], partial(_integers, name)
+        case ColumnType.BOOLEAN:
+            return [pa.field(name, _BOOLEAN, nullable=nullable)], partial(_plain, _BOOLEAN)
+        case ColumnType.TEXT:
+            return [pa.field(name, _TEXT, nullable=nullable)], partial(_plain, _TEXT)
+        case ColumnType.TEXTS:
+            return [pa.field(name, _TEXTS)], partial(_plain, _TEXTS)
+        case ColumnType.TOOL_CALLS:
+            kind = (SNAKE if is_snake else CAMEL).tool_call
+            calls = Columns(columns_of(kind, "tool-calls"), is_snake=is_snake)
+            element = pa.field("element", pa.struct(calls.fields), nullable=False)
+            return [pa.field(name, pa.list_(element))], partial(_tool_calls, calls)
+        case ColumnType.JSON:
+            return [pa.field(name, _TEXT, metadata=_JSON)], _json
 
 
 def _plain(kind: Any, values: Values) -> list[Any]:
@@ -113,16 +105,16 @@ def _plain(kind: Any, values: Values) -> list[Any]:
     return [array]
 
 
-def _counts(name: str, values: Values) -> list[Any]:
+def _integers(name: str, values: Values) -> list[Any]:
     try:
-        return [pa.array(values, _COUNT)]
+        return [pa.array(values, _INTEGER)]
     except (OverflowError, pa.ArrowInvalid):
         hint = "NDJSON and CSV hold numbers of any size"
         raise LimitError(f"a sum in {name} is beyond the 64 bits of a Parquet column", hint=hint) from None
 
 
-def _costs(values: Values) -> list[Any]:
-    """Costs of at most 20 digits before the point and 18 behind it, and the digits of the others.
+def _decimals(values: Values) -> list[Any]:
+    """Decimals of at most 20 digits before the point and 18 after it, and the digits of the others as text.
 
     All are brought to 18 digits here: pyarrow crashes on exponents such as 1E-9999999.
     """
@@ -134,7 +126,7 @@ def _costs(values: Values) -> list[Any]:
     texts = [str(value) if fits is None else None for value, fits in zip(given, exact, strict=True)]
     if len(given) < len(values):
         exact, texts = _spread(exact, values), _spread(texts, values)
-    return [pa.array(exact, _COST), pa.array(texts, _TEXT)]
+    return [pa.array(exact, _DECIMAL), pa.array(texts, _TEXT)]
 
 
 def _maybe_exact(cost: Decimal) -> Decimal | None:
@@ -144,13 +136,13 @@ def _maybe_exact(cost: Decimal) -> Decimal | None:
 
 
 def _spread(given: Iterable[Any], values: Values) -> list[Any]:
-    """`given` where `values` are, None where they are not."""
+    """Put None between `given` at the positions of None in `values`."""
     cells = iter(given)
     return [None if value is None else next(cells) for value in values]
 
 
 def _dates(values: Values) -> list[Any]:
-    """Instants; and the texts that say more, other than, or the same as an instant but not in the plain form of UTC."""
+    """Instants, and the texts that are not an instant in the plain form of UTC."""
     texts = _plain(_TEXT, values)[0]
     if pc.all(pc.match_substring_regex(texts, _FAST), min_count=0).as_py():
         with suppress(pa.ArrowInvalid):  # no such day
@@ -174,14 +166,11 @@ def _micros(text: str | None) -> int | None:
 
 
 def _json(values: Values) -> list[Any]:
-    """Any values as JSON text. JSON has no raw line feed, so lines are values."""
-    given = [value for value in values if value is not None]
-    lines = ENCODER.encode_lines(given)[:-1].split(b"\n") if given else []
-    return _plain(_TEXT, _spread(lines, values) if len(given) < len(values) else lines)
+    return _plain(_TEXT, json_cells(values))
 
 
 def _tool_calls(columns: Columns, values: Values) -> list[Any]:
-    """Lists of tool calls: the calls of all rows, by column, and where those of each row end."""
+    """Lists of tool calls: the calls of all rows by column, and the end of each row among them."""
     arrays = columns.arrays(list(chain.from_iterable(filter(None, values))))
     calls = pa.StructArray.from_arrays(arrays, fields=columns.fields)
     ends = pa.array([0, *accumulate(len(value) if value else 0 for value in values)], pa.int32())

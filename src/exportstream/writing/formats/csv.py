@@ -16,13 +16,21 @@ from typing import Any
 
 from msgspec.structs import astuple
 
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.columns import Column
-from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.formats.json import json_cells
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
+from exportstream.writing.writers import EncodedWriter, Origin, Writer
 
 _RISKY = re.compile(r"[=+\-@\t\r]")
-_RISKY_JSON = re.compile(rb'"-')  # of all JSON values only a negative number begins with such a character
 _LONG = 256  # bytes; longer texts on average are looked at one by one, shorter ones by column
+
+
+def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
+    """Open a CSV output; see `writers.Writer`."""
+    return EncodedWriter(lambda table: CSV(table, safe=options.csv_safe), output, options, transaction, origin)
 
 
 class CSV:
@@ -74,19 +82,18 @@ class CSV:
         return b"".join(pieces)
 
     def _cells(self, values: list[Any], column: Column) -> tuple[list[bytes], bytes]:
-        """The cells of one column, or just one if all are the same; and the quote that has to go around each of them."""
-        first, text = values[0], column.kind == "text"
+        """The cells of one column, or just one if all are the same; and the quote that belongs around each of them."""
+        first, text = values[0], column.is_text
         if (first is None or text) and first == values[-1] and values.count(first) == len(values):
             return (self._texts([first]), b'"') if first is not None else ([b""], b"")
-        given: Any = values if column.required else [value for value in values if value is not None]
-        whole = len(given) == len(values)
-        cells = self._texts(given) if text else self._others(given, bare=column.kind == "bare")
-        if text and not whole:
-            cells = [b'"' + cell + b'"' for cell in cells]
-        if not whole:
-            each = iter(cells)
-            cells = [b"" if value is None else next(each) for value in values]
-        return cells, b'"' if text and whole else b""
+        if not text:
+            return self._others(values, bare=not column.is_nested), b""
+        given = values if column.required else [value for value in values if value is not None]
+        cells = self._texts(given)
+        if len(given) == len(values):
+            return cells, b'"'
+        quoted = iter([b'"' + cell + b'"' for cell in cells])
+        return [b"" if value is None else next(quoted) for value in values], b""
 
     def _texts(self, values: Sequence[str]) -> list[bytes]:
         """Texts with their quotes doubled; most columns have none, and are looked through at once."""
@@ -103,20 +110,18 @@ class CSV:
         return [text.replace(b'"', b'""') for text in texts]
 
     def _others(self, values: Sequence[Any], *, bare: bool) -> list[bytes]:
-        """Numbers and booleans bare, objects and arrays as quoted JSON. JSON has no raw line feed, so lines are cells."""
-        lines = ENCODER.encode_lines(values)
+        """Numbers and booleans bare, other values as quoted JSON. A spreadsheet would run JSON that begins with -."""
+        cells = json_cells(values)
         if bare:
-            return lines[:-1].split(b"\n")
-        quoted = lines.replace(b'"', b'""').replace(b"\n", b'"\n"')
-        cells = (b'"' + quoted)[:-2].split(b"\n")
+            return [cell or b"" for cell in cells] if None in cells else cells
         if self._safe:
-            return [b"\"'" + cell[1:] if _RISKY_JSON.match(cell) else cell for cell in cells]
-        return cells
+            cells = [b"'" + cell if cell and cell.startswith(b"-") else cell for cell in cells]
+        return [b'"' + cell.replace(b'"', b'""') + b'"' if cell else b"" for cell in cells]
 
 
 def _transposed(rows: Sequence[Any], get: Callable[[Any], tuple[Any, ...]], width: int) -> list[list[Any]]:
     """The values of rows, column by column: slices of one flat list, twice as fast as zip."""
     flat = list(chain.from_iterable(map(astuple, rows)))
-    if len(flat) != width * len(rows):  # structs with slots of their own behind the columns
+    if len(flat) != width * len(rows):  # structs that have more fields after the columns
         flat = list(chain.from_iterable(map(get, rows)))
     return [flat[number::width] for number in range(width)]

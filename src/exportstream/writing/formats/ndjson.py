@@ -5,8 +5,17 @@ Takes: the rows of `tables`. Returns: bytes, each row ended by a line feed. Rais
 
 from __future__ import annotations
 
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows
+from exportstream.writing.writers import EncodedWriter, Origin, Writer
+
+
+def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
+    """Open an NDJSON output; see `writers.Writer`."""
+    return EncodedWriter(lambda _: NDJSON(), output, options, transaction, origin)
 
 
 class NDJSON:

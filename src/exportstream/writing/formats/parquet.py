@@ -4,10 +4,10 @@ Takes: the rows of `tables`. Returns: bytes; those before the footer are of no u
 sum beyond 64 bits and for a message with 2 GiB of text in a column.
 Holds: one row group (`ROW_GROUP` bytes, or one row if that is larger) as columns and as encoded pages, and one batch of
 rows. Measured: a process of 205 MB at most, 70 MB of them pyarrow itself, or 5 times the largest message (6 times, if it
-can't be compressed). Only what the footer says of the row groups grows: 4 KB for each.
+can't be compressed). Only the footer grows: by 4 KB for each row group.
 
-The schema is the same for every input. Nothing is rounded: where a column's type can't hold a value, the column is null
-and a text column beside it, named after it (``costText``, ``created_at_text``), holds what was written.
+The schema is the same for every input. Nothing is rounded: if a column's type can't hold a value, the column is null
+and the text column after it, such as ``costText`` or ``created_at_text``, holds the value as it was written.
 """
 
 from __future__ import annotations
@@ -15,23 +15,38 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import pyarrow as pa
-from pyarrow import parquet
-
-from exportstream.errors import LimitError, UsageError
-from exportstream.writing.formats.arrow import Columns
+from exportstream.errors import LimitError
+from exportstream.storage.memory import import_error
+from exportstream.storage.sink import check_level
+from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
+from exportstream.writing.writers import EncodedWriter, Origin, Writer
+
+try:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from exportstream.writing.formats.arrow import Columns
+except ImportError as error:
+    raise import_error("Parquet", "pyarrow", "parquet", error) from error
 
 ROW_GROUP = 16 << 20  # bytes of columns in memory
 _FEW = 64  # rows; fewer are gathered before they become columns, which costs as much for one row as for a hundred
 _GATHERED = 1 << 20  # bytes of JSON
 
 
+def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
+    """Open a Parquet output; see `writers.Writer`."""
+    return EncodedWriter(lambda table: Parquet(table, level=options.level), output, options, transaction, origin)
+
+
 class Parquet:
     """One file: zstd inside, with a checksum on each page, dictionaries, and statistics of all but long texts and lists.
 
-    Statistics keep copies of the least and the greatest value, so they would double what a huge message takes.
+    Statistics keep copies of the least and the greatest value, so they would double the memory for a huge message.
 
     Args:
         table: the table whose columns these are.
@@ -42,10 +57,8 @@ class Parquet:
     """
 
     def __init__(self, table: Table, *, level: int | None = None) -> None:
-        if level is not None and (level not in range(-7, 23) or level == 0):
-            raise UsageError(f"compression zstd has no level {level}")
-        is_snake = any("_" in column.name for part in table.columns for column in part)
-        self._parts = [Columns(part, is_snake=is_snake) for part in table.columns]
+        check_level("zstd", level)
+        self._parts = [Columns(part, is_snake=table.is_snake) for part in table.columns]
         self._schema = pa.schema([field for part in self._parts for field in part.fields])
         self._few: Rows = tuple([] for _ in self._parts)
         self._few_size = 0
@@ -83,7 +96,7 @@ class Parquet:
         return self._out.take()
 
     def _convert(self) -> None:
-        """Make columns of the rows that were gathered."""
+        """Turn the rows that were gathered into columns."""
         rows, self._few, self._few_size = self._few, tuple([] for _ in self._parts), 0
         if rows[0]:
             try:
@@ -106,7 +119,7 @@ class Parquet:
         self._held_size += size
 
     def _write(self) -> None:
-        """Write what is held as one row group."""
+        """Write the columns that are kept as one row group."""
         if self._held:
             table = pa.Table.from_batches(self._held)
             self._held, self._held_size = [], 0
@@ -114,19 +127,22 @@ class Parquet:
                 self._writer.write_table(table, row_group_size=table.num_rows)
             except MemoryError:
                 raise
-            except (pa.ArrowException, OSError) as error:  # no file is behind it, only the sizes of pages can be wrong
+            except (
+                pa.ArrowException,
+                OSError,
+            ) as error:  # nothing is written to a file here: only the sizes of pages can be wrong
                 raise _too_large() from error
             del table
             pa.default_memory_pool().release_unused()  # or the pool keeps 35 MB more than it needs
 
 
 def _too_large() -> LimitError:
-    """What is behind it can only be one message: batches of several are far smaller."""
+    """Return the error for a message that is too large; batches of several messages never are."""
     return LimitError("a message has 2 GiB of text, too much for a column of a Parquet file", hint="write NDJSON or CSV")
 
 
 class _Pieces(io.RawIOBase):
-    """A file to write to, whose bytes are taken away from time to time."""
+    """A file that keeps the bytes written to it until they are taken."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,6 +162,6 @@ class _Pieces(io.RawIOBase):
         return len(piece)
 
     def take(self) -> bytes:
-        """What was written since the last time."""
+        """Return and forget the bytes that were written since the last time."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)

@@ -1,11 +1,10 @@
 """SQLite: rows become a database with keys and indexes, in a file that appears whole or not at all.
 
-Takes the rows of `tables`, session after session. Raises: `UsageError` for an output that may not be written,
-`WriteError` where SQLite or the system fails, `LimitError` for a row beyond SQLite's 1,000,000,000 bytes,
-`OutOfMemoryError`.
-Holds: one batch of rows and 1 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
+Takes: batches. Raises: `UsageError` for an output that may not be written, `WriteError` if SQLite or the system fails,
+`LimitError` for a row beyond SQLite's 1,000,000,000 bytes, `OutOfMemoryError`.
+Holds: the rows of one batch and 1 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
 
-See `sql` for how values are stored.
+See `sqlite_tables` for how values are stored.
 """
 
 from __future__ import annotations
@@ -14,14 +13,20 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import Self
+from contextlib import suppress
+from typing import Any
 
 from exportstream.errors import LimitError, OutOfMemoryError, UsageError, WriteError
-from exportstream.storage.files import open_file, write_error
+from exportstream.storage.files import open_file
 from exportstream.storage.memory import is_out_of_memory
-from exportstream.writing.formats.sql import Definition
+from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.transaction import StagedOutput, Transaction
+from exportstream.totals.batch import Batch
+from exportstream.writing.formats.sqlite_tables import SQLTable
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
+from exportstream.writing.writers import Origin, Writer
 
 try:
     import sqlite3
@@ -43,10 +48,16 @@ _SETTINGS = (
 )
 
 
-class Database:
+def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
+    """Open a SQLite output; see `writers.Writer`."""
+    tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
+    return transaction.add(Database(output.target, tables, force=options.force, source_path=origin.path))
+
+
+class Database(StagedOutput):
     """A writer of SQLite databases.
 
-    As a context manager it commits at the end of the block, and aborts when the block raises anything at all.
+    As a context manager it commits at the end of the block, and aborts if the block raises anything at all.
 
     Args:
         path: of the file; a device, a FIFO, a folder and ``-`` are refused.
@@ -56,12 +67,16 @@ class Database:
 
     Attributes:
         name: the path as given.
+        rows: how many were written, of all tables.
+        bytes_in: 0; there are no bytes before those of the file.
         bytes_out: size of the finished file.
 
     Raises:
-        UsageError: the output exists, is not a file or is the input, or an old database's journal is beside it.
+        UsageError: the output exists, is not a file or is the input, or the journal of an old database is next to it.
         WriteError: it can't be created.
     """
+
+    bytes_in = 0
 
     def __init__(
         self,
@@ -71,114 +86,88 @@ class Database:
         force: bool = False,
         source_path: str | None = None,
     ) -> None:
-        if not isinstance(path, (str, os.PathLike)) or os.fspath(path) == "-":
+        if not is_name(path) or is_stream(path):
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
-        self.name = os.fsdecode(path)
+        self._file = open_file(os.fsdecode(path), source_path, force=force)
+        super().__init__(self._file)
         self.bytes_out = 0
-        self._state = "open"
-        self._session = 0
+        self.rows = 0
+        self._sessions = 0
         self._connection: sqlite3.Connection | None = None
-        self._tables = {table.name: Definition(table, {table.name for table in tables}) for table in tables}
-        self._place = open_file(self.name, source_path, force=force)
-        with self._giving_up():
+        present = {table.name for table in tables}
+        self._tables = [(table, SQLTable(table, present)) for table in tables]
+        with self._abort_on_error():
             self._refuse_journals()
-            self._connection = sqlite3.connect(self._place.temporary, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(self._file.temporary, isolation_level=None, check_same_thread=False)
             for setting in _SETTINGS:
                 self._connection.execute(f"PRAGMA {setting}")
             self._connection.execute("BEGIN")
-            for definition in self._tables.values():
+            for _, definition in self._tables:
                 self._connection.execute(definition.create)
 
-    def write(self, table: Table, rows: Rows) -> None:
-        """Take rows of the session being written; when that fails, the whole output is given up."""
-        definition, connection = self._tables[table.name], self._require_open()
-        with self._giving_up():
-            values = definition.values(self._session, rows)
-            try:
-                connection.executemany(definition.insert, values)
-            except (sqlite3.DataError, OverflowError) as error:
-                row = rows[0][-1 - sum(1 for _ in values)]
-                raise LimitError(
-                    f"a row that SQLite can't hold: {error}",
-                    hint="choose another format",
-                    source=self.name,
-                    session_id=getattr(row, "session_id", row.id),
-                    message_index=getattr(row, "index", getattr(row, "message_index", None)),
-                ) from error
+    def add(self, batch: Batch) -> None:
+        """Write the rows of a batch; if that fails, the whole output is aborted."""
+        self._require_open()
+        for table, definition in self._tables:
+            numbers = map(self._sessions.__add__, table.session_numbers(batch))
+            rows = table.rows(batch)
+            if rows is not None:
+                with self._abort_on_error():
+                    self._insert(definition, definition.values(numbers, rows), rows)
+                self.rows += len(rows[0])
+        self._sessions += len(batch.ends)
 
-    def end_session(self) -> None:
-        """Say that the rows of a session are complete; what comes next is of another one."""
-        self._session += 1
-
-    def finish(self) -> None:
-        """Make the indexes and bring everything to the disk; the file has its temporary name still."""
-        if self._state == "finished":
-            return
-        connection = self._require_open()
-        with self._giving_up("indexes are sorted in temporary files too: SQLITE_TMPDIR names a folder for those"):
-            _execute(connection, [index for definition in self._tables.values() for index in definition.indexes])
-        with self._giving_up():
-            connection.execute("COMMIT")
-            connection.close()
-            self.bytes_out = os.stat(self._place.temporary).st_size
-        self._state = "finished"
+    def _insert(self, definition: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
+        assert self._connection is not None
+        try:
+            self._connection.executemany(definition.insert, values)
+        except (sqlite3.DataError, OverflowError) as error:
+            row = rows[0][-1 - sum(1 for _ in values)]
+            raise LimitError(
+                f"a row that SQLite can't hold: {error}",
+                hint="choose another format",
+                source=self.name,
+                session_id=getattr(row, "session_id", row.id),
+                message_index=getattr(row, "index", getattr(row, "message_index", None)),
+            ) from error
 
     def commit(self) -> None:
-        """Finish, and give the file its name."""
-        if self._state == "committed":
-            return
-        self.finish()
-        with self._giving_up():
-            self._refuse_journals()
-            self._place.commit()
-        self._state = "committed"
+        """Finish, and give the file its name. It may be repeated."""
+        if self._state != "committed":
+            self.finish()
+            with self._abort_on_error():
+                self._refuse_journals()
+            super().commit()
 
-    def withdraw(self) -> None:
-        """Take back a file that was committed, where none stood under its name before. Never raises."""
-        if self._state == "committed":
-            self._place.withdraw()
-
-    def abort(self) -> None:
-        """Remove what was written. Never raises."""
-        if self._state in ("open", "finished"):
-            self._state = "given up"
-            if self._connection is not None:
-                with suppress(sqlite3.Error):
-                    self._connection.close()
-            self._place.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.commit()
-        else:
-            self.abort()
-
-    def _require_open(self) -> sqlite3.Connection:
-        if self._state != "open" or self._connection is None:
-            raise WriteError(f"the output is {self._state}", source=self.name)
-        return self._connection
-
-    @contextmanager
-    def _giving_up(self, hint: str | None = None) -> Iterator[None]:
+    def _complete(self) -> None:
+        """Make the indexes, and bring everything to the disk."""
+        connection = self._connection
+        assert connection is not None
         try:
-            yield
-        except BaseException as error:
-            self.abort()
-            if is_out_of_memory(error):
-                raise OutOfMemoryError(source=self.name) from error
-            if isinstance(error, OSError):
-                raise write_error(error, self.name) from error
-            if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
-                raise WriteError(f"SQLite says: {error}", source=self.name, hint=hint) from error
-            raise
+            _execute(connection, [index for _, definition in self._tables for index in definition.indexes])
+        except sqlite3.Error as error:
+            hint = "indexes are sorted in temporary files too: SQLITE_TMPDIR names a folder for those"
+            raise self._explain(error, hint) or error from error
+        connection.execute("COMMIT")
+        connection.close()
+        self.bytes_out = os.stat(self._file.temporary).st_size
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+
+    def _explain(self, error: BaseException, hint: str | None = None) -> Exception | None:
+        if is_out_of_memory(error):
+            return OutOfMemoryError(source=self.name)
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+            return WriteError(f"SQLite says: {error}", source=self.name, hint=hint)
+        return super()._explain(error)
 
     def _refuse_journals(self) -> None:
         """SQLite would play an old database's journal into the new one, which damages it."""
         for suffix in ("-journal", "-wal"):
-            if os.path.lexists(journal := self._place.path + suffix):
+            if os.path.lexists(journal := self._file.path + suffix):
                 raise UsageError(
                     f"the journal of an old database is beside the output: {journal}",
                     hint="close the program that uses it, or remove it",
@@ -187,7 +176,7 @@ class Database:
 
 
 def _execute(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
-    """Run what may take minutes on a thread of its own, so that a signal does not wait for its end."""
+    """Run statements on a thread of their own: they may take minutes, and a signal should not wait for them."""
     with ThreadPoolExecutor(1) as worker:
         done = worker.submit(lambda: deque(map(connection.execute, statements), 0))
         try:

@@ -1,27 +1,26 @@
-"""Rows as SQLite takes them: the statements that make a table, and the values of its rows.
+"""SQLite tables: the statements that make a table, and the values of its rows.
 
 Takes: a table, and its rows. Returns: statements and tuples. Raises: nothing. Holds: one batch of rows.
 
-Each table gets, before its own columns, the computed `sessionNumber`: ids may come again, numbers do not, so keys are made
-of them. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any other value compact JSON as TEXT, absent NULL. What may not
-fit stands in a column without a type, because SQLite would make a rounded number of digits in a typed one: a cost is REAL
-where that is the same number and TEXT with its digits where not; a sum of tokens INTEGER, or TEXT beyond 64 bits.
-SQLite keeps a NUL character in a text and all behind it; its function `length` and its shell show what stands before.
+The first column of each table is the computed `sessionNumber`: ids may repeat, numbers do not, so keys are made of
+numbers. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any other value compact JSON as TEXT, absent NULL. Columns of
+decimals and of sums have no type, since SQLite would round digits in a typed one: a decimal is REAL if that is the same
+number, otherwise TEXT with its digits; a sum of tokens is INTEGER, or TEXT beyond 64 bits.
+SQLite keeps a NUL character in a text and everything after it; its function `length` and its shell stop at the NUL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
-from exportstream.writing.columns import Column
-from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.columns import Column, ColumnType
+from exportstream.writing.formats.json import json_cells
 from exportstream.writing.tables import Rows, Table
 
-__all__ = ["Definition"]
+__all__ = ["SQLTable"]
 
 _KEYS = {
     "sessions": ["session_number"],
@@ -34,13 +33,13 @@ _INDEXES = {
     "tool-calls": ["session_id", "name", "message_id"],
 }
 _PARENTS: dict[str, list[str]] = {"sessions": [], "messages": ["sessions"], "tool-calls": ["sessions", "messages"]}
-_NUMBER_NOTE = "computed: place of the session in this file, from 0"
-_COST_NOTE = "USD: REAL where that is the same number, otherwise TEXT with its digits"
+_NUMBER_NOTE = "computed: position of the session in this file, from 0"
+_DECIMAL_NOTE = "REAL if that is the same number, otherwise TEXT with its digits"
 _SUM_NOTE = "INTEGER, or TEXT beyond 64 bits"
 
 
-class Definition:
-    """What SQLite is told of a table, and how its rows become values.
+class SQLTable:
+    """One table: its SQL statements, and the values of its rows.
 
     Args:
         table: the table.
@@ -54,7 +53,7 @@ class Definition:
         self._parts = [(attrgetter(*(column.attribute for column in part)), part) for part in table.columns]
         columns = [column for part in table.columns for column in part]
         names = {column.attribute: column.name for column in columns}
-        names["session_number"] = "session_number" if names["created_at"] == "created_at" else "sessionNumber"
+        names["session_number"] = "session_number" if table.is_snake else "sessionNumber"
         keys = [names[attribute] for attribute in _KEYS[table.name]]
         name = _sql_name(table.name)
         lines = [
@@ -77,13 +76,13 @@ class Definition:
             for attribute in _INDEXES[table.name]
         ]
 
-    def values(self, session_number: int, rows: Rows) -> Iterator[tuple[Any, ...]]:
+    def values(self, session_numbers: Iterable[int], rows: Rows) -> Iterator[tuple[Any, ...]]:
         """The rows as SQLite takes them, made by column."""
-        made: list[Iterable[Any]] = [repeat(session_number)]
+        made: list[Iterable[Any]] = [session_numbers]
         for part, (get, columns) in zip(rows, self._parts, strict=True):
             for values, column in zip(zip(*map(get, part), strict=True), columns, strict=True):
                 made.append(_converted(values, column))
-        return zip(*made, strict=False)
+        return zip(*made, strict=True)
 
 
 def _sql_name(table: str) -> str:
@@ -94,38 +93,33 @@ def _listed(names: list[str]) -> str:
     return "(" + ", ".join(f'"{name}"' for name in names) + ")"
 
 
-def _is_cost(column: Column) -> bool:
-    return column.attribute.endswith("cost")
-
-
-def _is_sum(column: Column) -> bool:
-    """Whether it adds up numbers of 64 bits; sums of ones (messages, tool calls) stay far from that."""
-    return column.attribute.startswith(("counted_", "running_")) and column.attribute.endswith("tokens")
+_SQL_TYPES = {ColumnType.INTEGER: "INTEGER", ColumnType.BOOLEAN: "INTEGER"}
 
 
 def _column(column: Column) -> tuple[str, str]:
-    """The column's definition, and a comment for whoever reads the schema."""
-    line = f'"{column.name}"'
-    note = _COST_NOTE if _is_cost(column) else _SUM_NOTE if _is_sum(column) else "JSON" if column.kind == "json" else ""
-    if not (_is_cost(column) or _is_sum(column)):
-        line += " INTEGER" if column.kind == "bare" else " TEXT"
+    """The column's definition, and a comment for readers of the schema."""
+    line, note = f'"{column.name}"', "JSON" if column.is_nested else ""
+    if column.type is ColumnType.DECIMAL:
+        note = f"{column.unit}: {_DECIMAL_NOTE}"
+    elif column.is_sum:
+        note = _SUM_NOTE
+    else:
+        line += " " + _SQL_TYPES.get(column.type, "TEXT")
     return line + (" NOT NULL" if column.required else ""), note
 
 
 def _converted(values: tuple[Any, ...], column: Column) -> Sequence[Any]:
-    if column.kind == "json":
-        given = [value for value in values if value is not None]
-        lines = iter(ENCODER.encode_lines(given).decode().split("\n"))  # JSON has no raw line feed
-        return [None if value is None else next(lines) for value in values]
-    if _is_cost(column):
-        return [None if value is None else _cost(value) for value in values]
-    if _is_sum(column):
+    if column.is_nested:
+        return [None if cell is None else cell.decode() for cell in json_cells(values)]
+    if column.type is ColumnType.DECIMAL:
+        return [None if value is None else _real(value) for value in values]
+    if column.is_sum:
         return [value if value is None or -(2**63) <= value < 2**63 else str(value) for value in values]
     return values
 
 
-def _cost(value: Decimal | int) -> float | str:
-    """A float where it is the same number; never an integer, which SQLite divides without remainder."""
+def _real(value: Decimal | int) -> float | str:
+    """A float if it is the same number, else text; never an integer, which SQLite would divide without remainder."""
     try:
         real = float(value)
     except OverflowError:

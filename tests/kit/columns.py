@@ -1,0 +1,35 @@
+"""The tables of docs/columns.md, made of the columns; ``python -m tests.kit.columns`` writes them into the page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from exportstream.writing.columns import Column
+from exportstream.writing.tables import TABLES, Table
+
+PAGE = Path(__file__).parents[2] / "docs" / "columns.md"
+
+
+def documented(columns: list[Column]) -> str:
+    """A table in Markdown."""
+    lines = ["| column | type | always | unit | meaning |", "|---|---|---|---|---|"]
+    for one in columns:
+        always = "yes" if one.required else ""
+        lines.append(f"| `{one.name}` | {one.type} | {always} | {one.unit} | {one.meaning} |")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def with_tables(page: str) -> str:
+    """The page with the table of each section replaced by that of the columns."""
+    columns = {name: Table(name).columns[0] for name in TABLES}
+    columns["running totals"] = Table("messages", running=True).columns[1]
+    for title, found in columns.items():
+        pattern = re.compile(rf"(^## {title}\n(?:(?!##|\|).*\n)*)(?:\|.*\n)+", re.MULTILINE)
+        page, count = pattern.subn(lambda match, found=found: match[1] + documented(found), page)
+        assert count == 1, title
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
