@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ _MESSAGE_NAMES = {name for pair in CAMEL_NAMES[Message].items() for name in pair
 _CALL_NAMES = {name for pair in CAMEL_NAMES[ToolCall].items() for name in pair}
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
 _FIRST_KEYS = re.compile(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$\[\d+\](\.\w+\[\d+\])?`\Z", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$(?:\[\d+\])+(\.\w+\[\d+\])?`\Z", re.DOTALL)
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
 _OPEN, _CLOSE = ord("["), ord("]")
 
@@ -80,7 +81,7 @@ class Blocks:
     """Decodes blocks, and remembers what it learned about this input: where messages begin, names, unknown keys."""
 
     def __init__(self) -> None:
-        self._decoders: dict[MessageTypes, Any] = {}
+        self._decoders: dict[MessageTypes, list[Any]] = {}  # of an array, and of an array of arrays
         self._camel, self._snake = CAMEL, SNAKE  # with what was learned
         self._use(CAMEL)
         self._values = msgspec.json.Decoder(float_hook=Decimal)
@@ -182,6 +183,8 @@ class Blocks:
         with memoryview(buffer)[start - 1 : stop] as view:
             try:
                 messages = self._decode_structs(view)
+                if messages is not None and not check_costs(messages):
+                    messages = None
             except msgspec.DecodeError as error:
                 if array_end := _array_end(error, start):
                     return None, array_end
@@ -195,32 +198,40 @@ class Blocks:
         end, closed = (stop, False) if at_comma else (buffer.rindex(b"]", start - 1, stop), True)
         if messages is None:
             return self._take_values(buffer, start, text, raws, end, closed), None
-        if not self.finish(messages, self.max_depth, self.types):
+        self.types.collect_extra(messages)
+        if any_deeper(messages, self.max_depth, learned=self.types.has_learned):
             return None, None
+        self._finish(messages)
         return Run(messages, [], end, closed), None
 
-    def decode_array(self, view: memoryview) -> list[Any] | None:
-        """Decode a whole array of messages; None if it is not run. `finish` them before they are used."""
+    def decode_arrays(self, text: bytes, max_depth: int) -> list[list[Any]] | None:
+        """Decode an array of arrays of messages to structs in their final form; None if they are not taken."""
         try:
-            return self._decode_structs(view)
+            arrays = self._decode_structs(text, nested=True)
         except _REFUSALS:
             return None
+        if arrays is None:
+            return None
+        messages = list(chain.from_iterable(arrays))
+        if not check_costs(messages) or any_deeper(messages, max_depth, learned=self.types.has_learned):
+            return None
+        if self.types is not CAMEL:
+            for array in arrays:
+                self._finish(array)
+        return arrays
 
-    def finish(self, messages: list[Any], max_depth: int, types: MessageTypes) -> bool:
-        """Give messages of these types their final form; False if one is too deep and has to be read in another way."""
-        types.collect_extra(messages)
-        if any_deeper(messages, max_depth, learned=bool(types.message_keys or types.call_keys)):
-            return False
-        if types.is_snake:
+    def _finish(self, messages: list[Any]) -> None:
+        """Give decoded messages the plain names, and move unknown keys to `extra`."""
+        self.types.collect_extra(messages)
+        if self.types.is_snake:
             respell(messages, CAMEL)
-        return True
 
-    def _decode_structs(self, view: memoryview) -> list[Any] | None:
+    def _decode_structs(self, text: bytes | memoryview, *, nested: bool = False) -> list[Any] | None:
         """Decode an array; None if it holds what the structs don't take. Raises msgspec's error where it is no array."""
         respelled = False
         for _ in range(MAX_LEARNED + 2):
             try:
-                messages: list[Any] = self._decoder.decode(view)
+                return self._decoders[self.types][nested].decode(text)  # type: ignore[no-any-return]
             except msgspec.ValidationError as error:
                 learned, respelled = self._learn(str(error), respelled)
                 if not learned:
@@ -229,8 +240,6 @@ class Blocks:
                 raise
             except _REFUSALS:
                 return None
-            else:
-                return messages if check_costs(messages) else None
         return None
 
     def _split(self, text: bytes) -> tuple[bytes, list[msgspec.Raw]]:
@@ -292,8 +301,8 @@ class Blocks:
         else:
             self._camel = types
         if types not in self._decoders:
-            self._decoders[types] = msgspec.json.Decoder(list[types.message], float_hook=Decimal)  # type: ignore[name-defined]
-        self._decoder = self._decoders[types]
+            kind: Any = list[types.message]  # type: ignore[name-defined]
+            self._decoders[types] = [msgspec.json.Decoder(kind, float_hook=Decimal) for kind in (kind, list[kind])]
 
 
 def _array_end(error: Exception, start: int) -> int | None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from itertools import accumulate, chain
 from typing import Any
 
 import msgspec
@@ -31,11 +32,10 @@ from exportstream.reading.json.guard import has_long_number
 
 _OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
 _MESSAGES = re.compile(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
-_KEYS = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\r\n]*:', re.DOTALL)
 _SPACE = b" \t\r\n"
-_ANY_SPACE = rb"[ \t\r\n]*+"
 _PLAIN = rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[-+.\w]++)'
-_BRACKET = ord("]")
+_PAIR = re.compile(rb'"([^"\\]*)"[ \t\r\n]*:[ \t\r\n]*(%b)' % _PLAIN, re.DOTALL)
+_BRACKET, _COMMA = ord("]"), ord(",")
 _NOT_HERE = frozenset({"messages", "result"})  # a `result` may be the session of an SDK response
 _OPENINGS = 4  # to look at before each key `messages`; objects in front of it may begin like a session
 _TRIES = 2  # to decode the messages of one session
@@ -44,14 +44,15 @@ _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Arithmetic
 
 
 class _Found(msgspec.Struct):
-    """A session: indexes of its beginning, its key `messages`, their end, its own end and the next session."""
+    """A session: indexes of its beginning, its key `messages`, their array, the ends of both, and the next session."""
 
     begin: int
     key: int
+    array: int
     array_end: int
     end: int
     next: int
-    messages: list[Any]
+    messages: list[Any] = []
 
 
 class Sessions:
@@ -65,6 +66,7 @@ class Sessions:
         self.wants_more = False
         self._blocks = blocks
         self._opening = self._messages = b""  # as the last session that went another way spelled them
+        self._one_by_one = 0  # how many sessions are to be decoded by themselves, since one of them is odd
         self._shape: re.Pattern[bytes] | None = None  # of sessions without their messages
         self._decoders = [msgspec.json.Decoder(kind, float_hook=Decimal) for kind in SESSION_KEYS]
         self._values = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
@@ -75,27 +77,19 @@ class Sessions:
         self.wants_more = False
         if not self._learn(data, start, limit) or has_long_number(data, start, limit):
             return None
-        types = self._blocks.types
-        found: list[_Found] = []
-        messages: list[Any] = []
-        ends: list[int] = []
-        begin = start
-        with memoryview(data) as view:
-            while (one := self._find(data, view, begin, limit, in_array=in_array)) is not None:
-                if self._blocks.types is not types:  # a key was learned, or other names
-                    if found:
-                        break  # decoded again with the next block
-                    types = self._blocks.types
-                found.append(one)
-                messages += one.messages
-                ends.append(len(messages))
-                begin = one.next
-        if not found:
-            return None
         depth = MAX_DEPTH - in_array
-        if not self._blocks.finish(messages, depth - 2, types):
-            return None
-        return self._report(data, found, messages, ends, events, depth)
+        found: list[_Found] = []
+        if self._one_by_one <= 0:
+            found = self._find_all(data, start, limit, in_array=in_array)
+            if found and not self._decode_together(data, found, depth - 2):
+                self._one_by_one, found = len(found), []
+        while not found or self._one_by_one > 0:
+            one = self._find_next(data, found[-1].next if found else start, limit, depth - 2, in_array=in_array)
+            self._one_by_one -= 1
+            if one is None:
+                break
+            found.append(one)
+        return self._report(data, found, events, depth) if found else None
 
     def _learn(self, data: bytearray, start: int, limit: int) -> bool:
         """Remember how the session at `start` spells its beginning and that of its messages."""
@@ -108,14 +102,38 @@ class Sessions:
         self._opening, self._messages = opening[0], messages[0]
         return True
 
-    def _find(self, data: bytearray, view: memoryview, begin: int, limit: int, *, in_array: bool) -> _Found | None:
-        """Find the end of the session at `begin`, and decode its messages."""
+    def _find_all(self, data: bytearray, begin: int, limit: int, *, in_array: bool) -> list[_Found]:
+        """Find the sessions from `begin` on, as long as each looks as usual; their messages are not decoded yet."""
+        opening, key, found = self._opening, self._messages, []
+        at = data.find(key, begin, limit)
+        while at >= 0:
+            array = at + len(key) - 1
+            beyond = data.find(key, array, limit)
+            following = data.rfind(opening, array, beyond) if beyond >= 0 else -1
+            end = _end_before(data, following, array, in_array=in_array) if following >= 0 else -1
+            array_end = _array_end(data, array, end) if end >= 0 else -1
+            if array_end < 0:
+                break
+            found.append(_Found(begin, at, array, array_end, end, following))
+            begin, at = following, beyond
+        return found
+
+    def _decode_together(self, data: bytearray, found: list[_Found], depth: int) -> bool:
+        """Decode the messages of all of them in one call; False if that fails."""
+        text = b"[" + b",".join([data[one.array : one.array_end] for one in found]) + b"]"
+        arrays = self._blocks.decode_arrays(text, depth)
+        if arrays is None or len(arrays) != len(found):
+            return False
+        for one, messages in zip(found, arrays, strict=True):
+            one.messages = messages
+        return True
+
+    def _find_next(self, data: bytearray, begin: int, limit: int, depth: int, *, in_array: bool) -> _Found | None:
+        """Find the session at `begin`, whatever else looks like its end, and decode its messages."""
         opening, key = self._opening, self._messages
-        array = data.find(key, begin, limit) + len(key) - 1
-        if array < begin:
-            return None
-        beyond = array
-        for _ in range(_TRIES):
+        at = data.find(key, begin, limit)
+        array = beyond = at + len(key) - 1
+        for _ in range(_TRIES if at >= 0 else 0):
             end = following = -1
             while end < 0:
                 searched, beyond = beyond, data.find(key, beyond + 1, limit)
@@ -130,34 +148,30 @@ class Sessions:
                     end = _end_before(data, following, array, in_array=in_array)
                     if end >= 0:
                         break
-            array_end = _array_end(data, array, end)
-            messages = self._blocks.decode_array(view[array:array_end]) if array_end > 0 else None
-            if messages is not None:
-                return _Found(begin, array - len(key) + 1, array_end, end, following, messages)
+            one = _Found(begin, at, array, _array_end(data, array, end), end, following)
+            if one.array_end > 0 and self._decode_together(data, [one], depth):
+                return one
         return None
 
-    def _report(
-        self, data: bytearray, found: list[_Found], messages: list[Any], ends: list[int], events: Events, depth: int
-    ) -> int | None:
+    def _report(self, data: bytearray, found: list[_Found], events: Events, depth: int) -> int | None:
         """Decode the keys of the sessions, and report them; return the index after those that were reported."""
         sessions = self._decode([_keys_alone(data, one) for one in found])
         if sessions is not None:
-            events.sessions(sessions, messages, ends)
+            messages = list(chain.from_iterable([one.messages for one in found]))
+            events.sessions(sessions, messages, list(accumulate([len(one.messages) for one in found])))
             return found[-1].next
-        start = 0
         reported = None
-        for one, end in zip(found, ends, strict=True):
-            one.messages, start = messages[start:end], end
+        for one in found:
             if not self._report_one(data, one, events, depth):
                 break
             reported = one.next
         return reported
 
-    def _decode(self, texts: list[bytes]) -> list[Any] | None:
+    def _decode(self, texts: list[bytes | bytearray]) -> list[Any] | None:
         """Decode objects of known keys; None if there are other keys, a key comes twice, or a value is not of its type."""
         lines = b"\n".join([*texts, b""])
         if self._shape is None or not self._shape.fullmatch(lines):
-            self._shape = _shape_of(texts[0])
+            self._shape = _shape_of(bytes(texts[0]))
             if self._shape is None or not self._shape.fullmatch(lines):
                 return None
         for decoder in self._decoders:
@@ -205,24 +219,30 @@ class Sessions:
 
 
 def _shape_of(text: bytes) -> re.Pattern[bytes] | None:
-    """A pattern for lines with these keys in this order, and plain values; None if a key comes twice."""
-    keys = _KEYS.findall(text)
-    if len(set(keys)) < len(keys) or b"\\" in b"".join(keys):
-        return None
-    pairs = (_ANY_SPACE + b"," + _ANY_SPACE).join(
-        b'"%b"%b:%b%b' % (re.escape(key), _ANY_SPACE, _ANY_SPACE, _PLAIN) for key in keys
-    )
-    return re.compile(rb"(?:\{%b%b%b\}\n)*+" % (_ANY_SPACE, pairs, _ANY_SPACE), re.DOTALL)
+    """A pattern for lines that differ from the text in plain values only; None if it has others, or a key twice."""
+    keys, shape, end = set(), b"", 0
+    for found in _PAIR.finditer(text):
+        between = text[end : found.start(2)]
+        if between.count(b'"') != len('""') or b"\\" in between or found[1] in keys:
+            return None
+        keys.add(found[1])
+        shape += re.escape(between) + _PLAIN
+        end = found.end()
+    rest = text[end:]
+    return re.compile(b"(?:%b%b\n)*+" % (shape, re.escape(rest)), re.DOTALL) if rest.strip(_SPACE) == b"}" else None
 
 
 def _end_before(data: bytearray, following: int, array: int, *, in_array: bool) -> int:
     """Index after the session that ends before the one at `following`; -1 if none ends there."""
-    gap = data[max(array, following - _LONGEST_GAP) : following].rstrip(_SPACE)
+    if data.startswith(b"}," if in_array else b"}\n", following - 2):
+        return following - 1
+    start = max(array, following - _LONGEST_GAP)
+    gap = data[start:following].rstrip(_SPACE)
     if in_array:
         if not gap.endswith(b","):
             return -1
         gap = gap[:-1].rstrip(_SPACE)
-    return max(array, following - _LONGEST_GAP) + len(gap) if gap.endswith(b"}") else -1
+    return start + len(gap) if gap.endswith(b"}") else -1
 
 
 def _array_end(data: bytearray, array: int, end: int) -> int:
@@ -233,8 +253,10 @@ def _array_end(data: bytearray, array: int, end: int) -> int:
     return (bracket if bracket >= 0 else data.rfind(b"]", array, end)) + 1 or -1
 
 
-def _keys_alone(data: bytearray, one: _Found) -> bytes:
+def _keys_alone(data: bytearray, one: _Found) -> bytes | bytearray:
     """The session without its `messages`; what is no object if the bytes around them are not as they have to be."""
+    if one.array_end == one.end - 1 and data[one.key - 1] == _COMMA:
+        return data[one.begin : one.key - 1] + b"}"
     before, after = data[one.begin : one.key].rstrip(_SPACE), data[one.array_end : one.end].lstrip(_SPACE)
     if after == b"}" and before.endswith(b","):
         del before[-1:]
@@ -242,4 +264,4 @@ def _keys_alone(data: bytearray, one: _Found) -> bytes:
         del after[:1]
     elif after != b"}" or before != b"{":
         return b"null"
-    return bytes(before + after)
+    return before + after
