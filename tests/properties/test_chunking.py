@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, open_export
 from exportstream.reading.json.blocks import Blocks
+from exportstream.reading.json.decoder import MessageDecoder
 from tests.kit.documents import dump, message, messages, session, sessions, tool_call
 from tests.kit.files import DATA, SAMPLES, Shreds, cuts
 from tests.kit.readings import Outcome, read, small_blocks
@@ -313,7 +314,7 @@ def test_blocks_take_every_spelling_and_unknown_keys_fast(key: str) -> None:
     if key == "tool_calls":
         one = {oracle.snake(name): value for name, value in one.items()}
     buffer = bytearray(dump([one] * 50))
-    taker = Blocks()
+    taker = Blocks(MessageDecoder())
     taker.begin(buffer, 1, 500)
     taken = taker.take(buffer, 1)
     assert taken is not None

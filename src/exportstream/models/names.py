@@ -84,11 +84,6 @@ class MessageTypes:
         """Whether the names are snake_case."""
         return issubclass(self.message, SnakeMessage)
 
-    @property
-    def has_learned(self) -> bool:
-        """Whether there are slots for unknown keys."""
-        return bool(self.message_keys or self.call_keys)
-
     def learned(self, *, message_key: str | None = None, call_key: str | None = None) -> MessageTypes:
         """The same names, and one more unknown key taken by messages or by tool calls."""
         message_keys = self.message_keys + ((message_key,) if message_key is not None else ())

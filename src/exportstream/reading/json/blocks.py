@@ -11,34 +11,27 @@ in a piece of the buffer ends a block; the commas at its two ends are overwritte
 so nothing is copied. If msgspec accepts it, the block *is* an array of whole messages: nothing is guessed. Places inside
 nested values are refused by msgspec, since their brackets don't match.
 
-Three ways, from fast to slow: the struct types of the names in use; the same with slots for unknown keys met before; one
-JSON value for each message, which `formats.message` checks key by key. Only what all three refuse goes to ijson.
+What doesn't fit the structs of `decoder` becomes one JSON value for each message, which `formats.message` checks key by key.
+Only what that refuses as well goes to ijson.
 """
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
 import msgspec
 
-from exportstream.models.names import CAMEL, CAMEL_NAMES, SNAKE, MessageTypes, respell
-from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.json.exact import any_deeper, check_costs, value_is_deeper
+from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
+from exportstream.reading.json.exact import value_is_deeper
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
 
 BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 512 KiB are slower on dense messages
 LARGEST_BLOCK = 1024 * 1024  # for messages that are larger than a block; beyond it is ijson's
 SMALLEST_BLOCK = 8 * 1024
-MAX_LEARNED = 32
 
-_MESSAGE_NAMES = {name for pair in CAMEL_NAMES[Message].items() for name in pair}
-_CALL_NAMES = {name for pair in CAMEL_NAMES[ToolCall].items() for name in pair}
-_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
 _FIRST_KEYS = re.compile(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$(?:\[\d+\])+(\.\w+\[\d+\])?`\Z", re.DOTALL)
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
 _OPEN, _CLOSE = ord("["), ord("]")
 
@@ -80,10 +73,8 @@ class Run(msgspec.Struct, frozen=True):
 class Blocks:
     """Decodes blocks, and remembers what it learned about this input: where messages begin, names, unknown keys."""
 
-    def __init__(self) -> None:
-        self._decoders: dict[MessageTypes, list[Any]] = {}  # of an array, and of an array of arrays
-        self._camel, self._snake = CAMEL, SNAKE  # with what was learned
-        self._use(CAMEL)
+    def __init__(self, decoder: MessageDecoder) -> None:
+        self._decoder = decoder
         self._values = msgspec.json.Decoder(float_hook=Decimal)
         self._raws = msgspec.json.Decoder(list[msgspec.Raw])
         self._first_keys: tuple[bytes, ...] = ()
@@ -182,9 +173,7 @@ class Blocks:
         """Decode from the bracket before `start` to the one before `stop`; instead of a run, say where the array ends."""
         with memoryview(buffer)[start - 1 : stop] as view:
             try:
-                messages = self._decode_structs(view)
-                if messages is not None and not check_costs(messages):
-                    messages = None
+                messages = self._decoder.decode(view, self.max_depth)
             except msgspec.DecodeError as error:
                 if array_end := _array_end(error, start):
                     return None, array_end
@@ -193,54 +182,12 @@ class Blocks:
             if messages is None:
                 try:
                     text, raws = self._split(bytes(view))
-                except _REFUSALS as error:
+                except REFUSALS as error:
                     return None, _array_end(error, start)
         end, closed = (stop, False) if at_comma else (buffer.rindex(b"]", start - 1, stop), True)
         if messages is None:
             return self._take_values(buffer, start, text, raws, end, closed), None
-        self.types.collect_extra(messages)
-        if any_deeper(messages, self.max_depth, learned=self.types.has_learned):
-            return None, None
-        self._finish(messages)
         return Run(messages, [], end, closed), None
-
-    def decode_arrays(self, text: bytes, max_depth: int) -> list[list[Any]] | None:
-        """Decode an array of arrays of messages to structs in their final form; None if they are not taken."""
-        try:
-            arrays = self._decode_structs(text, nested=True)
-        except _REFUSALS:
-            return None
-        if arrays is None:
-            return None
-        messages = list(chain.from_iterable(arrays))
-        if not check_costs(messages) or any_deeper(messages, max_depth, learned=self.types.has_learned):
-            return None
-        if self.types is not CAMEL:
-            for array in arrays:
-                self._finish(array)
-        return arrays
-
-    def _finish(self, messages: list[Any]) -> None:
-        """Give decoded messages the plain names, and move unknown keys to `extra`."""
-        self.types.collect_extra(messages)
-        if self.types.is_snake:
-            respell(messages, CAMEL)
-
-    def _decode_structs(self, text: bytes | memoryview, *, nested: bool = False) -> list[Any] | None:
-        """Decode an array; None if it holds what the structs don't take. Raises msgspec's error where it is no array."""
-        respelled = False
-        for _ in range(MAX_LEARNED + 2):
-            try:
-                return self._decoders[self.types][nested].decode(text)  # type: ignore[no-any-return]
-            except msgspec.ValidationError as error:
-                learned, respelled = self._learn(str(error), respelled)
-                if not learned:
-                    return None
-            except msgspec.DecodeError:
-                raise
-            except _REFUSALS:
-                return None
-        return None
 
     def _split(self, text: bytes) -> tuple[bytes, list[msgspec.Raw]]:
         """The bytes of a block and of each message in it; msgspec refuses lone surrogates, so they are replaced."""
@@ -261,7 +208,7 @@ class Blocks:
             raw = bytes(view)
             try:
                 value = self._values.decode(raw)
-            except _REFUSALS:
+            except REFUSALS:
                 value = None
             if value is None or value_is_deeper(value, self.max_depth):
                 if not values:
@@ -273,36 +220,6 @@ class Blocks:
             replaced = replace_surrogates(as_it_came)[1] if as_it_came != raw else 0
             values.append(Value(value, as_it_came, found, replaced))
         return Run(None, values, end, closed)
-
-    def _learn(self, refusal: str, respelled: bool) -> tuple[bool, bool]:
-        """Make a slot for the unknown key of a refusal, or try the other names: whether to decode again."""
-        found = _UNKNOWN.match(refusal)
-        if found is None:
-            return False, respelled
-        key, in_call = found.groups()
-        types = self.types
-        if key in (_CALL_NAMES if in_call else _MESSAGE_NAMES):
-            if respelled:
-                return False, True
-            self._use(self._camel if types.is_snake else self._snake)
-            return True, True
-        if len(types.message_keys) + len(types.call_keys) >= MAX_LEARNED:
-            return False, respelled
-        try:
-            self._use(types.learned(call_key=key) if in_call else types.learned(message_key=key))
-        except ValueError:  # a key that msgspec does not take as a name
-            return False, respelled
-        return True, respelled
-
-    def _use(self, types: MessageTypes) -> None:
-        self.types = types
-        if types.is_snake:
-            self._snake = types
-        else:
-            self._camel = types
-        if types not in self._decoders:
-            kind: Any = list[types.message]  # type: ignore[name-defined]
-            self._decoders[types] = [msgspec.json.Decoder(kind, float_hook=Decimal) for kind in (kind, list[kind])]
 
 
 def _array_end(error: Exception, start: int) -> int | None:

@@ -24,7 +24,8 @@ import msgspec
 
 from exportstream.models.names import SESSION_KEYS
 from exportstream.models.structs import Session
-from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
+from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK
+from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.exact import check_costs, value_is_deeper
@@ -40,7 +41,6 @@ _NOT_HERE = frozenset({"messages", "result"})  # a `result` may be the session o
 _OPENINGS = 4  # to look at before each key `messages`; objects in front of it may begin like a session
 _TRIES = 2  # to decode the messages of one session
 _LONGEST_GAP = 256  # bytes of white space between two sessions
-_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
 
 
 class _Found(msgspec.Struct):
@@ -62,9 +62,9 @@ class Sessions:
         wants_more: after a refusal, whether the first session may not end in the buffer.
     """
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, decoder: MessageDecoder) -> None:
         self.wants_more = False
-        self._blocks = blocks
+        self._decoder = decoder
         self._opening = self._messages = b""  # as the last session that went another way spelled them
         self._one_by_one = 0  # how many sessions are to be decoded by themselves, since one of them is odd
         self._shape: re.Pattern[bytes] | None = None  # of sessions without their messages
@@ -121,7 +121,7 @@ class Sessions:
     def _decode_together(self, data: bytearray, found: list[_Found], depth: int) -> bool:
         """Decode the messages of all of them in one call; False if that fails."""
         text = b"[" + b",".join([data[one.array : one.array_end] for one in found]) + b"]"
-        arrays = self._blocks.decode_arrays(text, depth)
+        arrays = self._decoder.decode_all(text, depth)
         if arrays is None or len(arrays) != len(found):
             return False
         for one, messages in zip(found, arrays, strict=True):
@@ -177,7 +177,7 @@ class Sessions:
         for decoder in self._decoders:
             try:
                 sessions = decoder.decode_lines(lines)
-            except _REFUSALS:
+            except REFUSALS:
                 continue
             if len(sessions) != len(texts) or any(one.id is None or one.title is None for one in sessions):
                 return None
@@ -202,7 +202,7 @@ class Sessions:
                 for text, keys in zip(texts, (first, last), strict=True)
             ):
                 return False  # a key comes twice
-        except _REFUSALS:
+        except REFUSALS:
             return False
         odd = "id" not in first or not _NOT_HERE.isdisjoint(first.keys() | last.keys()) or not first.keys().isdisjoint(last)
         if odd or value_is_deeper([*first.values(), *last.values()], depth):

@@ -19,6 +19,7 @@ from enum import Enum, auto
 from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, LimitError
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
+from exportstream.reading.json.decoder import MessageDecoder
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.messages_key import MessagesKeys
@@ -65,8 +66,9 @@ class Stream:
         self._parser = Parser(events)
         self._envelope = self._parser.envelope
         # A block is not looked at message by message, so a small limit is for ijson to keep.
-        self._blocks = Blocks() if use_blocks and max_message_size >= 2 * LARGEST_BLOCK else None
-        self._sessions = Sessions(self._blocks) if self._blocks is not None else None
+        decoder = MessageDecoder() if use_blocks and max_message_size >= 2 * LARGEST_BLOCK else None
+        self._blocks = Blocks(decoder) if decoder is not None else None
+        self._sessions = Sessions(decoder) if decoder is not None else None
         self._next: _Next | None = None
         self._false_begins = self._false_keys = 0  # in a row that looked like a message or session, or like its `messages`
         self._limit = max_message_size
