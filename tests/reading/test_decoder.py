@@ -43,7 +43,7 @@ def test_names_and_unknown_keys_are_learned(nested: bool) -> None:
         text = dump([spelled, spelled])
         found = decoder.decode_all(b"[" + text + b"]", DEPTH)[0] if nested else decoder.decode(text, DEPTH)  # type: ignore[index]
         assert found is not None
-        assert [type(item) for item in found] == [Message, Message]
+        assert [isinstance(item, Message) for item in found] == [True, True]
         assert found[0].extra == {"other": Decimal("1.5")}
         assert found[1].tool_calls[0].extra == {"later": [1]}
 
