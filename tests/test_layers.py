@@ -7,10 +7,12 @@ import inspect
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import exportstream
+from exportstream.writing.formats import FORMATS, FormatName
 
 PACKAGE = Path(exportstream.__file__).parent
 ROOT = "exportstream"
@@ -136,6 +138,26 @@ def test_the_command_prints_in_one_place(module: str) -> None:
 def test_only_the_parser_knows_ijson() -> None:
     """Ijson is imported by reading/json/parser.py and nowhere else."""
     assert [name for name, tree in TREES.items() if "ijson" in imported(tree)] == ["reading.json.parser"]
+
+
+def test_every_output_format_is_a_record_and_a_module() -> None:
+    """Each has a module of its name that opens writers, and its name is one that the public functions take."""
+    assert get_args(FormatName) == tuple(FORMATS)
+    for name, record in FORMATS.items():
+        assert record.name == name
+        assert "open_writer" in {getattr(node, "name", "") for node in TREES[f"writing.formats.{name}"].body}
+    suffixes = [suffix for record in FORMATS.values() for suffix in record.suffixes]
+    assert len(suffixes) == len(set(suffixes))
+
+
+@pytest.mark.parametrize("module", sorted(TREES))
+def test_nothing_branches_on_the_name_of_an_output_format(module: str) -> None:
+    """No comparison and no case has a format's name in it: differences between formats stand in their records."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, (ast.Compare, ast.match_case)):
+            inner = node.pattern if isinstance(node, ast.match_case) else node
+            named = {one.value for one in ast.walk(inner) if isinstance(one, ast.Constant)} & FORMATS.keys()
+            assert not named, ast.unparse(node)
 
 
 @pytest.mark.parametrize("module", sorted(module for module in TREES if module.startswith(CORE)))
