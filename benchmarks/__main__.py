@@ -22,7 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import CASES
-from benchmarks.generate import ARCHIVES, SHAPES, VERSION, generate, generate_archive, parse_size
+from benchmarks.generate import (
+    FOLDERS,
+    SESSIONS,
+    SHAPES,
+    SUFFIXES,
+    VERSION,
+    generate,
+    generate_folder,
+    generate_sessions,
+    kind_of,
+    parse_size,
+)
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
 from benchmarks.hostile import TIMEOUT as HOSTILE_TIMEOUT
 from benchmarks.report import MARKS, headline, render_hostile, render_results, render_targets, update_readme
@@ -72,13 +83,14 @@ def list_versions() -> dict[str, str]:
 
 def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
     """Generate a file, or find it from a run before."""
-    suffix = "" if shape in ARCHIVES else ".json"
-    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}{suffix}"
+    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}{SUFFIXES[kind_of(shape)]}"
     if not path.exists():
         print(f"generating {path.name}", file=sys.stderr)
         part = path.with_name(f"{path.name}.part")
-        if shape in ARCHIVES:
-            generate_archive(shape, size, part, seed)
+        if shape in FOLDERS:
+            generate_folder(shape, size, part, seed)
+        elif shape in SESSIONS:
+            generate_sessions(shape, size, part, seed)
         elif shape in HOSTILE:
             generate_hostile(shape, size, part)
         else:
@@ -91,8 +103,8 @@ def plan(shapes: list[str], cases: list[str] | None) -> list[tuple[str, str]]:
     """Pair shapes with cases: all for the main shapes, for the others what they are there for unless named."""
     pairs = []
     for shape in shapes:
-        default = CASES if shape in (*MAIN_SHAPES, *ARCHIVES) else EXTRA_CASES.get(shape, ("ndjson",))
-        pairs += [(shape, case) for case in (cases or default) if CASES[case].archive == (shape in ARCHIVES)]
+        default = CASES if shape in (*MAIN_SHAPES, *FOLDERS) else EXTRA_CASES.get(shape, ("ndjson",))
+        pairs += [(shape, case) for case in (cases or default) if CASES[case].archive == (shape in FOLDERS)]
     return pairs
 
 
@@ -167,7 +179,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast, and against what.")
     parser.add_argument("--size", type=parse_size, default=200_000_000, help="of each file (default: 200MB)")
-    shapes = (*SHAPES, *ARCHIVES, "hostile", *HOSTILE)
+    shapes = (*SHAPES, *FOLDERS, "hostile", *HOSTILE)
     words = "only this one (hostile: all of that name, which are measured on request only); may be repeated"
     parser.add_argument("--shape", action="append", choices=shapes, help=words)
     parser.add_argument("--case", action="append", choices=list(CASES), help="only this one; may be repeated")
@@ -190,7 +202,7 @@ def main(argv: list[str] | None = None) -> None:
     """Measure and report."""
     options = build_parser().parse_args(argv)
     options.data.mkdir(parents=True, exist_ok=True)
-    chosen = options.shape or [*SHAPES, *ARCHIVES]
+    chosen = options.shape or [*SHAPES, *FOLDERS]
     pairs = plan([one for shape in chosen for one in (HOSTILE if shape == "hostile" else (shape,))], options.case)
     files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
     results = measure(pairs, files, options.data, options.rounds)

@@ -10,8 +10,17 @@ import pytest
 
 from benchmarks.__main__ import main, plan
 from benchmarks.cases import CASES, Case, find_messages
-from benchmarks.generate import HEAD_LENGTH, SHAPES, UNKNOWN, generate, parse_size
+from benchmarks.generate import (
+    SESSIONS,
+    SHAPES,
+    UNKNOWN,
+    generate,
+    generate_folder,
+    generate_sessions,
+    parse_size,
+)
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
+from benchmarks.messages import HEAD_LENGTH
 from benchmarks.report import MARKS, OURS, headline, render_hostile, render_results, render_targets, update_readme
 from benchmarks.run import count_messages, run
 from exportstream import open_export
@@ -22,6 +31,20 @@ RAW = re.compile(r"[<>&\u2028\u2029]")
 
 def load(path):
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def assert_declared(session, *, usage=True):
+    """The totals of a session are those of its messages, as far as its shape has them."""
+    messages = session["messages"]
+    assert session["userMessageCount"] == sum(message["role"] == "user" for message in messages)
+    assert session["assistantMessageCount"] == sum(message["role"] == "assistant" for message in messages)
+    assert session["toolCallCount"] == sum(len(message.get("toolCalls", [])) for message in messages)
+    assert session["updatedAt"][:19] == messages[-1]["updatedAt"][:19]
+    assert len({message["id"] for message in messages}) == len(messages)
+    if usage:
+        assert session["promptTokens"] == sum(message.get("inputTokens", 0) for message in messages)
+        assert session["completionTokens"] == sum(message.get("outputTokens", 0) for message in messages)
+        assert session["cost"] == pytest.approx(sum(message.get("cost", 0) for message in messages), abs=1e-9)
 
 
 # Generated files -----------------------------------------------------------------------------------------------------
@@ -36,15 +59,7 @@ def test_declared_totals_are_true(tmp_path, shape):
     messages = session["messages"]
     assert 150_000 <= path.stat().st_size < 240_000
     assert made.messages == len(messages) == count_messages(path)
-    assert session["userMessageCount"] == sum(message["role"] == "user" for message in messages)
-    assert session["assistantMessageCount"] == sum(message["role"] == "assistant" for message in messages)
-    assert session["toolCallCount"] == sum(len(message.get("toolCalls", [])) for message in messages)
-    assert session["updatedAt"][:19] == messages[-1]["updatedAt"][:19]
-    assert len({message["id"] for message in messages}) == len(messages)
-    if not shape.startswith("sdk-"):
-        assert session["promptTokens"] == sum(message.get("inputTokens", 0) for message in messages)
-        assert session["completionTokens"] == sum(message.get("outputTokens", 0) for message in messages)
-        assert session["cost"] == pytest.approx(sum(message.get("cost", 0) for message in messages), abs=1e-9)
+    assert_declared(session, usage=not shape.startswith("sdk-"))
     low, high = SIZES.get(shape, (0, path.stat().st_size))
     assert low < path.stat().st_size / len(messages) < high
 
@@ -115,6 +130,36 @@ def test_unknown_keys_are_the_only_difference(tmp_path, shape):
     generate(f"unknown-{shape}", 100_000, unknown)
     assert unknown.read_bytes().count(UNKNOWN) == made.messages
     assert unknown.read_bytes().replace(UNKNOWN, b"}") == plain.read_bytes()
+
+
+@pytest.mark.parametrize("shape", SESSIONS)
+def test_sessions_have_the_messages_of_dense(tmp_path, shape):
+    """The file has the bytes of the messages of one document, in sessions of the size asked for with true totals."""
+    document, path = tmp_path / "dense", tmp_path / "sessions"
+    made = generate("dense", 100_000, document, 3)
+    generate_sessions(shape, 100_000, path, 3)
+    text = path.read_text(encoding="utf-8")
+    sessions = json.loads(text) if shape.endswith("-array") else [json.loads(line) for line in text.splitlines()]
+    each = int(shape.split("-")[1])
+    assert [len(session["messages"]) for session in sessions[:-1]] == [each] * (
+        made.messages // each - (made.messages % each == 0)
+    )
+    assert len({session["id"] for session in sessions}) == len(sessions)
+    for session in sessions:
+        assert_declared(session)
+    ends = r'\]\}(?:,|\n|\]\n)(?:\{"id":"[^"]+","title":.*?"messages":\[)?'
+    joined = re.sub(ends, ",", text[text.index('"messages":[') :].removeprefix('"messages":['))
+    assert f"{joined.removesuffix(',')}]}}\n" == document.read_text(encoding="utf-8")[HEAD_LENGTH:]
+
+
+def test_small_files_are_sessions_of_five_messages(tmp_path):
+    """Each file of the folder is a line of the archive with 5 messages a session."""
+    folder, lines = tmp_path / "small", tmp_path / "lines"
+    generate_folder("small", 200_000, folder, 3)
+    generate_sessions("sessions-5", 200_000, lines, 3)
+    files = sorted(folder.iterdir())
+    assert len(files) == 4
+    assert [path.read_bytes() for path in files] == lines.read_bytes().splitlines(keepends=True)[:4]
 
 
 def test_huge_is_one_string(tmp_path):
