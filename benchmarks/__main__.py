@@ -22,17 +22,47 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import CASES
-from benchmarks.generate import ARCHIVES, SHAPES, VERSION, generate, generate_archive, parse_size
+from benchmarks.generate import (
+    FOLDERS,
+    SESSIONS,
+    SHAPES,
+    SUFFIXES,
+    VERSION,
+    generate,
+    generate_folder,
+    generate_sessions,
+    kind_of,
+    parse_size,
+)
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
 from benchmarks.hostile import TIMEOUT as HOSTILE_TIMEOUT
-from benchmarks.report import MARKS, headline, render_hostile, render_results, render_targets, update_readme
+from benchmarks.report import (
+    MARKS,
+    headline,
+    render_archive_targets,
+    render_hostile,
+    render_readme,
+    render_results,
+    render_targets,
+    short_rows,
+    update_readme,
+)
 from benchmarks.run import count_messages
 
 ROOT = Path(__file__).parent.parent
 SLOW = 60
 MAIN_SHAPES = ("long", "dense")
-EXTRA_CASES = {"huge": ("ndjson",), "tiny": ("floor", "ndjson", "ijson"), "escape": ("floor", "ndjson", "ijson")}
+EXTRA_CASES = {
+    "small": ("jobs-1",),
+    "huge": ("ndjson",),
+    "tiny": ("floor", "ndjson", "ijson"),
+    "escape": ("floor", "ndjson", "ijson"),
+}
 EXTRA_CASES |= dict.fromkeys(HOSTILE, ("ndjson-plain",))
+GROUPS = {"archives": (*SESSIONS, "small"), "hostile": HOSTILE}
+# What archives are measured against: the same messages in one document, and the script that ijson alone is held to.
+BASELINES = [("dense", case) for case in ("ndjson", "totals", "ndjson-ijson", "ijson")]
+BASELINES += [("long", case) for case in ("ndjson-ijson", "ijson")]
 PACKAGES = ("exportstream", "ijson", "msgspec", "zstandard", "orjson", "flatterer", "duckdb", "polars")
 
 
@@ -72,13 +102,14 @@ def list_versions() -> dict[str, str]:
 
 def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
     """Generate a file, or find it from a run before."""
-    suffix = "" if shape in ARCHIVES else ".json"
-    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}{suffix}"
+    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}{SUFFIXES[kind_of(shape)]}"
     if not path.exists():
         print(f"generating {path.name}", file=sys.stderr)
         part = path.with_name(f"{path.name}.part")
-        if shape in ARCHIVES:
-            generate_archive(shape, size, part, seed)
+        if shape in FOLDERS:
+            generate_folder(shape, size, part, seed)
+        elif shape in SESSIONS:
+            generate_sessions(shape, size, part, seed)
         elif shape in HOSTILE:
             generate_hostile(shape, size, part)
         else:
@@ -88,12 +119,19 @@ def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
 
 
 def plan(shapes: list[str], cases: list[str] | None) -> list[tuple[str, str]]:
-    """Pair shapes with cases: all for the main shapes, for the others what they are there for unless named."""
+    """Pair shapes with cases: all for the main shapes and those of many sessions, for the others what they are there for.
+
+    Named cases win. A group stands for its shapes. With shapes of many sessions come the cases on one document that
+    they are measured against.
+    """
     pairs = []
+    shapes = [one for shape in shapes for one in GROUPS.get(shape, (shape,))]
     for shape in shapes:
-        default = CASES if shape in (*MAIN_SHAPES, *ARCHIVES) else EXTRA_CASES.get(shape, ("ndjson",))
-        pairs += [(shape, case) for case in (cases or default) if CASES[case].archive == (shape in ARCHIVES)]
-    return pairs
+        default = EXTRA_CASES.get(shape, CASES if shape in (*MAIN_SHAPES, *SESSIONS, *FOLDERS) else ("ndjson",))
+        pairs += [(shape, case) for case in (cases or default) if kind_of(shape) in CASES[case].takes]
+    if any(shape in SESSIONS for shape in shapes):
+        pairs += [(shape, case) for shape, case in BASELINES if case in (cases or CASES)]
+    return list(dict.fromkeys(pairs))
 
 
 def run_case(case: str, source: Path, folder: Path, *, check: bool, limit: float | None = None) -> dict[str, Any]:
@@ -167,8 +205,11 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast, and against what.")
     parser.add_argument("--size", type=parse_size, default=200_000_000, help="of each file (default: 200MB)")
-    shapes = (*SHAPES, *ARCHIVES, "hostile", *HOSTILE)
-    words = "only this one (hostile: all of that name, which are measured on request only); may be repeated"
+    shapes = (*SHAPES, *FOLDERS, *SESSIONS, *GROUPS, *HOSTILE)
+    words = (
+        "only this one (archives: many small sessions, and what they are measured against; hostile: all of that name, "
+        "which are measured on request only); may be repeated"
+    )
     parser.add_argument("--shape", action="append", choices=shapes, help=words)
     parser.add_argument("--case", action="append", choices=list(CASES), help="only this one; may be repeated")
     parser.add_argument("--rounds", type=int, default=5)
@@ -180,7 +221,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="?",
         const=ROOT / "README.md",
         metavar="FILE",
-        help=f"put the table between {MARKS[0]} and {MARKS[1]} (default: README.md)",
+        help=f"put the tables between {MARKS[0]} and {MARKS[1]}, and new figures in other rows (default: README.md)",
     )
     parser.add_argument("--data", type=Path, default=ROOT / "benchmarks" / "data", help="where the files are kept")
     return parser
@@ -190,8 +231,7 @@ def main(argv: list[str] | None = None) -> None:
     """Measure and report."""
     options = build_parser().parse_args(argv)
     options.data.mkdir(parents=True, exist_ok=True)
-    chosen = options.shape or [*SHAPES, *ARCHIVES]
-    pairs = plan([one for shape in chosen for one in (HOSTILE if shape == "hostile" else (shape,))], options.case)
+    pairs = plan(options.shape or [*SHAPES, *FOLDERS, *SESSIONS], options.case)
     files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
     results = measure(pairs, files, options.data, options.rounds)
     report = {
@@ -207,11 +247,11 @@ def main(argv: list[str] | None = None) -> None:
     tables = [headline(report)]
     if not all(shape in HOSTILE for shape in files):
         tables += [render_results(report), render_targets(report)]
-    print("\n\n".join([*tables, *filter(None, [render_hostile(report)])]))
+    print("\n\n".join([*tables, *filter(None, [render_archive_targets(report), render_hostile(report)])]))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.update_readme:
-        update_readme(options.update_readme, render_results(report, main_only=True))
+        update_readme(options.update_readme, render_readme(report), short_rows(report))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """The contenders: what each one runs, and how its answer is counted.
 
-A case is one command line, started in a process of its own. Where people would write a script, the script is a
-function here, and the command line is ``python -m benchmarks.cases NAME SOURCE OUT``. A function takes the names of the
-export and of the output, and raises what its library raises.
+A case is one command line, started in a process of its own. Where people would write a script, that script is a function
+of `benchmarks.scripts`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Case(NamedTuple):
     counter: Callable[[str], int] | None  # the messages in its output
     suffix: str = ""
     printed: bool = False  # its output is what it prints
-    archive: bool = False  # it takes a folder of files, and writes one
+    takes: tuple[str, ...] = ("document",)  # the kinds of shapes that it can be given, see `generate.kind_of`
 
     def missing(self) -> str | None:
         """Name what has to be installed first, if anything."""
@@ -95,107 +94,20 @@ def count_folder(name: str) -> int:
     return sum(count_lines(str(path)) for path in Path(name).iterdir())
 
 
-# Scripts -------------------------------------------------------------------------------------------------------------
-
-
-def zstandard_file(source: str, out: str) -> None:
-    """Compress the file alone, where the zstd program is missing."""
-    import zstandard
-
-    with Path(source).open("rb") as file, Path(out).open("wb") as target:
-        zstandard.ZstdCompressor(level=3).copy_stream(file, target)
-
-
-def iter_messages(source: str, _out: str) -> None:
-    """Read all messages, one object each."""
-    from exportstream import iter_messages
-
-    print(sum(1 for _ in iter_messages(source)))
-
-
-def ijson_loop(source: str, _out: str) -> None:
-    """Read all messages, one dict each."""
-    import ijson
-
-    with Path(source).open("rb") as file:
-        print(sum(1 for _ in ijson.items(file, "messages.item")))
-
-
-def ijson_script(source: str, out: str) -> None:
-    """Do what people write first."""
-    import ijson
-    import zstandard
-
-    with (
-        Path(source).open("rb") as file,
-        Path(out).open("wb") as target,
-        zstandard.ZstdCompressor(level=3).stream_writer(target) as writer,
-    ):
-        for message in ijson.items(file, "messages.item"):
-            writer.write(json.dumps(message, default=float, ensure_ascii=False).encode() + b"\n")
-
-
-def orjson_memory(source: str, out: str) -> None:
-    """Hold everything in memory."""
-    import orjson
-    import zstandard
-
-    with (
-        Path(source).open("rb") as file,
-        Path(out).open("wb") as target,
-        zstandard.ZstdCompressor(level=3).stream_writer(target) as writer,
-    ):
-        for message in orjson.loads(file.read())["messages"]:
-            writer.write(orjson.dumps(message) + b"\n")
-
-
-def flatterer(source: str, out: str) -> None:
-    """Write a folder of CSV tables."""
-    import flatterer
-
-    flatterer.flatten(source, out, path=["messages"], main_table_name="messages")
-
-
-def duckdb(source: str, out: str) -> None:
-    """Let SQL do it; the whole document has to fit the reader's buffer."""
-    import duckdb
-
-    query = (
-        "COPY (SELECT unnest(messages, max_depth := 2) FROM read_json($source, maximum_object_size := $size)) "
-        "TO $out (FORMAT json, COMPRESSION zstd)"
-    )
-    size = max(1 << 24, Path(source).stat().st_size + (1 << 20))
-    duckdb.execute(query, {"source": source, "size": size, "out": out})
-
-
-def polars(source: str, out: str) -> None:
-    """Let a data frame do it."""
-    import polars as pl
-
-    frame = pl.read_json(source).select(pl.col("messages").explode()).unnest("messages")
-    frame.write_ndjson(out, compression="zstd")
-
-
-SCRIPTS = {
-    "floor": zstandard_file,
-    "iter": iter_messages,
-    "ijson": ijson_script,
-    "ijson-loop": ijson_loop,
-    "orjson": orjson_memory,
-    "flatterer": flatterer,
-    "duckdb": duckdb,
-    "polars": polars,
-}
+# Cases ----------------------------------------------------------------------------------------------------------------
 
 
 def _script(name: str) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.cases", name, "SOURCE", "OUT"]
+    return [sys.executable, "-m", "benchmarks.scripts", name, "SOURCE", "OUT"]
 
 
 def _exportstream(*words: str) -> list[str]:
     return [sys.executable, "-m", "exportstream", *words]
 
 
+_DOCUMENT, _LINES, _ARRAY, _FOLDER = ("document",), ("lines",), ("array",), ("folder",)
+_SESSIONS = (*_LINES, *_ARRAY)
+_ANY_FILE = (*_DOCUMENT, *_SESSIONS)
 _CONVERT = _exportstream("convert", "SOURCE", "-o", "OUT", "--quiet", "--force")
 _MANY = _exportstream("convert", "SOURCE", "-o", "OUT", "--quiet", "--jobs")
 
@@ -209,7 +121,9 @@ CASES = {
     )
     if ZSTD_PROGRAM
     else Case("python-zstandard level 3 of the file alone", _script("floor"), "zstandard", None, ".zst"),
-    "ndjson": Case("**exportstream** to NDJSON, zstd", _CONVERT, "exportstream", count_lines, ".ndjson.zst"),
+    "ndjson": Case(
+        "**exportstream** to NDJSON, zstd", _CONVERT, "exportstream", count_lines, ".ndjson.zst", takes=_ANY_FILE
+    ),
     "ndjson-plain": Case(
         "exportstream to NDJSON, uncompressed",
         [*_CONVERT, "--compression", "none"],
@@ -219,13 +133,41 @@ CASES = {
     ),
     "csv": Case("exportstream to CSV, zstd", _CONVERT, "exportstream", count_rows, ".csv.zst"),
     "totals": Case(
-        "exportstream `totals`", _exportstream("totals", "SOURCE", "--json"), "exportstream", read_number, printed=True
+        "exportstream `totals`",
+        _exportstream("totals", "SOURCE", "--json"),
+        "exportstream",
+        read_number,
+        printed=True,
+        takes=_ANY_FILE,
+    ),
+    "ndjson-ijson": Case(
+        "exportstream to NDJSON, zstd; ijson alone (`EXPORTSTREAM_BLOCKS=0`)",
+        ["env", "EXPORTSTREAM_BLOCKS=0", *_CONVERT],
+        "exportstream",
+        count_lines,
+        ".ndjson.zst",
+        takes=_ANY_FILE,
     ),
     "iter": Case("exportstream `iter_messages`", _script("iter"), "exportstream", read_number, printed=True),
     "ijson": Case("script with ijson, json, zstd", _script("ijson"), "ijson", count_lines, ".ndjson.zst"),
     "ijson-loop": Case("`ijson.items`, nothing written", _script("ijson-loop"), "ijson", read_number, printed=True),
     "orjson": Case("orjson in memory, zstd", _script("orjson"), "orjson", count_lines, ".ndjson.zst"),
-    "jq": Case("`jq -c`, uncompressed", ["jq", "-c", ".messages[]", "SOURCE"], "program jq", count_lines, printed=True),
+    "jq": Case(
+        "`jq -c`, uncompressed",
+        ["jq", "-c", ".messages[]", "SOURCE"],
+        "program jq",
+        count_lines,
+        printed=True,
+        takes=(*_DOCUMENT, *_LINES),
+    ),
+    "jq-array": Case(
+        "`jq -c`, uncompressed",
+        ["jq", "-c", ".[].messages[]", "SOURCE"],
+        "program jq",
+        count_lines,
+        printed=True,
+        takes=_ARRAY,
+    ),
     "jq-stream": Case(
         "`jq --stream`, uncompressed",
         ["jq", "-cn", "--stream", FLATTEN, "SOURCE"],
@@ -236,21 +178,18 @@ CASES = {
     "flatterer": Case("flatterer to CSV, uncompressed", _script("flatterer"), "flatterer", count_flattened),
     "duckdb": Case("DuckDB to NDJSON, zstd", _script("duckdb"), "duckdb", count_lines, ".ndjson.zst"),
     "polars": Case("Polars to NDJSON, zstd", _script("polars"), "polars", count_lines, ".ndjson.zst"),
-    "jobs-1": Case("exportstream, `--jobs 1`", [*_MANY, "1"], "exportstream", count_folder, archive=True),
-    "jobs-2": Case("exportstream, `--jobs 2`", [*_MANY, "2"], "exportstream", count_folder, archive=True),
+    "msgspec-lines": Case(
+        "script with msgspec, zstd", _script("msgspec-lines"), "msgspec", count_lines, ".ndjson.zst", takes=_LINES
+    ),
+    "msgspec-array": Case(
+        "script with msgspec, zstd", _script("msgspec-array"), "msgspec", count_lines, ".ndjson.zst", takes=_ARRAY
+    ),
+    "duckdb-sessions": Case(
+        "DuckDB to NDJSON, zstd", _script("duckdb-sessions"), "duckdb", count_lines, ".ndjson.zst", takes=_SESSIONS
+    ),
+    "polars-sessions": Case(
+        "Polars to NDJSON, zstd", _script("polars-sessions"), "polars", count_lines, ".ndjson.zst", takes=_SESSIONS
+    ),
+    "jobs-1": Case("exportstream, `--jobs 1`", [*_MANY, "1"], "exportstream", count_folder, takes=_FOLDER),
+    "jobs-2": Case("exportstream, `--jobs 2`", [*_MANY, "2"], "exportstream", count_folder, takes=_FOLDER),
 }
-
-
-def main() -> int:
-    """Run one script in this process; a failure is one line."""
-    name, source, out = sys.argv[1:]
-    try:
-        SCRIPTS[name](source, out)
-    except Exception as error:  # noqa: BLE001  # whatever a contender raises is its result
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,18 +5,35 @@ Takes the report that ``python -m benchmarks --json`` writes; reads and writes n
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.cases import CASES
+from benchmarks.generate import SESSION_SIZES, SESSIONS
 from benchmarks.hostile import HOSTILE, LIMIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 MB = 1_000_000
 MARKS = ("<!-- benchmarks -->", "<!-- /benchmarks -->")
-OURS = ("ndjson", "ndjson-plain", "csv", "totals", "iter")
+OURS = ("ndjson", "ndjson-plain", "ndjson-ijson", "csv", "totals", "iter")
 MAIN_SHAPES = ("long", "dense")
+FORMS = {"": "NDJSON", "-array": "array"}  # how the name of a shape of many sessions ends
+README_CASES = ("floor", "ndjson", "csv", "totals", "ijson", "orjson", "jq", "duckdb", "polars")
+README_SESSIONS = ("sessions-1", "sessions-5", "sessions-5-array")
+README_COLUMNS = {  # in the table of archives: the cases, of which a shape has one
+    "`totals`": ("totals",),
+    "msgspec script": ("msgspec-lines", "msgspec-array"),
+    "`jq -c`": ("jq", "jq-array"),
+    "DuckDB": ("duckdb-sessions",),
+    "Polars": ("polars-sessions",),
+}
+README_NOTE = (
+    "The floor is the time to compress the file without reading it. Archives hold the messages of dense in small sessions. "
+    "`python -m benchmarks` (extra `bench`) measures these and more cases."
+)
 
 
 class Ratio(NamedTuple):
@@ -37,7 +54,10 @@ RATIOS = (
     Ratio("`iter_messages` faster than `ijson.items`", ("", "ijson-loop"), ("", "iter"), (1.8, 2.5), at_least=True),
     Ratio("unknown key in every message", ("unknown-", "ndjson"), ("", "ndjson"), (1.5, 1.5)),
     Ratio("SDK key order", ("sdk-", "ndjson"), ("", "ndjson"), (1.2, 1.2)),
+    Ratio("ijson alone against the ijson script", ("", "ndjson-ijson"), ("", "ijson"), (1.3, 1.3)),
 )
+ARCHIVE_LIMITS = {1: 2.5, 5: 1.3, 50: 1.15}  # messages a session: times what the same messages take in one document
+TOTALS_LIMIT = 1.3  # the same for `totals`, whatever the sessions' size
 
 
 def find(report: dict[str, Any], shape: str, case: str) -> dict[str, Any]:
@@ -69,42 +89,98 @@ def headline(report: dict[str, Any]) -> str:
     return "\n\n".join(lines)
 
 
-def cell(report: dict[str, Any], shape: str, case: str) -> str:
-    """Write one result: seconds and their range, and over what the floor takes, and peak memory."""
+def cell(report: dict[str, Any], shape: str, case: str, base: str = "floor") -> str:
+    """Write one result: seconds and their range, times what the case `base` takes, and peak memory."""
     result = find(report, shape, case)
     if "median" not in result:
         state = next((key for key in ("missing", "failed") if key in result), None)
         return f"{state}: {result[state][:60]}".replace("|", "\\|") + " | |" if state else "– | |"
     once = ", once" if len(result["seconds"]) < report["rounds"] else ""
     spread = f" ({result['min']:.2f}–{result['max']:.2f}{once})"
-    floor = ratio(report, (shape, case), (shape, "floor"))
-    return f"{result['median']:.2f}{spread} | {f'{floor:.2f}' if floor else ''} | {result['peak'] / MB:,.0f}"
+    times = ratio(report, (shape, case), (shape, base))
+    return f"{result['median']:.2f}{spread} | {f'{times:.2f}' if times else ''} | {result['peak'] / MB:,.0f}"
 
 
-def render_results(report: dict[str, Any], *, main_only: bool = False) -> str:
-    """Write the table of cases: the main shapes side by side, each other shape's cases below."""
-    cases = [case for case in CASES if any(find(report, shape, case) for shape in MAIN_SHAPES)]
-    if main_only:
-        cases = [case for case in cases if case != "ndjson-plain"]  # it has no floor to be compared with
-    lines = [
+def short_cell(report: dict[str, Any], shape: str, cases: tuple[str, ...]) -> str:
+    """Write the result of the one case that was measured: seconds, and peak memory."""
+    result = next(filter(None, (find(report, shape, case) for case in cases)), {})
+    if "median" in result:
+        return f"{result['median']:.2f} ({result['peak'] / MB:,.0f})"
+    return "refuses it" if "failed" in result else "–"
+
+
+def render_main(report: dict[str, Any], cases: Iterable[str] = CASES) -> list[str]:
+    """Write the table of the cases that were measured, the main shapes side by side."""
+    measured = [case for case in cases if any(find(report, shape, case) for shape in MAIN_SHAPES)]
+    return [
         "| | long: s (min–max) | × floor | MB | dense: s (min–max) | × floor | MB |",
         "|---|---|---|---|---|---|---|",
-        *(f"| {CASES[case].label} | {cell(report, 'long', case)} | {cell(report, 'dense', case)} |" for case in cases),
+        *(f"| {CASES[case].label} | {cell(report, 'long', case)} | {cell(report, 'dense', case)} |" for case in measured),
     ]
-    if main_only:
-        machine, versions = report["machine"], report["versions"]
-        shown = ", ".join(f"{name.removesuffix(' (program)')} {versions[name]}" for name in versions)
-        where = f"{machine['cpu']}, {machine['cores']} cores, {report['date'][:10]}"
-        return "\n".join(
-            [*lines, "", f"Files of {report['size'] / MB:g} MB, median of {report['rounds']}; {where}; {shown}."]
-        )
-    others = [result for result in report["results"] if result["shape"] not in (*MAIN_SHAPES, *HOSTILE)]
+
+
+def render_archives(report: dict[str, Any]) -> list[str]:
+    """Write a table for each form of an archive, the sizes of its sessions side by side."""
+    lines = []
+    for ending, form in FORMS.items():
+        shapes = [f"sessions-{each}{ending}" for each in SESSION_SIZES]
+        measured = [case for case in CASES if any(find(report, shape, case) for shape in shapes)]
+        if measured:
+            heads = (f"{describe(shape)}: s (min–max) | × ours | MB" for shape in shapes)
+            lines += ["", f"| {form} | {' | '.join(heads)} |", f"|{'---|' * (3 * len(shapes) + 1)}"]
+        for case in measured:
+            cells = (cell(report, shape, case, base="ndjson") for shape in shapes)
+            lines.append(f"| {CASES[case].label} | {' | '.join(cells)} |")
+    return lines
+
+
+def describe(shape: str) -> str:
+    """Say in words how large the sessions of an archive are."""
+    each = shape.split("-")[1]
+    return f"{each} message{'' if each == '1' else 's'} a session"
+
+
+def render_results(report: dict[str, Any]) -> str:
+    """Write the tables of cases: the main shapes, the archives, and each other shape's cases below."""
+    lines = [*render_main(report), *render_archives(report)]
+    others = [result for result in report["results"] if result["shape"] not in (*MAIN_SHAPES, *SESSIONS, *HOSTILE)]
     if others:
         lines += ["", "| other shapes | s (min–max) | × floor | MB |", "|---|---|---|---|"]
         lines += [
             f"| {one['shape']}: {CASES[one['case']].label} | {cell(report, one['shape'], one['case'])} |" for one in others
         ]
     return "\n".join(lines)
+
+
+def render_readme(report: dict[str, Any]) -> str:
+    """Write the README's tables: the cases that most people ask about, and the archives that were measured."""
+    lines = render_main(report, README_CASES)
+    shapes = [shape for shape in README_SESSIONS if find(report, shape, "ndjson")]
+    if shapes:
+        heads = " | ".join(["**exportstream**", "× one document", *README_COLUMNS])
+        lines += ["", f"| archive: s (MB) | {heads} |", f"|{'---|' * (len(README_COLUMNS) + 3)}"]
+    for shape in shapes:
+        times = ratio(report, (shape, "ndjson"), ("dense", "ndjson"))
+        cells = [short_cell(report, shape, ("ndjson",)), f"{times:.2f}" if times else "–"]
+        cells += [short_cell(report, shape, cases) for cases in README_COLUMNS.values()]
+        form = FORMS["-array" if shape.endswith("-array") else ""]
+        lines.append(f"| {form}, {describe(shape)} | {' | '.join(cells)} |")
+    machine, versions = report["machine"], report["versions"]
+    shown = ", ".join(f"{name.removesuffix(' (program)')} {versions[name]}" for name in versions)
+    where = f"{machine['cpu']}, {machine['cores']} cores, {report['date'][:10]}"
+    files = f"Files of {report['size'] / MB:g} MB, median of {report['rounds']}"
+    return "\n".join([*lines, "", f"{README_NOTE} {files}; {where}; {shown}."])
+
+
+def short_rows(report: dict[str, Any]) -> dict[str, str]:
+    """Write seconds and peak memory of each case that was measured on both main shapes, by label."""
+    rows = {}
+    for case in CASES:
+        results = [find(report, shape, case) for shape in MAIN_SHAPES]
+        if all("median" in one for one in results):
+            figures = [f"{one['median']:.2f} | {one['peak'] / MB:,.0f}" for one in results]
+            rows[CASES[case].label] = f"| {CASES[case].label} | {' | '.join(figures)} |"
+    return rows
 
 
 def judge(value: float | None, limit: float, unit: str = " ×", *, at_least: bool = False) -> str:
@@ -141,9 +217,33 @@ def render_targets(report: dict[str, Any]) -> str:
     empty = find(report, "empty", "jobs-1")
     each = (empty["median"] - (report["start"] or 0)) / empty["files"] * 1000 if "median" in empty else None
     lines.append(f"| overhead of one file among {empty.get('files', 0):,}, in one process | {judge(each, 2, ' ms')} | |")
+    small = find(report, "small", "jobs-1")
+    each = small["cpu"] / small["files"] * 1000 if "median" in small else None
+    lines.append(
+        f"| CPU for each of {small.get('files', 0):,} files of one small session, in one process "
+        f"| {judge(each, 0.7, ' ms')} | |"
+    )
     start = report["start"]
     shown = judge(start * 1000 if start is not None else None, 80, " ms")
     lines.append(f"| `--version` over `python -c pass` | {shown} | |")
+    return "\n".join(lines)
+
+
+def render_archive_targets(report: dict[str, Any]) -> str:
+    """Write the table of the targets for archives; nothing if none was measured."""
+    if not any(result["shape"] in SESSIONS for result in report["results"]):
+        return ""
+    lines = [f"| target for archives | {' | '.join(FORMS.values())} |", "|---|---|---|"]
+    for each, limit in ARCHIVE_LIMITS.items():
+        shapes, size = [f"sessions-{each}{ending}" for ending in FORMS], describe(f"sessions-{each}")
+        against = {"NDJSON": ("ndjson", limit), "`totals`": ("totals", TOTALS_LIMIT)}
+        for name, (case, most) in against.items():
+            cells = [judge(ratio(report, (shape, case), ("dense", case)), most) for shape in shapes]
+            lines.append(f"| {size}: {name} against one document | {' | '.join(cells)} |")
+        for name, cases in {"DuckDB": ("duckdb-sessions", "duckdb-sessions"), "jq": ("jq", "jq-array")}.items():
+            pairs = zip(shapes, cases, strict=True)
+            cells = [judge(ratio(report, (shape, case), (shape, "ndjson")), 1, at_least=True) for shape, case in pairs]
+            lines.append(f"| {size}: faster than {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -173,15 +273,19 @@ def render_hostile(report: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"CPU seconds without the start ({start:.2f} s); slow is more than {LIMIT} × plain."])
 
 
-def update_readme(path: Path, table: str) -> None:
-    """Put the table between the two marks.
+def update_readme(path: Path, table: str, rows: dict[str, str]) -> None:
+    """Put the table between the two marks, and the rows in the place of older ones outside.
 
     Raises:
-        ValueError: the file doesn't have both.
+        ValueError: the file doesn't have both marks.
     """
     text = path.read_text(encoding="utf-8")
     before, start, rest = text.partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if not start or not end:
         raise ValueError(f"{path} has no {MARKS[0]} … {MARKS[1]} to put the table in")
+    for label, row in rows.items():
+        older = re.compile(rf"^\| {re.escape(label)} \|(?:[^|\n]*\|){{4}}$", re.MULTILINE)
+        replacement = row.replace("\\", r"\\")
+        before, after = older.sub(replacement, before), older.sub(replacement, after)
     path.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")

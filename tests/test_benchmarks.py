@@ -8,11 +8,33 @@ import re
 
 import pytest
 
-from benchmarks.__main__ import main, plan
+from benchmarks.__main__ import BASELINES, main, plan
 from benchmarks.cases import CASES, Case, find_messages
-from benchmarks.generate import HEAD_LENGTH, SHAPES, UNKNOWN, generate, parse_size
+from benchmarks.generate import (
+    SESSIONS,
+    SHAPES,
+    UNKNOWN,
+    generate,
+    generate_folder,
+    generate_sessions,
+    kind_of,
+    parse_size,
+)
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
-from benchmarks.report import MARKS, OURS, headline, render_hostile, render_results, render_targets, update_readme
+from benchmarks.messages import HEAD_LENGTH
+from benchmarks.report import (
+    MARKS,
+    OURS,
+    README_CASES,
+    headline,
+    render_archive_targets,
+    render_hostile,
+    render_readme,
+    render_results,
+    render_targets,
+    short_rows,
+    update_readme,
+)
 from benchmarks.run import count_messages, run
 from exportstream import open_export
 
@@ -22,6 +44,20 @@ RAW = re.compile(r"[<>&\u2028\u2029]")
 
 def load(path):
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def assert_declared(session, *, usage=True):
+    """The totals of a session are those of its messages, as far as its shape has them."""
+    messages = session["messages"]
+    assert session["userMessageCount"] == sum(message["role"] == "user" for message in messages)
+    assert session["assistantMessageCount"] == sum(message["role"] == "assistant" for message in messages)
+    assert session["toolCallCount"] == sum(len(message.get("toolCalls", [])) for message in messages)
+    assert session["updatedAt"][:19] == messages[-1]["updatedAt"][:19]
+    assert len({message["id"] for message in messages}) == len(messages)
+    if usage:
+        assert session["promptTokens"] == sum(message.get("inputTokens", 0) for message in messages)
+        assert session["completionTokens"] == sum(message.get("outputTokens", 0) for message in messages)
+        assert session["cost"] == pytest.approx(sum(message.get("cost", 0) for message in messages), abs=1e-9)
 
 
 # Generated files -----------------------------------------------------------------------------------------------------
@@ -36,15 +72,7 @@ def test_declared_totals_are_true(tmp_path, shape):
     messages = session["messages"]
     assert 150_000 <= path.stat().st_size < 240_000
     assert made.messages == len(messages) == count_messages(path)
-    assert session["userMessageCount"] == sum(message["role"] == "user" for message in messages)
-    assert session["assistantMessageCount"] == sum(message["role"] == "assistant" for message in messages)
-    assert session["toolCallCount"] == sum(len(message.get("toolCalls", [])) for message in messages)
-    assert session["updatedAt"][:19] == messages[-1]["updatedAt"][:19]
-    assert len({message["id"] for message in messages}) == len(messages)
-    if not shape.startswith("sdk-"):
-        assert session["promptTokens"] == sum(message.get("inputTokens", 0) for message in messages)
-        assert session["completionTokens"] == sum(message.get("outputTokens", 0) for message in messages)
-        assert session["cost"] == pytest.approx(sum(message.get("cost", 0) for message in messages), abs=1e-9)
+    assert_declared(session, usage=not shape.startswith("sdk-"))
     low, high = SIZES.get(shape, (0, path.stat().st_size))
     assert low < path.stat().st_size / len(messages) < high
 
@@ -117,6 +145,36 @@ def test_unknown_keys_are_the_only_difference(tmp_path, shape):
     assert unknown.read_bytes().replace(UNKNOWN, b"}") == plain.read_bytes()
 
 
+@pytest.mark.parametrize("shape", SESSIONS)
+def test_sessions_have_the_messages_of_dense(tmp_path, shape):
+    """The file has the bytes of the messages of one document, in sessions of the size asked for with true totals."""
+    document, path = tmp_path / "dense", tmp_path / "sessions"
+    made = generate("dense", 100_000, document, 3)
+    generate_sessions(shape, 100_000, path, 3)
+    text = path.read_text(encoding="utf-8")
+    sessions = json.loads(text) if shape.endswith("-array") else [json.loads(line) for line in text.splitlines()]
+    each = int(shape.split("-")[1])
+    assert [len(session["messages"]) for session in sessions[:-1]] == [each] * (
+        made.messages // each - (made.messages % each == 0)
+    )
+    assert len({session["id"] for session in sessions}) == len(sessions)
+    for session in sessions:
+        assert_declared(session)
+    ends = r'\]\}(?:,|\n|\]\n)(?:\{"id":"[^"]+","title":.*?"messages":\[)?'
+    joined = re.sub(ends, ",", text[text.index('"messages":[') :].removeprefix('"messages":['))
+    assert f"{joined.removesuffix(',')}]}}\n" == document.read_text(encoding="utf-8")[HEAD_LENGTH:]
+
+
+def test_small_files_are_sessions_of_five_messages(tmp_path):
+    """Each file of the folder is a line of the archive with 5 messages a session."""
+    folder, lines = tmp_path / "small", tmp_path / "lines"
+    generate_folder("small", 200_000, folder, 3)
+    generate_sessions("sessions-5", 200_000, lines, 3)
+    files = sorted(folder.iterdir())
+    assert len(files) == 4
+    assert [path.read_bytes() for path in files] == lines.read_bytes().splitlines(keepends=True)[:4]
+
+
 def test_huge_is_one_string(tmp_path):
     """Nearly the whole file is one tool result."""
     path = tmp_path / "export.json"
@@ -156,41 +214,75 @@ def report(tmp_path_factory):
     readme = folder / "README.md"
     readme.write_text(f"# Title\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nText.\n", encoding="utf-8")
     options = ["--size", "1", "--rounds", "1", "--data", str(folder), "--json", str(folder / "report.json")]
-    main([*options, "--shape", "long", "--shape", "archive", "--shape", "empty", "--update-readme", str(readme)])
+    shapes = [f"--shape={shape}" for shape in ("long", *RUN_SESSIONS, "small", "archive", "empty")]
+    main([*options, *shapes, "--update-readme", str(readme)])
     return load(folder / "report.json") | {"readme": readme.read_text(encoding="utf-8")}
 
 
-SINGLE = [name for name, case in CASES.items() if not case.archive]
+SINGLE = [name for name, case in CASES.items() if "document" in case.takes]
+RUN_SESSIONS = ("sessions-5", "sessions-5-array")  # enough to run every case
+OF_SESSIONS = [(shape, name) for shape in RUN_SESSIONS for name, case in CASES.items() if kind_of(shape) in case.takes]
+
+
+def find_one(report, shape, case):
+    (one,) = [one for one in report["results"] if (one["shape"], one["case"]) == (shape, case)]
+    return one
 
 
 @pytest.mark.parametrize(("shape", "messages"), [("archive", 14), ("empty", 0)])
 @pytest.mark.parametrize("case", ["jobs-1", "jobs-2"])
 def test_archives_run(report, shape, messages, case):
     """A folder of files is converted by one process and by two."""
-    (result,) = [one for one in report["results"] if (one["shape"], one["case"]) == (shape, case)]
+    result = find_one(report, shape, case)
     assert result.get("messages") == messages, result
     assert (result["files"], result["median"] > 0) == (2, True)
 
 
-@pytest.mark.parametrize("case", [name for name in SINGLE if name not in OURS])
-def test_contender_runs(report, case):
-    """Every contender gives the right number of messages, or is named as missing."""
-    (result,) = [one for one in report["results"] if one["case"] == case]
+def test_small_files_run(report):
+    """A folder of files of one small session is converted by one process."""
+    result = find_one(report, "small", "jobs-1")
+    assert (result.get("messages"), result["files"]) == (10, 2), result
+    assert result["cpu"] > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "case"),
+    [("long", name) for name in SINGLE if name not in OURS] + [one for one in OF_SESSIONS if one[1] not in OURS],
+)
+def test_contender_runs(report, shape, case):
+    """Every contender gives the right number of messages, or is named as missing; Polars reads no arrays this way."""
+    result = find_one(report, shape, case)
     if "missing" in result:
         assert CASES[case].needs.endswith(result["missing"])
+        return
+    if case == "polars-sessions" and kind_of(shape) == "array":
+        assert "expected to contain JSON object" in result["failed"]
         return
     assert "failed" not in result
     assert result["median"] > 0
     assert result["peak"] > 1_000_000
     if CASES[case].counter:
-        assert result["messages"] == 4
+        assert result["messages"] == (4 if shape == "long" else 10)
 
 
-@pytest.mark.parametrize("case", OURS)
-def test_exportstream_runs(report, case):
+@pytest.mark.parametrize(
+    ("shape", "case"), [("long", name) for name in OURS] + [one for one in OF_SESSIONS if one[1] in OURS]
+)
+def test_exportstream_runs(report, shape, case):
     """Every case of ours gives the right number of messages."""
-    (result,) = [one for one in report["results"] if one["case"] == case]
-    assert result.get("messages") == 4, result
+    result = find_one(report, shape, case)
+    assert result.get("messages") == (4 if shape == "long" else 10), result
+
+
+def test_ijson_alone_writes_the_same(tmp_path):
+    """The case without blocks does what the case with them does."""
+    source, outs = tmp_path / "sessions", {}
+    generate_sessions("sessions-5", 1, source)
+    for case in ("ndjson", "ndjson-ijson"):
+        assert run(case, str(source), str(tmp_path / case), check=True)["messages"] == 10
+        outs[case] = (tmp_path / f"{case}.ndjson.zst").read_bytes()
+    assert outs["ndjson"] == outs["ndjson-ijson"]
+    assert "EXPORTSTREAM_BLOCKS=0" in CASES["ndjson-ijson"].command
 
 
 def test_readme_is_updated(report):
@@ -198,9 +290,27 @@ def test_readme_is_updated(report):
     text = report["readme"]
     assert text.startswith(f"# Title\n\n{MARKS[0]}\n| |")
     assert text.endswith(f"\n{MARKS[1]}\n\nText.\n")
-    assert "old" not in text
-    assert all((CASES[case].label in text) == (case != "ndjson-plain") for case in SINGLE)
+    assert "\nold\n" not in text
+    assert all((f"| {CASES[case].label} |" in text) == (case in README_CASES) for case in SINGLE)
+    assert all(f"| {name} |" in text for name in ("NDJSON, 5 messages a session", "array, 5 messages a session"))
+    assert "| refuses it |" in text or "polars missing" in text
     assert len(text.splitlines()) < 30
+
+
+def test_rows_outside_of_the_table_are_updated(tmp_path):
+    """Rows of four figures get those of the table, in text before and after it; others stay as they are."""
+    path = tmp_path / "README.md"
+    label = CASES["ndjson"].label
+    other = f"| {label} | words |\n| other | 1 | 2 | 3 | 4 |\n"
+    path.write_text(
+        f"| {label} | 1 | 2 | 3 | 4 |\n{other}{MARKS[0]}\n{MARKS[1]}\n| {label} | – | – | – | – |\n", encoding="utf-8"
+    )
+    report = {"results": [result("long", "ndjson", 0.9), result("dense", "ndjson", 1.5), result("dense", "jq", 8.0)]}
+    row = f"| {label} | 0.90 | 20 | 1.50 | 20 |"
+    rows = short_rows(report)
+    assert rows == {label: row}
+    update_readme(path, "table", rows)
+    assert path.read_text(encoding="utf-8") == f"{row}\n{other}{MARKS[0]}\ntable\n{MARKS[1]}\n{row}\n"
 
 
 def test_readme_without_marks(tmp_path):
@@ -208,7 +318,7 @@ def test_readme_without_marks(tmp_path):
     path = tmp_path / "README.md"
     path.write_text("# Title\n", encoding="utf-8")
     with pytest.raises(ValueError, match="to put the table in"):
-        update_readme(path, "table")
+        update_readme(path, "table", {})
     assert path.read_text(encoding="utf-8") == "# Title\n"
 
 
@@ -229,8 +339,24 @@ def test_plan():
     """The main shapes get every case, the others what they are there for, and named cases win."""
     assert plan(["long"], None) == [("long", case) for case in SINGLE]
     assert plan(["empty"], None) == [("empty", "jobs-1"), ("empty", "jobs-2")]
+    assert plan(["small"], None) == [("small", "jobs-1")]
     assert plan(["huge", "sdk-long"], None) == [("huge", "ndjson"), ("sdk-long", "ndjson")]
     assert plan(["huge"], ["floor"]) == [("huge", "floor")]
+
+
+def test_plan_of_archives():
+    """Archives get the cases that can read them, and bring the cases that they are measured against, once."""
+    lines = [(shape, case) for shape, case in OF_SESSIONS if shape == "sessions-5"]
+    assert plan(["sessions-5"], None) == [*lines, *BASELINES]
+    assert ("sessions-5", "jq-array") not in lines
+    assert ("sessions-5", "csv") not in lines
+    both = plan(["dense", "sessions-5"], None)
+    assert len(both) == len(set(both)) == len(SINGLE) + len(lines) + 2
+    whole = plan(["archives"], None)
+    assert {shape for shape, _ in whole} == {*SESSIONS, "small", "dense", "long"}
+    assert [one for one in whole if one[0] in ("dense", "long")] == BASELINES
+    assert ("sessions-1", "polars-sessions") in whole
+    assert plan(["sessions-5-array"], ["totals"]) == [("sessions-5-array", "totals"), ("dense", "totals")]
 
 
 def test_printed_totals_are_found():
@@ -293,6 +419,14 @@ def test_targets_are_judged():
         result("archive", "jobs-2", 5.5) | {"files": 1000},
         result("empty", "jobs-1", 2.6) | {"files": 1000},
     ]
+    results += [
+        result("small", "jobs-1", 9.0) | {"files": 4000, "cpu": 3.2},
+        result("long", "ndjson-ijson", 2.86),
+        result("sessions-5", "ndjson", 1.3),
+        result("sessions-5", "jq", 1.2),
+        result("sessions-50-array", "ndjson", 1.2),
+        result("sessions-50-array", "duckdb-sessions", 6.0),
+    ]
     results.append({"shape": "dense", "case": "jq", "failed": "a | b", "seconds": []})
     machine = {"cpu": "x", "cores": 2, "memory": 8e9, "system": "Linux"}
     report = {"date": "2026-01-01", "size": 200_000_000, "seed": 0, "rounds": 1, "machine": machine}
@@ -306,8 +440,21 @@ def test_targets_are_judged():
     assert "100.00 ms (≤ 80) MISSED" in targets
     assert "| 1,000 files of up to 1 MB, `--jobs 2` against `--jobs 1` | 0.55 × (≤ 0.6) ok | |" in targets
     assert "| overhead of one file among 1,000, in one process | 2.50 ms (≤ 2) MISSED | |" in targets
+    assert "| ijson alone against the ijson script | 1.30 × (≤ 1.3) ok | not measured |" in targets
+    assert "CPU for each of 4,000 files of one small session, in one process | 0.80 ms (≤ 0.7) MISSED | |" in targets
+    archives = render_archive_targets(report)
+    assert "| 5 messages a session: NDJSON against one document | 1.30 × (≤ 1.3) ok | not measured |" in archives
+    assert "| 5 messages a session: faster than jq | 0.92 × (≥ 1) MISSED | not measured |" in archives
+    assert "| 50 messages a session: NDJSON against one document | not measured | 1.20 × (≤ 1.15) MISSED |" in archives
+    assert "| 50 messages a session: faster than DuckDB | not measured | 5.00 × (≥ 1) ok |" in archives
+    assert "| 1 message a session: `totals` against one document | not measured | not measured |" in archives
+    assert render_archive_targets({"results": results[:9]}) == ""
     assert "long: 1.10 × the time of" in headline(report)
     assert "failed: a \\| b" in render_results(report)
+    assert "| `jq -c`, uncompressed | – | | | 1.20 (1.20–1.20) | 0.92 | 20 | – | | |" in render_results(report)
+    readme = render_readme(report)
+    assert "| NDJSON, 5 messages a session | 1.30 (20) | 1.30 | – | – | 1.20 (20) | – | – |" in readme
+    assert "array" not in readme
 
 
 def test_hostile_shapes_are_judged():
