@@ -164,7 +164,7 @@ class UsageError(ExportstreamError, ValueError):
 
 
 class MissingExtraError(UsageError, ImportError):
-    """What was asked for needs a library that only some users need.
+    """Something that was asked for needs a library that only some users need.
 
     Args:
         what: what needs it, such as ``Parquet``.

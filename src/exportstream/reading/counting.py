@@ -22,7 +22,7 @@ class Counter:
 
     @property
     def totals(self) -> Totals:
-        """What was added so far."""
+        """Totals of all that was added so far."""
         totals = Totals()
         totals.merge(self._complete)
         if self._of_session is not None:

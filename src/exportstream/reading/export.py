@@ -74,10 +74,10 @@ class Export:
         self._ids: tuple[Source, Iterator[tuple[int, str]]] | None = None
         self._counter = Counter((seen or Dedupe()) if options.dedupe else None, by_session=session_totals)
         self._counting = not only_messages
-        # While messages are handed out one by one: their session, the batch, and how much of it is handed out and counted.
+        # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
-        self._handed = self._counted = (0, 0)
+        self._yielded = self._counted = (0, 0)
         self._messages = self._iterate()
         self.partial = False
 
@@ -95,8 +95,8 @@ class Export:
 
     def close(self) -> None:
         """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
-        self._count_handed()
-        self._batch, self._handed, self._counted = Batch([], []), (0, 0), (0, 0)
+        self._count_yielded()
+        self._batch, self._yielded, self._counted = Batch([], []), (0, 0), (0, 0)
         self._messages.close()
         self._source.close()
         if self._ids is not None:
@@ -116,13 +116,13 @@ class Export:
 
     @property
     def notes(self) -> Notes:
-        """What was noticed so far."""
+        """Counts of what was noticed so far."""
         return self._reader.notes
 
     @property
     def totals(self) -> Totals:
-        """Totals of the messages handed out so far, and of the sessions that are complete."""
-        self._count_handed()
+        """Totals of the messages yielded so far, and of the sessions that are complete."""
+        self._count_yielded()
         return self._counter.totals
 
     @property
@@ -198,23 +198,23 @@ class Export:
 
     def _iterate(self) -> Generator[Message, None, None]:
         for batch in self._batches():
-            self._batch, self._handed, self._counted = batch, (0, 0), (0, 0)
+            self._batch, self._yielded, self._counted = batch, (0, 0), (0, 0)
             start = 0
             for number, (messages, end) in enumerate(batch.by_session()):
                 self._session = end.session if end is not None else None
-                for handed, message in enumerate(messages, start + 1):
-                    self._handed = handed, number
+                for count, message in enumerate(messages, start + 1):
+                    self._yielded = count, number
                     yield message
                 start += len(messages)
             self._session = None
-            self._handed = start, len(batch.ends)
-            self._count_handed()
+            self._yielded = start, len(batch.ends)
+            self._count_yielded()
 
-    def _count_handed(self) -> None:
-        """Add to the totals what has been handed out since the last time."""
-        if self._counted < self._handed and self._counting:
-            (start, first), (end, last) = self._counted, self._handed
-            self._counted = self._handed
+    def _count_yielded(self) -> None:
+        """Add to the totals the messages that were yielded since the last time."""
+        if self._counted < self._yielded and self._counting:
+            (start, first), (end, last) = self._counted, self._yielded
+            self._counted = self._yielded
             ends = [SessionEnd(one.session, one.end - start) for one in self._batch.ends[first:last]]
             self._count(Batch(self._batch.messages[start:end], ends))
 

@@ -1,4 +1,4 @@
-"""How an export is read: `ReadOptions`, made and checked once, and handed down unchanged, also to workers."""
+"""How an export is read: `ReadOptions`, made and checked once, and passed on unchanged, also to workers."""
 
 from __future__ import annotations
 

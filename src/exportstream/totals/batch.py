@@ -1,4 +1,4 @@
-"""What reading passes on: a run of messages, and which sessions end in it."""
+"""A batch: the messages that reading passes on, and the sessions that end among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How rows are written: `WriteOptions`, made and checked once, and handed down unchanged, also to workers."""
+"""How rows are written: `WriteOptions`, made and checked once, and passed on unchanged, also to workers."""
 
 from __future__ import annotations
 

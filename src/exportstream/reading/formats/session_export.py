@@ -63,7 +63,7 @@ class SessionReader(Struct):
     _ids: Seen = field(default_factory=lambda: Seen(_REMEMBERED_IDS))
 
     def take(self) -> Batch | None:
-        """What was read since the last time; None if that is nothing."""
+        """Return what was read since the last time; None if that is nothing."""
         if not (self._messages or self._ends):
             return None
         self._note()
@@ -95,7 +95,7 @@ class SessionReader(Struct):
             self._set(name, value)
 
     def begin_result(self) -> None:
-        """What came before may be an SDK response around the session."""
+        """Keep the keys so far: they may be those of an SDK response around the session."""
         self._around, self._pending, self._in_result = self._pending, {}, True
 
     def end_result(self, *, is_session: bool) -> None:
@@ -247,7 +247,7 @@ class SessionReader(Struct):
                 raise NotAnExportError(f"the session's {key!r}: {error}", path=f"$.{key}") from None
 
     def _keep_response(self) -> None:
-        """Keep what an SDK response says beside its `result`, under a key of its own: nothing of the session is replaced."""
+        """Keep the keys of an SDK response under a key of their own, so that none of the session is replaced."""
         around, self._around = self._around, None
         if around and self.session is not None:
             self.session.extra = extra = self.session.extra or {}
@@ -257,7 +257,7 @@ class SessionReader(Struct):
             extra[name] = around
 
     def _session_id(self) -> str:
-        """The id that rows need; where the file has it behind the messages, a second reading finds it."""
+        """The id that rows need. If it comes after the messages, a second reading finds it."""
         session = self.session
         assert session is not None
         if session.id is None:

@@ -1,15 +1,15 @@
 """Takes runs of whole messages out of the bytes before they reach ijson: one msgspec call for a hundred to a thousand.
 
-Takes: a buffer, and a place in it where a message begins (right after ``[`` or ``,`` of a `messages` array).
-Returns: a `Run` of messages and the place after it, or None: then ijson has to read from there.
+Takes: a buffer, and the index of a message in it (right after ``[`` or ``,`` of a `messages` array).
+Returns: a `Run` of messages and the index after it, or None: then ijson has to read from there.
 Raises: nothing for bad input; what is refused here is refused, or accepted, by ijson.
 Holds: one block of the buffer as Python objects.
 
 How it works: every next message of an array begins like the first one did, ``,{"id":"…","role":`` from the server and
-``,{"content":`` from the SDK. Those bytes can't occur inside a JSON string, where a quote is escaped. The last such place
-in a piece of the buffer ends a block; the commas at its two ends are overwritten with brackets while msgspec decodes it,
-so nothing is copied. If msgspec accepts it, the block *is* an array of whole messages: nothing is guessed. Places inside
-nested values are refused by msgspec, since their brackets don't match.
+``,{"content":`` from the SDK. Those bytes can't occur inside a JSON string, where a quote is escaped. The last such bytes
+in a piece of the buffer end a block; the commas at its two ends are overwritten with brackets while msgspec decodes it,
+so nothing is copied. If msgspec accepts it, the block *is* an array of whole messages: nothing is guessed. If the bytes
+were inside a nested value, brackets don't match, and msgspec refuses the block.
 
 What doesn't fit the structs of `decoder` becomes one JSON value for each message, which `formats.message` checks key by key.
 Only what that refuses as well goes to ijson.
@@ -223,6 +223,6 @@ class Blocks:
 
 
 def _array_end(error: Exception, start: int) -> int | None:
-    """Where the array ended that has more behind it. msgspec counts the byte it did not expect from 1."""
+    """Index of the end of an array that more bytes follow. msgspec counts the first of them from 1."""
     found = _TRAILING.search(str(error))
     return start - 2 + int(found.group(1)) if found else None

@@ -17,7 +17,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 
 
 class Reader(Protocol):
-    """What bytes are read from."""
+    """A source of bytes."""
 
     def read_into(self, buffer: bytearray, size: int, /) -> int:
         """Append up to `size` bytes, none at the end; return how many."""

@@ -21,7 +21,7 @@ _KINDS = {"start_map": "an object", "start_array": "an array", "string": "a stri
 
 
 class _At(Enum):
-    """Where the reading is, outside of the values that are built."""
+    """The part of the document that is being read, outside of the values that are built."""
 
     TOP = auto()  # before or after a document
     ARRAY = auto()  # in an array of sessions
@@ -36,7 +36,7 @@ _TOP, _ARRAY, _OBJECT, _VALUE, _RESULT, _BEFORE_MESSAGES, _MESSAGES = _At  # a g
 
 
 class Envelope:
-    """What is open around the messages, and the value that is being built.
+    """The objects and arrays around the messages, and the value that is being built.
 
     Attributes:
         values: how many messages and other values of sessions have become complete.

@@ -123,9 +123,11 @@ class Guard:
         if self._digits or b"\x0c" in data or b"\x0b" in data or has_long_number(data, 0, len(data)):
             self._check_exactly(data)
             return
-        # A string ends at a quote without an escape. If escaped backslashes come before quotes, they have to go first.
-        text = data.replace(rb"\\", b"") if rb'\\"' in data else data
-        self.in_string ^= bool((text.count(b'"') - text.count(rb"\"")) & 1)
+        # A string begins or ends at a quote without an escape. An even number of backslashes before it escapes nothing.
+        escaped = data.count(rb"\"")
+        if escaped and rb'\\"' in data:
+            escaped -= sum(len(found) & 1 for found in _BACKSLASHES.findall(data))
+        self.in_string ^= bool((data.count(b'"') - escaped) & 1)
         self._digits = 0 if self.in_string or not data[-1:].isdigit() else len(data) - len(data.rstrip(_DIGITS))
 
     def _check_exactly(self, data: bytes) -> None:
@@ -164,7 +166,7 @@ def has_long_number(data: bytes | bytearray, start: int, end: int) -> bool:
 
 
 def _safe_cut(data: bytes, start: int, end: int) -> int:
-    """The last place up to `end` that is not inside an escape sequence, in data that does not begin inside one."""
+    """The last index up to `end` that is not inside an escape sequence, in data that does not begin inside one."""
     search = max(start, end - 12)
     while (found := _ESCAPE_AT_END.search(data, search, end)) is not None:
         if not _is_escaped(data, found.start()):
@@ -202,9 +204,6 @@ def _is_escaped(data: bytes, index: int) -> bool:
 
 def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
     """Replace surrogates; a piece ends only after the last one of a string, since the parser begins the string anew then."""
-    if not _HALF.search(data):
-        yield data, 0
-        return
     if _only_pairs(data):
         yield data, 0
         return

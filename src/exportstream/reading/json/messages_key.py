@@ -24,7 +24,7 @@ class MessagesKeys:
         self._none_before = 0  # bytes of the input
 
     def find(self, start: int) -> tuple[int, int]:
-        """Where the next string "messages" begins and ends; the end of the buffer twice where there is none."""
+        """Find the next string "messages": its first index and the one after it; twice the end if there is none."""
         data = self._buffer.data
         end = len(data)
         dropped = self._buffer.position_of(0)

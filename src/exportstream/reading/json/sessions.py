@@ -6,7 +6,7 @@ Raises: nothing by itself; what is refused here is refused, or accepted, in that
 Holds: the sessions of one block.
 
 How it works: sessions of an archive are alike, so the bytes `"messages":[` and those before its first key (`{"id":`) are
-looked for as the first session spelled them. Between two places of the former, the last of the latter begins a session, and
+looked for as the first session spelled them. Between two of the former, the last of the latter begins a session, and
 the one before it has ended. Nothing is guessed: `messages` have to be an array by themselves, what is left has to be an
 object of its own with each key once, and only white space (in an array, and a comma) may be in between. The last session
 is never taken, so ijson sees the end of an array or of the input. Bytes that only look like a beginning fail one of these.

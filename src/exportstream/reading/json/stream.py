@@ -37,7 +37,7 @@ _LONGEST_SKIP_OF_KEYS = 256  # less, since a session whose `messages` are not se
 
 
 class _Next(Enum):
-    """What begins at the next byte, outside of what the parser has seen."""
+    """The kind of thing that begins at the next byte, which the parser has not seen."""
 
     SESSION = auto()
     MESSAGE = auto()
@@ -209,7 +209,7 @@ class Stream:
                 if self._awaited or self._next is not None:
                     return
                 search, key = buffer.start, None
-            # What often only looked like it is looked for less often, or the parser would get pieces of a few bytes.
+            # After false matches the search skips bytes, or the parser would get the input in pieces of a few bytes.
             if key is None or key[0] < search:
                 key = self._keys.find(search + min(2**self._false_keys, _LONGEST_SKIP_OF_KEYS) - 1)
             if (begin := self._find_begin(search + min(2**self._false_begins, _LONGEST_SKIP) - 1, key[0])) is not None:
