@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Protocol, Self, TypeVar
 
-from exportstream.errors import WriteError
+from exportstream.errors import ExportstreamError, WriteError
 
 __all__ = ["Destination", "StagedOutput", "Transaction", "write_error"]
 
@@ -141,7 +141,7 @@ class StagedOutput:
             yield
         except BaseException as error:
             self.abort()
-            explained = self._explain(error)
+            explained = None if isinstance(error, ExportstreamError) else self._explain(error)
             if explained is None:
                 raise
             raise explained from error

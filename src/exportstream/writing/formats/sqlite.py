@@ -61,7 +61,7 @@ class Database(StagedOutput):
 
     Args:
         path: of the file; a device, a FIFO, a folder and ``-`` are refused.
-        tables: which tables there will be.
+        tables: all that the database will have.
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
 
@@ -102,25 +102,25 @@ class Database(StagedOutput):
             for setting in _SETTINGS:
                 self._connection.execute(f"PRAGMA {setting}")
             self._connection.execute("BEGIN")
-            for _, definition in self._tables:
-                self._connection.execute(definition.create)
+            for _, sql in self._tables:
+                self._connection.execute(sql.create)
 
     def add(self, batch: Batch) -> None:
         """Write the rows of a batch; if that fails, the whole output is aborted."""
         self._require_open()
-        for table, definition in self._tables:
+        for table, sql in self._tables:
             numbers = map(self._sessions.__add__, table.session_numbers(batch))
             rows = table.rows(batch)
             if rows is not None:
                 with self._abort_on_error():
-                    self._insert(definition, definition.values(numbers, rows), rows)
+                    self._insert(sql, sql.values(numbers, rows), rows)
                 self.rows += len(rows[0])
         self._sessions += len(batch.ends)
 
-    def _insert(self, definition: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
+    def _insert(self, sql: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
         assert self._connection is not None
         try:
-            self._connection.executemany(definition.insert, values)
+            self._connection.executemany(sql.insert, values)
         except (sqlite3.DataError, OverflowError) as error:
             row = rows[0][-1 - sum(1 for _ in values)]
             raise LimitError(
@@ -144,7 +144,7 @@ class Database(StagedOutput):
         connection = self._connection
         assert connection is not None
         try:
-            _execute(connection, [index for _, definition in self._tables for index in definition.indexes])
+            _execute(connection, [index for _, sql in self._tables for index in sql.indexes])
         except sqlite3.Error as error:
             hint = "indexes are sorted in temporary files too: SQLITE_TMPDIR names a folder for those"
             raise self._explain(error, hint) or error from error
