@@ -190,8 +190,6 @@ def _plain(value: Any) -> Any:
 
 def _unique(pairs: Pairs, what: str) -> None:
     keys = [key for key, _ in pairs]
-    if "" in keys:
-        raise NotJudged("an empty key of a session")
     if len(set(keys)) != len(keys):
         raise Refused(f"a key of {what} twice")
 
@@ -221,9 +219,6 @@ def _session(item: Any, *, in_array: bool, seekable: bool) -> dict[str, Any]:
             session["response"] = _plain(around)
         return session
     session = _own_session(item, seekable=seekable)
-    maybe_response = not {"id", "title", "messages"} & {key for key, _ in before}
-    if maybe_response and at < len(keys) and not in_array and not (isinstance(inner, Pairs) and inner):
-        raise NotJudged("a session that begins with a key `result` without keys of its own: refused until its type is known")
     return session
 
 

@@ -714,9 +714,9 @@ def test_unknown_keys_kept_of_many_names() -> None:
     assert [one.tool_calls[0].extra for one in found if one.tool_calls] == [{f"call{n}": n} for n in range(120)]
 
 
-@pytest.mark.parametrize("form", ["array", "response"])
+@pytest.mark.parametrize("form", ["object", "array", "response"])
 def test_unknown_keys_kept_also_without_a_name(form: str) -> None:
-    """An empty key is a key as well, in a message and in a session of an array or a response."""
+    """An empty key is a key as well, in a message and in a session."""
     one: Any = {"id": "s", "": 1, "title": "t", "messages": [message(0, **{"": 2}, toolCalls=[tool_call(**{"": 3})])]}
     found, export = read(dump({"object": one, "array": [one], "response": {"headers": {}, "result": one}}[form]))
     assert found[0].tool_calls is not None
@@ -726,7 +726,7 @@ def test_unknown_keys_kept_also_without_a_name(form: str) -> None:
     assert export.session.extra[""] == 1
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, {"id": "x"}])
+@pytest.mark.parametrize("value", [{"a": 1}, {"id": "x"}, {}, [], [{}], 1, None, "x"])
 def test_unknown_keys_kept_also_when_called_result(value: Any) -> None:
     """A session may have an unknown key `result`, even as its first: it is kept as it was."""
     _, export = read(dump({"result": value, **session(message(0))}))
