@@ -102,11 +102,13 @@ def cell(report: dict[str, Any], shape: str, case: str, base: str = "floor") -> 
 
 
 def short_cell(report: dict[str, Any], shape: str, cases: tuple[str, ...]) -> str:
-    """Write the result of the one case that was measured: seconds, and peak memory."""
+    """Write the result of the one case that was measured, if any: seconds and peak memory, or what became of it."""
     result = next(filter(None, (find(report, shape, case) for case in cases)), {})
     if "median" in result:
         return f"{result['median']:.2f} ({result['peak'] / MB:,.0f})"
-    return "refuses it" if "failed" in result else "–"
+    if "failed" in result:
+        return "killed" if result["failed"].startswith("killed") else "refuses it"
+    return "missing" if "missing" in result else "–"
 
 
 def render_main(report: dict[str, Any], cases: Iterable[str] = CASES) -> list[str]:
@@ -158,7 +160,7 @@ def render_readme(report: dict[str, Any]) -> str:
     shapes = [shape for shape in README_SESSIONS if find(report, shape, "ndjson")]
     if shapes:
         heads = " | ".join(["**exportstream**", "× one document", *README_COLUMNS])
-        lines += ["", f"| archive: s (MB) | {heads} |", f"|{'---|' * (len(README_COLUMNS) + 3)}"]
+        lines += ["", f"| archive: s (peak MB) | {heads} |", f"|{'---|' * (len(README_COLUMNS) + 3)}"]
     for shape in shapes:
         times = ratio(report, (shape, "ndjson"), ("dense", "ndjson"))
         cells = [short_cell(report, shape, ("ndjson",)), f"{times:.2f}" if times else "–"]

@@ -452,8 +452,12 @@ def test_targets_are_judged():
     assert "long: 1.10 × the time of" in headline(report)
     assert "failed: a \\| b" in render_results(report)
     assert "| `jq -c`, uncompressed | – | | | 1.20 (1.20–1.20) | 0.92 | 20 | – | | |" in render_results(report)
+    results += [
+        {"shape": "sessions-5", "case": "duckdb-sessions", "missing": "duckdb", "seconds": []},
+        {"shape": "sessions-5", "case": "polars-sessions", "failed": "killed by signal 9 after 900 s", "seconds": []},
+    ]
     readme = render_readme(report)
-    assert "| NDJSON, 5 messages a session | 1.30 (20) | 1.30 | – | – | 1.20 (20) | – | – |" in readme
+    assert "| NDJSON, 5 messages a session | 1.30 (20) | 1.30 | – | – | 1.20 (20) | missing | killed |" in readme
     assert "array" not in readme
 
 
