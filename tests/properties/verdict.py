@@ -218,8 +218,7 @@ def _session(item: Any, *, in_array: bool, seekable: bool) -> dict[str, Any]:
                 raise NotJudged("a session with a key `response` of its own in a response")
             session["response"] = _plain(around)
         return session
-    session = _own_session(item, seekable=seekable)
-    return session
+    return _own_session(item, seekable=seekable)
 
 
 def _own_session(item: Pairs, *, seekable: bool) -> dict[str, Any]:
