@@ -34,7 +34,8 @@ from exportstream.errors import (
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.check import Finding, SessionCheck, check
-from exportstream.reading.export import Export, iter_messages, open_export
+from exportstream.reading.export import Export
+from exportstream.reading.open import iter_messages, open_export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.figures import Cost, Count, Difference
 from exportstream.totals.sums import Carrying, Counted, Declared, Totals

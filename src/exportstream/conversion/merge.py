@@ -20,6 +20,7 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
@@ -161,7 +162,7 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
         status.bytes_total *= 2
     progress = Reading(counting(status, watch))
     for number, found in enumerate(inputs):
-        if found.source == "-":
+        if is_stream(found.source):
             continue
         try:
             with Export(found.source, reading) as export:

@@ -19,8 +19,8 @@ from exportstream.reading.counting import Counter
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
-from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.json.stream import Stream
+from exportstream.reading.options import ReadOptions
 from exportstream.storage.lines import find_line
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.source import Source, open_source
@@ -220,14 +220,8 @@ class Export:
 
     def _count(self, batch: Batch) -> None:
         """Add a batch to the totals."""
-        with self._located():
-            self._counter.add(batch)
-
-    @contextmanager
-    def _located(self) -> Iterator[None]:
-        """Say of an error in the totals which input and session it is about."""
         try:
-            yield
+            self._counter.add(batch)
         except ExportstreamError as error:
             error.locate(source=self.name, session_id=self._session_id)
             raise
@@ -250,76 +244,3 @@ class Export:
             if found == number:
                 return session_id
         raise NotAnExportError("expected a session with `id`, got none", path="$.id")
-
-
-def open_export(
-    source: Any,
-    *,
-    on_error: OnError = "stop",
-    rejects: Rejects = None,
-    keep_partial: bool = False,
-    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
-    max_window: int | None = None,
-    dedupe: bool = False,
-) -> Export:
-    """Open an export for reading; use it in a ``with`` and iterate over it.
-
-    Args:
-        source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
-            iterable of bytes (an HTTP body).
-        on_error: ``stop`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
-        rejects: with ``skip``, a list or a function that gets each `Reject`.
-        keep_partial: end quietly where the input is cut, after the last complete message; `Export.partial` says so.
-        max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
-        max_window: bytes of the largest zstd window taken (default 128 MiB).
-        dedupe: count a message or session that comes again once in the totals; memory grows with their number.
-
-    Returns:
-        An iterator over `Message` with the state of the reading as attributes.
-
-    Raises:
-        InputError: the input is not what it has to be; what kind, and where, is in the error.
-        ReadError: the system failed to read.
-    """
-    options = ReadOptions(
-        on_error=on_error,
-        keep_partial=keep_partial,
-        max_message_size=max_message_size,
-        max_window=max_window,
-        dedupe=dedupe,
-    )
-    return Export(source, options, rejects=rejects)
-
-
-def iter_messages(
-    source: Any,
-    *,
-    on_error: OnError = "stop",
-    rejects: Rejects = None,
-    keep_partial: bool = False,
-    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
-    max_window: int | None = None,
-) -> Iterator[Message]:
-    """Yield the messages of an export lazily, and close what was opened at the end.
-
-    Args:
-        source: as of `open_export`; so are all others.
-        on_error: see `open_export`.
-        rejects: see `open_export`.
-        keep_partial: see `open_export`.
-        max_message_size: see `open_export`.
-        max_window: see `open_export`.
-
-    Raises:
-        InputError, ReadError: as `open_export`.
-    """
-    options = ReadOptions(
-        on_error=on_error, keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
-    )
-    return _iter_messages(source, options, rejects)
-
-
-def _iter_messages(source: Any, options: ReadOptions, rejects: Rejects) -> Iterator[Message]:
-    with Export(source, options, rejects=rejects, only_messages=True) as export:
-        for batch in export.batches():
-            yield from batch.messages

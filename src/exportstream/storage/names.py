@@ -5,12 +5,14 @@ Takes: what a user gives as an input or output. Raises: what `remote.urls` raise
 
 from __future__ import annotations
 
+import io
 import os
+import stat
 from typing import Any, TypeGuard
 
 from exportstream.storage.remote.urls import is_remote
 
-__all__ = ["exists", "is_name", "is_stream", "is_url", "modified"]
+__all__ = ["exists", "identity", "is_name", "is_stream", "is_url", "modified", "stat_regular"]
 
 
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -48,3 +50,18 @@ def exists(name: str) -> bool:
 
         return listing.exists(name)
     return os.path.lexists(name)
+
+
+def stat_regular(file: Any) -> os.stat_result | None:
+    """What the system says of an open file; None for anything but a regular file."""
+    raw = getattr(file, "file", file)  # tempfile's wrapper
+    raw = getattr(raw, "raw", raw)
+    if not isinstance(raw, io.FileIO):
+        return None
+    found = os.fstat(raw.fileno())
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def identity(found: os.stat_result | None) -> tuple[int, ...]:
+    """What changes if a file is replaced, grows or is written to."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if found else ()

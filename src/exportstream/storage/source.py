@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.first_bytes import require_utf8_json
-from exportstream.storage.names import is_url
+from exportstream.storage.names import identity, is_stream, is_url, stat_regular
 from exportstream.storage.remote.urls import local_path
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
     if max_window is not None and max_window < 1:
         raise UsageError(f"expected max_window to be a positive number of bytes, got {max_window}")
     window = min(max(max_window or DEFAULT_MAX_WINDOW, 1 << 10), 1 << 31)  # the limits of zstd itself
-    if isinstance(source, str) and source == "-":
+    if is_stream(source):
         if sys.stdin is None:
             raise ReadError("standard input is closed", source="<stdin>")
         return Source(sys.stdin.buffer, "<stdin>", window)
@@ -93,7 +92,7 @@ class Source:
         self._path = path
         self._max_window = max_window
         self._read = getattr(file, "read1", file.read)  # read1 returns the bytes that are there, and does not wait for more
-        self._stat = _stat_regular(file)
+        self._stat = stat_regular(file)
         self._regular = self._stat is not None and path is not None
         self._version = getattr(file, "version", None) if path is not None else None  # of a URL's content
         self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
@@ -164,7 +163,7 @@ class Source:
         if self._path is None:
             return Source(self._file, self.name, self._max_window, start=self._start)
         second = Source(_open(self._path), self.name, self._max_window, path=self._path)
-        if (_identity(second._stat), second._version) != (_identity(self._stat), self._version):
+        if (identity(second._stat), second._version) != (identity(self._stat), self._version):
             second.close()
             raise ReadError("the file changed while it was read", source=self.name)
         return second
@@ -179,14 +178,14 @@ class Source:
         if self._stat is None:
             return
         try:
-            now = os.stat(local_path(self._path)) if self._path is not None else _stat_regular(self._file)
+            now = os.stat(local_path(self._path)) if self._path is not None else stat_regular(self._file)
         except (FileNotFoundError, NotADirectoryError):
             now = None
         except ValueError:  # the caller has closed the file object
             return
         except OSError as error:
             raise ReadError(error.strerror or str(error), source=self.name) from error
-        if _identity(now) != _identity(self._stat):
+        if identity(now) != identity(self._stat):
             hint = "convert it when it is complete"
             raise ReadError("the file changed while it was converted", hint=hint, source=self.name)
 
@@ -263,7 +262,7 @@ class Source:
             if self._path is None and self._start is not None:
                 self._file.seek(self._start + self.bytes_read)  # a second reader may have moved it
             data = self._read(size)
-            if not data and self._stat and _identity(self._stat) != _identity(_stat_regular(self._file)):
+            if not data and self._stat and identity(self._stat) != identity(stat_regular(self._file)):
                 raise ReadError("the file changed while it was read", hint="convert it when it is complete")
         except ExportstreamError:
             raise
@@ -295,16 +294,3 @@ def _open(path: str) -> Any:
         return open(path, "rb", buffering=0)
     except OSError as error:
         raise ReadError(error.strerror or str(error), source=path) from error
-
-
-def _stat_regular(file: Any) -> os.stat_result | None:
-    raw = getattr(file, "file", file)  # tempfile's wrapper
-    raw = getattr(raw, "raw", raw)
-    if not isinstance(raw, io.FileIO):
-        return None
-    found = os.fstat(raw.fileno())
-    return found if stat.S_ISREG(found.st_mode) else None
-
-
-def _identity(found: os.stat_result | None) -> tuple[int, ...]:
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if found else ()

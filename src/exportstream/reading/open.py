@@ -1,0 +1,84 @@
+"""`open_export` and `iter_messages`: an export from any source, its options as keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exportstream.models.structs import Message
+from exportstream.reading.export import Export, Rejects
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.options import OnError, ReadOptions
+
+
+def open_export(
+    source: Any,
+    *,
+    on_error: OnError = "stop",
+    rejects: Rejects = None,
+    keep_partial: bool = False,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+    dedupe: bool = False,
+) -> Export:
+    """Open an export for reading; use it in a ``with`` and iterate over it.
+
+    Args:
+        source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
+            iterable of bytes (an HTTP body).
+        on_error: ``stop`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
+        rejects: with ``skip``, a list or a function that gets each `Reject`.
+        keep_partial: end quietly where the input is cut, after the last complete message; `Export.partial` says so.
+        max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
+        max_window: bytes of the largest zstd window taken (default 128 MiB).
+        dedupe: count a message or session that comes again once in the totals; memory grows with their number.
+
+    Returns:
+        An iterator over `Message` with the state of the reading as attributes.
+
+    Raises:
+        InputError: the input is not what it has to be; what kind, and where, is in the error.
+        ReadError: the system failed to read.
+    """
+    options = ReadOptions(
+        on_error=on_error,
+        keep_partial=keep_partial,
+        max_message_size=max_message_size,
+        max_window=max_window,
+        dedupe=dedupe,
+    )
+    return Export(source, options, rejects=rejects)
+
+
+def iter_messages(
+    source: Any,
+    *,
+    on_error: OnError = "stop",
+    rejects: Rejects = None,
+    keep_partial: bool = False,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+) -> Iterator[Message]:
+    """Yield the messages of an export lazily, and close what was opened at the end.
+
+    Args:
+        source: as of `open_export`; so are all others.
+        on_error: see `open_export`.
+        rejects: see `open_export`.
+        keep_partial: see `open_export`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
+
+    Raises:
+        InputError, ReadError: as `open_export`.
+    """
+    options = ReadOptions(
+        on_error=on_error, keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
+    )
+    return _iter_messages(source, options, rejects)
+
+
+def _iter_messages(source: Any, options: ReadOptions, rejects: Rejects) -> Iterator[Message]:
+    with Export(source, options, rejects=rejects, only_messages=True) as export:
+        for batch in export.batches():
+            yield from batch.messages
