@@ -12,6 +12,7 @@ from exportstream import (
     Export,
     ManyReport,
     Message,
+    Priced,
     ReadOptions,
     Report,
     Session,
@@ -44,14 +45,15 @@ def right() -> None:
     tokens: int | None = totals.declared.prompt_tokens.sum
     gaps: dict[str, Difference] = totals.differences()
     totals.add_sessions([], [(Session(), 0)])
+    priced: Priced | None = totals.priced
     many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv", compression="gzip", update=True, progress=watch)
-    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True)
+    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True, prices="genai")
     messages: list[Message] = list(iter_messages("a", max_window=1, keep_partial=True))
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
-    with open_export("a", on_error="skip", rejects=[]) as export:
+    with open_export("a", on_error="skip", rejects=[], prices=Path("p.toml")) as export:
         same: Export = export
     options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
-    print(stated, tokens, gaps)  # noqa: T201
+    print(stated, tokens, gaps, priced)  # noqa: T201
     print(written, totals, many, merged, messages, found, same, options)  # noqa: T201
 
 

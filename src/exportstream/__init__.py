@@ -38,6 +38,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.priced import Priced, PriceList, Unpriced
 from exportstream.totals.sums import Carrying, Counted, Declared, Totals
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.writers import Written
@@ -67,6 +68,8 @@ __all__ = [
     "Notes",
     "OutOfMemoryError",
     "Outcome",
+    "PriceList",
+    "Priced",
     "ReadError",
     "ReadOptions",
     "Reject",
@@ -77,6 +80,7 @@ __all__ = [
     "ToolCall",
     "Totals",
     "TransferError",
+    "Unpriced",
     "UsageError",
     "WriteError",
     "WriteOptions",

@@ -23,7 +23,7 @@ _KEYS = ("model", "from", *_RATES)
 _HINT = 'write [[price]], then model = "NAME*", input = 3 and output = 15, in USD per million tokens'
 _MOST = 10**9  # USD per million tokens
 _DECIMALS = 18
-_HEADER = re.compile(r"^\s*\[\[\s*price\s*\]\]", re.MULTILINE)
+_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*price[ \t]*\]\]", re.MULTILINE)
 
 
 class _Entry(Struct):

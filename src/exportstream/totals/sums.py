@@ -244,8 +244,10 @@ class Totals(Sums):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON, with the differences."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,), order="deterministic")
-        del plain["_carried"], plain["priced"]
+        plain: dict[str, Any] = {
+            name: msgspec.to_builtins(getattr(self, name), builtin_types=(Decimal,), order="deterministic")
+            for name in ("sessions", "declared", "counted", "carrying")
+        }
         if self.priced is not None:
             plain["priced"] = self.priced.as_dict()
         return plain | {"differences": msgspec.to_builtins(self.differences(), builtin_types=(Decimal,))}
