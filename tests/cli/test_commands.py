@@ -201,7 +201,9 @@ def test_quiet_says_nothing_but_warnings_and_errors(folder: Path) -> None:
     assert (again.returncode, again.stderr) == (2, b"exportstream: out.ndjson: the output exists; --force replaces it\n")
     old = run("convert", DATA / "session.sdk-0.8.1-no-alias.json", "-o", "old.ndjson", "--quiet", cwd=folder)
     assert old.returncode == 0
-    assert re.fullmatch(r"exportstream: \S+: warning: 6 messages have null dates: .* export again\n", old.stderr.decode())
+    assert re.fullmatch(
+        r"exportstream: \S+: warning: 6 messages have null dates; .* dump again with by_alias=True\n", old.stderr.decode()
+    )
 
 
 def test_an_error_is_one_line_with_its_place(folder: Path) -> None:
