@@ -1403,7 +1403,7 @@ def test_one_huge_string_beyond_max_message_size(tmp_path: Path, limit: int, len
     items.insert(0 if place == "first" else 5, message(99, content="x" * length))
     refuse(
         dump(session(*items)),
-        f"larger than {limit:,} bytes.*(--max-message-size|`max_message_size`)",
+        f"at most {limit:,} bytes.*(--max-message-size|`max_message_size`)",
         tmp_path,
         kind=LimitError,
         options=("--max-message-size", str(limit)),
