@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,11 +24,24 @@ from genai_prices.types import ModelInfo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exportstream import Message, Totals, UsageError
-from exportstream.reading.prices import load_prices
+from exportstream import (
+    Cost,
+    Message,
+    MissingExtraError,
+    ReadError,
+    Totals,
+    UsageError,
+    convert,
+    convert_many,
+    merge_many,
+    open_export,
+)
+from exportstream.reading.prices import _load_genai, load_prices
 from exportstream.totals.price_file import prices_of_file
 from exportstream.totals.priced import MAX_UNPRICED, Priced, Unpriced
 from exportstream.totals.prices import Prices
+from tests.kit.documents import dump, session
+from tests.kit.documents import message as document
 
 FILE = b"""
 [[price]]
@@ -62,6 +81,13 @@ def priced(messages: list[Message], prices: Prices) -> Priced:
     found = Priced([prices.list])
     prices.add_to(found, messages)
     return found
+
+
+def session_file(folder: Path, name: str, *ids: str) -> str:
+    """A session with a priced message for each id, and one message with a cost."""
+    made = [document(id=one, role="assistant", model="small", inputTokens=10**6, outputTokens=0) for one in ids]
+    (folder / name).write_bytes(dump(session(*made, document(id="paid", model="small", inputTokens=1, cost=7), id="s")))
+    return str(folder / name)
 
 
 def reasons(*messages: Message, file: bytes = FILE) -> list[tuple[str | None, str, int]]:
@@ -369,3 +395,88 @@ def test_the_first_pattern_that_fits_decides() -> None:
     prices = prices_of_file(text.encode(), "f")
     names = ["a[1]", "A[1]z", "a1", "az", "a\nz", ""]
     assert prices.costs([message(model=name, input_tokens=10**6) for name in names]) == [1, 1, 3, 2, 2, 3]
+
+
+# Readings ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a price list."""
+    (tmp_path / "prices.toml").write_bytes(FILE)
+    return tmp_path
+
+
+def test_recorded_and_priced_are_apart(folder: Path) -> None:
+    """A recorded cost is in the counted sum only, a price in the priced one only, and messages keep their cost."""
+    with open_export(session_file(folder, "a.json", "1", "2"), prices=folder / "prices.toml") as export:
+        costs = [message.cost for message in export]
+        assert costs == [None, None, 7]
+        assert export.totals.counted.cost == Cost(Decimal(7), 1)
+        assert export.totals.priced.cost == Cost(Decimal(2), 2)
+
+
+def test_without_prices_there_are_none(folder: Path) -> None:
+    """Nothing is priced unless it is asked for."""
+    with open_export(session_file(folder, "a.json", "1")) as export:
+        assert len(list(export)) == 2
+        assert export.totals.priced is None
+
+
+def test_prices_of_many_inputs_are_those_of_their_merge(folder: Path) -> None:
+    """Parts read apart, by worker processes too, add up to the prices of all in one."""
+    files = [session_file(folder, f"{name}.json", name, "b") for name in "abc"]
+    prices = folder / "prices.toml"
+    parts = convert_many(files, folder / "rows", prices=prices).totals.priced
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        assert convert_many(files, folder / "more", prices=prices, executor=executor).totals.priced == parts
+    assert merge_many(files, folder / "all.ndjson", prices=prices).totals.priced == parts
+    assert merge_many(files, folder / "all.csv", prices=prices, table="sessions").totals.priced == parts
+    assert parts.cost == Cost(Decimal(6), 6)
+
+
+def test_a_repeated_message_is_priced_once_with_dedupe(folder: Path) -> None:
+    """With dedupe, what is not counted is not priced."""
+    files = [session_file(folder, name, "1", "2") for name in ("a.json", "b.json")]
+    done = merge_many(files, folder / "all.ndjson", prices=folder / "prices.toml", dedupe=True)
+    assert done.totals.priced.cost == Cost(Decimal(2), 2)
+
+
+@pytest.mark.parametrize("both", [convert_many, merge_many])
+@pytest.mark.parametrize(
+    ("name", "kind", "match"),
+    [
+        ("bad.toml", UsageError, r"bad\.toml: expected \[\[price\]\]"),
+        ("none.toml", ReadError, r"none\.toml: No such file"),
+        ("-", UsageError, "prices can't come from standard input; name a file in TOML, or genai"),
+    ],
+)
+def test_a_wrong_list_is_an_error_before_any_work(folder: Path, both: Any, name: str, kind: type, match: str) -> None:
+    """A list that can't be taken is one error, not one for each input, and nothing is written."""
+    (folder / "bad.toml").write_bytes(b"")
+    files = [session_file(folder, f"{one}.json", "1") for one in "ab"]
+    with pytest.raises(kind, match=match):
+        both(
+            files,
+            folder / "out.ndjson" if both is merge_many else folder / "rows",
+            prices=name if name == "-" else folder / name,
+        )
+    assert {path.suffix for path in folder.iterdir()} == {".json", ".toml"}
+
+
+def test_a_missing_library_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package, the error says how to install it."""
+    _load_genai.cache_clear()
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    with pytest.raises(MissingExtraError, match=r"needs genai_prices, which is not .*pip install 'exportstream\[prices\]'"):
+        convert(session_file(folder, "a.json", "1"), folder / "a.csv", prices="genai")
+
+
+def test_a_list_may_come_through_a_pipe(folder: Path) -> None:
+    """A list of a pipe, as from a shell's <(...), is read to its end."""
+    os.mkfifo(folder / "pipe")
+    writer = Thread(target=lambda: (folder / "pipe").write_bytes(FILE + b"#" * 200_000))
+    writer.start()
+    prices = load_prices(folder / "pipe")
+    writer.join()
+    assert prices.costs([message(input_tokens=10**6)]) == [1]
