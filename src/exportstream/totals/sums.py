@@ -216,6 +216,11 @@ class Totals(Sums):
                 setattr(carrying, name, getattr(carrying, name) + 1)
                 setattr(carried, name, count)
 
+    def end_repeated(self) -> None:
+        """End a session that was added before: the messages added since are not those of the session added next."""
+        for name in _COMPARED:
+            setattr(self._carried, name, getattr(self.counted, name).count)
+
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.
 
