@@ -66,7 +66,7 @@ def check_totals(done: ManyReport, data: list[bytes]) -> None:
         assert (figure.sum, figure.count) == (sum(stated) if stated else None, len(stated)), name
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(FILES, st.sampled_from([64, 400, 1 << 18]), st.booleans())
 def test_a_merge_has_the_rows_and_totals_of_the_oracle(files: list[list[Any]], block: int, on: bool) -> None:
     """The first of each key wins in every table, format and total; what was dropped is counted, by input and in all."""
@@ -91,7 +91,7 @@ def test_a_merge_has_the_rows_and_totals_of_the_oracle(files: list[list[Any]], b
     assert sum(part.sessions for part in parts) == done.duplicates.sessions
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(FILES)
 def test_any_split_over_files_gives_the_same(files: list[list[Any]]) -> None:
     """Sessions in one file, in many, or read one message at a time give the same rows and totals."""

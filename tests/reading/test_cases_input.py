@@ -27,6 +27,7 @@ from exportstream import (
     Count,
     CutInputError,
     Difference,
+    Duplicates,
     Export,
     ExportstreamError,
     InputError,
@@ -39,6 +40,7 @@ from exportstream import (
     ReadOptions,
     Totals,
     convert,
+    iter_messages,
     open_export,
 )
 from exportstream.cli.process import exit_code
