@@ -17,19 +17,18 @@ from exportstream.cli.display import (
     print_all_warnings,
     print_outcome,
     print_summary,
-    print_warnings,
 )
 from exportstream.cli.executors import find_many, hint_at_update, open_executor, skip_current
-from exportstream.cli.figures import amount, print_check, show_totals
-from exportstream.cli.options import Command, check_options, convert_options, many_inputs, one_input, totals_options
+from exportstream.cli.figures import amount, print_check
+from exportstream.cli.options import Command, check_options, convert_options, many_inputs, one_input
 from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
+from exportstream.cli.totals import totals_command
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import SCHEMA, Report
 from exportstream.errors import CutInputError, ExportstreamError, UsageError, shown
-from exportstream.reading.export import Export
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, tables_of
 
@@ -174,50 +173,7 @@ def convert_command(
     sys.exit(print_outcome(done))
 
 
-@cli.command(
-    "totals",
-    cls=Command,
-    examples=[
-        ("exportstream totals session.json", "a table: declared and counted figures"),
-        ("exportstream totals session.json.zst --json", "the same as JSON"),
-    ],
-)
-@one_input
-@totals_options
-def totals_command(
-    *,
-    input: str,  # noqa: A002 - the argument's word
-    as_json: bool,
-    on_error: OnError,
-    keep_partial: bool,
-    dedupe: bool,
-    max_message_size: int,
-    max_window: int,
-) -> None:
-    """Print the declared and counted totals of INPUT.
-
-    INPUT is a file, a URL (with the extra remote), or - for standard input. Declared totals come from the sessions, counted
-    totals from their messages. An unknown figure is -, never 0.
-    """
-    reading = ReadOptions(
-        on_error=on_error,
-        keep_partial=keep_partial,
-        max_message_size=max_message_size,
-        max_window=max_window,
-        dedupe=dedupe,
-    )
-    with Export(input, reading) as export:
-        with Progress(enabled=True) as progress:
-            for _ in export.batches():
-                progress.update(export)
-        totals, notes, partial = export.totals, export.notes, export.partial
-    print_warnings(export.name, notes)
-    if as_json:
-        show_json(json_text({"schema": SCHEMA, **totals.as_dict()}))
-    else:
-        show_totals(totals, stderr=False)
-    if partial or notes.rejected:
-        sys.exit(Exit.PARTIAL)
+cli.add_command(totals_command)
 
 
 @cli.command(

@@ -80,6 +80,14 @@ class Counts(Struct, rename="camel"):
         self.notes.merge(other.notes)
         self.totals.merge(other.totals)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same as plain values under the names of the JSON."""
+        read = {
+            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
+        }
+        read["cut"] = {_label(name): messages for name, messages in self.cut.items()}
+        return read | {"totals": self.totals.as_dict()}
+
 
 class Report(Counts):
     """Returned by `convert`: what was read (see `Counts`), and what was written.
@@ -122,11 +130,7 @@ class Report(Counts):
             "seconds": round(self.seconds, 3),
             "rejects": None if self.rejects is None else _label(self.rejects),
         }
-        read = {
-            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
-        }
-        read["cut"] = {_label(name): messages for name, messages in self.cut.items()}
-        return written | read | {"totals": self.totals.as_dict()}
+        return written | super().as_dict()
 
 
 def _in_camel(output: Written) -> dict[str, Any]:
@@ -178,14 +182,15 @@ class Outcome(Struct, frozen=True):
 
     Attributes:
         source: the input's name.
-        status: ``converted``, ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an earlier one failed).
-        report: of a converted input that has outputs of its own.
+        status: ``converted`` (of totals: ``counted``), ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an
+            earlier one failed).
+        report: of an input that was counted, or converted to outputs of its own.
         error: why it failed.
     """
 
     source: str
     status: str
-    report: Report | None = None
+    report: Counts | None = None
     error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -230,7 +235,7 @@ class ManyReport(Report):
         return sum(report.rows for report in self._reports()) + super().rows
 
     def _reports(self) -> list[Report]:
-        return [outcome.report for outcome in self.outcomes if outcome.report is not None]
+        return [outcome.report for outcome in self.outcomes if isinstance(outcome.report, Report)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
