@@ -17,11 +17,10 @@ from exportstream.cli.options import Command, many_inputs, totals_options
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.conversion.inputs import find_inputs, stands_for_several
-from exportstream.conversion.report import SCHEMA
+from exportstream.conversion.report import SCHEMA, open_text
 from exportstream.conversion.totals import TotalsReport, total_all, total_one
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.tables import GroupOptions
@@ -86,17 +85,17 @@ def totals_command(
     )
     several = len(inputs) > 1 or stands_for_several(inputs[0])
     with Transaction() as transaction:
-        write = None
+        save = None
         if output is not None:
             source = None if several or inputs[0] == "-" else inputs[0]
-            write = transaction.add(open_sink(output, compression="none", force=force, source_path=source)).write
+            save = open_text(output, transaction, force=force, source_path=source)
         if several:
             done = _count_many(inputs, reading, groups, jobs, quiet=quiet)
         else:
             with Progress(enabled=not quiet) as bar:
                 done = total_one(inputs[0], reading, groups, progress=bar.update)
-        if write is not None:
-            write(_text(done, suffix).encode())
+        if save is not None:
+            save(_TEXTS[suffix](done))
     print_few_warnings(
         [(outcome.source, outcome.report.notes) for outcome in done.outcomes if outcome.report is not None],
         "name them alone to see them",
@@ -151,10 +150,6 @@ _TEXTS: dict[str, Callable[[TotalsReport], str]] = {
     ".csv": lambda done: done.tables[0].to_csv(),
     ".md": lambda done: "\n".join(table.to_markdown() for table in done.tables),
 }
-
-
-def _text(done: TotalsReport, suffix: str) -> str:
-    return _TEXTS[suffix](done)
 
 
 def _show(done: TotalsReport, *, as_json: bool) -> None:

@@ -18,11 +18,12 @@ from exportstream.errors import UsageError, printable, shown
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.groups import TOOL, Figures, Grouping, Groups, Key
 from exportstream.totals.periods import PERIODS, Range
-from exportstream.totals.text import aligned, figure
+from exportstream.totals.text import aligned, figure, width_of
 
 Value = int | Decimal | None
 
 WIDTH = 80  # columns of a terminal
+_LABEL, _SHORT_LABEL = 16, 4  # columns of a label that stay: figures are left out before labels get shorter
 _LONG_NAME = 4096  # characters
 _MICRO = -6  # the exponent of a micro-dollar
 _LONG_COST = 30  # digits
@@ -136,15 +137,15 @@ class GroupTable(Struct, frozen=True):
         return "".join(f"| {' | '.join(map(_escaped, cells))} |\n" for cells in (headings, rule, *lines))
 
     def __str__(self) -> str:
-        columns = self._shown_columns()
+        columns, labels = self._shown_columns(), len(self._key_headings)
         for name in _LEFT_OUT_FIRST:
-            text = aligned(*self._chosen(columns), len(self._key_headings), WIDTH)
-            if max(map(len, text)) <= WIDTH:
+            text = aligned(*self._chosen(columns), labels, WIDTH, _LABEL)
+            if max(map(width_of, text)) <= WIDTH:
                 break
             if name in columns and len(columns) > 1:
                 columns.remove(name)
         else:
-            text = aligned(*self._chosen(columns), len(self._key_headings), WIDTH)
+            text = aligned(*self._chosen(columns), labels, WIDTH, _SHORT_LABEL)
         return "\n".join(text)
 
     @property
@@ -176,9 +177,10 @@ class GroupTable(Struct, frozen=True):
     def _shown_columns(self) -> list[str]:
         """Return the figures of a text: few, and only those that somebody stated."""
         rows = [row for _, row in self._labelled()]
-        return [name for name in _HEADINGS if any(row.figures.get(_NAMES[name]) not in (None, 0) for row in rows)] or list(
-            _HEADINGS
-        )[1:2]
+        empty: dict[str, tuple[Value, ...]] = dict.fromkeys(("sessions", *_OF_CALLS), (None, 0))
+        return [
+            name for name in _HEADINGS if any(row.figures.get(_NAMES[name]) not in empty.get(name, (None,)) for row in rows)
+        ]
 
     def _chosen(self, columns: list[str]) -> tuple[list[str], list[list[str]]]:
         rows = self._labelled()

@@ -9,7 +9,6 @@ from typing import Any
 
 _LONG_FIGURE = 100  # characters
 _GAP = "  "
-_LEAST = 16  # characters of a label that stay when a table is too wide
 
 
 def figure(value: Any, sign: str = "-") -> str:
@@ -38,7 +37,7 @@ def width_of(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text)
 
 
-def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int, width: int) -> list[str]:
+def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int, width: int, least: int) -> list[str]:
     """Align the cells of a table: labels on the left, figures on the right.
 
     Args:
@@ -46,10 +45,11 @@ def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int
         lines: cells, as many in each.
         labels: how many columns are labels. Labels are cut where the table is wider than `width`; figures never are.
         width: columns of a terminal.
+        least: columns of a label that stay in any case.
     """
     widths = [max(map(width_of, column)) for column in zip(headings, *lines, strict=True)]
     too_wide = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-    while too_wide > 0 and labels and max(widths[:labels]) > _LEAST:
+    while too_wide > 0 and labels and max(widths[:labels]) > least:
         at = widths.index(max(widths[:labels]))
         widths[at] -= 1
         too_wide -= 1
