@@ -113,7 +113,7 @@ def check_outputs(outputs: Iterable[Output], options: WriteOptions) -> None:
 def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[Output]:
     """The outputs of one input among many: ``FOLDER/NAME.ndjson.zst``, or ``FOLDER/TABLE/NAME.ndjson.zst`` for several."""
     name = strip_suffixes(relative) + suffix_of(options)
-    format_ = FORMATS[options.format or "ndjson"]
+    format_ = FORMATS[_decide_format(name, None)[0]]
     tables = _tables(options, format_)
     if len(tables) == 1 or format_.all_tables:
         return decide_outputs(None, f"{folder.rstrip('/')}/{name}", options)
