@@ -32,7 +32,7 @@ from exportstream.errors import (
     UsageError,
     WriteError,
 )
-from exportstream.models.notes import Notes, Reject
+from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.check import Finding, SessionCheck, check
 from exportstream.reading.export import Export
@@ -55,6 +55,7 @@ __all__ = [
     "CutInputError",
     "Declared",
     "Difference",
+    "Duplicates",
     "Export",
     "ExportstreamError",
     "Finding",

@@ -997,18 +997,22 @@ def test_keep_partial_keeps_the_complete_messages(folder: Path, name: str) -> No
     assert (totals.returncode, json.loads(totals.stdout)["counted"]["messages"]) == (5, 3)
 
 
-def test_dedupe_counts_once_and_keeps_the_rows(folder: Path) -> None:
-    """--dedupe counts a session or message that comes again once in the totals; its rows stay."""
+def test_dedupe_drops_what_came_before(folder: Path) -> None:
+    """--dedupe drops a session or message that comes again from totals and rows, and says how many."""
     twice = SAMPLE.read_bytes() * 2
     plain = json.loads(run("totals", "-", "--json", cwd=folder, data=twice).stdout)
     once = json.loads(run("totals", "-", "--json", "--dedupe", cwd=folder, data=twice).stdout)
     assert (plain["counted"]["messages"], plain["sessions"]) == (12, 2)
     assert (once["counted"]["messages"], once["sessions"]) == (6, 1)
     assert once["declared"]["promptTokens"] == {"sum": SESSION["promptTokens"], "count": 1}
-    assert len(lines(run("convert", "-", "--dedupe", cwd=folder, data=twice).stdout)) == 12
+    done = run("convert", "-", "--dedupe", "--report", "r.json", cwd=folder, data=twice)
+    assert lines(done.stdout) == lines(run("convert", "-", cwd=folder, data=SAMPLE.read_bytes()).stdout)
+    assert done.stderr.rstrip().endswith(b"; repeated and dropped: 6 messages, 1 session")
+    report = json.loads((folder / "r.json").read_bytes())
+    assert (report["messages"], report["rows"], report["duplicates"]) == (12, 6, {"messages": 6, "sessions": 1})
     repeated = SAMPLE.read_bytes().replace(b"7b0f3c1e-0002", b"7b0f3c1e-0001")
     warned = run("convert", "-", cwd=folder, data=repeated)
-    assert re.search(rb"warning: at least 1 message repeats an id .*--dedupe counts them once", warned.stderr)
+    assert re.search(rb"warning: at least 1 message repeats an id .*--dedupe drops them", warned.stderr)
 
 
 def test_limits_are_options(folder: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from exportstream import convert, convert_many, merge_many
+from exportstream import Duplicates, convert, convert_many, merge_many
 from exportstream.cli.process import exit_code
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.progress import Status
@@ -639,17 +639,41 @@ def test_the_merged_output_is_no_input(folder: Path) -> None:
     assert contents(folder)["in/all.ndjson.zst"] == before["in/all.ndjson.zst"]
 
 
-def test_dedupe_counts_once_over_all_inputs(folder: Path) -> None:
-    """A message or session that comes in two inputs is counted once in a merge; its rows stay."""
+def test_dedupe_drops_what_another_input_had(folder: Path) -> None:
+    """A message or session that comes in two inputs of a merge is dropped from the second, which the report counts."""
     put(folder, "a.json", "c/a.json", "b.json")
     assert (folder / "a.json").read_bytes() == (folder / "c/a.json").read_bytes()
-    done = merge_many(["a.json", "c/a.json", "b.json"], "all.ndjson", dedupe=True)
+    done = merge_many(["a.json", "c/a.json", "b.json"], "all.ndjson", dedupe=True, report="r.json")
     once = merge_many(["a.json", "b.json"], "two.ndjson")
     assert done.totals == once.totals
-    assert (done.rows, done.totals.counted.messages, done.totals.sessions) == (9, 6, 2)
+    assert (done.rows, done.totals.counted.messages, done.totals.sessions) == (6, 6, 2)
+    assert (done.messages, done.sessions, done.duplicates) == (9, 3, Duplicates(messages=3, sessions=1))
+    said = json.loads((folder / "r.json").read_bytes())
+    found = [(one["source"], *one["duplicates"].values()) for one in said["inputs"]]
+    assert found == [("a.json", 0, 0), ("c/a.json", 3, 1), ("b.json", 0, 0)]
+    assert said["duplicates"] == {"messages": 3, "sessions": 1}
     twice = merge_many(["a.json", "c/a.json", "b.json"], "three.ndjson")
     assert (twice.totals.counted.messages, twice.totals.sessions) == (9, 3)
-    assert (folder / "all.ndjson").read_bytes() == (folder / "three.ndjson").read_bytes()
+    assert (folder / "all.ndjson").read_bytes() == (folder / "two.ndjson").read_bytes()
+
+
+def test_dedupe_counts_for_the_input_that_repeats(folder: Path) -> None:
+    """An input that fails has no count in a merge, nor do the ids it had count for later ones; each of many is by itself."""
+    put(folder, "a.json", "c/a.json", "b.json")
+    (folder / "bad.json").write_bytes((folder / "b.json").read_bytes()[:-5])
+    (folder / "empty.json").write_bytes(dump(session(id="e")))
+    done = merge_many(["bad.json", "a.json", "empty.json", "c/a.json", "b.json"], "all.ndjson", dedupe=True)
+    assert [one.duplicates for one in done.outcomes] == [
+        None,
+        Duplicates(),
+        Duplicates(),
+        Duplicates(messages=3, sessions=1),
+        Duplicates(),
+    ]
+    assert done.rows == 6
+    (folder / "again.json").write_bytes((folder / "a.json").read_bytes())
+    alone = convert_many(["a.json", "again.json"], "rows", dedupe=True)
+    assert (alone.rows, alone.duplicates) == (6, Duplicates())
 
 
 def test_running_totals_run_across_inputs(folder: Path) -> None:

@@ -17,6 +17,7 @@ from exportstream.conversion.plan import (
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Outcome, Report, open_report
 from exportstream.errors import ExportstreamError
+from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -144,8 +145,13 @@ def merge_all(
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=words)
         if good:
-            merged = _merge(good, outputs, status, progress, reading, writing, rejects)
+            merged, duplicates = _merge(good, outputs, status, progress, reading, writing, rejects)
             done.merge(merged)
+            if reading.dedupe:
+                left = iter(duplicates)
+                done.outcomes = [
+                    replace(one, duplicates=next(left)) if one.status == "converted" else one for one in outcomes
+                ]
             done.outputs, done.rejects = merged.outputs, merged.rejects
         done.seconds = time.monotonic() - started
         write_report(done)
@@ -183,15 +189,19 @@ def _merge(
     reading: ReadOptions,
     writing: WriteOptions,
     rejects: Any,
-) -> Report:
+) -> tuple[Report, list[Duplicates]]:
+    """Convert inputs into the outputs; return the report, and what `dedupe` dropped of each input."""
     progress = Reading(counting(status, watch))
     before = status.files_done
+    duplicates: list[Duplicates] = []
 
     def follow(export: Export) -> None:
         progress(export)
         status.files_done = before + progress.exports - 1
+        if len(duplicates) < progress.exports:
+            duplicates.append(export.duplicates)
 
     done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
-    return done
+    return done, duplicates

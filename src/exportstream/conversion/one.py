@@ -66,7 +66,7 @@ def convert(
         max_window: see `open_export`.
         dedupe: see `open_export`.
         report: a path for the report as JSON.
-        progress: called with the open `Export` after each batch.
+        progress: called with the open `Export` after each batch, and at the end.
 
     Returns:
         Figures of what was read and written, and the totals.
@@ -155,7 +155,7 @@ def convert_to(
     # Rejects get their name first, then the outputs, then the report.
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
-        writers = Writers(outputs, writing, transaction, Origin(path, size))
+        writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe))
         if is_name(rejects):
             rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
         seen = Dedupe()  # one for all
@@ -170,6 +170,8 @@ def convert_to(
                     writers.add(batch)
                     if progress is not None:
                         progress(export)
+                if progress is not None:
+                    progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
                 if len(sources) == 1:
