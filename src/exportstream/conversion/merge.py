@@ -25,7 +25,7 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 
 
@@ -34,7 +34,6 @@ def merge_many(
     target: Any,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
-    compression: CompressionName | None = None,
     table: TableName | Iterable[TableName] | None = None,
     level: int | None = None,
     keys: Keys = "camel",
@@ -61,7 +60,6 @@ def merge_many(
         sources: as of `convert_many`.
         target: the output, as of `convert`; so are the options from here to `prices`.
         format: see `convert`.
-        compression: see `convert`.
         table: see `convert`.
         level: see `convert`.
         keys: see `convert`.
@@ -99,7 +97,6 @@ def merge_many(
         ),
         WriteOptions(
             format=format,
-            compression=compression,
             tables=tables_of(table),
             level=level,
             keys=keys,
