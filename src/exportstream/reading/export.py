@@ -51,6 +51,7 @@ class Export:
         name: the input's name.
         bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
         position: bytes of JSON read, after decompression.
+        prices: the price list in use, None without.
         partial: whether the input was cut and `keep_partial` kept what was complete.
     """
 
@@ -65,7 +66,7 @@ class Export:
         only_messages: bool = False,
     ) -> None:
         reject = rejects.append if isinstance(rejects, list) else rejects
-        prices = load_prices(options.prices)
+        self.prices = load_prices(options.prices)
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
         self._reader = SessionReader(
@@ -76,7 +77,7 @@ class Export:
         )
         self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
-        self._counter = Counter(by_session=session_totals, prices=prices)
+        self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
