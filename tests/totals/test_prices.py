@@ -433,6 +433,8 @@ def _grouped(messages: list[Message], options: GroupOptions, prices: Prices) -> 
 
 def _key(m: Message, by: tuple[str, ...]) -> tuple[str | None, ...]:
     values = {"model": m.model, "role": m.role, "session": m.session_id, "day": m.created_at and m.created_at[:10]}
+    if values["day"] == m.created_at:  # a day alone is no date-time
+        values["day"] = None
     return tuple(values[name] for name in by)
 
 

@@ -249,6 +249,7 @@ _prices = option(
     "Rows",
     "--prices",
     metavar="genai|FILE",
+    show_default="none",
     help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
     "extra prices; takes half a second to load), or by a list in TOML.",
 )

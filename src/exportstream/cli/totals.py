@@ -35,10 +35,9 @@ _SUFFIXES = (".csv", ".md", ".json")
     examples=[
         ("exportstream totals session.json", "declared and counted figures"),
         ("exportstream totals exports/ --by day,model", "cost and tokens of each day and model"),
-        ("exportstream totals exports/ --by month --by tool", "two tables"),
         ("exportstream totals exports/ --by session --top 10", "the ten most expensive sessions"),
         ("exportstream totals exports/ --since 2025-10-01 -o bill.csv", "from that day on"),
-        ("exportstream totals exports/ --by model --prices genai", "with prices where no cost is recorded"),
+        ("exportstream totals exports/ --by model --by tool --prices genai", "two tables, messages without a cost priced"),
     ],
 )
 @many_inputs
