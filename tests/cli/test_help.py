@@ -21,7 +21,7 @@ SECTION = re.compile(r"^(\w[\w ]*):\n((?:(?:  .*)?\n)*)", re.MULTILINE)
 GROUPS_OF = {
     "Output": "output format level force report",
     "Rows": "table keys running-totals csv-safe dedupe",
-    "Several inputs": "merge update fail-fast jobs dask",
+    "Several inputs": "merge update exclude fail-fast jobs dask",
     "Bad input": "on-error rejects keep-partial",
     "Limits": "max-message-size max-window",
     "General": "quiet debug help",

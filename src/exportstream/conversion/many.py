@@ -58,6 +58,7 @@ def convert_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -84,6 +85,8 @@ def convert_many(
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
+        exclude: a glob, or several, of inputs that are left out. One without ``/`` is compared with the names of files and
+            folders; one with ``/`` with paths, as given or within the folder that is searched.
         update: skip inputs that are older than their outputs, and replace older outputs.
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
         report: a path for the report as JSON.
@@ -117,6 +120,7 @@ def convert_many(
         ),
         rejects=rejects,
         executor=executor,
+        exclude=exclude,
         update=update,
         fail_fast=fail_fast,
         report=report,
@@ -132,6 +136,7 @@ def convert_all(
     *,
     rejects: Any = None,
     executor: Executor | None = None,
+    exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -149,7 +154,7 @@ def convert_all(
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
-    jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
+    jobs = plan_jobs(find_inputs(sources, without=[folder, report], exclude=exclude), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)
     done = ManyReport(source=f"{len(jobs):,} inputs")
