@@ -31,7 +31,7 @@ from exportstream.conversion.report import SCHEMA, Report
 from exportstream.errors import CutInputError, ExportstreamError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, tables_of
+from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, names_of, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -82,6 +82,9 @@ def convert_command(
     table: tuple[str, ...],
     keys: Keys,
     running_totals: bool,
+    columns: tuple[str, ...],
+    without: tuple[str, ...],
+    flat: bool,
     csv_safe: bool,
     rejects: str | None,
     force: bool,
@@ -122,6 +125,9 @@ def convert_command(
         level=level,
         keys=keys,
         running_totals=running_totals,
+        columns=names_of(columns or None),
+        without=names_of(without) or (),
+        flat=flat,
         csv_safe=csv_safe,
         force=force,
     )

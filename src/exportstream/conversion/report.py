@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import LONGEST_LINE, printable, shown
+from exportstream.errors import LONGEST_LINE, label, printable
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
 from exportstream.storage.sink import open_sink
@@ -27,7 +27,6 @@ from exportstream.writing.writers import Written
 
 SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
 STATUSES = ("converted", "skipped", "failed", "cancelled")
-_LONG_NAME = 4096  # characters; a file name may hold bytes that are not UTF-8
 
 
 class Counts(Struct, rename="camel"):
@@ -114,29 +113,24 @@ class Report(Counts):
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         written = {
-            "source": _label(self.source),
-            "outputs": [_in_camel(output) | {"target": _label(output.target)} for output in self.outputs],
+            "source": label(self.source),
+            "outputs": [_in_camel(output) | {"target": label(output.target)} for output in self.outputs],
             "rows": self.rows,
             "bytesEncoded": self.bytes_encoded,
             "bytesWritten": self.bytes_written,
             "seconds": round(self.seconds, 3),
-            "rejects": None if self.rejects is None else _label(self.rejects),
+            "rejects": None if self.rejects is None else label(self.rejects),
         }
         read = {
             f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
         }
-        read["cut"] = {_label(name): messages for name, messages in self.cut.items()}
+        read["cut"] = {label(name): messages for name, messages in self.cut.items()}
         return written | read | {"totals": self.totals.as_dict()}
 
 
 def _in_camel(output: Written) -> dict[str, Any]:
     plain = msgspec.to_builtins(output)
     return {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in plain.items()}
-
-
-def _label(name: str) -> str:
-    """Return the name of an input or output as it may be shown; the name itself may be a URL with a password."""
-    return printable(shown(name), _LONG_NAME)
 
 
 def open_report(
@@ -190,7 +184,7 @@ class Outcome(Struct, frozen=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values: the source, the status, and the error or the report."""
-        plain: dict[str, Any] = {"source": _label(self.source), "status": self.status}
+        plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
         return plain | (self.report.as_dict() if self.report is not None else {})

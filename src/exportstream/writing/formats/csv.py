@@ -11,13 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import astuple
 
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.columns import Column
+from exportstream.writing.columns import Column, getter
 from exportstream.writing.formats.json import json_cells
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
@@ -46,7 +45,7 @@ class CSV:
     """
 
     def __init__(self, table: Table, *, safe: bool = False) -> None:
-        self._parts = [(attrgetter(*(column.attribute for column in part)), part) for part in table.columns]
+        self._parts = [(getter(part), part) for part in table.columns]
         self._safe = safe
 
     def header(self) -> bytes:
