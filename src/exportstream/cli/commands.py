@@ -31,7 +31,7 @@ from exportstream.conversion.report import SCHEMA, Report
 from exportstream.errors import CutInputError, ExportstreamError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, names_of, tables_of
+from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, split_names, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -125,8 +125,8 @@ def convert_command(
         level=level,
         keys=keys,
         running_totals=running_totals,
-        columns=names_of(columns or None),
-        without=names_of(without) or (),
+        columns=split_names(columns or None),
+        without=split_names(without) or (),
         flat=flat,
         csv_safe=csv_safe,
         force=force,

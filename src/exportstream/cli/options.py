@@ -198,7 +198,7 @@ _writing = (
         "Rows",
         "--flat",
         is_flag=True,
-        help="Give each column one type in NDJSON: null where it is absent, in tool calls too, inputJson and extra as JSON text.",
+        help="Give each column one type in NDJSON: null where absent, in tool calls too; inputJson and extra as text.",
     ),
     option("Rows", "--running-totals", is_flag=True, help="Add the totals after each row (slower)."),
     option(

@@ -33,7 +33,7 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.names import is_name
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, names_of, tables_of
+from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def convert_many(
             level=level,
             keys=keys,
             running_totals=running_totals,
-            columns=names_of(columns),
-            without=names_of(without) or (),
+            columns=split_names(columns),
+            without=split_names(without) or (),
             flat=flat,
             csv_safe=csv_safe,
             force=force,

@@ -22,7 +22,7 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, names_of, tables_of
+from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 
 
@@ -104,8 +104,8 @@ def merge_many(
             level=level,
             keys=keys,
             running_totals=running_totals,
-            columns=names_of(columns),
-            without=names_of(without) or (),
+            columns=split_names(columns),
+            without=split_names(without) or (),
             flat=flat,
             csv_safe=csv_safe,
             force=force,

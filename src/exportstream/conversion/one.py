@@ -16,7 +16,7 @@ from exportstream.storage.memory import explain_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, names_of, tables_of
+from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
@@ -101,8 +101,8 @@ def convert(
             level=level,
             keys=keys,
             running_totals=running_totals,
-            columns=names_of(columns),
-            without=names_of(without) or (),
+            columns=split_names(columns),
+            without=split_names(without) or (),
             flat=flat,
             csv_safe=csv_safe,
             force=force,

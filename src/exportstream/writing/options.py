@@ -20,8 +20,8 @@ __all__ = [
     "TableName",
     "WriteOptions",
     "check_columns",
-    "names_of",
     "new_table",
+    "split_names",
     "tables_of",
 ]
 
@@ -78,7 +78,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
                 raise UsageError(f"expected table to be one of {', '.join(TABLES)} or all, got {table!r}")
 
 
-def names_of(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
+def split_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
     """The names in a text with commas, or in several of them, each once; None if nothing was said."""
     if names is None:
         return None

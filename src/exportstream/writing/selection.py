@@ -95,7 +95,7 @@ def choose(
         table: its name.
         known: the columns it can have.
         usual: those it has unless told otherwise; ``*`` among the names.
-        columns: names to write in this order, None for the usual ones. Names that the table does not have are left to others.
+        columns: names to write in this order, None for the usual ones. Names of other tables are passed over.
         without: names to leave out; of tool calls also ``toolCalls.result`` and the like.
         key: attributes that stay, first.
 

@@ -16,13 +16,15 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
 from exportstream.errors import label
+from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
 from exportstream.models.structs import DateTime, LongText, Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
-from exportstream.writing.columns import Column, columns_of
+from exportstream.writing.columns import columns_of
 from exportstream.writing.selection import TABLES, Selection, choose
+
+__all__ = ["TABLES", "PlaceRow", "Rows", "RunningRow", "SessionRow", "Table", "ToolCallRow"]
 
 _PLACE, _RUNNING = "place", "running totals"
 _NUMBER = "session_number"
@@ -156,9 +158,9 @@ class Table:
             chosen = choose(name, every, usual, columns=columns, without=without, key=key)
         used = {column.attribute for column in chosen}
         parts = {
-            title: columns
+            title: left
             for title, part in parts.items()
-            if (columns := [column for column in part if column.attribute in used]) or title == name
+            if (left := [column for column in part if column.attribute in used]) or title == name
         }
         self._others = [{_PLACE: self._places, _RUNNING: self._running_rows}[title] for title in parts if title != name]
         self._selection: Selection | None = None
