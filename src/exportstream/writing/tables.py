@@ -180,7 +180,8 @@ class Table:
 
     def session_numbers(self, batch: Batch) -> Iterator[int]:
         """For each row of a batch that comes next, the number of its session in the output, from 0."""
-        return chain.from_iterable(repeat(self._sessions + number, count) for number, count in self._counts(batch))
+        first = self._sessions  # `rows` may be called before these are used
+        return chain.from_iterable(repeat(first + number, count) for number, count in self._counts(batch))
 
     def _counts(self, batch: Batch) -> list[tuple[int, int]]:
         """For each session of a batch its number in the batch, and how many rows it has there."""
