@@ -39,6 +39,32 @@ def exact_instant(text: str | None) -> tuple[datetime, str] | None:
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC), fraction.rstrip("0")
 
 
+def truncated_instants(dates: list[str | None]) -> list[datetime | None]:
+    """Parse date-times; digits of a second after the sixth are cut off, not rounded, so that no day changes.
+
+    Args:
+        dates: texts; None where there is none.
+
+    Returns:
+        A datetime for each, with a zone if the text has one; None where there is none, or where it can't be parsed.
+    """
+    given = [text for text in dates if text is not None]
+    if not any(text[26:27].isdigit() for text in given):  # usually no text has that many digits
+        with suppress(msgspec.ValidationError):
+            found = msgspec.convert(given, list[datetime])
+            if len(given) == len(dates):
+                return list(found)
+            each = iter(found)
+            return [None if text is None else next(each) for text in dates]
+    return [None if text is None else parse_instant(_without_nanoseconds(text)) for text in dates]
+
+
+def _without_nanoseconds(text: str) -> str:
+    if text[19:20] == "." and text[20:27].isascii() and text[20:27].isdigit():
+        return text[:26] + text[26:].lstrip("0123456789")
+    return text
+
+
 def earliest_and_latest(
     dates: list[str], first: str | None = None, last: str | None = None
 ) -> tuple[str | None, str | None, int]:

@@ -199,22 +199,18 @@ class Totals(Sums):
             ends: each complete session, and how many of `messages` belong to it and to those before it.
         """
         counted, carrying, carried = self.counted, self.carrying, self._carried
-        before = (counted.input_tokens.count, counted.output_tokens.count, counted.cost.count)
+        before = [getattr(counted, name).count for name in _COMPARED]
         if messages:
             counted.add_batch(messages)
         if not ends:
             return
         self.sessions += len(ends)
         self.declared.add([session for session, _ in ends])
-        for name, count in zip(_COMPARED, before, strict=True):
-            new, pending = getattr(counted, name).count - count, count - getattr(carried, name)
-            if new:
-                at_ends = _carried_at(ends, messages, name, new, pending)
-                setattr(carrying, name, getattr(carrying, name) + sum(map(gt, at_ends, [0, *at_ends])))
-                setattr(carried, name, count - pending + at_ends[-1])
-            elif pending:  # the first session has messages that were added before
-                setattr(carrying, name, getattr(carrying, name) + 1)
-                setattr(carried, name, count)
+        pending = [count - getattr(carried, name) for name, count in zip(_COMPARED, before, strict=True)]
+        new = [getattr(counted, name).count - count for name, count in zip(_COMPARED, before, strict=True)]
+        for name, at_ends in zip(_COMPARED, _carried_at(ends, messages, new, pending), strict=True):
+            setattr(carrying, name, getattr(carrying, name) + sum(map(gt, at_ends, [0, *at_ends])))
+            setattr(carried, name, getattr(carried, name) + at_ends[-1])
 
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.
@@ -246,18 +242,32 @@ class Totals(Sums):
 _COMPARED = Carrying.__struct_fields__
 
 
-def _carried_at(ends: list[tuple[Session, int]], messages: list[Message], name: str, count: int, pending: int) -> list[int]:
-    """Count the messages that carry a figure up to each end.
+def _carried_at(
+    ends: list[tuple[Session, int]], messages: list[Message], counts: list[int], pending: list[int]
+) -> list[list[int]]:
+    """Count the messages that carry each of the compared figures up to each end.
 
     Args:
         ends: as of `Totals.add_sessions`.
         messages: as of `Totals.add_sessions`.
-        name: the figure.
-        count: how many of `messages` carry it. All is usual, and needs no look at the messages.
+        counts: how many of `messages` carry each figure. All or none is usual, and needs no look at the messages.
         pending: how many earlier messages of the first session carry it.
     """
-    if count == len(messages):
-        return [pending + end for _, end in ends]
-    flags = [value is not None for value in map(attrgetter(name), messages)]
+    if len(set(counts)) == len(set(pending)) == 1 and 0 < counts[0] < len(messages):  # most carry all figures or none
+        flags = [m.cost is not None and m.input_tokens is not None and m.output_tokens is not None for m in messages]
+        if flags.count(True) == counts[0]:
+            return [_at_ends(ends, flags, pending[0])] * len(counts)
+    found = []
+    for name, count, earlier in zip(_COMPARED, counts, pending, strict=True):
+        if count == len(messages):
+            found.append([earlier + end for _, end in ends])
+        elif count == 0:
+            found.append([earlier] * len(ends))
+        else:
+            found.append(_at_ends(ends, [value is not None for value in map(attrgetter(name), messages)], earlier))
+    return found
+
+
+def _at_ends(ends: list[tuple[Session, int]], flags: list[bool], pending: int) -> list[int]:
     carried = list(accumulate(flags, initial=pending))
     return [carried[end] for _, end in ends]

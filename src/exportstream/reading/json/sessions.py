@@ -105,13 +105,17 @@ class Sessions:
     def _find_all(self, data: bytearray, begin: int, limit: int, *, in_array: bool) -> list[_Found]:
         """Find the sessions from `begin` on, as long as each looks as usual; their messages are not decoded yet."""
         opening, key, found = self._opening, self._messages, []
+        usual_end = b"]}," if in_array else b"]}\n"
         at = data.find(key, begin, limit)
         while at >= 0:
             array = at + len(key) - 1
             beyond = data.find(key, array, limit)
             following = data.rfind(opening, array, beyond) if beyond >= 0 else -1
-            end = _end_before(data, following, array, in_array=in_array) if following >= 0 else -1
-            array_end = _array_end(data, array, end) if end >= 0 else -1
+            if following >= 0 and data.startswith(usual_end, following - len(usual_end)):  # as most sessions of most files
+                end, array_end = following - 1, following - 2
+            else:
+                end = _end_before(data, following, array, in_array=in_array) if following >= 0 else -1
+                array_end = _array_end(data, array, end) if end >= 0 else -1
             if array_end < 0:
                 break
             found.append(_Found(begin, at, array, array_end, end, following))

@@ -1,0 +1,131 @@
+"""Periods: the day, week, month and hour of a message, and whether it is in a range of time.
+
+Takes: date-times as written. Returns: texts such as ``2025-10-03``. Raises: `UsageError` for a zone or a bound that is none.
+Holds: nothing.
+
+Without a zone a day is that of the text's own offset. A date-time without an offset counts as UTC where instants are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from exportstream.errors import UsageError
+from exportstream.models.dates import truncated_instants
+
+LOCAL = "local"
+
+
+class Range(Struct, frozen=True):
+    """A half-open range of time, and the zone of its days.
+
+    Attributes:
+        since: the first instant, as ISO 8601: a date, or a date-time with or without an offset; None for no bound.
+        until: the first instant after the range.
+        tz: name of a zone, such as ``Europe/Berlin``, or ``local`` for the machine's; None for the offset of each text.
+
+    Raises:
+        UsageError: a value is none of these, or the range is empty.
+    """
+
+    since: str | None = None
+    until: str | None = None
+    tz: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        _zone(self.tz)
+        bounds = [self._bound("since"), self._bound("until")]
+        since, until = bounds
+        if since and until and (since.tzinfo is None) == (until.tzinfo is None) and since >= until:
+            raise UsageError(f"expected `since` before `until`, got {self.since} and {self.until}", hint="swap them")
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it leaves anything out."""
+        return self.since is not None or self.until is not None
+
+    def contains(self, dates: list[str | None]) -> list[bool | None]:
+        """Return for each date-time whether it is in the range; None if it is absent or can't be parsed."""
+        instants = truncated_instants(dates)
+        inside: list[bool | None] = [None if instant is None else True for instant in instants]
+        for bound, is_since in ((self._bound("since"), True), (self._bound("until"), False)):
+            if bound is None:
+                continue
+            convert = _own_clock if bound.tzinfo is None else _as_aware
+            for at, instant in enumerate(instants):
+                if instant is not None and (convert(instant) >= bound) != is_since:
+                    inside[at] = False
+        return inside
+
+    def periods(self, name: str, dates: list[str | None]) -> list[str | None]:
+        """Return the day, week, month or hour of each date-time; None if it is absent or can't be parsed."""
+        write = _WRITTEN[name]
+        instants = truncated_instants(dates)
+        if self.tz is None:  # the text begins with the clock of its own offset
+            return [None if instant is None else write(text) for text, instant in zip(dates, instants, strict=True)]  # type: ignore[arg-type]
+        zone = _zone(self.tz)
+        return [None if instant is None else _in_zone(instant, zone, write) for instant in instants]
+
+    def _bound(self, name: str) -> datetime | None:
+        text = getattr(self, name)
+        if text is None:
+            return None
+        try:
+            bound = datetime.fromisoformat(text)
+            if bound.tzinfo is None and self.tz is not None:
+                zone = _zone(self.tz)
+                bound = bound.astimezone() if zone is None else bound.replace(tzinfo=zone)
+        except (ValueError, OverflowError):
+            raise UsageError(
+                f"expected `{name}` to be a date or date-time, got {text!r}",
+                hint="write it as 2025-10-03 or 2025-10-03T10:00",
+            ) from None
+        return bound
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    """Return the zone of a name; None for the machine's own."""
+    if name is None or name == LOCAL:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(
+            f"expected `tz` to be a time zone, got {name!r}", hint="write it as Europe/Berlin, UTC or local"
+        ) from None
+
+
+def _own_clock(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=None)
+
+
+def _as_aware(instant: datetime) -> datetime:
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+
+
+def _in_zone(instant: datetime, zone: ZoneInfo | None, write: Callable[[str], str]) -> str | None:
+    try:
+        return write(_as_aware(instant).astimezone(zone).isoformat())
+    except OverflowError:  # in the year 1 or 9999
+        return None
+
+
+@lru_cache(4096)
+def _week(day: str) -> str:
+    year, week, _ = date.fromisoformat(day).isocalendar()
+    return f"{year:04}-W{week:02}"
+
+
+_WRITTEN: dict[str, Callable[[str], str]] = {  # from the text of a date-time
+    "day": lambda text: text[:10],
+    "week": lambda text: _week(text[:10]),
+    "month": lambda text: text[:7],
+    "hour": lambda text: f"{text[:10]}T{text[11:13]}",
+}
+PERIODS = tuple(_WRITTEN)
