@@ -176,7 +176,8 @@ _writing = (
         "--columns",
         metavar="NAME,...",
         multiple=True,
-        help="Write these columns, in this order; * for the usual ones, TABLE.NAME for a column of one of several tables. "
+        show_default="*, the usual ones",
+        help="Write these columns, in this order; TABLE.NAME for a column of one of several tables. "
         "In SQLite the primary key stays.",
     ),
     option(
@@ -184,6 +185,7 @@ _writing = (
         "--without",
         metavar="NAME,...",
         multiple=True,
+        show_default="none",
         help="Leave these columns out, or fields of tool calls, such as toolCalls.result.",
     ),
     option(
