@@ -186,7 +186,7 @@ class Table:
     def _counts(self, batch: Batch) -> list[tuple[int, int]]:
         """For each session of a batch its number in the batch, and how many rows it has there."""
         if self.name == "sessions":
-            return [(number, 1) for number in range(len(batch.ends))]
+            return [(number, 1) for number, end in enumerate(batch.ends) if not end.repeated]
         sessions = (messages for messages, _ in batch.by_session())
         if self.name == "messages":
             return list(enumerate(map(len, sessions)))
@@ -203,7 +203,7 @@ class Table:
 
     def _rows(self, batch: Batch) -> list[Any]:
         if self.name == "sessions":
-            return [self._session_row(end) for end in batch.ends]
+            return [self._session_row(end) for end in batch.ends if not end.repeated]
         if self.name == "messages":
             return batch.messages if self._types is CAMEL else respell(batch.messages, self._types)
         kind = self._kinds[self.name]
@@ -256,7 +256,7 @@ class Table:
                         after = self._running_row()
                         after.running_tool_calls -= calls - 1 - number
                         rows.append(after)
-            if end is not None:
+            if end is not None and not end.repeated:
                 totals.add(end.session)
                 if self.name == "sessions":
                     rows.append(self._running_row())
