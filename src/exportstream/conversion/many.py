@@ -30,6 +30,7 @@ from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_name
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
@@ -61,6 +62,7 @@ def convert_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -74,7 +76,7 @@ def convert_many(
             ``DIR/TABLE/NAME.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another.
-        format: see `convert`, also for the options from here to `dedupe`.
+        format: see `convert`, also for the options from here to `prices`.
         table: see `convert`.
         level: see `convert`.
         keys: see `convert`.
@@ -90,6 +92,7 @@ def convert_many(
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
+        prices: see `convert`.
         update: skip inputs that are older than their outputs, and replace older outputs.
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
         report: a path for the report as JSON.
@@ -111,6 +114,7 @@ def convert_many(
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
+            prices=prices,
         ),
         WriteOptions(
             format=format,
@@ -158,6 +162,7 @@ def convert_all(
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)
