@@ -4,7 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+MAX_KINDS = 100
+OTHER_KINDS = "other"
+
+
+class Records(Struct, rename="camel", gc=False):
+    """Records of one kind that become no row.
+
+    Attributes:
+        count: how many there are.
+        bytes: their size in the input.
+    """
+
+    count: int = 0
+    bytes: int = 0
+
+    def add(self, size: int) -> None:
+        """Add one record."""
+        self.count += 1
+        self.bytes += size
+
+    def merge(self, other: Records) -> None:
+        """Add those of another input."""
+        self.count += other.count
+        self.bytes += other.bytes
 
 
 class Notes(Struct, rename="camel"):
@@ -15,17 +40,30 @@ class Notes(Struct, rename="camel"):
         replaced_surrogates: halves of surrogate pairs that became U+FFFD.
         repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered).
         rejected: messages that were refused and skipped.
+        torn: bytes of last lines that were not complete, in logs that a program may still write to.
+        records: records of logs that become no row, by kind.
     """
 
     null_dates: int = 0
     replaced_surrogates: int = 0
     repeated_ids: int = 0
     rejected: int = 0
+    torn: int = 0
+    records: dict[str, Records] = field(default_factory=dict)
+
+    def add_records(self, kind: str, records: Records) -> None:
+        """Add records that become no row; of more than 100 kinds the rest is counted as ``other``."""
+        if kind not in self.records and len(self.records) >= MAX_KINDS:
+            kind = OTHER_KINDS
+        self.records.setdefault(kind, Records()).merge(records)
 
     def merge(self, other: Notes) -> None:
         """Add the counts of other inputs."""
         for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+            if name != "records":
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, records in other.records.items():
+            self.add_records(kind, records)
 
 
 class Reject(Struct):
