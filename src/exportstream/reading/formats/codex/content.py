@@ -65,18 +65,14 @@ def _attachment(part: dict[str, Any]) -> dict[str, Any] | None:
             break
     else:
         return None
-    found = _DATA_URL.match(given)
     described = {"name": part["filename"]} if isinstance(part.get("filename"), str) else {}
-    if found is not None:
-        size = (len(given) - found.end()) * 3 // 4 - given.endswith("=") - given.endswith("==")
-        described |= {"type": found[1] or str(part.get("type")), "size": size}
-    elif key == "file_data":
-        described |= {
-            "type": str(part.get("type")),
-            "size": len(given) * 3 // 4 - given.endswith("=") - given.endswith("=="),
-        }
-    else:
+    found = _DATA_URL.match(given)
+    if found is None and key != "file_data":
         described |= {"type": str(part.get("type")), "url": given}
+    else:
+        kind, start = (found[1], found.end()) if found is not None else ("", 0)
+        size = (len(given) - start) * 3 // 4 - given.endswith("=") - given.endswith("==")
+        described |= {"type": kind or str(part.get("type")), "size": size}
     known = {"type", "filename", key}
     return described | {name: value for name, value in part.items() if name not in known and value is not None}
 

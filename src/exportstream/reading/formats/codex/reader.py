@@ -165,7 +165,7 @@ class RolloutReader:
     def _read_line(self, line: _Line, record: Record) -> None:
         kind = line.type
         if kind == "session_meta" and line.payload is not UNSET:
-            self._read_meta(self._decode(line.payload, record), line, record)
+            self._read_meta(self._decode(line.payload), line, record)
             return
         if line.payload is UNSET:
             self._read_bare(line, record)
@@ -173,7 +173,7 @@ class RolloutReader:
         session = self._begin()
         session.see_line(line.ordinal, line.timestamp)
         if kind == "response_item":
-            item = self._decode(line.payload, record)
+            item = self._decode(line.payload)
             if not session.add_item(item, line.timestamp, len(record.line)):
                 kind = f"response_item/{item['type']}"
             else:
@@ -183,14 +183,14 @@ class RolloutReader:
             session.add_event(event, line.timestamp)
             kind = f"event_msg/{event.type}"
         elif kind == "turn_context":
-            session.add_turn(self._decode(line.payload, record))
+            session.add_turn(self._decode(line.payload))
         elif kind == "token_usage_record":
-            session.add_usage_record(self._decode(line.payload, record), line.timestamp)
+            session.add_usage_record(self._decode(line.payload), line.timestamp)
         self._count(kind, record)
 
     def _read_bare(self, line: _Line, record: Record) -> None:
         """Read a record without an envelope: an item, or the description of the session."""
-        item = self._decode(record.line, record)
+        item = self._decode(record.line)
         if line.type is None and is_bare_meta(item):
             self._read_meta(item, line, record)
         elif line.type is None or not self._begin().add_item(item, line.timestamp, len(record.line)):
@@ -205,7 +205,7 @@ class RolloutReader:
         session.see_line(line.ordinal, line.timestamp)
         self._count("session_meta", record)
 
-    def _decode(self, data: bytes | Raw, record: Record) -> dict[str, Any]:
+    def _decode(self, data: bytes | Raw) -> dict[str, Any]:
         value, replaced = decode_value(data)
         if not isinstance(value, dict):
             raise InvalidMessageError(f"expected object, got {type(value).__name__}", path="$.payload")
