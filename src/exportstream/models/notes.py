@@ -40,6 +40,7 @@ class Notes(Struct, rename="camel"):
         replaced_surrogates: halves of surrogate pairs that became U+FFFD.
         repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered).
         rejected: messages that were refused and skipped.
+        grown: logs that grew while they were read; they were read up to the size they had when they were opened.
         torn: bytes of last lines that were not complete, in logs that a program may still write to.
         records: records of logs that become no row, by kind.
     """
@@ -48,6 +49,7 @@ class Notes(Struct, rename="camel"):
     replaced_surrogates: int = 0
     repeated_ids: int = 0
     rejected: int = 0
+    grown: int = 0
     torn: int = 0
     records: dict[str, Records] = field(default_factory=dict)
 

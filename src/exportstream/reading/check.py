@@ -121,6 +121,8 @@ class _Findings:
             if None in dates:
                 self.add("null-date", message.index)
             self._add_dates(dates, message.index)
+            if message.producer is not None:  # what a log has no column for is in `extra`
+                continue
             if message.extra:
                 self.add_unknown("message", message.extra)
             for call in message.tool_calls or ():
@@ -136,7 +138,8 @@ class _Findings:
 
     def finish(self, session: Session, totals: Totals) -> SessionCheck:
         self._add_dates((session.created_at, session.updated_at), None)
-        self.add_unknown("session", _unknown_of(session))
+        if session.producer is None:
+            self.add_unknown("session", _unknown_of(session))
         of_session = Totals()
         of_session.merge(totals)
         of_session.add(session)

@@ -1,6 +1,7 @@
 """Opens files, and tells whether an open file is still what it was when it was opened.
 
-Takes: a path or URL, or an open file. Raises: `ReadError` if it can't be opened or has changed. Holds: what the system said of it.
+Takes: a path or URL, or an open file. Raises: `ReadError` if it can't be opened or has changed.
+Holds: what the system said of it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ passed over without being held.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -97,7 +96,7 @@ class RolloutReader:
         except ExportstreamError as error:
             error.locate(position=lines.position)
             if self._current is not None:
-                self._current.flush()
+                self._current.finish()
             raise
         finally:
             for kind, records in lines.skipped.items():
@@ -247,7 +246,7 @@ class RolloutReader:
 def _id_of(source: str) -> str:
     """The id in the name of a rollout; of another file its name, without suffixes."""
     found = _ID_IN_NAME.search(source)
-    name = os.path.basename(source).partition(".")[0]
+    name = source.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     return found[1] if found is not None else "" if source.startswith("<") else name
 
 

@@ -85,6 +85,11 @@ class Response:
         """Whether another item can belong to it: a model goes on after the results of tools with its next response."""
         return not self.ended and (not self._answered or bool(self._open))
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether one of its calls has no result."""
+        return bool(self._open)
+
     def add_item(self, item: dict[str, Any], time: str | None) -> None:
         """Add a message, a reasoning or a call."""
         kind = item.get("type", "message")

@@ -2,7 +2,7 @@
 
 Takes: records, decoded. Returns: rows, and at the end the `Session`.
 Raises: `InvalidMessageError` for a record with a known field of another type.
-Holds: one response. It is held until its calls have their results or the next one begins.
+Holds: one response, until its calls have their results or the next one begins, and up to 1 MiB of what users say meanwhile.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from exportstream.reading.formats.codex.usage import Usage, Usages
 
 PRODUCER = "codex"
 _TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
+_LARGEST_PENDING = 1 << 20  # bytes of messages that came while calls waited for their results
 _META_KEYS = frozenset({"id", "timestamp", "cwd"})
 
 
@@ -61,6 +62,8 @@ class RolloutSession:
         self._usages = Usages(inherits=False)
         self._turn = Turn()
         self._response: Response | None = None
+        self._pending: list[tuple[Message, Turn, bool]] = []  # rows that come after the response
+        self._pending_size = 0
 
     @property
     def held(self) -> int:
@@ -125,8 +128,12 @@ class RolloutSession:
                 self._add(late_output(item, time, self._turn), self._turn, replayed=self._replay.running)
         elif kind == "message" and item.get("role") != "assistant":
             row = user_message(item, time, self._turn)
-            self.flush()
-            self._add(row, self._turn, replayed=self._replay.running)
+            if self._response is None or not self._response.is_waiting:
+                self.flush()
+            self._pending.append((row, self._turn, self._replay.running))
+            self._pending_size += size
+            if self._response is None or self._pending_size > _LARGEST_PENDING:
+                self.flush()
         elif kind in ("message", "reasoning") or kind.endswith("_call"):
             if self._response is None or not self._response.takes_items:
                 self._begin_response()
@@ -164,10 +171,13 @@ class RolloutSession:
         self._response.id = text_of(record, "response_id")
 
     def flush(self) -> None:
-        """Complete the response."""
+        """Complete the response, and the messages that came while its calls waited."""
         response, self._response = self._response, None
         if response is not None:
             self._add(response.message(), response.turn, replayed=response.replayed)
+        for row, turn, replayed in self._pending:
+            self._add(row, turn, replayed=replayed)
+        self._pending, self._pending_size = [], 0
 
     def _add_usage(self, usage: Usage | None, time: str | None) -> None:
         """Add tokens to the response that they belong to; without one they are a row of their own."""
