@@ -18,7 +18,7 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, LogReader
 from exportstream.reading.formats.logs import recognise
-from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.formats.session_export import SessionReader, missing_keys
 from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
@@ -79,7 +79,7 @@ class Export:
         self._reader: FormatReader = self._sessions
         self._log: LogReader | None = None  # instead, for a log
         self._producer: str | None = None  # None until it was looked for
-        self._ids: tuple[Source, Iterator[tuple[int, str]]] | None = None
+        self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._counter = Counter((seen or Dedupe()) if options.dedupe else None, by_session=session_totals)
         self._counting = not only_messages
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
@@ -276,12 +276,14 @@ class Export:
         if self._ids is None:
             if not self._source.reopenable:
                 raise NotAnExportError(
-                    "the session's id comes after its messages, and rows need it",
-                    hint="give a file instead of a pipe: it is read once more for the id",
+                    "expected the session's `id` before its messages in a pipe, got the messages first",
+                    hint="give a file: it is read once more for the id",
                 )
             source, ids = self._source.reopen(), SessionIds()
             self._ids = source, ids.found_by(self._stream(source, ids))
         for found, session_id in self._ids[1]:
             if found == number:
-                return session_id
-        raise NotAnExportError("expected a session with `id`, got none", path="$.id")
+                if isinstance(session_id, str):
+                    return session_id
+                raise missing_keys(session_id)
+        raise missing_keys(["id"])

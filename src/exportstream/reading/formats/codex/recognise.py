@@ -35,7 +35,8 @@ def is_rollout(head: bytes) -> bool:
         return False
     if "payload" in first:
         kind: Any = first.get("type")
-        return isinstance(kind, str) and kind in RECORD_TYPES and isinstance(first["payload"], dict)
+        known = isinstance(kind, str) and (kind in RECORD_TYPES or "timestamp" in first)
+        return known and isinstance(first["payload"], dict)
     return is_bare_meta(first)
 
 
