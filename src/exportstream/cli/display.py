@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import amount, show_totals
+from exportstream.cli.figures import amount, show_totals, size
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
@@ -90,7 +90,7 @@ class ManyProgress(_Bar):
 def print_all_warnings(report: Report) -> None:
     """Print the warnings of a report, of the first few inputs if there are many."""
     parts = [outcome.report for outcome in report.outcomes if outcome.report] if isinstance(report, ManyReport) else []
-    noticed = [part for part in parts or [report] if part.notes != Notes()]
+    noticed = [part for part in parts or [report] if not part.notes.is_quiet]
     for part in noticed[:_FEW]:
         print_warnings(part.source, part.notes)
     if more := noticed[_FEW:]:
@@ -116,6 +116,10 @@ def print_warnings(source: str, notes: Notes) -> None:
         )
     if notes.rejected:
         lines.append(amount(notes.rejected, "messages were rejected"))
+    if notes.torn:
+        lines.append(f"the last line is not complete ({size(notes.torn)}): it is left for the next time")
+    if notes.grown:
+        lines.append("the log has grown meanwhile: what was added is left for the next time")
     for line in lines:
         tell(f"{shown(source)}: warning: {line}")
 
@@ -167,12 +171,3 @@ def _rounded(cost: Decimal) -> str:
 def json_text(value: Any) -> str:
     """A value as compact JSON."""
     return to_printable_json(value)
-
-
-def size(count: float) -> str:
-    """A number of bytes for people: 1.2 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

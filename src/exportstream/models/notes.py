@@ -53,6 +53,11 @@ class Notes(Struct, rename="camel"):
     torn: int = 0
     records: dict[str, Records] = field(default_factory=dict)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing that needs a warning: records that become no row are usual."""
+        return not any(getattr(self, name) for name in self.__struct_fields__ if name != "records")
+
     def add_records(self, kind: str, records: Records) -> None:
         """Add records that become no row; of more than 100 kinds the rest is counted as ``other``."""
         if kind not in self.records and len(self.records) >= MAX_KINDS:

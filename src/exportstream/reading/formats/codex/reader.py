@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -43,7 +44,7 @@ class _Line(Struct, gc=False):
 
 
 _LINE = msgspec.json.Decoder(_Line)
-_EVENT = msgspec.json.Decoder(Event)
+_EVENT = msgspec.json.Decoder(Event, float_hook=Decimal)
 
 
 class RolloutReader:
@@ -164,7 +165,7 @@ class RolloutReader:
     def _read_line(self, line: _Line, record: Record) -> None:
         kind = line.type
         if kind == "session_meta" and line.payload is not UNSET:
-            self._read_meta(self._decode(line.payload), line, record)
+            self._read_meta(self._decode(line.payload, record), line, record)
             return
         if line.payload is UNSET:
             self._read_bare(line, record)
@@ -172,7 +173,7 @@ class RolloutReader:
         session = self._begin()
         session.see_line(line.ordinal, line.timestamp)
         if kind == "response_item":
-            item = self._decode(line.payload)
+            item = self._decode(line.payload, record)
             if not session.add_item(item, line.timestamp, len(record.line)):
                 kind = f"response_item/{item['type']}"
             else:
@@ -182,14 +183,14 @@ class RolloutReader:
             session.add_event(event, line.timestamp)
             kind = f"event_msg/{event.type}"
         elif kind == "turn_context":
-            session.add_turn(self._decode(line.payload))
+            session.add_turn(self._decode(line.payload, record))
         elif kind == "token_usage_record":
-            session.add_usage_record(self._decode(line.payload), line.timestamp)
+            session.add_usage_record(self._decode(line.payload, record), line.timestamp)
         self._count(kind, record)
 
     def _read_bare(self, line: _Line, record: Record) -> None:
         """Read a record without an envelope: an item, or the description of the session."""
-        item = self._decode(record.line)
+        item = self._decode(record.line, record)
         if line.type is None and is_bare_meta(item):
             self._read_meta(item, line, record)
         elif line.type is None or not self._begin().add_item(item, line.timestamp, len(record.line)):
@@ -204,8 +205,9 @@ class RolloutReader:
         session.see_line(line.ordinal, line.timestamp)
         self._count("session_meta", record)
 
-    def _decode(self, data: bytes | Raw) -> dict[str, Any]:
-        value, replaced = decode_value(data)
+    def _decode(self, data: bytes | Raw, record: Record) -> dict[str, Any]:
+        value, more = decode_value(data)
+        replaced = record.replaced + more
         if not isinstance(value, dict):
             raise InvalidMessageError(f"expected object, got {type(value).__name__}", path="$.payload")
         if replaced:
