@@ -141,7 +141,6 @@ ERRORS = {
     "contradicts the name": f"exportstream convert {SAMPLE} -o out.csv.zst --compression gzip",
     "no exports found": "mkdir x; exportstream convert x -o rows/",
     "No such file or directory": "exportstream totals missing.json",
-    "Is a directory": "exportstream totals tests",
     "No space left on device": f"exportstream convert {SAMPLE} -o - > /dev/full",
     "can't connect": "exportstream totals http://name:secret@127.0.0.1:9/in.json",
     "the file changed while it was": None,  # see test_changed_input

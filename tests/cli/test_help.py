@@ -49,8 +49,8 @@ def test_commands_in_order(tmp_path: Path) -> None:
 def test_groups_in_order(tmp_path: Path) -> None:
     """The options of convert stand in their groups, in order, and each option stands there once."""
     found = sections("convert", tmp_path)
-    assert list(found) == [*GROUPS, "Exit codes", "Examples"]
-    listed = {group: " ".join(re.findall(r"^  (?:-\w, )?--([\w-]+)", found[group], re.MULTILINE)) for group in GROUPS}
+    assert list(found) == [*(group for group in GROUPS if group in GROUPS_OF), "Exit codes", "Examples"]
+    listed = {group: " ".join(re.findall(r"^  (?:-\w, )?--([\w-]+)", found[group], re.MULTILINE)) for group in GROUPS_OF}
     assert listed == GROUPS_OF
 
 

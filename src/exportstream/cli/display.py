@@ -89,12 +89,18 @@ class ManyProgress(_Bar):
 
 def print_all_warnings(report: Report) -> None:
     """Print the warnings of a report, of the first few inputs if there are many."""
-    parts = [outcome.report for outcome in report.outcomes if outcome.report] if isinstance(report, ManyReport) else []
-    noticed = [part for part in parts or [report] if not part.notes.is_quiet]
-    for part in noticed[:_FEW]:
-        print_warnings(part.source, part.notes)
+    outcomes = report.outcomes if isinstance(report, ManyReport) else []
+    parts = [(outcome.source, outcome.report.notes) for outcome in outcomes if outcome.report is not None]
+    print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all")
+
+
+def print_few_warnings(parts: list[tuple[str, Notes]], hint: str) -> None:
+    """Print the warnings of the first few inputs that have any, and how to see those of the others."""
+    noticed = [(source, notes) for source, notes in parts if not notes.is_quiet]
+    for source, notes in noticed[:_FEW]:
+        print_warnings(source, notes)
     if more := noticed[_FEW:]:
-        tell(f"warnings for {amount(len(more), 'more inputs')}; --report FILE has them all")
+        tell(f"warnings for {amount(len(more), 'more inputs')}; {hint}")
 
 
 def print_warnings(source: str, notes: Notes) -> None:

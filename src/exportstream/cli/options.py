@@ -14,7 +14,7 @@ from exportstream.writing.tables import TABLES
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-GROUPS = ("Output", "Rows", "Several inputs", "Bad input", "Limits", "General")
+GROUPS = ("Output", "Rows", "Groups", "Several inputs", "Bad input", "Limits", "General")
 _WIDE = 25  # characters: longer names of an option stand on a line of their own
 EXIT_CODES = {
     Exit.DONE: "done",
@@ -93,10 +93,10 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
         return int(digits) * self._units[unit]
 
 
-one_input = click.argument("input", type=click.Path(allow_dash=True))
 many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
 
 json_flag = option("Output", "--json", "as_json", is_flag=True, help="Print JSON.")
+force_flag = option("Output", "--force", is_flag=True, help="Replace an output that exists.")
 strict_flag = option("Bad input", "--strict", is_flag=True, help="End with exit code 3 for any finding.")
 _on_error = option(
     "Bad input",
@@ -130,6 +130,14 @@ _limits = (
 _debug = option(
     "General", "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
 )  # read by `main`, before anything is parsed
+_jobs = option(
+    "Several inputs",
+    "--jobs",
+    type=click.IntRange(min=1),
+    show_default="one per core",
+    help="Number of worker processes.",
+)
+_quiet = option("General", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay.")
 _writing = (
     option(
         "Output",
@@ -160,7 +168,7 @@ _writing = (
         show_default="zstd 3, gzip 6",
         help="Compress at this level, zstd from 1 to 22, gzip from 1 to 9.",
     ),
-    option("Output", "--force", is_flag=True, help="Replace an output that exists."),
+    force_flag,
     option("Output", "--report", type=click.Path(), help="Write the summary as JSON to this file."),
     option(
         "Rows",
@@ -208,13 +216,7 @@ _writing = (
         "earlier rejects are not reported again.",
     ),
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
-    option(
-        "Several inputs",
-        "--jobs",
-        type=click.IntRange(min=1),
-        show_default="one per core",
-        help="Number of worker processes.",
-    ),
+    _jobs,
     option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),
     _on_error,
     option(
@@ -226,7 +228,7 @@ _writing = (
     ),
     _keep_partial,
     *_limits,
-    option("General", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay."),
+    _quiet,
     _debug,
 )
 _adding = (
@@ -236,9 +238,11 @@ _adding = (
         is_flag=True,
         help="Count repeated ids only once. Memory grows with the number of messages.",
     ),
+    _jobs,
     _on_error,
     _keep_partial,
     *_limits,
+    _quiet,
     _debug,
 )
 _checking = (*_limits, _debug)

@@ -80,6 +80,14 @@ class Counts(Struct, rename="camel"):
         self.notes.merge(other.notes)
         self.totals.merge(other.totals)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same as plain values under the names of the JSON."""
+        read = {
+            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
+        }
+        read["cut"] = {label(name): messages for name, messages in self.cut.items()}
+        return read | {"totals": self.totals.as_dict()}
+
 
 class Report(Counts):
     """Returned by `convert`: what was read (see `Counts`), and what was written.
@@ -114,19 +122,15 @@ class Report(Counts):
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         written = {
-            "source": _label(self.source),
-            "outputs": [_in_camel(output) | {"target": _label(output.target)} for output in self.outputs],
+            "source": label(self.source),
+            "outputs": [_in_camel(output) | {"target": label(output.target)} for output in self.outputs],
             "rows": self.rows,
             "bytesEncoded": self.bytes_encoded,
             "bytesWritten": self.bytes_written,
             "seconds": round(self.seconds, 3),
-            "rejects": None if self.rejects is None else _label(self.rejects),
+            "rejects": None if self.rejects is None else label(self.rejects),
         }
-        read = {
-            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
-        }
-        read["cut"] = {_label(name): messages for name, messages in self.cut.items()}
-        return written | read | {"totals": self.totals.as_dict()}
+        return written | super().as_dict()
 
 
 def _in_camel(output: Written) -> dict[str, Any]:
@@ -134,7 +138,7 @@ def _in_camel(output: Written) -> dict[str, Any]:
     return {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in plain.items()}
 
 
-def _label(name: str) -> str:
+def label(name: str) -> str:
     """Return the name of an input or output as it may be shown; the name itself may be a URL with a password."""
     return printable(shown(name), _LONG_NAME)
 
@@ -161,16 +165,22 @@ def open_report(
     """
     if path is None:
         return lambda _: None
-    sink = transaction.add(open_sink(path, compression="none", force=force, source_path=source_path))
+    save = open_text(path, transaction, force=force, source_path=source_path)
 
     def write(done: Report) -> None:
         document = {"schema": SCHEMA, **done.as_dict()}
         for one in document.get("inputs", ()):
             if "error" in one:
                 one["error"] = words(one["error"])
-        sink.write(to_printable_json(document, indent=2).encode() + b"\n")
+        save(to_printable_json(document, indent=2) + "\n")
 
     return write
+
+
+def open_text(path: Any, transaction: Transaction, *, force: bool, source_path: str | None = None) -> Callable[[str], None]:
+    """Open a file before any work, and return a function that writes a text to it; for the rest see `open_report`."""
+    sink = transaction.add(open_sink(path, compression="none", force=force, source_path=source_path))
+    return lambda text: sink.write(text.encode())
 
 
 class Outcome(Struct, frozen=True):
@@ -178,19 +188,20 @@ class Outcome(Struct, frozen=True):
 
     Attributes:
         source: the input's name.
-        status: ``converted``, ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an earlier one failed).
-        report: of a converted input that has outputs of its own.
+        status: ``converted`` (of totals: ``counted``), ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an
+            earlier one failed).
+        report: of an input that was counted, or converted to outputs of its own.
         error: why it failed.
     """
 
     source: str
     status: str
-    report: Report | None = None
+    report: Counts | None = None
     error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values: the source, the status, and the error or the report."""
-        plain: dict[str, Any] = {"source": _label(self.source), "status": self.status}
+        plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
         return plain | (self.report.as_dict() if self.report is not None else {})
@@ -230,7 +241,7 @@ class ManyReport(Report):
         return sum(report.rows for report in self._reports()) + super().rows
 
     def _reports(self) -> list[Report]:
-        return [outcome.report for outcome in self.outcomes if outcome.report is not None]
+        return [outcome.report for outcome in self.outcomes if isinstance(outcome.report, Report)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
