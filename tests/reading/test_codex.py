@@ -553,3 +553,22 @@ def test_rejects_are_json(tmp_path: Path) -> None:
     rejects: list[Any] = []
     rows(begun().data + b"broken \xff\n[1]\n" + begun().data, on_error="skip", rejects=rejects)
     assert [json.loads(json.dumps(reject.message)) for reject in rejects] == ["broken \ufffd", [1]]
+
+
+def test_dedupe_drops_copies() -> None:
+    """With `dedupe` the parent's lines in a fork are no rows, and are counted as dropped."""
+    with open_export(fork(forked_from_id=PARENT).data, dedupe=True) as export:
+        assert [row.content for row in export] == ["New.", "New answer."]
+        assert (export.duplicates.messages, export.totals.counted.messages) == (3, 2)
+
+
+def test_prices_of_input_with_cache_reads(tmp_path: Path) -> None:
+    """Input that includes cache reads is priced without them, and copies are not priced."""
+    path = tmp_path / "prices.toml"
+    path.write_text('[[price]]\nmodel = "gpt-*"\ninput = 10\noutput = 20\ncache-read = 1\n')
+    rollout = fork(forked_from_id=PARENT).say("More.").used(1_000_000, 600_000, 100_000, 0)
+    with open_export(rollout.data, prices=path) as export:
+        list(export)
+        priced = export.totals.priced
+    assert priced is not None
+    assert priced.cost.sum == Decimal("6.60012")

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import LONGEST_LINE, printable, shown
-from exportstream.models.notes import Notes
+from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
@@ -42,6 +42,7 @@ class Counts(Struct, rename="camel"):
         partial: whether an input was cut, and its complete messages were kept.
         cut: names of the inputs that were cut, with the messages kept of each.
         notes: counts of things that were noticed and are not errors.
+        duplicates: counts of what `dedupe` dropped. Messages and sessions above include them; rows and totals do not.
         totals: totals at the end.
     """
 
@@ -53,6 +54,7 @@ class Counts(Struct, rename="camel"):
     partial: bool = False
     cut: dict[str, int] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
+    duplicates: Duplicates = field(default_factory=Duplicates)
     totals: Totals = field(default_factory=Totals)
 
     def add(self, export: Export) -> None:
@@ -67,6 +69,7 @@ class Counts(Struct, rename="camel"):
                 partial=export.partial,
                 cut={export.name: export.accepted} if export.partial else {},
                 notes=export.notes,
+                duplicates=export.duplicates,
                 totals=export.totals,
             )
         )
@@ -78,6 +81,7 @@ class Counts(Struct, rename="camel"):
         self.partial |= other.partial
         self.cut |= other.cut
         self.notes.merge(other.notes)
+        self.duplicates.merge(other.duplicates)
         self.totals.merge(other.totals)
 
     def as_dict(self) -> dict[str, Any]:
@@ -192,18 +196,22 @@ class Outcome(Struct, frozen=True):
             earlier one failed).
         report: of an input that was counted, or converted to outputs of its own.
         error: why it failed.
+        duplicates: what `dedupe` dropped of it in a merge; None without.
     """
 
     source: str
     status: str
     report: Counts | None = None
     error: str | None = None
+    duplicates: Duplicates | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the source, the status, and the error or the report."""
+        """Return the same as plain values: the source, the status, and the error, the duplicates or the report."""
         plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
+        if self.duplicates is not None:
+            plain["duplicates"] = msgspec.to_builtins(self.duplicates)
         return plain | (self.report.as_dict() if self.report is not None else {})
 
 

@@ -1,8 +1,8 @@
-"""Notes of what reading noticed, and messages that it refused: `Notes` and `Reject`."""
+"""Notes of what reading noticed, dropped and refused: `Notes`, `Duplicates` and `Reject`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct, field
 
@@ -10,7 +10,16 @@ MAX_KINDS = 100
 OTHER_KINDS = "other"
 
 
-class Records(Struct, rename="camel", gc=False):
+class _Counters(Struct, rename="camel"):
+    """Numbers, which can be added to those of another struct of the same kind."""
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of other inputs."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Records(_Counters):
     """Records of one kind that become no row.
 
     Attributes:
@@ -21,24 +30,15 @@ class Records(Struct, rename="camel", gc=False):
     count: int = 0
     bytes: int = 0
 
-    def add(self, size: int) -> None:
-        """Add one record."""
-        self.count += 1
-        self.bytes += size
 
-    def merge(self, other: Records) -> None:
-        """Add those of another input."""
-        self.count += other.count
-        self.bytes += other.bytes
-
-
-class Notes(Struct, rename="camel"):
+class Notes(_Counters):
     """Counts of things that reading noticed and that are not errors.
 
     Attributes:
         null_dates: messages whose createdAt or updatedAt is null.
         replaced_surrogates: halves of surrogate pairs that became U+FFFD.
-        repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered).
+        repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered);
+            0 with `dedupe`, which counts them in `Duplicates`.
         rejected: messages that were refused and skipped.
         grown: logs that grew while they were read; they were read up to the size they had when they were opened.
         torn: bytes of last lines that were not complete, in logs that a program may still write to.
@@ -64,13 +64,25 @@ class Notes(Struct, rename="camel"):
             kind = OTHER_KINDS
         self.records.setdefault(kind, Records()).merge(records)
 
-    def merge(self, other: Notes) -> None:
+    def merge(self, other: Self) -> None:
         """Add the counts of other inputs."""
         for name in self.__struct_fields__:
             if name != "records":
                 setattr(self, name, getattr(self, name) + getattr(other, name))
         for kind, records in other.records.items():
             self.add_records(kind, records)
+
+
+class Duplicates(_Counters):
+    """Counts of what `dedupe` dropped, since it had come before.
+
+    Attributes:
+        messages: messages whose session id and message id came before.
+        sessions: sessions whose id came before. Those of their messages that are new are not dropped.
+    """
+
+    messages: int = 0
+    sessions: int = 0
 
 
 class Reject(Struct):

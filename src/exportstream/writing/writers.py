@@ -20,10 +20,17 @@ from exportstream.writing.tables import Rows, Table
 
 
 class Origin(Struct, frozen=True):
-    """The input of a conversion: its path, which is never overwritten, and its size in bytes, if they are known."""
+    """The input of a conversion.
+
+    Attributes:
+        path: it is never overwritten; None if it is not known.
+        size: in bytes, None if it is not known.
+        dedupe: whether sessions that come again have no row; new messages of theirs do.
+    """
 
     path: str | None = None
     size: int | None = None
+    dedupe: bool = False
 
 
 _UNKNOWN = Origin()

@@ -176,7 +176,7 @@ class Lines:
         yield None
 
     def _count(self, skip: Skip, size: int) -> None:
-        self.skipped.setdefault(skip.kind, Records()).add(size)
+        self.skipped.setdefault(skip.kind, Records()).merge(Records(1, size))
 
 
 def too_long(limit: int, position: int) -> LimitError:

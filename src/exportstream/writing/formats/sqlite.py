@@ -51,7 +51,8 @@ _SETTINGS = (
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a SQLite output; see `writers.Writer`."""
     tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
-    return transaction.add(Database(output.target, tables, force=options.force, source_path=origin.path))
+    database = Database(output.target, tables, force=options.force, source_path=origin.path, dedupe=origin.dedupe)
+    return transaction.add(database)
 
 
 class Database(StagedOutput):
@@ -64,6 +65,7 @@ class Database(StagedOutput):
         tables: all that the database will have.
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
+        dedupe: leave out foreign keys to sessions: those that come again have no row.
 
     Attributes:
         name: the path as given.
@@ -85,6 +87,7 @@ class Database(StagedOutput):
         *,
         force: bool = False,
         source_path: str | None = None,
+        dedupe: bool = False,
     ) -> None:
         if not is_name(path) or is_stream(path):
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
@@ -94,7 +97,7 @@ class Database(StagedOutput):
         self.rows = 0
         self._sessions = 0
         self._connection: sqlite3.Connection | None = None
-        present = {table.name for table in tables}
+        present = {table.name for table in tables} - ({"sessions"} if dedupe else set())
         self._tables = [(table, SQLTable(table, present)) for table in tables]
         with self._abort_on_error():
             self._refuse_journals()
