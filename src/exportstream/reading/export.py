@@ -184,6 +184,7 @@ class Export:
         for batch in self._batches():
             if self._counting:
                 self._count(batch)
+            batch.source = self.name
             yield batch
 
     @contextmanager
