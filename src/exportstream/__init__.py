@@ -32,13 +32,14 @@ from exportstream.errors import (
     UsageError,
     WriteError,
 )
-from exportstream.models.notes import Notes, Reject
+from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.check import Finding, SessionCheck, check
 from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.priced import Priced, PriceList, Unpriced
 from exportstream.totals.sums import Carrying, Counted, Declared, Totals
 from exportstream.totals.tables import GroupRow, GroupTable
 from exportstream.writing.options import WriteOptions
@@ -55,6 +56,7 @@ __all__ = [
     "CutInputError",
     "Declared",
     "Difference",
+    "Duplicates",
     "Export",
     "ExportstreamError",
     "Finding",
@@ -71,6 +73,8 @@ __all__ = [
     "Notes",
     "OutOfMemoryError",
     "Outcome",
+    "PriceList",
+    "Priced",
     "ReadError",
     "ReadOptions",
     "Reject",
@@ -82,6 +86,7 @@ __all__ = [
     "Totals",
     "TotalsReport",
     "TransferError",
+    "Unpriced",
     "UsageError",
     "WriteError",
     "WriteOptions",

@@ -117,9 +117,7 @@ def print_warnings(source: str, notes: Notes) -> None:
             "exportstream check gives the messages"
         )
     if notes.repeated_ids:
-        lines.append(
-            f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe counts them once"
-        )
+        lines.append(f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe drops them")
     if notes.rejected:
         lines.append(amount(notes.rejected, "messages were rejected"))
     for line in lines:
@@ -137,6 +135,12 @@ def print_summary(report: Report) -> None:
         if report.rejected
         else ""
     )
+    repeats = [
+        amount(count, words)
+        for words, count in (("messages", report.duplicates.messages), ("sessions", report.duplicates.sessions))
+        if count
+    ]
+    dropped = f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
     targets = " and ".join(shown(output.target) for output in report.outputs)
     what = shown(report.source)
     if isinstance(report, ManyReport):
@@ -148,7 +152,7 @@ def print_summary(report: Report) -> None:
         return
     tell(
         f"{what}: {amount(report.rows, 'rows')}{f' to {targets}' if targets else ''} "
-        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}"
+        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}{dropped}"
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import LONGEST_LINE, printable, shown
-from exportstream.models.notes import Notes
+from exportstream.errors import LONGEST_LINE, label, printable
+from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
@@ -27,7 +27,6 @@ from exportstream.writing.writers import Written
 
 SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
 STATUSES = ("converted", "skipped", "failed", "cancelled")
-_LONG_NAME = 4096  # characters; a file name may hold bytes that are not UTF-8
 
 
 class Counts(Struct, rename="camel"):
@@ -42,6 +41,7 @@ class Counts(Struct, rename="camel"):
         partial: whether an input was cut, and its complete messages were kept.
         cut: names of the inputs that were cut, with the messages kept of each.
         notes: counts of things that were noticed and are not errors.
+        duplicates: counts of what `dedupe` dropped. Messages and sessions above include them; rows and totals do not.
         totals: totals at the end.
     """
 
@@ -53,6 +53,7 @@ class Counts(Struct, rename="camel"):
     partial: bool = False
     cut: dict[str, int] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
+    duplicates: Duplicates = field(default_factory=Duplicates)
     totals: Totals = field(default_factory=Totals)
 
     def add(self, export: Export) -> None:
@@ -67,6 +68,7 @@ class Counts(Struct, rename="camel"):
                 partial=export.partial,
                 cut={export.name: export.accepted} if export.partial else {},
                 notes=export.notes,
+                duplicates=export.duplicates,
                 totals=export.totals,
             )
         )
@@ -78,6 +80,7 @@ class Counts(Struct, rename="camel"):
         self.partial |= other.partial
         self.cut |= other.cut
         self.notes.merge(other.notes)
+        self.duplicates.merge(other.duplicates)
         self.totals.merge(other.totals)
 
     def as_dict(self) -> dict[str, Any]:
@@ -138,11 +141,6 @@ def _in_camel(output: Written) -> dict[str, Any]:
     return {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in plain.items()}
 
 
-def label(name: str) -> str:
-    """Return the name of an input or output as it may be shown; the name itself may be a URL with a password."""
-    return printable(shown(name), _LONG_NAME)
-
-
 def open_report(
     path: Any,
     transaction: Transaction,
@@ -192,18 +190,22 @@ class Outcome(Struct, frozen=True):
             earlier one failed).
         report: of an input that was counted, or converted to outputs of its own.
         error: why it failed.
+        duplicates: what `dedupe` dropped of it in a merge; None without.
     """
 
     source: str
     status: str
     report: Counts | None = None
     error: str | None = None
+    duplicates: Duplicates | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the source, the status, and the error or the report."""
+        """Return the same as plain values: the source, the status, and the error, the duplicates or the report."""
         plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
+        if self.duplicates is not None:
+            plain["duplicates"] = msgspec.to_builtins(self.duplicates)
         return plain | (self.report.as_dict() if self.report is not None else {})
 
 
