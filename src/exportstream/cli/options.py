@@ -145,6 +145,13 @@ _limits = (
 _debug = option(
     "General", "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
 )  # read by `main`, before anything is parsed
+_exclude = option(
+    "Several inputs",
+    "--exclude",
+    metavar="GLOB",
+    multiple=True,
+    help="Leave out files and folders of these names; with a / in it, of these paths. Repeatable.",
+)
 _jobs = option(
     "Several inputs",
     "-j",
@@ -195,11 +202,34 @@ _writing = (
     ),
     option(
         "Rows",
+        "--columns",
+        metavar="NAME,...",
+        multiple=True,
+        show_default="*, the usual ones",
+        help="Write these columns, in this order; TABLE.NAME for a column of one of several tables. "
+        "In SQLite the primary key stays.",
+    ),
+    option(
+        "Rows",
+        "--without",
+        metavar="NAME,...",
+        multiple=True,
+        show_default="none",
+        help="Leave these columns out, or fields of tool calls, such as toolCalls.result.",
+    ),
+    option(
+        "Rows",
         "--keys",
         type=click.Choice(["camel", "snake"]),
         default="camel",
         show_default=True,
         help="Write camelCase or snake_case names. snake costs speed in NDJSON.",
+    ),
+    option(
+        "Rows",
+        "--flat",
+        is_flag=True,
+        help="Give each column one type in NDJSON: null where absent, in tool calls too; inputJson and extra as text.",
     ),
     option("Rows", "--running-totals", is_flag=True, help="Add the totals after each row (slower)."),
     option(
@@ -226,9 +256,10 @@ _writing = (
         "Several inputs",
         "--update",
         is_flag=True,
-        help="Skip inputs that are older than their outputs, and replace older outputs. Options are not compared, and "
-        "earlier rejects are not reported again.",
+        help="Skip inputs that are older than their outputs, and replace older outputs; with --merge, all of it if one "
+        "input is newer. Options are not compared, and earlier rejects and failures of a merge are not reported again.",
     ),
+    _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
     _jobs,
     option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),
@@ -284,9 +315,9 @@ def convert_options(command: _Decorated) -> _Decorated:
 
 def totals_options(command: _Decorated) -> _Decorated:
     """Add the options of totals to a command."""
-    return _add((json_flag, *_adding), command)
+    return _add((json_flag, _exclude, *_adding), command)
 
 
 def check_options(command: _Decorated) -> _Decorated:
     """Add the options of check to a command."""
-    return _add((json_flag, strict_flag, *_checking), command)
+    return _add((json_flag, strict_flag, _exclude, *_checking), command)

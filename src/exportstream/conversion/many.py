@@ -34,7 +34,7 @@ from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_name
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ def convert_many(
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -60,6 +63,7 @@ def convert_many(
     max_window: int | None = None,
     dedupe: bool = False,
     prices: str | os.PathLike[str] | None = None,
+    exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -78,6 +82,9 @@ def convert_many(
         level: see `convert`.
         keys: see `convert`.
         running_totals: see `convert`.
+        columns: see `convert`.
+        without: see `convert`.
+        flat: see `convert`.
         csv_safe: see `convert`.
         force: see `convert`.
         on_error: see `convert`.
@@ -87,6 +94,8 @@ def convert_many(
         max_window: see `convert`.
         dedupe: see `convert`.
         prices: see `convert`.
+        exclude: a glob, or several, of inputs that are left out. One without ``/`` is compared with the names of files and
+            folders; one with ``/`` with paths, as given or within the folder that is searched.
         update: skip inputs that are older than their outputs, and replace older outputs.
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
         report: a path for the report as JSON.
@@ -116,11 +125,15 @@ def convert_many(
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),
         rejects=rejects,
         executor=executor,
+        exclude=exclude,
         update=update,
         fail_fast=fail_fast,
         report=report,
@@ -136,6 +149,7 @@ def convert_all(
     *,
     rejects: Any = None,
     executor: Executor | None = None,
+    exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -154,7 +168,7 @@ def convert_all(
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
     load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
-    jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
+    jobs = plan_jobs(find_inputs(sources, without=[folder, report], exclude=exclude), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)
     done = ManyReport(source=f"{len(jobs):,} inputs")

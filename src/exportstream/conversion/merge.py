@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import (
+    is_merge_current,
     refuse_existing,
     total_size,
 )
 from exportstream.conversion.progress import Reading, Status, Watch, counting
-from exportstream.conversion.report import ManyReport, Outcome, Report, open_report
+from exportstream.conversion.report import ManyReport, Outcome, Report, open_report, outcome_of
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
@@ -25,7 +26,7 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 
 
@@ -38,6 +39,9 @@ def merge_many(
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -47,11 +51,13 @@ def merge_many(
     max_window: int | None = None,
     dedupe: bool = False,
     prices: str | os.PathLike[str] | None = None,
+    exclude: str | Iterable[str] = (),
+    update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
     progress: Watch = None,
 ) -> ManyReport:
-    """Convert many exports into one output, in the given order.
+    """Convert many exports into one output, in the given order. Rows have the columns `file` and `sessionNumber`.
 
     A row that is written can't be taken back, so each input is read once before the first row is written, and left out if
     it fails; with `fail_fast`, and for ``-``, it is read once only, and a failure leaves no output at all.
@@ -64,6 +70,9 @@ def merge_many(
         level: see `convert`.
         keys: see `convert`.
         running_totals: see `convert`.
+        columns: see `convert`.
+        without: see `convert`.
+        flat: see `convert`.
         csv_safe: see `convert`.
         force: see `convert`.
         on_error: see `convert`.
@@ -73,6 +82,8 @@ def merge_many(
         max_window: see `convert`.
         dedupe: see `convert`.
         prices: see `convert`.
+        exclude: see `convert_many`.
+        update: replace outputs that exist, and write none if all are newer than every input.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
@@ -101,10 +112,15 @@ def merge_many(
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),
         rejects=rejects,
+        exclude=exclude,
+        update=update,
         fail_fast=fail_fast,
         report=report,
         progress=progress,
@@ -118,6 +134,8 @@ def merge_all(
     writing: WriteOptions,
     *,
     rejects: Any = None,
+    exclude: str | Iterable[str] = (),
+    update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
     words: Callable[[str], str] = str,
@@ -125,8 +143,9 @@ def merge_all(
 ) -> ManyReport:
     """Convert many exports into one output as their options say; see `merge_many`, and `open_report` for `words`."""
     started = time.monotonic()
+    writing = replace(writing, place=True)
     outputs = decide_outputs("-", target, writing)
-    inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects])
+    inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects], exclude=exclude)
     if reading.on_error == "skip" and rejects is None:
         rejects = rejects_name(outputs[0].target, inputs[0].source)
     written = [output.target for output in outputs]
@@ -139,19 +158,22 @@ def merge_all(
         ]
     )
     check_outputs(outputs, writing)
+    current = update and is_merge_current(inputs, outputs)
+    writing = replace(writing, force=writing.force or update)
     if not writing.force:
         refuse_existing([*written, rejects], report)
     load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     status = Status(len(inputs), total_size(inputs))
-    outcomes = [Outcome(found.source, "converted") for found in inputs]
-    if not fail_fast:
+    outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
+    if not (fail_fast or current):
         _read_first(inputs, outcomes, status, progress, reading)
-    good = [outcome.source for outcome in outcomes if outcome.status == "converted"]
+    good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=f"{len(inputs):,} inputs", outcomes=outcomes)
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=words)
         if good:
-            merged, duplicates = _merge(good, outputs, status, progress, reading, writing, rejects)
+            merged, duplicates, ignored = _merge(good, outputs, status, progress, reading, writing, rejects)
+            done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)
             if reading.dedupe:
                 left = iter(duplicates)
@@ -179,8 +201,8 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
                     progress(export)
                 progress(export)
         except ExportstreamError as error:
-            outcomes[number] = Outcome(found.source, "failed", error=str(error))
-            status.failed += 1
+            outcomes[number] = outcome_of(found.source, error, named=found.named)
+            status.failed += outcomes[number].status == "failed"
             status.files_done += 1
     if status.bytes_total is not None:  # what failed is not read again, nor to its end
         good = zip(inputs, outcomes, strict=True)
@@ -188,18 +210,26 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
 
 
 def _merge(
-    sources: list[str],
+    inputs: list[Input],
     outputs: list[Output],
     status: Status,
     watch: Watch,
     reading: ReadOptions,
     writing: WriteOptions,
     rejects: Any,
-) -> tuple[Report, list[Duplicates]]:
-    """Convert inputs into the outputs; return the report, and what `dedupe` dropped of each input."""
+) -> tuple[Report, list[Duplicates], dict[str, Outcome]]:
+    """Convert inputs into the outputs; return the report, what `dedupe` dropped of each, and those that are ignored."""
     progress = Reading(counting(status, watch))
     before = status.files_done
     duplicates: list[Duplicates] = []
+    named = {found.source for found in inputs if found.named}
+    ignored: dict[str, Outcome] = {}
+
+    def ignore(source: str, error: ExportstreamError) -> bool:
+        outcome = outcome_of(source, error, named=source in named)
+        if outcome.status == "ignored":
+            ignored[source] = outcome
+        return source in ignored
 
     def follow(export: Export) -> None:
         progress(export)
@@ -207,7 +237,8 @@ def _merge(
         if len(duplicates) < progress.exports:
             duplicates.append(export.duplicates)
 
-    done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow)
+    sources = [found.source for found in inputs]
+    done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow, ignore=ignore)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
-    return done, duplicates
+    return done, duplicates, ignored

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from exportstream.conversion.report import Report, open_report
-from exportstream.errors import UsageError
+from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -16,7 +16,7 @@ from exportstream.storage.memory import explain_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
-from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
@@ -31,6 +31,9 @@ def convert(
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -57,6 +60,11 @@ def convert(
         level: compression level, 3 for zstd and 6 for gzip by default.
         keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
         running_totals: add to each row the totals after it.
+        columns: names of columns to write, in this order, with commas or as several texts; ``*`` for the usual ones. A name
+            counts for each table that has it, ``TABLE.COLUMN`` for one. In SQLite the columns of the primary key stay.
+        without: names of columns to leave out, also fields of tool calls: ``toolCalls.result``.
+        flat: NDJSON only: write every column in every row, null where absent, also in tool calls, and ``inputJson`` and
+            ``extra`` as JSON text, so that each column has one type.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
         on_error: see `open_export`; so are `keep_partial`, `max_message_size`, `max_window`, `dedupe` and `prices`.
@@ -94,6 +102,9 @@ def convert(
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),
@@ -127,6 +138,7 @@ def convert_to(
     rejects: Any = None,
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
+    ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
 
@@ -138,6 +150,7 @@ def convert_to(
         rejects: see `convert`; so are `report` and `progress`.
         report: see `convert`.
         progress: see `convert`.
+        ignore: called with a source that is no export and its error; says whether to go on without it.
 
     Returns, Raises: as `convert`.
     """
@@ -164,21 +177,30 @@ def convert_to(
         seen = Dedupe()  # one for all
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
+        foreign: NotAnExportError | None = None
         for source in sources:
             with (
                 Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals) as export,
                 export.explain_memory(),
             ):
-                for batch in export.batches():
-                    writers.add(batch)
-                    if progress is not None:
-                        progress(export)
+                try:
+                    for batch in export.batches():
+                        writers.add(batch)
+                        if progress is not None:
+                            progress(export)
+                except NotAnExportError as error:
+                    if not ignore(source, error):
+                        raise
+                    foreign = foreign or error
+                    continue
                 if progress is not None:
                     progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
                 if len(sources) == 1:
                     done.source = export.name
+        if foreign is not None and not unchanged:
+            raise foreign  # there is nothing to write
         _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
         writers.finish()
         _require_unchanged(unchanged)  # finishing may have taken minutes

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import field
+from msgspec.structs import replace
 
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
-from exportstream.conversion.report import Counts, Outcome
+from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
@@ -134,7 +135,8 @@ def totals_many(
         keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
-        dedupe: see `open_export`; over all inputs, so not with an executor.
+        dedupe: see `open_export`; over all inputs, each of which is read twice, to leave a bad one out. Not with an
+            executor.
         prices: see `open_export`; the tables get the figures ``pricedCost`` and ``unpricedMessages``.
         fail_fast: after the first failure, cancel the inputs that have not begun.
         progress: called with a `Status` now and then.
@@ -182,7 +184,7 @@ def total_all(
     load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
     seen = Dedupe() if reading.dedupe else None
     jobs = [
-        TotalsJob(one.source, [], reading, size=one.size, name=one.source, groups=groups, seen=seen)
+        TotalsJob(one.source, [], reading, size=one.size, named=one.named, name=one.source, groups=groups, seen=seen)
         for one in find_inputs(sources)
     ]
     status = Status(len(jobs), total_size(jobs))
@@ -234,9 +236,13 @@ def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
     """Count one input."""
     reading = Reading(count)
     try:
+        if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
+            with Export(job.source, replace(job.reading, dedupe=False), only_messages=True) as export:
+                for _ in export.batches():
+                    pass
         done = _count(job.source, job.name, job.reading, job.groups, seen=job.seen, progress=reading)
     except ExportstreamError as error:
-        return Outcome(job.source, "failed", error=str(error))
+        return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)
     return Outcome(job.source, "counted", done)
 
