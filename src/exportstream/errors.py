@@ -4,6 +4,7 @@
 
     ExportstreamError                  the base: catch this one
     ├── UsageError (ValueError)        the call can't be carried out as asked
+    │   ├── OptionError                an option has a value that it does not take
     │   └── MissingExtraError          it needs an optional library (ImportError)
     ├── InputError                     the input is not what it has to be
     │   ├── CutInputError              it ends too early
@@ -17,7 +18,7 @@
         ├── WriteError
         └── OutOfMemoryError           something does not fit into memory (MemoryError)
 
-Wrong arguments to a function are the caller's faults: ``TypeError`` and ``ValueError`` as everywhere in Python.
+A source or target of a wrong type is a ``TypeError``, as everywhere in Python.
 
 What an error says may come from outside: `printable` makes one neutral line of it, `shown` and `mask` leave out the secrets
 of URLs: user info, query values and fragments, also of URLs that can't be parsed. Passwords that should have been
@@ -41,6 +42,7 @@ __all__ = [
     "LimitError",
     "MissingExtraError",
     "NotAnExportError",
+    "OptionError",
     "OutOfMemoryError",
     "ReadError",
     "TransferError",
@@ -159,8 +161,17 @@ def printable(text: str, limit: int = 120) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]) + more
 
 
+def brief(value: object) -> str:
+    """Return the repr of a name or number in a few characters, for the repr of what holds it, without secrets of URLs."""
+    return repr(printable(shown(value), 30)[:60]) if isinstance(value, str) else printable(str(value), 30)
+
+
 class UsageError(ExportstreamError, ValueError):
     """The call can't be carried out as asked: an output that exists, options that contradict each other."""
+
+
+class OptionError(UsageError):
+    """An option has a value that it does not take."""
 
 
 class MissingExtraError(UsageError, ImportError):

@@ -12,7 +12,15 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
+from exportstream.errors import (
+    CutInputError,
+    ExportstreamError,
+    JSONSyntaxError,
+    NotAnExportError,
+    OptionError,
+    UsageError,
+    brief,
+)
 from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
@@ -30,6 +38,12 @@ from exportstream.totals.sums import Totals
 
 Rejects = list[Reject] | Callable[[Reject], None] | None
 _DEFAULT = ReadOptions()
+
+
+def check_rejects(rejects: object) -> None:
+    """Raise `OptionError` for anything but a list, a function, and None."""
+    if not (rejects is None or isinstance(rejects, list) or callable(rejects)):
+        raise OptionError(f"expected rejects to be a list or a function, got {rejects!r}")
 
 
 class Export:
@@ -63,6 +77,7 @@ class Export:
         session_totals: bool = False,
         only_messages: bool = False,
     ) -> None:
+        check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
@@ -81,14 +96,21 @@ class Export:
         self._batch = Batch([], [])
         self._yielded = self._counted = (0, 0)
         self._messages = self._iterate()
+        self._closed = False
         self.partial = False
         self.duplicates = Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
+        self._require_open()
         return self._messages
 
     def __next__(self) -> Message:
+        self._require_open()
         return next(self._messages)
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._closed else ""
+        return f"Export({brief(self.name)}, messages={self.accepted}, sessions={self.sessions}{state})"
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +120,7 @@ class Export:
 
     def close(self) -> None:
         """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
+        self._closed = True
         self._count_yielded()
         self._batch, self._yielded, self._counted = Batch([], []), (0, 0), (0, 0)
         self._messages.close()
@@ -164,10 +187,15 @@ class Export:
 
     def batches(self) -> Iterator[Batch]:
         """Yield what was read, in batches."""
+        self._require_open()
         for batch in self._batches():
             if self._counting:
                 self._count(batch)
             yield batch
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UsageError("the export is closed", source=self.name)
 
     @contextmanager
     def explain_memory(self) -> Iterator[None]:

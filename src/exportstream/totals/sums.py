@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from exportstream.errors import brief
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
 from exportstream.totals.figures import Cost, Count, Difference
@@ -173,6 +174,10 @@ class Totals(Sums):
     carrying: Carrying = field(default_factory=Carrying)
     _carried: Carrying = field(default_factory=Carrying)  # messages that carried a figure when the last session ended
 
+    def __repr__(self) -> str:
+        counted, cost = self.counted, brief(self.counted.cost.sum)
+        return f"Totals(sessions={self.sessions}, messages={counted.messages}, tool_calls={counted.tool_calls}, cost={cost})"
+
     def add(self, item: Message | Session) -> None:
         """Add one message, or one session after its messages."""
         if isinstance(item, Session):
@@ -237,7 +242,7 @@ class Totals(Sums):
             if figure.count == sessions == self.sessions > 0 and figure.sum != found
         }
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON, with the differences."""
         plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,), order="deterministic")
         del plain["_carried"]
