@@ -161,17 +161,21 @@ def printable(text: str, limit: int = 120) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]) + more
 
 
-def brief(value: object) -> str:
-    """Return the repr of a name or number in a few characters, for the repr of what holds it, without secrets of URLs."""
-    return repr(printable(shown(value), 30)[:60]) if isinstance(value, str) else printable(str(value), 30)
-
-
 class UsageError(ExportstreamError, ValueError):
     """The call can't be carried out as asked: an output that exists, options that contradict each other."""
 
 
 class OptionError(UsageError):
     """An option has a value that it does not take."""
+
+
+def check_types(options: object, kind: type, *names: str) -> None:
+    """Raise `OptionError` for one of these options whose value is of another type; a number may be None."""
+    for name in names:
+        value = getattr(options, name)
+        if type(value) is not kind and not (value is None and kind is int):
+            words = "True or False" if kind is bool else "a whole number"
+            raise OptionError(f"expected {name} to be {words}, got {value!r}")
 
 
 class MissingExtraError(UsageError, ImportError):

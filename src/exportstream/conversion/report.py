@@ -16,12 +16,13 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import LONGEST_LINE, brief, printable, shown
+from exportstream.errors import LONGEST_LINE, printable, shown
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
+from exportstream.totals.text import brief
 from exportstream.writing.formats.json import to_printable_json
 from exportstream.writing.writers import Written
 

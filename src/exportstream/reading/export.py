@@ -19,7 +19,6 @@ from exportstream.errors import (
     NotAnExportError,
     OptionError,
     UsageError,
-    brief,
 )
 from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session
@@ -35,6 +34,7 @@ from exportstream.storage.source import Source, open_source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
+from exportstream.totals.text import brief
 
 Rejects = list[Reject] | Callable[[Reject], None] | None
 _DEFAULT = ReadOptions()

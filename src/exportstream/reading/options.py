@@ -6,8 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from exportstream.errors import OptionError
-from exportstream.models.checks import check_types
+from exportstream.errors import OptionError, check_types
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 
 __all__ = ["OnError", "ReadOptions"]

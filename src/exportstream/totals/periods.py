@@ -1,7 +1,7 @@
 """Periods: the day, week, month and hour of a message, and whether it is in a range of time.
 
-Takes: date-times as written. Returns: texts such as ``2025-10-03``. Raises: `OptionError` for a zone or a bound that is none.
-Holds: nothing.
+Takes: date-times as written. Returns: texts such as ``2025-10-03``.
+Raises: `OptionError` for a zone or a bound that is none. Holds: nothing.
 
 Without a zone a day is that of the text's own offset. A date-time without an offset counts as UTC where instants are needed.
 """

@@ -18,10 +18,10 @@ from typing import Any, Self, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from exportstream.errors import brief
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
 from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.text import brief
 
 MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})

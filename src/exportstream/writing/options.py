@@ -7,8 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from exportstream.errors import OptionError
-from exportstream.models.checks import check_types
+from exportstream.errors import OptionError, check_types
 from exportstream.writing.formats import FORMATS, FormatName
 from exportstream.writing.tables import TABLES
 
