@@ -24,6 +24,7 @@ from exportstream import (
     merge_many,
     open_export,
 )
+from exportstream.writing.options import FORMAT_NAMES
 from tests.kit.documents import dump, message, session, tool_call
 from tests.kit.files import DATA, lines
 from tests.kit.readings import converted
@@ -131,7 +132,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("dedupe to be True or False, got None", {"dedupe": None}),
 ]
 OF_ROWS: list[tuple[str, dict[str, Any]]] = [
-    ("format to be one of ndjson, csv, parquet, sqlite, got 'xml'", {"format": "xml"}),
+    (f"format to be one of {', '.join(FORMAT_NAMES)}, got 'xml'", {"format": "xml"}),
     ("keys to be one of camel, snake, got 5", {"keys": 5}),
     ("table to be one of messages, tool-calls, sessions or all, got 'message'", {"table": "message"}),
     ("table to be a name or several, got 5", {"table": 5}),

@@ -48,7 +48,7 @@ def right() -> None:
     dropped: int = report.duplicates.messages
     gaps: dict[str, Difference] = totals.differences()
     totals.add_sessions([], [(Session(), 0)])
-    many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv", compression="gzip", update=True, progress=watch)
+    many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv.gz", update=True, progress=watch)
     merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True)
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
     with open_export("a", on_error="skip", rejects=[]) as export:
@@ -66,7 +66,7 @@ def wrong() -> None:
     convert("a", "b", table="message")  # type: ignore[arg-type]
     convert_many(["a"], "b", on_error="raise")  # type: ignore[arg-type]
     convert_many(["a"], "b", jobs=2)  # type: ignore[call-arg]
-    merge_many(["a"], "b", compression="zip")  # type: ignore[arg-type]
+    merge_many(["a"], "b", format="zip")  # type: ignore[arg-type]
     iter_messages("a", dedupe="yes")  # type: ignore[arg-type]
     open_export("a", keep_partial="yes")  # type: ignore[arg-type]
     check("a", strict=True)  # type: ignore[call-arg]

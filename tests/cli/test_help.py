@@ -19,7 +19,7 @@ from tests.kit.command import run
 VERBS = ["convert", "totals", "check"]
 SECTION = re.compile(r"^(\w[\w ]*):\n((?:(?:  .*)?\n)*)", re.MULTILINE)
 GROUPS_OF = {
-    "Output": "output format compression level force report",
+    "Output": "output format level force report",
     "Rows": "table keys running-totals csv-safe dedupe",
     "Several inputs": "merge update fail-fast jobs dask",
     "Bad input": "on-error rejects keep-partial",

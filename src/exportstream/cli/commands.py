@@ -31,7 +31,7 @@ from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import SCHEMA, Report, label
 from exportstream.errors import CutInputError, ExportstreamError, UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, WriteOptions, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -51,7 +51,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings=_CONTEXT)
-@click.version_option(exportstream.__version__, "--version", prog_name="exportstream", message="%(prog)s %(version)s")
+@click.version_option(exportstream.__version__, "-V", "--version", prog_name="exportstream", message="%(prog)s %(version)s")
 def cli() -> None:
     """Convert AI-agent session exports of any size to NDJSON, CSV, Parquet or SQLite.
 
@@ -77,7 +77,6 @@ def convert_command(
     inputs: tuple[str, ...],
     output: str | None,
     format: FormatName | None,  # noqa: A002 - the option's word
-    compression: CompressionName | None,
     level: int | None,
     table: tuple[str, ...],
     keys: Keys,
@@ -101,8 +100,8 @@ def convert_command(
     """Convert exports to NDJSON, CSV, Parquet or SQLite.
 
     INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of OUTPUT
-    decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. An output gets its name
-    only when it is complete.
+    decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. Without one, devices and
+    pipes get NDJSON. An output gets its name only when it is complete.
 
     Several inputs go into a folder, one output each, or with --merge into one output. Folders are searched for .json,
     .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and NAME.rejects.ndjson
@@ -117,7 +116,6 @@ def convert_command(
     )
     writing = WriteOptions(
         format=format,
-        compression=compression,
         tables=tables_of(table),
         level=level,
         keys=keys,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from exportstream.cli.process import Exit
-from exportstream.writing.formats import FORMATS
-from exportstream.writing.options import COMPRESSIONS
+from exportstream.writing.options import FORMAT_NAMES
 from exportstream.writing.tables import TABLES
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -93,10 +93,25 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
         return int(digits) * self._units[unit]
 
 
+class Choices(click.Choice):  # type: ignore[type-arg,unused-ignore]  # as above
+    """Some of several words, with commas between them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the words."""
+        choose = super().convert
+        return [choose(word, param, ctx) for word in str(value).split(",")]
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the last word."""
+        before, comma, last = incomplete.rpartition(",")
+        found = super().shell_complete(ctx, param, last)
+        return [CompletionItem(before + comma + str(item.value)) for item in found]
+
+
 many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
 
 json_flag = option("Output", "--json", "as_json", is_flag=True, help="Print JSON.")
-force_flag = option("Output", "--force", is_flag=True, help="Replace an output that exists.")
+force_flag = option("Output", "-f", "--force", is_flag=True, help="Replace an output that exists.")
 strict_flag = option("Bad input", "--strict", is_flag=True, help="End with exit code 3 for any finding.")
 _on_error = option(
     "Bad input",
@@ -132,12 +147,13 @@ _debug = option(
 )  # read by `main`, before anything is parsed
 _jobs = option(
     "Several inputs",
+    "-j",
     "--jobs",
     type=click.IntRange(min=1),
     show_default="one per core",
     help="Number of worker processes.",
 )
-_quiet = option("General", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay.")
+_quiet = option("General", "-q", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay.")
 _writing = (
     option(
         "Output",
@@ -150,16 +166,11 @@ _writing = (
     option(
         "Output",
         "--format",
-        type=click.Choice(list(FORMATS)),
+        type=click.Choice(FORMAT_NAMES),
+        metavar="SUFFIX",
         show_default="by OUTPUT's suffix",
-        help="Write this format. parquet needs the extra of that name.",
-    ),
-    option(
-        "Output",
-        "--compression",
-        type=click.Choice(COMPRESSIONS),
-        show_default="by OUTPUT's suffix",
-        help="Compress the output this way.",
+        help="Write the format of this suffix, such as csv.gz: ndjson, jsonl or csv, then .zst, .gz or nothing; parquet "
+        "(needs the extra of that name); db, sqlite or sqlite3. Default names end in it.",
     ),
     option(
         "Output",
@@ -172,12 +183,15 @@ _writing = (
     option("Output", "--report", type=click.Path(), help="Write the summary as JSON to this file."),
     option(
         "Rows",
+        "-t",
         "--table",
-        type=click.Choice([*TABLES, "all"]),
+        type=Choices([*TABLES, "all"]),
+        metavar="TABLES",
         multiple=True,
+        callback=lambda _ctx, _param, given: tuple(name for names in given for name in names),
         show_default="messages; all in SQLite",
-        help="Write a row for each of these. Give it more than once, or all, for several tables: an output each, "
-        "NAME.TABLE.SUFFIX; in SQLite tables of one file.",
+        help="Write a row for each of these: messages, tool-calls, sessions. Several with commas between them, or all, are "
+        "an output each, NAME.TABLE.SUFFIX; in SQLite tables of one file.",
     ),
     option(
         "Rows",

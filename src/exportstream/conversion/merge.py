@@ -23,7 +23,7 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 
 
@@ -32,7 +32,6 @@ def merge_many(
     target: Any,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
-    compression: CompressionName | None = None,
     table: TableName | Iterable[TableName] | None = None,
     level: int | None = None,
     keys: Keys = "camel",
@@ -58,7 +57,6 @@ def merge_many(
         sources: as of `convert_many`.
         target: the output, as of `convert`; so are the options from here to `dedupe`.
         format: see `convert`.
-        compression: see `convert`.
         table: see `convert`.
         level: see `convert`.
         keys: see `convert`.
@@ -94,7 +92,6 @@ def merge_many(
         ),
         WriteOptions(
             format=format,
-            compression=compression,
             tables=tables_of(table),
             level=level,
             keys=keys,
