@@ -38,13 +38,13 @@ def test_messages_and_sessions_are_plain_dicts_as_in_the_rows(name: str) -> None
     """A message's dict is its NDJSON row, and a session's is what it declares, in whatever spelling the input had."""
     source = DATA / name
     messages = list(iter_messages(source))
-    assert [one.to_dict() for one in messages] == lines(converted(source, format="ndjson", compression="none"))
+    assert [one.to_dict() for one in messages] == lines(converted(source, format="ndjson"))
     calls = [call.to_dict() for one in messages for call in one.tool_calls or ()]
     assert calls == [call for one in messages for call in one.to_dict().get("toolCalls", ())]
     with open_export(source) as export:
         list(export)
         assert export.session is not None
-        [row] = lines(converted(source, format="ndjson", compression="none", table="sessions"))
+        [row] = lines(converted(source, format="ndjson", table="sessions"))
         assert export.session.to_dict() == {key: value for key, value in row.items() if not key.startswith("counted")}
 
 
