@@ -12,6 +12,7 @@ from exportstream import (
     Export,
     ManyReport,
     Message,
+    Priced,
     ReadOptions,
     Report,
     Session,
@@ -48,13 +49,14 @@ def right() -> None:
     dropped: int = report.duplicates.messages
     gaps: dict[str, Difference] = totals.differences()
     totals.add_sessions([], [(Session(), 0)])
+    priced: Priced | None = totals.priced
     many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv.gz", update=True, progress=watch)
-    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True)
+    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True, prices="genai")
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
-    with open_export("a", on_error="skip", rejects=[]) as export:
+    with open_export("a", on_error="skip", rejects=[], prices=Path("p.toml")) as export:
         same: Export = export
     options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
-    print(stated, tokens, dropped, gaps, message_cost, plain)  # noqa: T201
+    print(stated, tokens, dropped, gaps, message_cost, plain, priced)  # noqa: T201
     print(written, totals, many, merged, messages, found, same, options)  # noqa: T201
 
 

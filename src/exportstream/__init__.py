@@ -40,6 +40,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.priced import Priced, PriceList, Unpriced
 from exportstream.totals.sums import Carrying, Counted, Declared, Totals
 from exportstream.totals.tables import GroupRow, GroupTable
 from exportstream.writing.options import WriteOptions
@@ -74,6 +75,8 @@ __all__ = [
     "OptionError",
     "OutOfMemoryError",
     "Outcome",
+    "PriceList",
+    "Priced",
     "ReadError",
     "ReadOptions",
     "Reject",
@@ -85,6 +88,7 @@ __all__ = [
     "Totals",
     "TotalsReport",
     "TransferError",
+    "Unpriced",
     "UsageError",
     "WriteError",
     "WriteOptions",

@@ -18,8 +18,6 @@
         ├── WriteError
         └── OutOfMemoryError           something does not fit into memory (MemoryError)
 
-A source or target of a wrong type is a ``TypeError``, as everywhere in Python.
-
 What an error says may come from outside: `printable` makes one neutral line of it, `shown` and `mask` leave out the secrets
 of URLs: user info, query values and fragments, also of URLs that can't be parsed. Passwords that should have been
 percent-encoded hold any character, and urllib would find a host in the middle of one. So everything up to the last ``@`` is
@@ -159,6 +157,11 @@ def printable(text: str, limit: int = 120) -> str:
     """
     more = "…" if len(text) > limit else ""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]) + more
+
+
+def label(name: str) -> str:
+    """Return the name of an input or output as data: printable, without secrets; the same wherever one is written."""
+    return printable(shown(name), 4096)
 
 
 class UsageError(ExportstreamError, ValueError):

@@ -43,6 +43,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
             format that is compressed from outside.
         all_tables: whether one file holds all tables. Such a file is no stream.
         csv_safe: whether it takes the option `csv_safe`.
+        flat: whether it takes the option `flat`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
     compression: str | None = None
     all_tables: bool = False
     csv_safe: bool = False
+    flat: bool = False
 
     def load(self) -> Any:
         """Import its module.
@@ -66,7 +68,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
 FORMATS: dict[str, OutputFormat] = {
     record.name: record
     for record in (
-        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl")),
+        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl"), flat=True),
         OutputFormat(name="csv", title="CSV", suffixes=(".csv",), csv_safe=True),
         OutputFormat(name="parquet", title="Parquet", suffixes=(".parquet",), compression="zstd"),
         OutputFormat(
