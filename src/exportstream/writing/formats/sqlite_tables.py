@@ -3,9 +3,10 @@
 Takes: a table, and its rows. Returns: statements and tuples. Raises: nothing. Holds: one batch of rows.
 
 The first column of each table is the computed `sessionNumber`: ids may repeat, numbers do not, so keys are made of
-numbers. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any other value compact JSON as TEXT, absent NULL. Columns of
-decimals and of sums have no type, since SQLite would round digits in a typed one: a decimal is REAL if that is the same
-number, otherwise TEXT with its digits; a sum of tokens is INTEGER, or TEXT beyond 64 bits.
+numbers. After each date-time there is a column with its offset. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any
+other value compact JSON as TEXT, absent NULL. Columns of decimals and of sums have no type, since SQLite would round digits
+in a typed one: a decimal is REAL if that is the same number, otherwise TEXT with its digits; a sum of tokens is INTEGER, or
+TEXT beyond 64 bits.
 SQLite keeps a NUL character in a text and everything after it; its function `length` and its shell stop at the NUL.
 """
 
