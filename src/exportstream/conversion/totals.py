@@ -64,7 +64,7 @@ class TotalsReport(Counts):
             "tables": [table.to_dict() for table in self.tables],
             **({} if self.totals.priced is None else {"prices": msgspec.to_builtins(self.totals.priced.lists)}),
             "inputs": len(self.outcomes),
-            "failed": [outcome.as_dict() for outcome in self.failed],
+            "failed": [outcome.to_dict() for outcome in self.failed],
         }
 
     def __str__(self) -> str:
