@@ -154,7 +154,7 @@ def test_check_of_many_inputs(tmp_path: Path) -> None:
     ],
 )
 def test_only_a_real_difference_fails_a_strict_check(declared: str, code: int, words: str, tmp_path: Path) -> None:
-    """check --strict ends with 3 for a cost that differs, not for one that was rounded or added up as doubles."""
+    """Check --strict ends with 3 for a cost that differs, not for one that was rounded or added up as doubles."""
     made = [message(number, cost=Decimal(cost)) for number, cost in enumerate(("0.1", "0.2"))]
     data = dump(session(*made, cost=Decimal(declared)))
     done = run("check", "-", "--strict", cwd=tmp_path, data=data)
