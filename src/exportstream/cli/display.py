@@ -8,11 +8,11 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import amount, show_totals
+from exportstream.cli.figures import amount, show_totals, size
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
-from exportstream.conversion.report import ManyReport, Report
+from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.errors import shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
@@ -96,7 +96,7 @@ def print_all_warnings(report: Report) -> None:
 
 def print_few_warnings(parts: list[tuple[str, Notes]], hint: str) -> None:
     """Print the warnings of the first few inputs that have any, and how to see those of the others."""
-    noticed = [(source, notes) for source, notes in parts if notes != Notes()]
+    noticed = [(source, notes) for source, notes in parts if not notes.is_quiet]
     for source, notes in noticed[:_FEW]:
         print_warnings(source, notes)
     if more := noticed[_FEW:]:
@@ -120,6 +120,10 @@ def print_warnings(source: str, notes: Notes) -> None:
         lines.append(f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe drops them")
     if notes.rejected:
         lines.append(amount(notes.rejected, "messages were rejected"))
+    if notes.torn:
+        lines.append(f"the last line is not complete ({size(notes.torn)}): it is left for the next time")
+    if notes.grown:
+        lines.append("the log has grown meanwhile: what was added is left for the next time")
     for line in lines:
         tell(f"{shown(source)}: warning: {line}")
 
@@ -144,7 +148,7 @@ def print_summary(report: Report) -> None:
     targets = " and ".join(shown(output.target) for output in report.outputs)
     what = shown(report.source)
     if isinstance(report, ManyReport):
-        others = {"skipped": "up to date", "failed": "failed", "cancelled": "not begun"}
+        others = {"skipped": "up to date", "ignored": "ignored", "failed": "failed", "cancelled": "not begun"}
         counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
         what = ", ".join([f"{report.count('converted'):,} of {report.source} converted", *counts])
     if isinstance(report, ManyReport) and not report.count("converted"):
@@ -163,10 +167,21 @@ def print_outcome(report: Report) -> int:
     for name, messages in report.cut.items():
         complete = f"{messages:,} complete message{'' if messages == 1 else 's'}"
         tell(f"{shown(name)}: the input is cut; kept {complete}")
-    failed = report.failed if isinstance(report, ManyReport) else []
+    failed = isinstance(report, ManyReport) and print_failures(report.outcomes)
+    return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
+
+
+def print_failures(outcomes: list[Outcome]) -> bool:
+    """Print the first few inputs that are no exports, and all that failed; return whether some did, or none is an export."""
+    ignored = [outcome for outcome in outcomes if outcome.status == "ignored"]
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in ignored[:_FEW]:
+        tell(f"ignored: {in_options(str(outcome.error))}")
+    if more := ignored[_FEW:]:
+        tell(f"{amount(len(more), 'more inputs')} ignored")
     for outcome in failed:
         tell(in_options(str(outcome.error)))
-    return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
+    return bool(failed) or 0 < len(ignored) == len(outcomes)
 
 
 def _rounded(cost: Decimal) -> str:
@@ -177,12 +192,3 @@ def _rounded(cost: Decimal) -> str:
 def json_text(value: Any) -> str:
     """A value as compact JSON."""
     return to_printable_json(value)
-
-
-def size(count: float) -> str:
-    """A number of bytes for people: 1.2 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

@@ -119,6 +119,7 @@ def _column(field: FieldInfo, unit: str, meaning: str) -> Column:
 
 _COUNTED = "sum over its messages; absent if no message has it"
 _DECLARED = "declared by the session"
+_PRODUCER = "program that wrote the log, such as `codex`; absent for session exports"
 
 _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
     "messages": {
@@ -142,6 +143,12 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "thinking_blocks": ("", "list of thinking texts"),
         "redacted_thinking_blocks": ("", "list of redacted thinking texts"),
         "extra": ("", "keys that are not in this table, with their values"),
+        "producer": ("", _PRODUCER),
+        "agent_id": ("", "sub-agent that the message belongs to; absent for the main agent"),
+        "usage_state": ("", "`final`: tokens that will not change; `replayed`: a copy from another session, never counted"),
+        "attachments": ("", "list of attached files, each with `type` and `size`, or `url`; the data is left out"),
+        "total_input_tokens": ("tokens", "all tokens of the prompt, those of the cache included"),
+        "reasoning_tokens": ("tokens", "output tokens spent on reasoning, part of `outputTokens`"),
     },
     "tool-calls": {
         "session_id": ("", "id of the session"),
@@ -160,6 +167,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "screenshot_urls": ("", "list of URLs"),
         "created_at": ("", "`createdAt` of the message"),
         "extra": ("", "keys of the call that are not in this table"),
+        "producer": ("", _PRODUCER),
     },
     "sessions": {
         "id": ("", "id of the session"),
@@ -185,6 +193,9 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "counted_first_date": ("", "earliest `createdAt` of a message, as written"),
         "counted_last_date": ("", "latest `createdAt` of a message, as written"),
         "extra": ("", "unknown keys of the session; `response` in it has the keys of an SDK response around it"),
+        "producer": ("", _PRODUCER),
+        "parent_session_id": ("", "session that it was forked from or spawned by"),
+        "project": ("", "folder that the session worked in"),
     },
     "place": {
         "file": ("", "name of the input as it was given; secrets of a URL are masked"),

@@ -52,6 +52,7 @@ class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="ca
     screenshot_urls: list[str] | None = None
     created_at: DateTime | None
     extra: dict[str, Any] | None = None
+    producer: str | None = None
 
 
 class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
@@ -80,6 +81,9 @@ class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="cam
     counted_first_date: DateTime | None = None
     counted_last_date: DateTime | None = None
     extra: dict[str, Any] | None = None
+    producer: str | None = None
+    parent_session_id: str | None = None
+    project: str | None = None
 
 
 class PlaceRow(Struct, kw_only=True, gc=False, rename="camel"):
@@ -214,6 +218,7 @@ class Table:
                 message_index=message.index,
                 tool_call_index=number,
                 created_at=message.created_at,
+                producer=message.producer,
                 **{name: getattr(call, name) for name in _CALL_FIELDS},
             )
             for message in batch.messages
