@@ -33,6 +33,7 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.models.version import __version__ as __version__
 from exportstream.reading.check import Finding, SessionCheck, check
 from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
@@ -41,8 +42,6 @@ from exportstream.totals.figures import Cost, Count, Difference
 from exportstream.totals.sums import Carrying, Counted, Declared, Totals
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.writers import Written
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Carrying",

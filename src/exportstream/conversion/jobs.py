@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
@@ -37,7 +38,15 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
     """
     reading = Reading(count)
     try:
-        done = convert_to([job.source], job.outputs, job.reading, job.writing, rejects=job.rejects, progress=reading)
+        done = convert_to(
+            [job.source],
+            job.outputs,
+            job.reading,
+            job.writing,
+            rejects=job.rejects,
+            progress=reading,
+            manifest=None if job.folder is None else Manifest(job.folder),
+        )
     except ExportstreamError as error:
         return Outcome(job.source, "failed", error=str(error))
     reading.up_to(done.bytes_read)
@@ -166,7 +175,8 @@ def _absolute(job: Job) -> Job:
     outputs = [
         Output(_absolute_name(output.target), output.format, output.compression, output.tables) for output in job.outputs
     ]
-    return replace(job, source=_absolute_name(job.source), outputs=outputs, token=os.urandom(8).hex())
+    folder = None if job.folder is None else os.path.abspath(job.folder)
+    return replace(job, source=_absolute_name(job.source), outputs=outputs, folder=folder, token=os.urandom(8).hex())
 
 
 def _absolute_name(name: str) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from exportstream.conversion.manifest import Manifest, describe
 from exportstream.conversion.report import Report, open_report
 from exportstream.errors import UsageError
 from exportstream.reading.export import Export
@@ -126,6 +127,7 @@ def convert_to(
     rejects: Any = None,
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
+    manifest: Manifest | None = None,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
 
@@ -137,6 +139,7 @@ def convert_to(
         rejects: see `convert`; so are `report` and `progress`.
         report: see `convert`.
         progress: see `convert`.
+        manifest: of the folder of the outputs; it records them as made of the first source.
 
     Returns, Raises: as `convert`.
     """
@@ -154,15 +157,17 @@ def convert_to(
     started = time.monotonic()
     done = Report(source=f"{len(sources):,} inputs")
     rejects_file: RejectsFile | None = None
-    # Rejects get their name first, then the outputs, then the report.
+    # Rejects get their name first, then the outputs, then the report; then the outputs are recorded.
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
+        recording = transaction.add(manifest.recording()) if manifest is not None else None
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
-        writers = Writers(outputs, writing, transaction, Origin(path, size))
+        writers = Writers(outputs, writing, transaction, Origin(path, size, digest=manifest is not None))
         if is_name(rejects):
             rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
         seen = Dedupe()  # one for all
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
+        state: dict[str, Any] = {}
         for source in sources:
             with (
                 Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals) as export,
@@ -174,12 +179,18 @@ def convert_to(
                         progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
+                state = state or export.state
                 if len(sources) == 1:
                     done.source = export.name
         _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
-        writers.finish()
+        writers.finish(lambda output: describe(output, reading, writing, done.totals))
         _require_unchanged(unchanged)  # finishing may have taken minutes
         done.outputs = writers.written
+        if manifest is not None and recording is not None:
+            recording.records = [
+                manifest.record(written, path or done.source, state, describe(output, reading, writing, done.totals))
+                for output, written in zip(outputs, done.outputs, strict=True)
+            ]
         done.seconds = time.monotonic() - started
         if rejects_file is not None and rejects_file.count:
             done.rejects = rejects_file.name

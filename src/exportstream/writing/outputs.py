@@ -25,6 +25,7 @@ _COMPRESSION_OF = {".zst": "zstd", ".zstd": "zstd", ".gz": "gzip"}
 _SUFFIX_OF = {"zstd": ".zst", "gzip": ".gz", "none": ""}
 _INPUT_SUFFIXES = (".zst", ".zstd", ".gz", ".bz2", ".xz", ".json", ".ndjson", ".jsonl")
 REJECTS = ".rejects.ndjson"
+MANIFEST = ".exportstream.manifest.ndjson"  # hidden, in a folder of outputs
 
 
 class Output(Struct, frozen=True):

@@ -53,7 +53,7 @@ class CSV:
         """The column names."""
         return (",".join(f'"{column.name}"' for _, part in self._parts for column in part) + "\n").encode()
 
-    def finish(self) -> bytes:
+    def finish(self, about: bytes | None = None) -> bytes:  # noqa: ARG002 - there is no place for it
         """Nothing: the last line is like the others."""
         return b""
 

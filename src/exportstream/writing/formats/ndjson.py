@@ -25,7 +25,7 @@ class NDJSON:
         """Nothing: each line names its fields."""
         return b""
 
-    def finish(self) -> bytes:
+    def finish(self, about: bytes | None = None) -> bytes:  # noqa: ARG002 - there is no place for it
         """Nothing: the last line is like the others."""
         return b""
 

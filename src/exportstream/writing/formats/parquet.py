@@ -33,6 +33,7 @@ try:
 except ImportError as error:
     raise import_error("Parquet", "pyarrow", "parquet", error) from error
 
+ABOUT = b"exportstream"  # the key of the file's description among its metadata
 ROW_GROUP = 16 << 20  # bytes of columns in memory
 _FEW = 64  # rows; fewer are gathered before they become columns, which costs as much for one row as for a hundred
 _GATHERED = 1 << 20  # bytes of JSON
@@ -88,10 +89,12 @@ class Parquet:
             self._convert()
         return self._out.take()
 
-    def finish(self) -> bytes:
-        """The last row group and the footer."""
+    def finish(self, about: bytes | None = None) -> bytes:
+        """The last row group and the footer, which holds the description of the file."""
         self._convert()
         self._write()
+        if about is not None:
+            self._writer.add_key_value_metadata({ABOUT: about})
         self._writer.close()
         return self._out.take()
 

@@ -9,6 +9,7 @@ See `sqlite_tables` for how values are stored.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
-from exportstream.writing.formats.sqlite_tables import SQLTable
+from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INSERT_INFO, SQLTable, info_values
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
@@ -51,7 +52,8 @@ _SETTINGS = (
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a SQLite output; see `writers.Writer`."""
     tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
-    return transaction.add(Database(output.target, tables, force=options.force, source_path=origin.path))
+    database = Database(output.target, tables, force=options.force, source_path=origin.path, digest=origin.digest)
+    return transaction.add(database)
 
 
 class Database(StagedOutput):
@@ -64,12 +66,14 @@ class Database(StagedOutput):
         tables: all that the database will have.
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
+        digest: compute the SHA-256 of the finished file, which is read once more for it.
 
     Attributes:
         name: the path as given.
-        rows: how many were written, of all tables.
+        rows: how many were written, of each table.
         bytes_in: 0; there are no bytes before those of the file.
         bytes_out: size of the finished file.
+        sha256: of the finished file; None if it was not asked for.
 
     Raises:
         UsageError: the output exists, is not a file or is the input, or the journal of an old database is next to it.
@@ -85,13 +89,17 @@ class Database(StagedOutput):
         *,
         force: bool = False,
         source_path: str | None = None,
+        digest: bool = False,
     ) -> None:
         if not is_name(path) or is_stream(path):
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
         self._file = open_file(os.fsdecode(path), source_path, force=force)
         super().__init__(self._file)
         self.bytes_out = 0
-        self.rows = 0
+        self.rows = {table.name: 0 for table in tables}
+        self.sha256: str | None = None
+        self._digest = digest
+        self._about: dict[str, Any] | None = None
         self._sessions = 0
         self._connection: sqlite3.Connection | None = None
         present = {table.name for table in tables}
@@ -114,7 +122,7 @@ class Database(StagedOutput):
             if rows is not None:
                 with self._abort_on_error():
                     self._insert(sql, sql.values(numbers, rows), rows)
-                self.rows += len(rows[0])
+                self.rows[table.name] += len(rows[0])
         self._sessions += len(batch.ends)
 
     def _insert(self, sql: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
@@ -131,6 +139,15 @@ class Database(StagedOutput):
                 message_index=getattr(row, "index", getattr(row, "message_index", None)),
             ) from error
 
+    def finish(self, about: dict[str, Any] | None = None) -> None:
+        """Write the rest, and bring it to the disk; nothing can be written after it. It may be repeated.
+
+        Args:
+            about: see `writers.Writer.finish`.
+        """
+        self._about = about
+        super().finish()
+
     def commit(self) -> None:
         """Finish, and give the file its name. It may be repeated."""
         if self._state != "committed":
@@ -140,9 +157,12 @@ class Database(StagedOutput):
             super().commit()
 
     def _complete(self) -> None:
-        """Make the indexes, and bring everything to the disk."""
+        """Make the indexes, describe the file, and bring everything to the disk."""
         connection = self._connection
         assert connection is not None
+        if self._about is not None:
+            connection.execute(CREATE_INFO)
+            connection.executemany(INSERT_INFO, info_values(self._about | {"rows": self.rows}))
         try:
             _execute(connection, [index for _, sql in self._tables for index in sql.indexes])
         except sqlite3.Error as error:
@@ -151,6 +171,9 @@ class Database(StagedOutput):
         connection.execute("COMMIT")
         connection.close()
         self.bytes_out = os.stat(self._file.temporary).st_size
+        if self._digest:
+            with open(self._file.temporary, "rb") as file:
+                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -6,6 +6,8 @@ The first column of each table is the computed `sessionNumber`: ids may repeat, 
 numbers. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any other value compact JSON as TEXT, absent NULL. Columns of
 decimals and of sums have no type, since SQLite would round digits in a typed one: a decimal is REAL if that is the same
 number, otherwise TEXT with its digits; a sum of tokens is INTEGER, or TEXT beyond 64 bits.
+A table more, `exportstream_info`, describes the file: a key and a value in each row, JSON if it is no text.
+
 SQLite keeps a NUL character in a text and everything after it; its function `length` and its shell stop at the NUL.
 """
 
@@ -17,10 +19,14 @@ from operator import attrgetter
 from typing import Any
 
 from exportstream.writing.columns import Column, ColumnType
-from exportstream.writing.formats.json import json_cells
+from exportstream.writing.formats.json import json_cells, to_json
 from exportstream.writing.tables import Rows, Table
 
-__all__ = ["SQLTable"]
+__all__ = ["CREATE_INFO", "INFO", "INSERT_INFO", "SQLTable", "info_values"]
+
+INFO = "exportstream_info"
+CREATE_INFO = f'CREATE TABLE {INFO} (\n  "key" TEXT NOT NULL PRIMARY KEY,\n  "value" TEXT NOT NULL\n)'
+INSERT_INFO = f"INSERT INTO {INFO} VALUES (?, ?)"  # noqa: S608 - a name of ours
 
 _KEYS = {
     "sessions": ["session_number"],
@@ -83,6 +89,11 @@ class SQLTable:
             for values, column in zip(zip(*map(get, part), strict=True), columns, strict=True):
                 made.append(_converted(values, column))
         return zip(*made, strict=True)
+
+
+def info_values(about: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rows of the table that describes the file."""
+    return [(key, value if isinstance(value, str) else to_json(value).decode()) for key, value in about.items()]
 
 
 def _sql_name(table: str) -> str:
