@@ -15,6 +15,7 @@ from exportstream.conversion.merge import merge_many
 from exportstream.conversion.one import convert
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport, Outcome, Report
+from exportstream.conversion.verify import Verified, verify
 from exportstream.errors import (
     CompressionError,
     CutInputError,
@@ -77,6 +78,7 @@ __all__ = [
     "Totals",
     "TransferError",
     "UsageError",
+    "Verified",
     "WriteError",
     "WriteOptions",
     "Written",
@@ -86,4 +88,5 @@ __all__ = [
     "iter_messages",
     "merge_many",
     "open_export",
+    "verify",
 ]

@@ -23,6 +23,7 @@ _SINGULAR = {
     "messages": "message",
     "sessions": "session",
     "inputs": "input",
+    "outputs": "output",
     "rows": "row",
     "times": "time",
 }

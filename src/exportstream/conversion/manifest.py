@@ -21,6 +21,7 @@ from msgspec import Raw, Struct, field
 from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import shown
+from exportstream.models.names import camel
 from exportstream.models.version import __version__
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.journal import Journal, complete_lines
@@ -75,7 +76,7 @@ _NAMES = msgspec.json.Decoder(_Name)
 def options_of(output: Output, reading: ReadOptions, writing: WriteOptions) -> dict[str, Any]:
     """Return the options that shape an output; those that have their default are left out, so new ones change no record."""
     given = {
-        one.encode_name: getattr(options, one.name)
+        camel(one.name): getattr(options, one.name)
         for options in (reading, writing)
         for one in struct_fields(options)
         if one.name not in _NOT_COMPARED and getattr(options, one.name) != one.default

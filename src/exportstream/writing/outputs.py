@@ -113,6 +113,11 @@ def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[
     return [decide_outputs(None, f"{folder.rstrip('/')}/{table}/{name}", one)[0] for table, one in alone]
 
 
+def format_of(name: str) -> str | None:
+    """The format that the suffix of a name says, None if it says none."""
+    return _FORMAT_OF.get(_split(name)[1].lower())
+
+
 def looks_like_file(target: str) -> bool:
     """Whether a name without a slash at its end has a suffix that says a format."""
     return not target.endswith("/") and bool(_split(target)[1])

@@ -14,8 +14,9 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
+from urllib.parse import quote
 
 from exportstream.errors import LimitError, OutOfMemoryError, UsageError, WriteError
 from exportstream.storage.files import open_file
@@ -23,7 +24,9 @@ from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
-from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INSERT_INFO, SQLTable, info_values
+from exportstream.writing.formats.json import read_json
+from exportstream.writing.formats.recount import TOOL_CALLS, Recount, count_calls, either_spelling, unreadable
+from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INFO, INSERT_INFO, SQLTable, info_values, sql_name
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
@@ -39,6 +42,7 @@ except ImportError as error:
 
 __all__ = ["Database"]
 
+_ROWS = 1024  # read at once to count them again
 _SETTINGS = (
     "journal_mode = OFF",  # a file that fails is removed: there is nothing to go back to
     "locking_mode = EXCLUSIVE",  # nobody else knows its name
@@ -54,6 +58,45 @@ def open_writer(output: Output, options: WriteOptions, transaction: Transaction,
     tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
     database = Database(output.target, tables, force=options.force, source_path=origin.path, digest=origin.digest)
     return transaction.add(database)
+
+
+def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+    """Count the rows and figures of a finished output; see `recount.Recount`."""
+    del is_snake  # the tables have the names
+    found = Recount(tables)
+    with _reading(path) as connection:
+        (damage,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if damage != "ok":
+            raise unreadable(f"SQLite says: {damage}")
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({sql_name(table)})")]
+            figures = either_spelling(columns) if table == "messages" else {}
+            selected = ", ".join(f'"{name}"' for name in figures) or "1"
+            rows = connection.execute(f"SELECT {selected} FROM {sql_name(table)}")  # noqa: S608 - names of ours
+            while batch := rows.fetchmany(_ROWS):
+                found.rows[table] += len(batch)
+                for values, figure in zip(zip(*batch, strict=True), figures.values(), strict=False):
+                    found.add(figure, map(count_calls, values) if figure == TOOL_CALLS else values)
+    return found
+
+
+def read_about(path: str) -> dict[str, Any] | None:
+    """Return the description in a file; None if there is none."""
+    with _reading(path) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (INFO,)).fetchone():
+            return None
+        found = dict(connection.execute(f'SELECT "key", "value" FROM {INFO}'))  # noqa: S608 - a name of ours
+    return {key: value if key == "version" else read_json(value) for key, value in found.items()}
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[sqlite3.Connection]:
+    """Open a finished database to read it; nothing is written beside it."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(os.path.abspath(path))}?immutable=1", uri=True)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise unreadable(f"SQLite says: {error}") from error
 
 
 class Database(StagedOutput):

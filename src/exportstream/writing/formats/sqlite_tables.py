@@ -22,7 +22,7 @@ from exportstream.writing.columns import Column, ColumnType
 from exportstream.writing.formats.json import json_cells, to_json
 from exportstream.writing.tables import Rows, Table
 
-__all__ = ["CREATE_INFO", "INFO", "INSERT_INFO", "SQLTable", "info_values"]
+__all__ = ["CREATE_INFO", "INFO", "INSERT_INFO", "SQLTable", "info_values", "sql_name"]
 
 INFO = "exportstream_info"
 CREATE_INFO = f'CREATE TABLE {INFO} (\n  "key" TEXT NOT NULL PRIMARY KEY,\n  "value" TEXT NOT NULL\n)'
@@ -61,7 +61,7 @@ class SQLTable:
         names = {column.attribute: column.name for column in columns}
         names["session_number"] = "session_number" if table.is_snake else "sessionNumber"
         keys = [names[attribute] for attribute in _KEYS[table.name]]
-        name = _sql_name(table.name)
+        name = sql_name(table.name)
         lines = [
             (f'"{keys[0]}" INTEGER NOT NULL', _NUMBER_NOTE),
             *map(_column, columns),
@@ -70,7 +70,7 @@ class SQLTable:
         for parent in _PARENTS[table.name]:
             if parent in present:
                 shared = _listed(keys[: len(_KEYS[parent])])
-                lines.append((f"FOREIGN KEY {shared} REFERENCES {_sql_name(parent)} {shared}", ""))
+                lines.append((f"FOREIGN KEY {shared} REFERENCES {sql_name(parent)} {shared}", ""))
         last = len(lines) - 1
         text = "".join(
             f"  {line}{',' if number < last else ''}{note and f' -- {note}'}\n" for number, (line, note) in enumerate(lines)
@@ -96,7 +96,8 @@ def info_values(about: dict[str, Any]) -> list[tuple[str, str]]:
     return [(key, value if isinstance(value, str) else to_json(value).decode()) for key, value in about.items()]
 
 
-def _sql_name(table: str) -> str:
+def sql_name(table: str) -> str:
+    """The name of a table in SQLite."""
     return table.replace("-", "_")
 
 
