@@ -21,18 +21,10 @@ from exportstream.cli.display import (
 )
 from exportstream.cli.executors import find_many, hint_at_update, open_executor, skip_current
 from exportstream.cli.figures import amount, print_check, show_totals
-from exportstream.cli.options import (
-    Command,
-    check_options,
-    convert_options,
-    many_inputs,
-    many_outputs,
-    one_input,
-    totals_options,
-    verify_options,
-)
+from exportstream.cli.options import Command, check_options, convert_options, many_inputs, one_input, totals_options
 from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
+from exportstream.cli.verify import verify_command
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
@@ -282,33 +274,7 @@ def check_command(
         sys.exit(Exit.INPUT)
 
 
-@cli.command(
-    "verify",
-    cls=Command,
-    exit_codes=[code for code in Exit if code != Exit.PARTIAL],
-    examples=[
-        ("exportstream verify rows/", "all outputs of a folder"),
-        ("exportstream verify all.parquet session.db", "these files, by what they say about themselves"),
-    ],
-)
-@many_outputs
-@verify_options
-def verify_command(*, outputs: tuple[str, ...]) -> None:
-    """Read outputs again, and compare them with what was recorded when they were written.
-
-    OUTPUT is a file, or a folder that convert wrote several outputs to. The hidden manifest of that folder has the SHA-256,
-    the rows and the totals of each. Parquet and SQLite files carry their rows and totals inside, so they can be verified
-    anywhere. Each output that differs, is missing or has no record is a line, and exit code 3.
-    """
-    count = odd = 0
-    for verified in exportstream.verify(outputs):
-        count += 1
-        odd += not verified.ok
-        if not verified.ok:
-            show_lines([f"{verified.output}: {'; '.join(verified.findings)}"])
-    show_lines([f"{amount(count, 'outputs')}, {odd:,} with findings"])
-    if odd:
-        sys.exit(Exit.INPUT)
+cli.add_command(verify_command)
 
 
 def main(argv: list[str] | None = None) -> None:
