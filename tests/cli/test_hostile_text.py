@@ -61,7 +61,7 @@ def test_words_of_a_server_error(tmp_path: Path, error: dict[str, Any]) -> None:
     (tmp_path / "b.json").write_bytes(dump({"error": error}))
     for arguments in (["convert", "b.json", "-o", "-"], ["totals", "b.json"], ["check", "b.json", "--json"]):
         text = checked(*arguments, cwd=tmp_path, code=3)
-        assert "a server error response, not an export" in text
+        assert "expected a session export, got an error response" in text
         assert len(text) < 5000
         require_neutral(run_on_terminal(*arguments, cwd=tmp_path)[2], terminal=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -88,8 +89,8 @@ def test_messages_that_are_not_valid(made: list[Any], sizes: list[int], block: t
 
 def without_hint(outcome: Outcome) -> Outcome:
     """A pipe can't be read once more for an id: what it says then is its own."""
-    if outcome.error is not None and "session's id comes after" in outcome.error[1]:
-        return outcome._replace(error=(outcome.error[0], "expected a session with `id`, got none"))
+    if outcome.error is not None and re.search("session's `id` before|session with `id`", outcome.error[1]):
+        return outcome._replace(error=(outcome.error[0], "expected a session with `id`"))
     return outcome
 
 

@@ -13,8 +13,9 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -319,8 +320,8 @@ def test_cut_anywhere_is_not_empty(tmp_path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [b"", b" \r\n\t ", b"\xef\xbb\xbf", b"\xef\xbb\xbf \n", b"\n" * 200_000])
 def test_empty(tmp_path: Path, data: bytes) -> None:
-    """An input of nothing or of white space says so, and why the server sends such a thing."""
-    refuse(data, "empty input.*the server sends an empty body when its encoding fails", tmp_path)
+    """An input of nothing or of white space says so, and what to look at."""
+    refuse(data, "expected a session export, got an empty input.*see whether its export failed", tmp_path)
     with pytest.raises(InputError, match="empty input"):
         read(data, keep_partial=True)
 
@@ -396,13 +397,13 @@ def test_html_and_server_error_body_html(tmp_path: Path, data: bytes) -> None:
 )
 def test_html_and_server_error_body(tmp_path: Path, data: bytes, match: str) -> None:
     """A saved error body is called one, with its code and message."""
-    refuse(data, f"a server error response, not an export: {match}", tmp_path, kind=NotAnExportError)
+    refuse(data, f"expected a session export, got an error response: {match}", tmp_path, kind=NotAnExportError)
 
 
 @pytest.mark.parametrize("tail", [b'"error":"x"', b'"error":null', b'"error":{"code":500,"message":"m"}', b'"error":[]'])
 def test_html_and_server_error_body_is_no_empty_session(tmp_path: Path, tail: bytes) -> None:
     """A session with an error in the place of its messages is not a session of zero messages."""
-    refuse(b'{"id":"s","title":"t",' + tail + b"}", "messages|server error", tmp_path, kind=NotAnExportError)
+    refuse(b'{"id":"s","title":"t",' + tail + b"}", "messages|error response", tmp_path, kind=NotAnExportError)
 
 
 @pytest.mark.parametrize(
@@ -415,6 +416,61 @@ def test_another_kind_of_file_is_named(tmp_path: Path, begin: bytes, name: str) 
     refuse(data, f"expected JSON, got {name}.*export itself", tmp_path, kind=NotAnExportError)
     with pytest.raises(NotAnExportError, match=name):
         read(bytes([byte]) for byte in data)
+
+
+def test_all_missing_keys_are_named(tmp_path: Path) -> None:
+    """One error names every required key that a message or a tool call does not have."""
+    keys = "'id', 'role', 'content', 'createdAt' and 'updatedAt', got none of them"
+    refuse(dump(session({"x": 1})), f"expected the required keys {keys}", tmp_path, kind=InvalidMessageError)
+    call = {"id": "c", "input": "{}", "finished": True}
+    refuse(
+        dump(session(message(0, toolCalls=[call]))),
+        r"expected the required keys 'name' and 'type', got none of them .*at \$.toolCalls\[0\]",
+        tmp_path,
+        kind=InvalidMessageError,
+    )
+
+
+OTHER_EXPORTS = {
+    "a Claude Code transcript": [
+        {"type": "file-history-snapshot", "messageId": "m", "snapshot": {}, "isSnapshotUpdate": False},
+        {"type": "summary", "summary": "x", "leafUuid": "u"},
+        {"parentUuid": None, "sessionId": "s", "type": "user", "message": {"role": "user", "content": "x"}},
+        {"timestamp": DATE, "sessionId": "s", "message": {"role": "assistant", "id": "m"}, "costUSD": 0.1},
+        {"type": "queue-operation", "operation": "enqueue", "sessionId": "s"},
+    ],
+    "a Codex rollout": [{"timestamp": DATE, "type": "session_meta", "payload": {"id": "s", "cwd": "/"}}],
+    "a ChatGPT export": [{"title": "t", "create_time": 1.5, "mapping": {}, "conversation_id": "c"}],
+    "a claude.ai export": [{"uuid": "u", "name": "n", "chat_messages": []}],
+    "a Gemini transcript": [
+        {"sessionId": "s", "projectHash": "h", "startTime": DATE, "messages": [{"id": "m", "type": "user"}]},
+        {"sessionId": "s", "projectHash": "h", "kind": "main"},
+    ],
+    "Gemini batch results": [{"key": "k", "response": {"candidates": []}}],
+    "OpenAI batch results": [{"id": "b", "custom_id": "c", "response": {"status_code": 200}, "error": None}],
+    "Anthropic batch results": [{"custom_id": "c", "result": {"type": "succeeded", "message": {"id": "m"}}}],
+    "an opencode export": [{"info": {"id": "s"}, "messages": [{"info": {"id": "m"}, "parts": []}]}],
+}
+
+
+@pytest.mark.parametrize("shape", ["line", "array", "indented"])
+@pytest.mark.parametrize("name", OTHER_EXPORTS)
+def test_exports_of_other_programs_are_named(tmp_path: Path, name: str, shape: str) -> None:
+    """The export of another program is refused by its name, from its first object on."""
+    for first in OTHER_EXPORTS[name]:
+        document = [first, first] if shape == "array" else first
+        data = dump(document, indent=1) if shape == "indented" else dump(document) + b"\n"
+        words = f"expected a session export, got what looks like {name}.*does not read these yet"
+        refuse(data, words, tmp_path, kind=NotAnExportError)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_tar_archive_is_named(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """An archive of tar is refused by its name, also compressed."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("exports/a.json"), io.BytesIO())
+    refuse(pack(archive.getvalue()), "expected JSON, got a tar archive.*unpack", tmp_path, kind=NotAnExportError)
 
 
 SKIPPABLE = b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc"
@@ -506,6 +562,10 @@ def test_messages_missing_null_object_twice(tmp_path: Path, second: bytes) -> No
         (b'{"headers":{}}', "the keys 'headers'"),
         (b'{"title":"t","messages":[]}', "expected a session with `id`, got none"),
         (b'{"id":"s","messages":[]}', "expected a session with `title`, got none"),
+        (b'{"messages":[]}', "expected a session with `id` and `title`, got neither"),
+        (dump({"messages": [message(0)]}), "expected a session with `id` and `title`, got neither"),
+        (dump({"messages": [message(0)], "title": "t"}), "expected a session with `id`, got none"),
+        (dump({"x": 1, "result": {"messages": [message(0)]}, "id": "r"}), "expected a session with `id` and `title`"),
     ],
 )
 def test_messages_missing_null_object_twice_root(tmp_path: Path, data: bytes, match: str) -> None:
@@ -659,13 +719,11 @@ def test_id_after_messages_of_a_large_session() -> None:
 
 def test_id_after_messages_in_a_pipe(tmp_path: Path) -> None:
     """A pipe can't be read once more: an error with that hint. A redirected file can."""
-    with pytest.raises(NotAnExportError, match=r"id comes after its messages.*give a file instead of a pipe"):
+    with pytest.raises(NotAnExportError, match=r"`id` before its messages in a pipe, got the messages.*give a file"):
         read(iter([LATE]))
     done = speak("convert", "-", "-o", "out.ndjson", cwd=tmp_path, stdin=LATE)
     assert done.returncode == 3
-    assert re.fullmatch(
-        r"exportstream: <stdin>: .*id comes after its messages.*; give a file instead of a pipe.*\n", done.stderr
-    )
+    assert re.fullmatch(r"exportstream: <stdin>: .*`id` before its messages in a pipe.*; give a file.*\n", done.stderr)
     assert os.listdir(tmp_path) == []
     (tmp_path / "in.json").write_bytes(LATE)
     with (tmp_path / "in.json").open("rb") as file:
@@ -842,14 +900,14 @@ def test_nulls_for_required_session_fields(tmp_path: Path, name: str) -> None:
 
 
 def test_nulls_for_dates(tmp_path: Path) -> None:
-    """Null dates go through, with one warning that names the SDK dump they come from."""
+    """Null dates go through, with one warning that says what else may be missing and how to get it."""
     name = "session.sdk-0.8.1-no-alias.json"
     found, export = read(DATA / name)
     assert len(found) == export.notes.null_dates == 6
     assert all(one.created_at is None and one.updated_at is None for one in found)
     done = speak("convert", str(DATA / name), "-o", "-", "--quiet", cwd=tmp_path)
     assert done.returncode == 0
-    assert re.fullmatch(r"exportstream: .*warning: 6 messages have null dates.*by_alias=True.*export again\n", done.stderr)
+    assert re.fullmatch(r"exportstream: .*warning: 6 messages have null dates; if tool calls.*by_alias=True\n", done.stderr)
 
 
 DATES = [
@@ -1345,7 +1403,7 @@ def test_one_huge_string_beyond_max_message_size(tmp_path: Path, limit: int, len
     items.insert(0 if place == "first" else 5, message(99, content="x" * length))
     refuse(
         dump(session(*items)),
-        f"larger than {limit:,} bytes.*(--max-message-size|`max_message_size`)",
+        f"at most {limit:,} bytes.*(--max-message-size|`max_message_size`)",
         tmp_path,
         kind=LimitError,
         options=("--max-message-size", str(limit)),

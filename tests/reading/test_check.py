@@ -26,7 +26,7 @@ def one(*messages: Any, **fields: Any) -> SessionCheck:
 
 # What each kind of finding is made of: three messages in which the one in the middle has it.
 KINDS: dict[str, tuple[Any, str]] = {
-    "invalid-message": ({"id": "m1"}, r"1 invalid message \(message 1\): expected the required key .* at \$"),
+    "invalid-message": ({"id": "m1"}, r"1 invalid message \(message 1\): expected the required keys .* at \$"),
     "null-date": (message(1, createdAt=None), r"1 message whose createdAt or updatedAt is null \(message 1\)"),
     "unparsed-date": (message(1, updatedAt="yesterday"), r"1 message with a date-time that can't be parsed \(message 1\)"),
     "date-without-zone": (

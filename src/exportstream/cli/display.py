@@ -102,8 +102,8 @@ def print_warnings(source: str, notes: Notes) -> None:
     lines = []
     if notes.null_dates:
         lines.append(
-            f"{amount(notes.null_dates, 'messages have')} null dates: this looks like an SDK 0.8 dump without "
-            "by_alias=True, where tool calls were lost; export again"
+            f"{amount(notes.null_dates, 'messages have')} null dates; if tool calls are missing too, "
+            "dump again with by_alias=True"
         )
     if notes.replaced_surrogates:
         lines.append(

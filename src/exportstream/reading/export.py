@@ -16,7 +16,7 @@ from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxErro
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
-from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.formats.session_export import SessionReader, missing_keys
 from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
@@ -71,7 +71,7 @@ class Export:
             find_id=self._find_id,
             watch_repeats=not only_messages,
         )
-        self._ids: tuple[Source, Iterator[tuple[int, str]]] | None = None
+        self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._counter = Counter((seen or Dedupe()) if options.dedupe else None, by_session=session_totals)
         self._counting = not only_messages
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
@@ -240,12 +240,14 @@ class Export:
         if self._ids is None:
             if not self._source.reopenable:
                 raise NotAnExportError(
-                    "the session's id comes after its messages, and rows need it",
-                    hint="give a file instead of a pipe: it is read once more for the id",
+                    "expected the session's `id` before its messages in a pipe, got the messages first",
+                    hint="give a file: it is read once more for the id",
                 )
             source, ids = self._source.reopen(), SessionIds()
             self._ids = source, ids.found_by(self._stream(source, ids))
         for found, session_id in self._ids[1]:
             if found == number:
-                return session_id
-        raise NotAnExportError("expected a session with `id`, got none", path="$.id")
+                if isinstance(session_id, str):
+                    return session_id
+                raise missing_keys(session_id)
+        raise missing_keys(["id"])

@@ -41,4 +41,4 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         for name in ("max_message_size", "max_window"):
             size = getattr(self, name)
             if size is not None and size < 1:
-                raise UsageError(f"{name} has to be a positive number of bytes, got {size}")
+                raise UsageError(f"expected {name} to be a positive number of bytes, got {size}")

@@ -6,6 +6,8 @@ from exportstream.errors import JSONSyntaxError, NotAnExportError
 
 _WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _OTHER_FILES = {b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
+_TAR = 257  # where an archive of tar has its magic number
+LONGEST_HEAD = _TAR + len(b"ustar")
 _WIDE_NULS: dict[tuple[int, ...], str] = {
     (1, 0, 0, 0): "UTF-32LE",
     (0, 0, 0, 1): "UTF-32BE",
@@ -14,12 +16,17 @@ _WIDE_NULS: dict[tuple[int, ...], str] = {
 }
 
 
+def is_like_json(head: bytes) -> bool:
+    """Whether an input of these first bytes can be a document of objects; all others deserve a longer look."""
+    return head[:1] in b"{[ \t\r\n\xef"
+
+
 def require_utf8_json(head: bytes) -> None:
-    """Raise an error if an input of these first four bytes is another encoding or another kind of file.
+    """Raise an error if an input of these first bytes is another encoding or another kind of file.
 
     Raises:
         JSONSyntaxError: it is UTF-16 or UTF-32.
-        NotAnExportError: it is a zip archive, or an output.
+        NotAnExportError: it is an archive, or an output.
     """
     marked = (encoding for mark, encoding in _WIDE_MARKS.items() if head.startswith(mark))
     encoding = next(marked, None) or _WIDE_NULS.get(tuple(int(byte != 0) for byte in head[:4]))
@@ -28,3 +35,5 @@ def require_utf8_json(head: bytes) -> None:
         raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
     if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
         raise NotAnExportError(f"expected JSON, got {name}", hint="give it the export itself")
+    if head.startswith(b"ustar", _TAR):
+        raise NotAnExportError("expected JSON, got a tar archive", hint="unpack it: tar -xf")

@@ -67,7 +67,9 @@ def check_level(compression: str, level: int | None) -> None:
     if compression not in _LEVELS:
         raise UsageError(f"expected compression zstd, gzip or none, got {compression!r}")
     if level is not None and (level not in _LEVELS[compression] or level == 0):
-        raise UsageError(f"compression {compression} has no level {level}")
+        levels = _LEVELS[compression]
+        expected = f"a level from {levels[0]} to {levels[-1]}{' except 0' * (0 in levels)}" if levels else "no level"
+        raise UsageError(f"expected {expected} for {compression}, got {level}")
 
 
 class Sink(StagedOutput):

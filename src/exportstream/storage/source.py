@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.decompress import decompress, peek
-from exportstream.storage.first_bytes import require_utf8_json
+from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
 from exportstream.storage.names import identity, is_stream, is_url, stat_regular, state_of_file
 from exportstream.storage.remote.urls import local_path
 
@@ -248,6 +248,8 @@ class Source:
     def _iter_pieces(self) -> Generator[bytes, None, None]:
         self.compression, pieces = decompress(self._iter_stored(), self._max_window)
         head, pieces = peek(pieces, 4)
+        if not is_like_json(head):
+            head, pieces = peek(pieces, LONGEST_HEAD)
         require_utf8_json(head)
         if head.startswith(b"\xef\xbb\xbf"):
             self.position += 3

@@ -120,10 +120,15 @@ def _fields(kind: Any, value: Any, path: str) -> tuple[dict[str, Any], Any]:
                 fields[name] = convert_field(name, item)
             except ValueError as error:
                 raise InvalidMessageError(str(error), path=f"{path}.{key}") from None
-    for name in _REQUIRED[kind]:
-        if name not in fields:
-            raise InvalidMessageError(f"expected the required key {CAMEL_NAMES[kind][name]!r}, got none", path=path)
+    if missing := [CAMEL_NAMES[kind][name] for name in _REQUIRED[kind] if name not in fields]:
+        raise InvalidMessageError(_missing(missing), path=path)
     return fields, extra or None
+
+
+def _missing(keys: list[str]) -> str:
+    if len(keys) == 1:
+        return f"expected the required key {keys[0]!r}, got none"
+    return f"expected the required keys {', '.join(map(repr, keys[:-1]))} and {keys[-1]!r}, got none of them"
 
 
 def convert_field(name: str, value: Any) -> Any:

@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, NotAnExportError, printable
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
+from exportstream.reading.formats.known import name_of
 from exportstream.reading.formats.message import FIELDS, build_message, convert_field
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
@@ -166,9 +167,8 @@ class SessionReader(Struct):
         self._note()
         session = self.session
         assert session is not None
-        for name in ("id", "title"):
-            if getattr(session, name) is None:
-                raise NotAnExportError(f"expected a session with `{name}`, got none", path=f"$.{name}")
+        if missing := [name for name in ("id", "title") if getattr(session, name) is None]:
+            raise missing_keys(missing)
         self._keep_response()
         self.within = False
         self._ends.append(SessionEnd(session, len(self._messages)))
@@ -185,8 +185,9 @@ class SessionReader(Struct):
                 self.begin_messages()
             self._keep_response()
         self._locate(error)
-        answer = self._server_error() if isinstance(error, NotAnExportError) else None
-        return error if answer is None else answer
+        if not isinstance(error, NotAnExportError):
+            return error
+        return self._server_error() or self._another_export() or error
 
     def _tell_replaced(self, index: int | None) -> None:
         """Tell the number of the message that had halves of surrogate pairs, None for a key or value of the session."""
@@ -222,7 +223,23 @@ class SessionReader(Struct):
             return None
         words = [printable(str(value[key]), _LONGEST_WORDS) for key in ("code", "message", "type") if key in value]
         return NotAnExportError(
-            f"a server error response, not an export: {' '.join(words)}", source=self.source, hint="export again"
+            f"expected a session export, got an error response: {' '.join(words)}",
+            source=self.source,
+            hint="export again when its cause is gone",
+        )
+
+    def _another_export(self) -> NotAnExportError | None:
+        """The error for the first object of another program's export; None for everything else."""
+        keys = self._pending if self._pending is not None else (self.session.extra if self.session is not None else None)
+        if self._in_result:
+            keys = self._around
+        name = name_of(keys) if keys and self.number == 1 else None
+        if name is None:
+            return None
+        return NotAnExportError(
+            f"expected a session export, got what looks like {name}",
+            source=self.source,
+            hint="exportstream does not read these yet",
         )
 
     def _set(self, key: str, value: Any) -> None:
@@ -262,7 +279,7 @@ class SessionReader(Struct):
         assert session is not None
         if session.id is None:
             if self.find_id is None:
-                raise NotAnExportError("the session's id comes after its messages")
+                raise missing_keys(["id"])
             session.id = self.find_id(self.number - 1)
         return session.id
 
@@ -285,6 +302,12 @@ class SessionReader(Struct):
         if len(set(ids)) < len(ids):
             for start, end in zip(chain((0,), ends), ends, strict=False):
                 self.notes.repeated_ids += end - start - len(set(ids[start:end]))
+
+
+def missing_keys(names: list[str]) -> NotAnExportError:
+    """The error for a session without keys that are required."""
+    got = "none" if len(names) == 1 else "neither"
+    return NotAnExportError(f"expected a session with {' and '.join(f'`{name}`' for name in names)}, got {got}", path="$")
 
 
 def _number(messages: list[Message], session_id: str, index: int) -> int:

@@ -8,20 +8,24 @@ from typing import Any
 from exportstream.errors import ExportstreamError
 from exportstream.models.structs import Message, Session
 
+_REQUIRED = ("id", "title")
+
 
 class SessionIds:
     """Takes the events of a reading (see `json.events.Events`) and keeps only numbers and ids of sessions.
 
-    In an SDK response the id is that of its `result`.
+    In an SDK response the id is that of its `result`. A session without an id has the names of its missing keys instead.
     """
 
     def __init__(self) -> None:
-        self._found: list[tuple[int, str]] = []
+        self._found: list[tuple[int, str | list[str]]] = []
         self._number = -1
         self._in_result = self._was_response = False
         self._inner: str | None = None
+        self._seen: set[str] = set()  # of the keys that a session must have
+        self._outside: set[str] = set()  # the same of the object around a `result`
 
-    def found_by(self, reading: Iterable[None]) -> Iterator[tuple[int, str]]:
+    def found_by(self, reading: Iterable[None]) -> Iterator[tuple[int, str | list[str]]]:
         """Yield the number and the id of each session as the reading comes to them."""
         try:
             for _ in reading:
@@ -35,24 +39,31 @@ class SessionIds:
         """Begin a session."""
         self._number += 1
         self._was_response = False
+        self._seen = set()
 
     def key(self, name: str, value: Any) -> None:
         """Keep an id."""
-        if name != "id" or not isinstance(value, str):
+        if name not in _REQUIRED or not isinstance(value, str):
             return
-        if self._in_result:
+        if self._was_response and not self._in_result:
+            return
+        self._seen.add(name)
+        if name == "id" and self._in_result:
             self._inner = value
-        elif not self._was_response:
+        elif name == "id":
             self._found.append((self._number, value))
 
     def begin_result(self) -> None:
         """Begin what may be the session of an SDK response."""
         self._in_result, self._inner = True, None
+        self._outside, self._seen = self._seen, set()
 
     def end_result(self, *, is_session: bool) -> None:
         """End it."""
         self._in_result, self._was_response = False, is_session
-        if is_session and self._inner is not None:
+        if not is_session:
+            self._seen = self._outside
+        elif self._inner is not None:
             self._found.append((self._number, self._inner))
 
     def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
@@ -71,7 +82,9 @@ class SessionIds:
         """Nothing to keep."""
 
     def end_session(self) -> None:
-        """Nothing to keep."""
+        """Keep what is missing."""
+        if "id" not in self._seen:
+            self._found.append((self._number, [name for name in _REQUIRED if name not in self._seen]))
 
     def replaced(self, count: int) -> None:
         """Nothing to keep."""

@@ -92,7 +92,7 @@ class Buffer:
         first = data.lstrip(b" \t\r\n")[:1]
         self._blank = not first
         if first == b"<":
-            raise NotAnExportError("expected JSON, got HTML or XML", hint="it may be an error page: export again")
+            raise NotAnExportError("expected JSON, got HTML or XML", hint="open it in a browser: it may be an error page")
 
     def end_error(self) -> ExportstreamError | None:
         """The error for input that could not be read on or is empty; None if the parser should report the end."""
@@ -100,6 +100,6 @@ class Buffer:
             return self._error
         if self._blank:
             return NotAnExportError(
-                "empty input", hint="the server sends an empty body when its encoding fails: export again"
+                "expected a session export, got an empty input", hint="see whether its export failed or still runs"
             )
         return None

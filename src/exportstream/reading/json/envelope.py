@@ -127,7 +127,7 @@ class Envelope:
                         if len(around) > self._levels:
                             raise LimitError(
                                 f"expected at most {MAX_DEPTH} levels of nesting, got more",
-                                hint="no server writes such a file",
+                                hint="write the inner values as JSON text",
                             )
                     continue
                 if at is _RESULT and kind != "start_map":  # a key like any other

@@ -150,7 +150,7 @@ class Guard:
         if self._digits > MAX_DIGITS:
             raise _too_many_digits()
         if b"\x0c" in outside or b"\x0b" in outside:
-            raise JSONSyntaxError("a form feed or vertical tab between values is not JSON white space")
+            raise JSONSyntaxError("not JSON: expected white space, got a form feed or vertical tab")
 
     def _check_digits(self, outside: bytes) -> None:
         if LONG_NUMBER.search(outside):
@@ -235,6 +235,4 @@ def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _too_many_digits() -> LimitError:
-    return LimitError(
-        f"expected a number of at most {MAX_DIGITS:,} digits, got a longer one", hint="no server writes such a number"
-    )
+    return LimitError(f"expected a number of at most {MAX_DIGITS:,} digits, got a longer one", hint="write it as a string")

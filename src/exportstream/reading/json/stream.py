@@ -182,7 +182,8 @@ class Stream:
         if not following:
             raise buffer.end_error() or CutInputError("the input ends before the document is complete")
         if following in b"],}:":
-            error = JSONSyntaxError("not JSON: expected a message after a comma", position=self.position)
+            what = f"not JSON: expected a message after a comma, got {following.decode()!r}"
+            error = JSONSyntaxError(what, position=self.position)
             error.exact = True
             raise error
         return True
@@ -293,6 +294,6 @@ class Stream:
             self._since_value += len(piece)
             if self._since_value > self._limit:
                 raise LimitError(
-                    f"a message is larger than {self._limit:,} bytes",
+                    f"expected a message of at most {self._limit:,} bytes, got a larger one",
                     hint="allow more with `max_message_size` (memory grows with the largest message)",
                 )
