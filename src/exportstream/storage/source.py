@@ -26,7 +26,6 @@ from exportstream.storage.remote.urls import local_path
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-
 __all__ = ["DEFAULT_MAX_WINDOW", "Source", "open_source"]
 
 DEFAULT_MAX_WINDOW = 128 << 20

@@ -1,7 +1,7 @@
 """Recounts outputs: their rows, and the figures of messages, as they are in the file.
 
 Takes: finished outputs, or the columns of their rows. Returns: `Recount`. Raises: `InputError` for what is no such output
-(any more), `ReadError` if the system fails. Holds: one block of rows, or one row if that is larger.
+(any more), `OSError` if the system fails. Holds: one block of rows, or one row if that is larger.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from exportstream.errors import LimitError, NotAnExportError
 from exportstream.models.names import camel
-from exportstream.storage.source import open_source
+from exportstream.storage.decompress import read_output
 from exportstream.totals.figures import Cost, Count
 
 __all__ = [
@@ -35,7 +35,6 @@ TOOL_CALLS = "tool_calls"
 COST = "cost"
 FIGURES = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens", COST)  # of `Counted`
 _IN_FILES = {spelling: name for name in (*FIGURES, TOOL_CALLS) for spelling in (name, camel(name))}
-_BLOCK = 1 << 20
 LARGEST = 2 << 30  # bytes of a row; the parser takes messages of 1 GiB unless told
 
 
@@ -99,22 +98,21 @@ def blocks_of_lines(path: str) -> Iterator[bytes]:
 
     Raises:
         InputError: it is damaged, or ends within a line.
+        OSError: the system fails.
     """
-    with open_source(path) as source:
-        rest: list[bytes] = []
-        size = 0
-        while data := source.read(_BLOCK):
-            end = data.rfind(b"\n") + 1
-            if end:
-                yield b"".join([*rest, data[:end]])
-                rest, size = [], 0
-                data = data[end:]
-            rest.append(data)
-            size += len(data)
-            if size > LARGEST:
-                raise LimitError(f"a line is larger than {LARGEST:,} bytes")
-        if size:
-            raise unreadable("it ends within a row")
+    rest: list[bytes] = []
+    size = 0
+    for piece in read_output(path):
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield b"".join([*rest, piece[:end]])
+            rest, size = [], 0
+        rest.append(piece[end:])
+        size += len(piece) - end
+        if size > LARGEST:
+            raise LimitError(f"a line is larger than {LARGEST:,} bytes")
+    if size:
+        raise unreadable("it ends within a row")
 
 
 def unreadable(what: str) -> NotAnExportError:
