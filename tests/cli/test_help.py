@@ -16,7 +16,7 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.storage.source import DEFAULT_MAX_WINDOW
 from tests.kit.command import run
 
-VERBS = ["convert", "totals", "check"]
+VERBS = ["convert", "totals", "check", "verify"]
 SECTION = re.compile(r"^(\w[\w ]*):\n((?:(?:  .*)?\n)*)", re.MULTILINE)
 GROUPS_OF = {
     "Output": "output format compression level force report",
@@ -40,7 +40,7 @@ def options(verb: str) -> list[click.Option]:
 
 
 def test_commands_in_order(tmp_path: Path) -> None:
-    """The help lists the commands in the order convert, totals, check, with whole sentences."""
+    """The help lists the commands in the order convert, totals, check, verify, with whole sentences."""
     lines = sections("", tmp_path)["Commands"].splitlines()
     assert [line.split()[0] for line in lines] == VERBS
     assert all(line.endswith(".") and "..." not in line for line in lines)

@@ -25,7 +25,7 @@ from exportstream.conversion.verify import verify
 @many_outputs
 @verify_options
 def verify_command(*, outputs: tuple[str, ...]) -> None:
-    """Read outputs again, and compare them with what was recorded when they were written.
+    """Compare outputs with what was recorded of them.
 
     OUTPUT is a file, or a folder that convert wrote several outputs to. The hidden manifest of that folder has the SHA-256,
     the rows and the totals of each. Parquet and SQLite files carry their rows and totals inside, so they can be verified
