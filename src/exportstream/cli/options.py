@@ -20,7 +20,7 @@ EXIT_CODES = {
     Exit.DONE: "done",
     Exit.BUG: "a bug in exportstream: please report it",
     Exit.USAGE: "wrong usage: options that contradict each other, an output that exists",
-    Exit.INPUT: "bad input (one of many is enough), findings of verify, or of check with --strict",
+    Exit.INPUT: "bad input (one of many is enough); findings of verify or check --strict",
     Exit.SYSTEM: "reading, writing, the network or the memory failed; an input changed",
     Exit.PARTIAL: "done, but messages were rejected or a cut input was taken",
 }

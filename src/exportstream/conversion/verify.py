@@ -88,7 +88,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
         name = local_path(os.fsdecode(given))
         if is_stream(name) or is_url(name):
             raise UsageError(
-                "expected a file or a folder of outputs, got a URL or a stream", hint="copy it here", source=name
+                "expected a file or a folder, got a URL or a stream", hint="verify a copy of it", source=name
             )
         if os.path.isdir(name):
             yield from _verify_folder(name)
