@@ -138,10 +138,9 @@ ERRORS = {
     "its folder does not exist": f"exportstream convert {SAMPLE} -o rows/out.csv",
     "it would be written twice": f"mkdir x; cp {SAMPLE} x/a.json; cp {SAMPLE} x/a.ndjson; exportstream convert x -o rows/",
     "several tables can't share one stream": f"exportstream convert {SAMPLE} --table all -o -",
-    "contradicts the name": f"exportstream convert {SAMPLE} -o out.csv.zst --compression gzip",
+    "contradicts the name": f"exportstream convert {SAMPLE} -o out.csv.zst --format csv.gz",
     "no exports found": "mkdir x; exportstream convert x -o rows/",
     "No such file or directory": "exportstream totals missing.json",
-    "Is a directory": "exportstream totals tests",
     "No space left on device": f"exportstream convert {SAMPLE} -o - > /dev/full",
     "can't connect": "exportstream totals http://name:secret@127.0.0.1:9/in.json",
     "the file changed while it was": None,  # see test_changed_input

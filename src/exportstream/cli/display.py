@@ -89,12 +89,18 @@ class ManyProgress(_Bar):
 
 def print_all_warnings(report: Report) -> None:
     """Print the warnings of a report, of the first few inputs if there are many."""
-    parts = [outcome.report for outcome in report.outcomes if outcome.report] if isinstance(report, ManyReport) else []
-    noticed = [part for part in parts or [report] if part.notes != Notes()]
-    for part in noticed[:_FEW]:
-        print_warnings(part.source, part.notes)
+    outcomes = report.outcomes if isinstance(report, ManyReport) else []
+    parts = [(outcome.source, outcome.report.notes) for outcome in outcomes if outcome.report is not None]
+    print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all")
+
+
+def print_few_warnings(parts: list[tuple[str, Notes]], hint: str) -> None:
+    """Print the warnings of the first few inputs that have any, and how to see those of the others."""
+    noticed = [(source, notes) for source, notes in parts if notes != Notes()]
+    for source, notes in noticed[:_FEW]:
+        print_warnings(source, notes)
     if more := noticed[_FEW:]:
-        tell(f"warnings for {amount(len(more), 'more inputs')}; --report FILE has them all")
+        tell(f"warnings for {amount(len(more), 'more inputs')}; {hint}")
 
 
 def print_warnings(source: str, notes: Notes) -> None:
@@ -111,9 +117,7 @@ def print_warnings(source: str, notes: Notes) -> None:
             "exportstream check gives the messages"
         )
     if notes.repeated_ids:
-        lines.append(
-            f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe counts them once"
-        )
+        lines.append(f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe drops them")
     if notes.rejected:
         lines.append(amount(notes.rejected, "messages were rejected"))
     for line in lines:
@@ -131,6 +135,12 @@ def print_summary(report: Report) -> None:
         if report.rejected
         else ""
     )
+    repeats = [
+        amount(count, words)
+        for words, count in (("messages", report.duplicates.messages), ("sessions", report.duplicates.sessions))
+        if count
+    ]
+    dropped = f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
     targets = " and ".join(shown(output.target) for output in report.outputs)
     what = shown(report.source)
     if isinstance(report, ManyReport):
@@ -142,7 +152,7 @@ def print_summary(report: Report) -> None:
         return
     tell(
         f"{what}: {amount(report.rows, 'rows')}{f' to {targets}' if targets else ''} "
-        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}"
+        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}{dropped}"
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)

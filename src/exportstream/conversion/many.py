@@ -34,7 +34,7 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.names import is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
 from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ def convert_many(
     *,
     executor: Executor | None = None,
     format: FormatName | None = None,  # noqa: A002 - the field's word
-    compression: CompressionName | None = None,
     table: TableName | Iterable[TableName] | None = None,
     level: int | None = None,
     keys: Keys = "camel",
@@ -74,7 +73,6 @@ def convert_many(
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another.
         format: see `convert`, also for the options from here to `dedupe`.
-        compression: see `convert`.
         table: see `convert`.
         level: see `convert`.
         keys: see `convert`.
@@ -112,7 +110,6 @@ def convert_many(
         ),
         WriteOptions(
             format=format,
-            compression=compression,
             tables=tables_of(table),
             level=level,
             keys=keys,

@@ -17,12 +17,13 @@ from exportstream.conversion.plan import (
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Outcome, Report, open_report
 from exportstream.errors import ExportstreamError
+from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 
 
@@ -31,7 +32,6 @@ def merge_many(
     target: Any,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
-    compression: CompressionName | None = None,
     table: TableName | Iterable[TableName] | None = None,
     level: int | None = None,
     keys: Keys = "camel",
@@ -57,7 +57,6 @@ def merge_many(
         sources: as of `convert_many`.
         target: the output, as of `convert`; so are the options from here to `dedupe`.
         format: see `convert`.
-        compression: see `convert`.
         table: see `convert`.
         level: see `convert`.
         keys: see `convert`.
@@ -93,7 +92,6 @@ def merge_many(
         ),
         WriteOptions(
             format=format,
-            compression=compression,
             tables=tables_of(table),
             level=level,
             keys=keys,
@@ -147,8 +145,13 @@ def merge_all(
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=words)
         if good:
-            merged = _merge(good, outputs, status, progress, reading, writing, rejects)
+            merged, duplicates = _merge(good, outputs, status, progress, reading, writing, rejects)
             done.merge(merged)
+            if reading.dedupe:
+                left = iter(duplicates)
+                done.outcomes = [
+                    replace(one, duplicates=next(left)) if one.status == "converted" else one for one in outcomes
+                ]
             done.outputs, done.rejects = merged.outputs, merged.rejects
         done.seconds = time.monotonic() - started
         write_report(done)
@@ -186,15 +189,19 @@ def _merge(
     reading: ReadOptions,
     writing: WriteOptions,
     rejects: Any,
-) -> Report:
+) -> tuple[Report, list[Duplicates]]:
+    """Convert inputs into the outputs; return the report, and what `dedupe` dropped of each input."""
     progress = Reading(counting(status, watch))
     before = status.files_done
+    duplicates: list[Duplicates] = []
 
     def follow(export: Export) -> None:
         progress(export)
         status.files_done = before + progress.exports - 1
+        if len(duplicates) < progress.exports:
+            duplicates.append(export.duplicates)
 
     done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
-    return done
+    return done, duplicates

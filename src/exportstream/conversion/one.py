@@ -17,7 +17,7 @@ from exportstream.storage.memory import explain_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
@@ -28,7 +28,6 @@ def convert(
     target: Any = None,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
-    compression: CompressionName | None = None,
     table: TableName | Iterable[TableName] | None = None,
     level: int | None = None,
     keys: Keys = "camel",
@@ -50,9 +49,9 @@ def convert(
         source: as of `open_export`.
         target: a path, a URL (with the extra ``remote``), ``-`` for standard output, or a binary file object.
             None: ``NAME.ndjson.zst`` next to the input.
-        format: ``ndjson``, ``csv``, ``parquet`` (with the extra ``parquet``) or ``sqlite``; otherwise the target's suffix
-            decides.
-        compression: ``zstd``, ``gzip`` or ``none``; otherwise the target's suffix decides.
+        format: the text of a suffix, such as ``csv.gz``: ``ndjson``, ``jsonl`` or ``csv``, then ``.zst``, ``.gz`` or
+            nothing; ``parquet`` (with the extra ``parquet``); ``db``, ``sqlite`` or ``sqlite3``. Otherwise the target's
+            suffix decides. A default name ends in it: ``csv`` gives ``NAME.csv``, not compressed.
         table: ``messages``, ``tool-calls``, ``sessions``, several of them, or ``all``: one reading writes them all, to
             ``NAME.TABLE.SUFFIX`` each. Default: messages; in SQLite all, as tables of one file.
         level: compression level, 3 for zstd and 6 for gzip by default.
@@ -68,7 +67,7 @@ def convert(
         max_window: see `open_export`.
         dedupe: see `open_export`.
         report: a path for the report as JSON.
-        progress: called with the open `Export` after each batch.
+        progress: called with the open `Export` after each batch, and at the end.
 
     Returns:
         Figures of what was read and written, and the totals.
@@ -89,7 +88,6 @@ def convert(
         ),
         WriteOptions(
             format=format,
-            compression=compression,
             tables=tables_of(table),
             level=level,
             keys=keys,
@@ -161,7 +159,7 @@ def convert_to(
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
         recording = transaction.add(manifest.recording()) if manifest is not None else None
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
-        writers = Writers(outputs, writing, transaction, Origin(path, size, digest=manifest is not None))
+        writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe, digest=manifest is not None))
         if is_name(rejects):
             rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
         seen = Dedupe()  # one for all
@@ -177,6 +175,8 @@ def convert_to(
                     writers.add(batch)
                     if progress is not None:
                         progress(export)
+                if progress is not None:
+                    progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
                 state = state or export.state

@@ -87,9 +87,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
             raise TypeError(f"expected a path of an output or a folder, got {type(given).__name__}")
         name = local_path(os.fsdecode(given))
         if is_stream(name) or is_url(name):
-            raise UsageError(
-                "expected a file or a folder, got a URL or a stream", hint="verify a copy of it", source=name
-            )
+            raise UsageError("expected a file or a folder, got a URL or a stream", hint="verify a copy of it", source=name)
         if os.path.isdir(name):
             yield from _verify_folder(name)
         else:

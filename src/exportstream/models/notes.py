@@ -1,19 +1,29 @@
-"""Notes of what reading noticed, and messages that it refused: `Notes` and `Reject`."""
+"""Notes of what reading noticed, dropped and refused: `Notes`, `Duplicates` and `Reject`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
 
-class Notes(Struct, rename="camel"):
+class _Counters(Struct, rename="camel"):
+    """Numbers, which can be added to those of another struct of the same kind."""
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of other inputs."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Notes(_Counters):
     """Counts of things that reading noticed and that are not errors.
 
     Attributes:
         null_dates: messages whose createdAt or updatedAt is null.
         replaced_surrogates: halves of surrogate pairs that became U+FFFD.
-        repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered).
+        repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered);
+            0 with `dedupe`, which counts them in `Duplicates`.
         rejected: messages that were refused and skipped.
     """
 
@@ -22,10 +32,17 @@ class Notes(Struct, rename="camel"):
     repeated_ids: int = 0
     rejected: int = 0
 
-    def merge(self, other: Notes) -> None:
-        """Add the counts of other inputs."""
-        for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+class Duplicates(_Counters):
+    """Counts of what `dedupe` dropped, since it had come before.
+
+    Attributes:
+        messages: messages whose session id and message id came before.
+        sessions: sessions whose id came before. Those of their messages that are new are not dropped.
+    """
+
+    messages: int = 0
+    sessions: int = 0
 
 
 class Reject(Struct):

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
-from exportstream.models.notes import Notes, Reject
+from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats.session_export import SessionReader, missing_keys
@@ -39,13 +39,14 @@ class Export:
         source: as of `open_export`.
         options: how it is read.
         rejects: with ``on_error="skip"``, a list or a function that gets each `Reject`.
-        seen: what has come before in other exports, for ``dedupe`` over several.
+        seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
 
     Attributes:
         session: the `Session` being read (None before the first): what of it has been read so far.
         notes: what was noticed and is not an error, as counts.
+        duplicates: what `dedupe` dropped, as counts.
         name: the input's name.
         bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
         position: bytes of JSON read, after decompression.
@@ -69,10 +70,11 @@ class Export:
             source=self._source.name,
             reject=(reject or (lambda _: None)) if options.on_error == "skip" else None,
             find_id=self._find_id,
-            watch_repeats=not only_messages,
+            watch_repeats=not (only_messages or options.dedupe),
         )
         self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
-        self._counter = Counter((seen or Dedupe()) if options.dedupe else None, by_session=session_totals)
+        self._dedupe = (seen or Dedupe()) if options.dedupe else None
+        self._counter = Counter(by_session=session_totals)
         self._counting = not only_messages
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
@@ -80,6 +82,7 @@ class Export:
         self._yielded = self._counted = (0, 0)
         self._messages = self._iterate()
         self.partial = False
+        self.duplicates = Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
         return self._messages
@@ -156,7 +159,7 @@ class Export:
 
     @property
     def accepted(self) -> int:
-        """How many messages were read and accepted, also those that `dedupe` does not count."""
+        """How many messages were read and accepted, also those that `dedupe` drops."""
         return self._reader.accepted
 
     @property
@@ -187,10 +190,10 @@ class Export:
             try:
                 for _ in self._stream(self._source, reader):
                     if (batch := reader.take()) is not None:
-                        yield batch
+                        yield self._without_repeats(batch)
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
-                    yield batch
+                    yield self._without_repeats(batch)
                 if isinstance(error, JSONSyntaxError) and error.exact and error.position is not None:
                     line, column = find_line(self._source, error.position) or (None, None)
                     error.locate(line=line, column=column)
@@ -199,7 +202,10 @@ class Export:
                     raise explained from (error if explained is not error else error.__cause__)
                 self.partial = True
                 if reader.session is not None and reader.session.id is not None and reader.within:
-                    yield Batch([], [SessionEnd(reader.session, 0)])
+                    yield self._without_repeats(Batch([], [SessionEnd(reader.session, 0)]))
+
+    def _without_repeats(self, batch: Batch) -> Batch:
+        return batch if self._dedupe is None else self._dedupe.drop_repeats(batch, self.duplicates)
 
     def _iterate(self) -> Generator[Message, None, None]:
         for batch in self._batches():
@@ -220,7 +226,7 @@ class Export:
         if self._counted < self._yielded and self._counting:
             (start, first), (end, last) = self._counted, self._yielded
             self._counted = self._yielded
-            ends = [SessionEnd(one.session, one.end - start) for one in self._batch.ends[first:last]]
+            ends = [SessionEnd(one.session, one.end - start, None, one.repeated) for one in self._batch.ends[first:last]]
             self._count(Batch(self._batch.messages[start:end], ends))
 
     def _count(self, batch: Batch) -> None:

@@ -22,7 +22,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         keep_partial: where the input is cut, keep what is complete.
         max_message_size: bytes of the largest message taken; memory grows with the largest message.
         max_window: bytes of the largest zstd window taken; None for 128 MiB.
-        dedupe: count a message or session that comes again only once in the totals.
+        dedupe: drop messages and sessions whose ids came before.
 
     Raises:
         UsageError: a value is not one of these.

@@ -17,11 +17,13 @@ class SessionEnd(Struct, frozen=True, gc=False):
         session: its keys.
         end: how many messages of the batch belong to it and to the sessions before it.
         counted: totals of all its messages, where they were asked for.
+        repeated: with `dedupe`, whether a session with its id came before; it has no row and is in no total then.
     """
 
     session: Session
     end: int
     counted: Totals | None = None
+    repeated: bool = False
 
 
 class Batch(Struct):

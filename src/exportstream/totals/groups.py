@@ -140,7 +140,7 @@ class Groups(Struct):
         start = 0
         for end in columns.batch.ends:
             self._touch(all_keys if (start, end.end) == (0, len(keys)) else set(keys[start : end.end]))
-            if self.declaring:
+            if self.declaring and not end.repeated:
                 key = tuple(end.session.id if name == "session" else columns.source for name in self.by)
                 self._touch({key})  # also without any message
                 self.figures[key].add_declared(end.session)
@@ -260,7 +260,7 @@ def _check(names: tuple[str, ...]) -> None:
 def _pick(batch: Batch, flags: list[bool]) -> Batch:
     """Return a batch of some of the messages, and of all the ends."""
     before = list(accumulate(flags, initial=0))
-    ends = [SessionEnd(end.session, before[end.end]) for end in batch.ends]
+    ends = [SessionEnd(end.session, before[end.end], repeated=end.repeated) for end in batch.ends]
     return Batch(list(compress(batch.messages, flags)), ends)
 
 

@@ -212,6 +212,11 @@ class Totals(Sums):
             setattr(carrying, name, getattr(carrying, name) + sum(map(gt, at_ends, [0, *at_ends])))
             setattr(carried, name, getattr(carried, name) + at_ends[-1])
 
+    def end_repeated(self) -> None:
+        """End a session that was added before: the messages added since are not those of the session added next."""
+        for name in _COMPARED:
+            setattr(self._carried, name, getattr(self.counted, name).count)
+
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.
 

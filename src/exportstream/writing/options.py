@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
 from exportstream.errors import UsageError
-from exportstream.writing.formats import FORMATS, FormatName
+from exportstream.writing.formats import FormatName
 from exportstream.writing.tables import TABLES
 
-__all__ = ["COMPRESSIONS", "CompressionName", "FormatName", "Keys", "TableName", "WriteOptions", "tables_of"]
+__all__ = ["FORMAT_NAMES", "FormatName", "Keys", "TableName", "WriteOptions", "tables_of"]
 
-COMPRESSIONS = ("zstd", "gzip", "none")
-CompressionName = Literal["zstd", "gzip", "none"]
+FORMAT_NAMES: tuple[str, ...] = get_args(FormatName)
 TableName = Literal["messages", "tool-calls", "sessions", "all"]
 Keys = Literal["camel", "snake"]
 
@@ -23,7 +22,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     """How rows are written.
 
     Attributes:
-        format, compression: of the outputs, or None: their suffixes decide.
+        format: of the outputs with its compression, or None: their suffixes decide.
         tables: names of tables; none for the default: messages, or all tables in a format whose files hold all.
         level: of the compression, or None for its default.
         keys: ``camel``, the export's own names, or ``snake``.
@@ -36,7 +35,6 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     """
 
     format: FormatName | None = None
-    compression: CompressionName | None = None
     tables: tuple[str, ...] = ()
     level: int | None = None
     keys: Keys = "camel"
@@ -47,8 +45,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check the words."""
         for name, value, known in (
-            ("format", self.format, tuple(FORMATS)),
-            ("compression", self.compression, COMPRESSIONS),
+            ("format", self.format, FORMAT_NAMES),
             ("keys", self.keys, ("camel", "snake")),
         ):
             if value is not None and value not in known:

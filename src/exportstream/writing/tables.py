@@ -124,7 +124,7 @@ class Table:
     def session_numbers(self, batch: Batch) -> Iterator[int]:
         """For each row of a batch, the number of its session in this batch, from 0."""
         if self.name == "sessions":
-            yield from range(len(batch.ends))
+            yield from (number for number, end in enumerate(batch.ends) if not end.repeated)
             return
         for number, (messages, _) in enumerate(batch.by_session()):
             calls = self.name == "tool-calls"
@@ -132,7 +132,7 @@ class Table:
 
     def _rows(self, batch: Batch) -> list[Any]:
         if self.name == "sessions":
-            return [self._session_row(end) for end in batch.ends]
+            return [self._session_row(end) for end in batch.ends if not end.repeated]
         if self.name == "messages":
             return batch.messages if self._types is CAMEL else respell(batch.messages, self._types)
         kind = self._kinds[0]
@@ -186,7 +186,7 @@ class Table:
                         after = self._running_row()
                         after.running_tool_calls -= calls - 1 - number
                         rows.append(after)
-            if end is not None:
+            if end is not None and not end.repeated:
                 totals.add(end.session)
                 if self.name == "sessions":
                     rows.append(self._running_row())

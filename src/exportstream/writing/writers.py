@@ -24,13 +24,15 @@ class Origin(Struct, frozen=True):
     """A conversion as its writers see it.
 
     Attributes:
-        path: of the input, which is never overwritten; None if it has none.
-        size: of the input in bytes, if it is known.
+        path: of the input, which is never overwritten; None if it is not known.
+        size: of the input in bytes, None if it is not known.
+        dedupe: whether sessions that come again have no row; new messages of theirs do.
         digest: whether the SHA-256 of each output is computed.
     """
 
     path: str | None = None
     size: int | None = None
+    dedupe: bool = False
     digest: bool = False
 
 

@@ -56,7 +56,14 @@ _SETTINGS = (
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a SQLite output; see `writers.Writer`."""
     tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
-    database = Database(output.target, tables, force=options.force, source_path=origin.path, digest=origin.digest)
+    database = Database(
+        output.target,
+        tables,
+        force=options.force,
+        source_path=origin.path,
+        dedupe=origin.dedupe,
+        digest=origin.digest,
+    )
     return transaction.add(database)
 
 
@@ -109,6 +116,7 @@ class Database(StagedOutput):
         tables: all that the database will have.
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
+        dedupe: leave out foreign keys to sessions: those that come again have no row.
         digest: compute the SHA-256 of the finished file, which is read once more for it.
 
     Attributes:
@@ -132,6 +140,7 @@ class Database(StagedOutput):
         *,
         force: bool = False,
         source_path: str | None = None,
+        dedupe: bool = False,
         digest: bool = False,
     ) -> None:
         if not is_name(path) or is_stream(path):
@@ -145,7 +154,7 @@ class Database(StagedOutput):
         self._about: dict[str, Any] | None = None
         self._sessions = 0
         self._connection: sqlite3.Connection | None = None
-        present = {table.name for table in tables}
+        present = {table.name for table in tables} - ({"sessions"} if dedupe else set())
         self._tables = [(table, SQLTable(table, present)) for table in tables]
         with self._abort_on_error():
             self._refuse_journals()
