@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
@@ -21,7 +21,7 @@ from exportstream.storage.names import is_name, is_stream, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.sums import Counted
-from exportstream.writing.formats import FORMATS, FormatName
+from exportstream.writing.formats import FORMATS
 from exportstream.writing.formats.recount import Recount
 from exportstream.writing.outputs import MANIFEST, REJECTS, format_of
 
@@ -29,8 +29,8 @@ __all__ = ["Verified", "verify"]
 
 
 class _Options(Struct):
-    format: FormatName
-    tables: tuple[str, ...]
+    format: str
+    tables: tuple[Literal["messages", "tool-calls", "sessions"], ...]
     keys: str = "camel"
 
 
@@ -188,7 +188,10 @@ def _read_about(path: str) -> _About | None:
 
 
 def _recount(path: str, options: _Options) -> Recount:
-    found: Recount = FORMATS[options.format].load().recount(path, options.tables, is_snake=options.keys == "snake")
+    format_ = FORMATS.get(options.format)
+    if format_ is None or (len(options.tables) != 1 and not format_.all_tables):
+        raise msgspec.ValidationError(f"{options.format!r} of {len(options.tables)} tables")
+    found: Recount = format_.load().recount(path, options.tables, is_snake=options.keys == "snake")
     return found
 
 
