@@ -22,7 +22,7 @@ BELOW_WRITING = {"totals", "storage", "models", "errors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {ROOT, "conversion", "reading", "writing", *BELOW_WRITING, "click", "distributed", "msgspec", "rich"},
     "conversion": {"reading", "writing", *BELOW_WRITING, "msgspec"},
-    "reading": {*BELOW_WRITING, "ijson", "msgspec"},
+    "reading": {*BELOW_WRITING, "genai_prices", "ijson", "msgspec"},
     "writing": {*BELOW_WRITING, "msgspec", "pyarrow"},
     "totals": {"models", "errors", "msgspec"},
     "storage": {"errors", "aiohttp", "fsspec", "zstandard"},

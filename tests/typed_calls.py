@@ -12,6 +12,7 @@ from exportstream import (
     Export,
     ManyReport,
     Message,
+    Priced,
     ReadOptions,
     Report,
     Session,
@@ -47,16 +48,17 @@ def right() -> None:
     dropped: int = report.duplicates.messages
     gaps: dict[str, Difference] = totals.differences()
     totals.add_sessions([], [(Session(), 0)])
+    priced: Priced | None = totals.priced
     many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv.gz", update=True, progress=watch)
-    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True)
+    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True, prices="genai")
     messages: list[Message] = list(iter_messages("a", max_window=1, keep_partial=True, dedupe=True))
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
-    with open_export("a", on_error="skip", rejects=[]) as export:
+    with open_export("a", on_error="skip", rejects=[], prices=Path("p.toml")) as export:
         same: Export = export
     verified: list[Verified] = list(verify(["rows/", Path("a.db")]))
     print([one.findings for one in verified if not one.ok])  # noqa: T201
     options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
-    print(stated, tokens, dropped, gaps)  # noqa: T201
+    print(stated, tokens, dropped, gaps, priced)  # noqa: T201
     print(written, totals, many, merged, messages, found, same, options)  # noqa: T201
 
 

@@ -41,6 +41,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.priced import Priced, PriceList, Unpriced
 from exportstream.totals.sums import Carrying, Counted, Declared, Totals
 from exportstream.totals.tables import GroupRow, GroupTable
 from exportstream.writing.options import WriteOptions
@@ -72,6 +73,8 @@ __all__ = [
     "Notes",
     "OutOfMemoryError",
     "Outcome",
+    "PriceList",
+    "Priced",
     "ReadError",
     "ReadOptions",
     "Reject",
@@ -83,6 +86,7 @@ __all__ = [
     "Totals",
     "TotalsReport",
     "TransferError",
+    "Unpriced",
     "UsageError",
     "Verified",
     "WriteError",

@@ -21,6 +21,7 @@ from exportstream.conversion.plan import Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import Outcome
 from exportstream.errors import ExportstreamError, mask, shown
+from exportstream.reading.prices import GENAI
 from exportstream.storage.names import is_stream, is_url
 from exportstream.writing.outputs import Output
 
@@ -191,7 +192,17 @@ def _absolute(job: Job) -> Job:
         Output(_absolute_name(output.target), output.format, output.compression, output.tables) for output in job.outputs
     ]
     folder = None if job.folder is None else os.path.abspath(job.folder)
-    return replace(job, source=_absolute_name(job.source), outputs=outputs, folder=folder, token=os.urandom(8).hex())
+    prices = job.reading.prices
+    if prices is not None and prices != GENAI:
+        prices = _absolute_name(os.fsdecode(prices))
+    return replace(
+        job,
+        source=_absolute_name(job.source),
+        outputs=outputs,
+        reading=replace(job.reading, prices=prices),
+        folder=folder,
+        token=os.urandom(8).hex(),
+    )
 
 
 def _absolute_name(name: str) -> str:

@@ -24,6 +24,7 @@ from exportstream.errors import shown
 from exportstream.models.names import camel
 from exportstream.models.version import __version__
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.journal import Journal, complete_lines
 from exportstream.storage.names import is_stream, is_url, state_of
 from exportstream.totals.sums import Totals
@@ -81,7 +82,9 @@ def options_of(output: Output, reading: ReadOptions, writing: WriteOptions) -> d
         for one in struct_fields(options)
         if one.name not in _NOT_COMPARED and getattr(options, one.name) != one.default
     }
-    decided = {"format": output.format, "compression": output.compression, "tables": output.tables}
+    decided: dict[str, Any] = {"format": output.format, "compression": output.compression, "tables": output.tables}
+    if (prices := load_prices(reading.prices)) is not None:
+        decided["prices"] = prices.list.version  # that of a file is of its content
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(given | decided))  # as it is read again: no tuples
     return dict(sorted(plain.items()))
 

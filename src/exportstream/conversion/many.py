@@ -31,6 +31,7 @@ from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
@@ -59,6 +60,7 @@ def convert_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -72,7 +74,7 @@ def convert_many(
             ``DIR/TABLE/NAME.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another.
-        format: see `convert`, also for the options from here to `dedupe`.
+        format: see `convert`, also for the options from here to `prices`.
         table: see `convert`.
         level: see `convert`.
         keys: see `convert`.
@@ -85,6 +87,7 @@ def convert_many(
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
+        prices: see `convert`.
         update: skip inputs whose outputs were made of them as they are, with these options, and replace the other outputs.
             The folder's manifest tells, see ``docs/verify.md``; under a URL the times do, and options are not compared.
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
@@ -107,6 +110,7 @@ def convert_many(
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
+            prices=prices,
         ),
         WriteOptions(
             format=format,
@@ -151,6 +155,7 @@ def convert_all(
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)

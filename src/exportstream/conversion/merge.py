@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,6 +22,7 @@ from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
@@ -44,6 +46,7 @@ def merge_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
     fail_fast: bool = False,
     report: Any = None,
     progress: Watch = None,
@@ -55,7 +58,7 @@ def merge_many(
 
     Args:
         sources: as of `convert_many`.
-        target: the output, as of `convert`; so are the options from here to `dedupe`.
+        target: the output, as of `convert`; so are the options from here to `prices`.
         format: see `convert`.
         table: see `convert`.
         level: see `convert`.
@@ -69,6 +72,7 @@ def merge_many(
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
+        prices: see `convert`.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
@@ -89,6 +93,7 @@ def merge_many(
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
+            prices=prices,
         ),
         WriteOptions(
             format=format,
@@ -136,6 +141,7 @@ def merge_all(
     check_outputs(outputs, writing)
     if not writing.force:
         refuse_existing([*written, rejects], report)
+    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     status = Status(len(inputs), total_size(inputs))
     outcomes = [Outcome(found.source, "converted") for found in inputs]
     if not fail_fast:
@@ -160,7 +166,7 @@ def merge_all(
 
 def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, watch: Watch, reading: ReadOptions) -> None:
     """Read each input to its end, and take note of those that fail."""
-    reading = replace(reading, dedupe=False)  # what is counted here is thrown away
+    reading = replace(reading, dedupe=False, prices=None)  # what is counted here is thrown away
     if status.bytes_total is not None:
         status.bytes_total *= 2
     progress = Reading(counting(status, watch))

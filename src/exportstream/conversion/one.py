@@ -40,6 +40,7 @@ def convert(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
@@ -59,13 +60,14 @@ def convert(
         running_totals: add to each row the totals after it.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
-        on_error: see `open_export`; so are `keep_partial`, `max_message_size`, `max_window` and `dedupe`.
+        on_error: see `open_export`; so are `keep_partial`, `max_message_size`, `max_window`, `dedupe` and `prices`.
         rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
             output), or a list or a function that gets each `Reject`.
         keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`.
+        prices: see `open_export`.
         report: a path for the report as JSON.
         progress: called with the open `Export` after each batch, and at the end.
 
@@ -85,6 +87,7 @@ def convert(
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
+            prices=prices,
         ),
         WriteOptions(
             format=format,

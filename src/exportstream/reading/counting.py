@@ -5,6 +5,8 @@ from __future__ import annotations
 from operator import attrgetter
 
 from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.priced import Priced
+from exportstream.totals.prices import Prices
 from exportstream.totals.sums import Totals
 
 _IS_REPEATED = attrgetter("repeated")
@@ -15,10 +17,12 @@ class Counter:
 
     Args:
         by_session: whether to give each `SessionEnd` the totals of its session, which takes time for each of them.
+        prices: of messages without a cost; None prices none.
     """
 
-    def __init__(self, *, by_session: bool) -> None:
-        self._complete = Totals()
+    def __init__(self, *, by_session: bool, prices: Prices | None = None) -> None:
+        self._prices = prices
+        self._complete = Totals(priced=None if prices is None else Priced([prices.list]))
         self._of_session = Totals() if by_session else None  # of the one being read
 
     @property
@@ -32,6 +36,9 @@ class Counter:
 
     def add(self, batch: Batch) -> None:
         """Add a batch; its ends get the totals of their sessions if they are asked for."""
+        if self._prices is not None:
+            assert self._complete.priced is not None
+            self._prices.add_to(self._complete.priced, batch.messages)
         if self._of_session is None and not any(map(_IS_REPEATED, batch.ends)):
             self._complete.add_sessions(batch.messages, [(end.session, end.end) for end in batch.ends])
             return

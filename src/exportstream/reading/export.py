@@ -21,6 +21,7 @@ from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.lines import find_line
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.source import Source, open_source
@@ -64,6 +65,7 @@ class Export:
         only_messages: bool = False,
     ) -> None:
         reject = rejects.append if isinstance(rejects, list) else rejects
+        prices = load_prices(options.prices)
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
         self._reader = SessionReader(
@@ -74,7 +76,7 @@ class Export:
         )
         self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
-        self._counter = Counter(by_session=session_totals)
+        self._counter = Counter(by_session=session_totals, prices=prices)
         self._counting = not only_messages
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ def open_export(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
 ) -> Export:
     """Open an export for reading; use it in a ``with`` and iterate over it.
 
@@ -33,6 +35,8 @@ def open_export(
         max_window: bytes of the largest zstd window taken (default 128 MiB).
         dedupe: drop messages whose session id and message id came before, and sessions whose id did: they are in no
             totals either, and `Export.duplicates` counts them. Memory grows by 90 to 180 bytes per message.
+        prices: price messages that have tokens but no cost: ``genai`` (with the extra ``prices``), or a price list in TOML.
+            The sums are in `Export.totals`, as ``priced``; `Message.cost` stays as it is.
 
     Returns:
         An iterator over `Message` with the state of the reading as attributes.
@@ -47,6 +51,7 @@ def open_export(
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
+        prices=prices,
     )
     return Export(source, options, rejects=rejects)
 

@@ -21,6 +21,7 @@ from msgspec import Struct, field
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
 from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.priced import Priced
 
 MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
@@ -165,12 +166,14 @@ class Totals(Sums):
         declared: sums of what the sessions declare.
         counted: sums over messages.
         carrying: how many sessions have a message that carries a figure.
+        priced: prices of messages without a recorded cost, None where they were not asked for.
     """
 
     sessions: int = 0
     declared: Declared = field(default_factory=Declared)
     counted: Counted = field(default_factory=Counted)
     carrying: Carrying = field(default_factory=Carrying)
+    priced: Priced | None = None
     _carried: Carrying = field(default_factory=Carrying)  # messages that carried a figure when the last session ended
 
     def add(self, item: Message | Session) -> None:
@@ -217,6 +220,13 @@ class Totals(Sums):
         for name in _COMPARED:
             setattr(self._carried, name, getattr(self.counted, name).count)
 
+    def merge(self, other: Self) -> None:
+        """Add what another one counted."""
+        super().merge(other)
+        if other.priced is not None:
+            self.priced = self.priced or Priced()
+            self.priced.merge(other.priced)
+
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.
 
@@ -239,8 +249,12 @@ class Totals(Sums):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON, with the differences."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,), order="deterministic")
-        del plain["_carried"]
+        plain: dict[str, Any] = {
+            name: msgspec.to_builtins(getattr(self, name), builtin_types=(Decimal,), order="deterministic")
+            for name in ("sessions", "declared", "counted", "carrying")
+        }
+        if self.priced is not None:
+            plain["priced"] = self.priced.as_dict()
         return plain | {"differences": msgspec.to_builtins(self.differences(), builtin_types=(Decimal,))}
 
 
