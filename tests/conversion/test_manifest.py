@@ -174,6 +174,18 @@ def test_update_sees_other_options(folder: Path, options: dict[str, Any]) -> Non
     assert len(update()) == 2
 
 
+def test_update_sees_other_prices(folder: Path) -> None:
+    """Outputs are made again if the content of a price list changed, not if its name did."""
+    many(folder / "in", 1)
+    price = '[[price]]\nmodel = "x"\ninput = 1\noutput = {}\n'
+    Path("a.toml").write_text(price.format(2))
+    Path("b.toml").write_text(price.format(2))
+    assert len(update(prices="a.toml")) == 1
+    assert update(prices=Path("b.toml")) == []
+    Path("b.toml").write_text(price.format(3))
+    assert len(update(prices="b.toml")) == 1
+
+
 def test_update_sees_every_change_of_an_input(folder: Path) -> None:
     """Growth, a replacement by an older file, and another input of the same name are seen; times of outputs are not."""
     many(folder / "in", 3)
