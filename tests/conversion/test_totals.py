@@ -11,7 +11,7 @@ import pytest
 
 from exportstream import Status, UsageError, convert, totals_many
 from exportstream.conversion.pool import Workers
-from tests.kit.documents import cut, dump, message, session
+from tests.kit.documents import cut, dump, export, message, session
 from tests.kit.files import many
 
 
@@ -82,8 +82,20 @@ def test_dedupe_is_over_all_inputs_and_in_one_process(tmp_path: Path) -> None:
     (tmp_path / "zzz.json").write_bytes((tmp_path / "s000.json").read_bytes())
     done = totals_many(tmp_path, dedupe=True)
     assert (done.totals.counted.messages, done.totals.sessions) == (3, 1)
+    (table,) = totals_many(tmp_path, by="session", dedupe=True).tables
+    (row,) = table.rows
+    assert (row.figures["messages"], row.figures["sessions"]) == (3, 1)
+    assert row.figures["declaredCost"] == done.totals.declared.cost.sum
     with ThreadPoolExecutor(1) as threads, pytest.raises(UsageError, match="`dedupe` goes over all inputs"):
         totals_many(tmp_path, dedupe=True, executor=threads)
+
+
+def test_dedupe_drops_no_copy_of_a_message_in_an_input_that_fails(tmp_path: Path) -> None:
+    """A bad input counts nowhere, and the good copy after it counts."""
+    (tmp_path / "a.json").write_bytes(cut("same"))
+    (tmp_path / "b.json").write_bytes(export("same"))
+    done = totals_many(tmp_path, dedupe=True, by="session")
+    assert (len(done.failed), done.totals.counted.messages, done.tables[0].total.figures["messages"]) == (1, 3, 3)
 
 
 def test_progress(tmp_path: Path) -> None:

@@ -29,10 +29,10 @@ from exportstream.conversion.inputs import find_inputs, stands_for_several
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
-from exportstream.conversion.report import SCHEMA, Report, label
-from exportstream.errors import CutInputError, ExportstreamError, UsageError, shown
+from exportstream.conversion.report import SCHEMA, Report
+from exportstream.errors import CutInputError, ExportstreamError, UsageError, label, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.writing.options import FormatName, Keys, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, WriteOptions, split_names, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -82,6 +82,9 @@ def convert_command(
     table: tuple[str, ...],
     keys: Keys,
     running_totals: bool,
+    columns: tuple[str, ...],
+    without: tuple[str, ...],
+    flat: bool,
     csv_safe: bool,
     rejects: str | None,
     force: bool,
@@ -121,6 +124,9 @@ def convert_command(
         level=level,
         keys=keys,
         running_totals=running_totals,
+        columns=split_names(columns or None),
+        without=split_names(without) or (),
+        flat=flat,
         csv_safe=csv_safe,
         force=force,
     )

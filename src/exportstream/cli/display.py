@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import amount, show_totals
+from exportstream.cli.figures import amount, show_totals, size
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
@@ -96,7 +96,7 @@ def print_all_warnings(report: Report) -> None:
 
 def print_few_warnings(parts: list[tuple[str, Notes]], hint: str) -> None:
     """Print the warnings of the first few inputs that have any, and how to see those of the others."""
-    noticed = [(source, notes) for source, notes in parts if notes != Notes()]
+    noticed = [(source, notes) for source, notes in parts if not notes.is_quiet]
     for source, notes in noticed[:_FEW]:
         print_warnings(source, notes)
     if more := noticed[_FEW:]:
@@ -120,6 +120,10 @@ def print_warnings(source: str, notes: Notes) -> None:
         lines.append(f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe drops them")
     if notes.rejected:
         lines.append(amount(notes.rejected, "messages were rejected"))
+    if notes.torn:
+        lines.append(f"the last line is not complete ({size(notes.torn)}): it is left for the next time")
+    if notes.grown:
+        lines.append("the log has grown meanwhile: what was added is left for the next time")
     for line in lines:
         tell(f"{shown(source)}: warning: {line}")
 
@@ -177,12 +181,3 @@ def _rounded(cost: Decimal) -> str:
 def json_text(value: Any) -> str:
     """A value as compact JSON."""
     return to_printable_json(value)
-
-
-def size(count: float) -> str:
-    """A number of bytes for people: 1.2 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

@@ -101,6 +101,9 @@ def print_check(found: SessionCheck) -> None:
         )
     for name, count in found.unknown_keys.items():
         lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
+    if found.records:
+        kinds = (f"{printable(kind)} {one.count:,} ({size(one.bytes)})" for kind, one in found.records.items())
+        lines.append(f"  no rows: {', '.join(kinds)}")
     show_lines(lines)
 
 
@@ -108,3 +111,12 @@ def amount(count: int, words: str) -> str:
     """Write a count before words in the plural, which one of `_SINGULAR` makes singular: 2 rows, 1 row."""
     plural = next((plural for plural in _SINGULAR if plural in words), None) if count == 1 else None
     return f"{count:,} {words if plural is None else words.replace(plural, _SINGULAR[plural], 1)}"
+
+
+def size(count: float) -> str:
+    """A number of bytes for people: 1.2 MB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -196,11 +196,34 @@ _writing = (
     ),
     option(
         "Rows",
+        "--columns",
+        metavar="NAME,...",
+        multiple=True,
+        show_default="*, the usual ones",
+        help="Write these columns, in this order; TABLE.NAME for a column of one of several tables. "
+        "In SQLite the primary key stays.",
+    ),
+    option(
+        "Rows",
+        "--without",
+        metavar="NAME,...",
+        multiple=True,
+        show_default="none",
+        help="Leave these columns out, or fields of tool calls, such as toolCalls.result.",
+    ),
+    option(
+        "Rows",
         "--keys",
         type=click.Choice(["camel", "snake"]),
         default="camel",
         show_default=True,
         help="Write camelCase or snake_case names. snake costs speed in NDJSON.",
+    ),
+    option(
+        "Rows",
+        "--flat",
+        is_flag=True,
+        help="Give each column one type in NDJSON: null where absent, in tool calls too; inputJson and extra as text.",
     ),
     option("Rows", "--running-totals", is_flag=True, help="Add the totals after each row (slower)."),
     option(

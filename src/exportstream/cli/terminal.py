@@ -16,7 +16,8 @@ __all__ = ["in_options", "show_json", "show_lines", "tell"]
 
 
 _NAMES = (
-    "by|csv_safe|force|format|keep_partial|max_message_size|max_window|on_error|rejects|since|sort|table|top|tz|until|update"
+    "by|columns|csv_safe|flat|force|format|keep_partial|max_message_size|max_window|on_error|rejects|since|sort|table|top|tz|"
+    "until|update|without"
 )
 _KEYWORD = re.compile(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w.-]+)[\"'])")
 

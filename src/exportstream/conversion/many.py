@@ -35,7 +35,7 @@ from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def convert_many(
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -79,6 +82,9 @@ def convert_many(
         level: see `convert`.
         keys: see `convert`.
         running_totals: see `convert`.
+        columns: see `convert`.
+        without: see `convert`.
+        flat: see `convert`.
         csv_safe: see `convert`.
         force: see `convert`.
         on_error: see `convert`.
@@ -118,6 +124,9 @@ def convert_many(
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),

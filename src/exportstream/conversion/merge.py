@@ -25,7 +25,7 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 
 
@@ -38,6 +38,9 @@ def merge_many(
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -51,7 +54,7 @@ def merge_many(
     report: Any = None,
     progress: Watch = None,
 ) -> ManyReport:
-    """Convert many exports into one output, in the given order.
+    """Convert many exports into one output, in the given order. Rows have the columns `file` and `sessionNumber`.
 
     A row that is written can't be taken back, so each input is read once before the first row is written, and left out if
     it fails; with `fail_fast`, and for ``-``, it is read once only, and a failure leaves no output at all.
@@ -64,6 +67,9 @@ def merge_many(
         level: see `convert`.
         keys: see `convert`.
         running_totals: see `convert`.
+        columns: see `convert`.
+        without: see `convert`.
+        flat: see `convert`.
         csv_safe: see `convert`.
         force: see `convert`.
         on_error: see `convert`.
@@ -101,6 +107,9 @@ def merge_many(
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),
@@ -125,6 +134,7 @@ def merge_all(
 ) -> ManyReport:
     """Convert many exports into one output as their options say; see `merge_many`, and `open_report` for `words`."""
     started = time.monotonic()
+    writing = replace(writing, place=True)
     outputs = decide_outputs("-", target, writing)
     inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects])
     if reading.on_error == "skip" and rejects is None:

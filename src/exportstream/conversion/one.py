@@ -17,7 +17,7 @@ from exportstream.storage.memory import explain_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
-from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
@@ -32,6 +32,9 @@ def convert(
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -58,6 +61,11 @@ def convert(
         level: compression level, 3 for zstd and 6 for gzip by default.
         keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
         running_totals: add to each row the totals after it.
+        columns: names of columns to write, in this order, with commas or as several texts; ``*`` for the usual ones. A name
+            counts for each table that has it, ``TABLE.COLUMN`` for one. In SQLite the columns of the primary key stay.
+        without: names of columns to leave out, also fields of tool calls: ``toolCalls.result``.
+        flat: NDJSON only: write every column in every row, null where absent, also in tool calls, and ``inputJson`` and
+            ``extra`` as JSON text, so that each column has one type.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
         on_error: see `open_export`; so are `keep_partial`, `max_message_size`, `max_window`, `dedupe` and `prices`.
@@ -95,6 +103,9 @@ def convert(
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),

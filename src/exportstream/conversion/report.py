@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import LONGEST_LINE, printable, shown
+from exportstream.errors import LONGEST_LINE, label, printable
 from exportstream.models.names import camel
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
@@ -27,7 +27,6 @@ from exportstream.writing.writers import Written
 
 SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
 STATUSES = ("converted", "skipped", "failed", "cancelled")
-_LONG_NAME = 4096  # characters; a file name may hold bytes that are not UTF-8
 
 
 class Counts(Struct, rename="camel"):
@@ -140,11 +139,6 @@ class Report(Counts):
 def _in_camel(output: Written) -> dict[str, Any]:
     plain = msgspec.to_builtins(output)
     return {camel(name): value for name, value in plain.items()}
-
-
-def label(name: str) -> str:
-    """Return the name of an input or output as it may be shown; the name itself may be a URL with a password."""
-    return printable(shown(name), _LONG_NAME)
 
 
 def open_report(

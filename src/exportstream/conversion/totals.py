@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import field
+from msgspec.structs import replace
 
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import run_jobs
@@ -130,7 +131,8 @@ def totals_many(
         keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
-        dedupe: see `open_export`; over all inputs, so not with an executor.
+        dedupe: see `open_export`; over all inputs, each of which is read twice, to leave a bad one out. Not with an
+            executor.
         fail_fast: after the first failure, cancel the inputs that have not begun.
         progress: called with a `Status` now and then.
 
@@ -226,6 +228,10 @@ def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
     """Count one input."""
     reading = Reading(count)
     try:
+        if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
+            with Export(job.source, replace(job.reading, dedupe=False), only_messages=True) as export:
+                for _ in export.batches():
+                    pass
         done = _count(job.source, job.name, job.reading, job.groups, seen=job.seen, progress=reading)
     except ExportstreamError as error:
         return Outcome(job.source, "failed", error=str(error))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+MAX_KINDS = 100
+OTHER_KINDS = "other"
 
 
 class _Counters(Struct, rename="camel"):
@@ -16,6 +19,18 @@ class _Counters(Struct, rename="camel"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
+class Records(_Counters):
+    """Records of one kind that become no row.
+
+    Attributes:
+        count: how many there are.
+        bytes: their size in the input.
+    """
+
+    count: int = 0
+    bytes: int = 0
+
+
 class Notes(_Counters):
     """Counts of things that reading noticed and that are not errors.
 
@@ -25,12 +40,37 @@ class Notes(_Counters):
         repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered);
             0 with `dedupe`, which counts them in `Duplicates`.
         rejected: messages that were refused and skipped.
+        grown: logs that grew while they were read; they were read up to the size they had when they were opened.
+        torn: bytes of last lines that were not complete, in logs that a program may still write to.
+        records: records of logs that become no row, by kind.
     """
 
     null_dates: int = 0
     replaced_surrogates: int = 0
     repeated_ids: int = 0
     rejected: int = 0
+    grown: int = 0
+    torn: int = 0
+    records: dict[str, Records] = field(default_factory=dict)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing that needs a warning: records that become no row are usual."""
+        return not any(getattr(self, name) for name in self.__struct_fields__ if name != "records")
+
+    def add_records(self, kind: str, records: Records) -> None:
+        """Add records that become no row; of more than 100 kinds the rest is counted as ``other``."""
+        if kind not in self.records and len(self.records) >= MAX_KINDS:
+            kind = OTHER_KINDS
+        self.records.setdefault(kind, Records()).merge(records)
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of other inputs."""
+        for name in self.__struct_fields__:
+            if name != "records":
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, records in other.records.items():
+            self.add_records(kind, records)
 
 
 class Duplicates(_Counters):

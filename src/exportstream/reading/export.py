@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +16,8 @@ from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxErro
 from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
+from exportstream.reading.formats import HEAD, FormatReader, LogReader
+from exportstream.reading.formats.logs import recognise
 from exportstream.reading.formats.session_export import SessionReader, missing_keys
 from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
@@ -30,6 +32,7 @@ from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
 
 Rejects = list[Reject] | Callable[[Reject], None] | None
+MIX = "mix"  # the producer of session exports
 _DEFAULT = ReadOptions()
 
 
@@ -68,12 +71,17 @@ class Export:
         prices = load_prices(options.prices)
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
-        self._reader = SessionReader(
+        self._reject = (reject or (lambda _: None)) if options.on_error == "skip" else None
+        self._watch_repeats = not (only_messages or options.dedupe)
+        self._sessions = SessionReader(
             source=self._source.name,
-            reject=(reject or (lambda _: None)) if options.on_error == "skip" else None,
+            reject=self._reject,
             find_id=self._find_id,
-            watch_repeats=not (only_messages or options.dedupe),
+            watch_repeats=self._watch_repeats,
         )
+        self._reader: FormatReader = self._sessions
+        self._log: LogReader | None = None  # instead, for a log
+        self._producer: str | None = None  # None until it was looked for
         self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=prices)
@@ -107,12 +115,19 @@ class Export:
         if self._ids is not None:
             self._ids[0].close()
             self._ids = None
-        self._reader.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
+        self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
 
     @property
     def name(self) -> str:
         """The input's name."""
         return self._source.name
+
+    @property
+    def producer(self) -> str:
+        """The program that the input came from: ``mix`` for session exports, otherwise the one that wrote the log."""
+        if self._producer is None:
+            self._recognise()
+        return self._producer or MIX
 
     @property
     def session(self) -> Session | None:
@@ -174,6 +189,7 @@ class Export:
         for batch in self._batches():
             if self._counting:
                 self._count(batch)
+            batch.source = self.name
             yield batch
 
     @contextmanager
@@ -186,11 +202,37 @@ class Export:
     def _session_id(self) -> str | None:
         return self.session.id if self.session is not None else None
 
+    def _recognise(self) -> None:
+        """Find out what the input is, and take the reader for it."""
+        found = None
+        with suppress(ExportstreamError):  # reading meets it again
+            found = recognise(self._source.peek(HEAD))
+        self._producer = found.producer if found is not None else MIX
+        if found is not None:
+            self._source.stop_at_opening_size()
+            self._reader = self._log = found.reader(
+                self._source.name,
+                self._reject,
+                watch_repeats=self._watch_repeats,
+                max_line=self._options.max_message_size,
+            )
+            self._log.on_replaced = self._sessions.on_replaced
+
+    def _steps(self) -> Iterator[None]:
+        """Read; after each step the reader has what it brought."""
+        if self._log is None:
+            yield from self._stream(self._source, self._sessions)
+        else:
+            yield from self._log.read(self._source)
+            self.notes.grown += self._source.has_grown
+
     def _batches(self) -> Iterator[Batch]:
-        reader = self._reader
         with self.explain_memory():
+            if self._producer is None:
+                self._recognise()
+            reader = self._reader
             try:
-                for _ in self._stream(self._source, reader):
+                for _ in self._steps():
                     if (batch := reader.take()) is not None:
                         yield self._without_repeats(batch)
             except ExportstreamError as error:

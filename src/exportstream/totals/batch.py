@@ -32,10 +32,12 @@ class Batch(Struct):
     Attributes:
         messages: of one or more sessions; those after the last end belong to a session that goes on.
         ends: the sessions that end here.
+        source: name of the input.
     """
 
     messages: list[Message]
     ends: list[SessionEnd]
+    source: str = ""
 
     def by_session(self) -> Iterator[tuple[list[Message], SessionEnd | None]]:
         """Split the batch: the messages of each session, and its end; None for a session that goes on."""

@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from exportstream.errors import UsageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.periods import PERIODS, Range
 from exportstream.totals.sums import Sums
@@ -198,6 +199,8 @@ class Grouping:
         Raises:
             LimitError: an exact sum of costs would need more than 10,000 digits.
         """
+        if counted(batch.messages) is not batch.messages:
+            batch = _pick(batch, [message.usage_state not in COPIES for message in batch.messages])
         if self._range.is_bounded:
             inside = self._range.contains([message.created_at for message in batch.messages])
             self.undated.add(_Columns(_pick(batch, [one is None for one in inside]), self._range, self._source))

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from exportstream.models.dates import parse_instant
 from exportstream.models.structs import Message
+from exportstream.totals.copies import COPIES
 from exportstream.totals.priced import Priced, PriceList, Rates, Reason
 
 _CACHED = 4096  # models and days; a message of a hundred thousand models takes no more memory
@@ -178,6 +179,7 @@ def _without_cost(messages: Iterable[Message]) -> list[Message]:
         m
         for m in messages
         if m.cost is None
+        and m.usage_state not in COPIES
         and (
             m.output_tokens is not None
             or m.input_tokens is not None
@@ -201,15 +203,20 @@ def _by_model(messages: list[Message]) -> Iterable[tuple[str | None, list[Messag
     return parts.items()
 
 
+def _input(m: Message) -> int:
+    """Return the input tokens that were not read from a cache; some producers count cache reads as input too."""
+    return m.input_tokens or 0 if m.total_input_tokens is None else m.total_input_tokens - (m.cache_read_tokens or 0)
+
+
 def _tokens(m: Message) -> tuple[int, int, int, int]:
-    """Return input, output, cache creation and cache read tokens; those that are not stated are left out of the price."""
-    return m.input_tokens or 0, m.output_tokens or 0, m.cache_creation_tokens or 0, m.cache_read_tokens or 0
+    """Return input without cache reads, output, cache creation and cache read tokens; what is not stated is left out."""
+    return _input(m), m.output_tokens or 0, m.cache_creation_tokens or 0, m.cache_read_tokens or 0
 
 
 def _columns(messages: list[Message]) -> tuple[list[int], list[int], list[int], list[int]]:
     """Return the same as `_tokens`, of many messages."""
     return (
-        [m.input_tokens or 0 for m in messages],
+        [m.input_tokens or 0 if m.total_input_tokens is None else _input(m) for m in messages],
         [m.output_tokens or 0 for m in messages],
         [m.cache_creation_tokens or 0 for m in messages],
         [m.cache_read_tokens or 0 for m in messages],

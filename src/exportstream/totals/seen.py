@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from exportstream.models.notes import Duplicates
 from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.copies import COPIES, counted
 
 _LONGEST = 48  # characters, as in a UUID after a number; memory does not grow with the length of longer ones
 
@@ -55,7 +56,7 @@ class Dedupe:
         self._numbers: dict[str | bytes, int] = {}  # of session ids; shorter than they are, in front of a message's id
 
     def drop_repeats(self, batch: Batch, dropped: Duplicates) -> Batch:
-        """Return the batch without messages that came before, and with the sessions marked that did.
+        """Return the batch without messages that came before or are copies, and with the sessions marked that came before.
 
         Args:
             batch: as it was read.
@@ -67,6 +68,9 @@ class Dedupe:
                 number = self._number(messages[0].session_id)
                 keys += [f"{number}:{one.id}" for one in messages]
         repeats = self._seen.find_repeats(keys)
+        if counted(batch.messages) is not batch.messages:
+            copies = [at for at, one in enumerate(batch.messages) if one.usage_state in COPIES]
+            repeats = sorted({*repeats, *copies})
         repeated = self._seen.find_repeats([str(self._number(end.session.id or "")) for end in batch.ends])
         if not repeats and not repeated:
             return batch

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 from msgspec import Struct
 
 from exportstream.errors import UsageError
 from exportstream.writing.formats import FormatName
-from exportstream.writing.tables import TABLES
+from exportstream.writing.selection import refuse_unknown
+from exportstream.writing.tables import TABLES, Table
 
-__all__ = ["FORMAT_NAMES", "FormatName", "Keys", "TableName", "WriteOptions", "tables_of"]
+__all__ = [
+    "FORMAT_NAMES",
+    "FormatName",
+    "Keys",
+    "TableName",
+    "WriteOptions",
+    "check_columns",
+    "new_table",
+    "split_names",
+    "tables_of",
+]
 
 FORMAT_NAMES: tuple[str, ...] = get_args(FormatName)
 TableName = Literal["messages", "tool-calls", "sessions", "all"]
@@ -27,6 +38,10 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
         level: of the compression, or None for its default.
         keys: ``camel``, the export's own names, or ``snake``.
         running_totals: whether each row gets the totals after it.
+        columns: names of columns to write, in this order; None for the usual ones.
+        without: names of columns to leave out, and of fields in them.
+        flat: whether NDJSON has every column in every row, and any JSON as text.
+        place: whether rows have the columns `file` and `sessionNumber`, as those of merged inputs do.
         csv_safe: whether CSV cells that a spreadsheet would run begin with an apostrophe.
         force: whether outputs that exist are replaced.
 
@@ -39,6 +54,10 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     level: int | None = None
     keys: Keys = "camel"
     running_totals: bool = False
+    columns: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    flat: bool = False
+    place: bool = False
     csv_safe: bool = False
     force: bool = False
 
@@ -55,7 +74,42 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
                 raise UsageError(f"expected table to be one of {', '.join(TABLES)} or all, got {table!r}")
 
 
+def split_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """The names in a text with commas, or in several of them, each once; None if nothing was said."""
+    if names is None:
+        return None
+    texts = (names,) if isinstance(names, str) else names
+    return tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",")))
+
+
 def tables_of(table: str | Iterable[str] | None) -> tuple[str, ...]:
     """The names of tables that were asked for: one, several, ``all``, or none for the default."""
     names = (table,) if isinstance(table, str) else tuple(dict.fromkeys(table or ()))
     return TABLES if "all" in names else names
+
+
+def new_table(name: str, options: WriteOptions, key: Sequence[str] = ()) -> Table:
+    """Make a table as the options say; see `Table` for `key`."""
+    return Table(
+        name,
+        keys=options.keys,
+        running=options.running_totals,
+        place=options.place,
+        columns=options.columns,
+        without=options.without,
+        flat=options.flat,
+        key=key,
+    )
+
+
+def check_columns(tables: Iterable[str], options: WriteOptions) -> None:
+    """Refuse names of columns that none of these tables has, and choices that leave a table without columns.
+
+    Raises:
+        UsageError: it lists the columns there are.
+    """
+    if options.columns is not None or options.without:
+        usual = {name: Table(name, keys=options.keys, running=options.running_totals) for name in tables}
+        refuse_unknown({name: table.known for name, table in usual.items()}, options.columns, options.without)
+        for name in usual:
+            new_table(name, options)

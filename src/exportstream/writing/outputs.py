@@ -17,7 +17,7 @@ from exportstream.errors import UsageError, shown
 from exportstream.storage.names import is_direct, is_name, is_stream
 from exportstream.storage.sink import check_level
 from exportstream.writing.formats import FORMATS, OutputFormat
-from exportstream.writing.options import WriteOptions
+from exportstream.writing.options import WriteOptions, check_columns
 from exportstream.writing.tables import TABLES
 
 _FORMAT_OF = {suffix: format_.name for format_ in FORMATS.values() for suffix in format_.suffixes}
@@ -99,13 +99,16 @@ def check_outputs(outputs: Iterable[Output], options: WriteOptions) -> None:
     """Refuse options that do not fit the outputs, before anything is read or written.
 
     Raises:
-        UsageError: an output can't be written with these options.
+        UsageError: an output can't be written with these options, or has no such column.
         MissingExtraError, OutOfMemoryError: a library that a format needs can't be loaded.
     """
+    check_columns([name for output in outputs for name in output.tables], options)
     for output in outputs:
         format_ = FORMATS[output.format]
         if options.csv_safe and not format_.csv_safe:
             raise UsageError("csv_safe=True goes with CSV output only")
+        if options.flat and not format_.flat:
+            raise UsageError("flat=True goes with NDJSON output only", hint="other formats have every column in every row")
         if format_.compression != "none":
             check_level(output.compression, options.level)
         format_.load()

@@ -15,7 +15,7 @@ from exportstream.storage.transaction import Transaction
 from exportstream.totals.batch import Batch
 from exportstream.writing.formats import FORMATS
 from exportstream.writing.formats.json import to_json
-from exportstream.writing.options import WriteOptions
+from exportstream.writing.options import WriteOptions, new_table
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
 
@@ -176,7 +176,7 @@ class EncodedWriter:
         transaction: Transaction,
         origin: Origin,
     ) -> None:
-        self._table = Table(output.tables[0], keys=options.keys, running=options.running_totals)
+        self._table = new_table(output.tables[0], options)
         self._encoder = new_encoder(self._table)
         outside = FORMATS[output.format].compression is None
         self._sink = transaction.add(

@@ -46,6 +46,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
         all_tables: whether one file holds all tables. Such a file is no stream.
         described: whether its files hold a description of themselves.
         csv_safe: whether it takes the option `csv_safe`.
+        flat: whether it takes the option `flat`.
     """
 
     name: str
@@ -55,6 +56,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
     all_tables: bool = False
     described: bool = False
     csv_safe: bool = False
+    flat: bool = False
 
     def load(self) -> Any:
         """Import its module.
@@ -70,7 +72,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
 FORMATS: dict[str, OutputFormat] = {
     record.name: record
     for record in (
-        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl")),
+        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl"), flat=True),
         OutputFormat(name="csv", title="CSV", suffixes=(".csv",), csv_safe=True),
         OutputFormat(name="parquet", title="Parquet", suffixes=(".parquet",), compression="zstd", described=True),
         OutputFormat(

@@ -26,8 +26,8 @@ from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
 from exportstream.writing.formats.json import read_json
 from exportstream.writing.formats.recount import TOOL_CALLS, Recount, count_calls, either_spelling, unreadable
-from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INFO, INSERT_INFO, SQLTable, info_values, sql_name
-from exportstream.writing.options import WriteOptions
+from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INFO, INSERT_INFO, KEYS, SQLTable, info_values, sql_name
+from exportstream.writing.options import WriteOptions, new_table
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
 from exportstream.writing.writers import Origin, Writer
@@ -55,7 +55,7 @@ _SETTINGS = (
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a SQLite output; see `writers.Writer`."""
-    tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
+    tables = [new_table(name, options, KEYS[name]) for name in output.tables]
     database = Database(
         output.target,
         tables,
@@ -152,7 +152,6 @@ class Database(StagedOutput):
         self.sha256: str | None = None
         self._digest = digest
         self._about: dict[str, Any] | None = None
-        self._sessions = 0
         self._connection: sqlite3.Connection | None = None
         present = {table.name for table in tables} - ({"sessions"} if dedupe else set())
         self._tables = [(table, SQLTable(table, present)) for table in tables]
@@ -169,13 +168,12 @@ class Database(StagedOutput):
         """Write the rows of a batch; if that fails, the whole output is aborted."""
         self._require_open()
         for table, sql in self._tables:
-            numbers = map(self._sessions.__add__, table.session_numbers(batch))
+            numbers = table.session_numbers(batch)
             rows = table.rows(batch)
             if rows is not None:
                 with self._abort_on_error():
                     self._insert(sql, sql.values(numbers, rows), rows)
                 self.rows[table.name] += len(rows[0])
-        self._sessions += len(batch.ends)
 
     def _insert(self, sql: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
         assert self._connection is not None
@@ -187,7 +185,7 @@ class Database(StagedOutput):
                 f"a row that SQLite can't hold: {error}",
                 hint="choose another format",
                 source=self.name,
-                session_id=getattr(row, "session_id", row.id),
+                session_id=getattr(row, "session_id", getattr(row, "id", None)),
                 message_index=getattr(row, "index", getattr(row, "message_index", None)),
             ) from error
 
