@@ -201,7 +201,12 @@ class JSONSyntaxError(InputError):
 
 
 class NotAnExportError(InputError):
-    """The input is JSON, but not a session export."""
+    """The input is JSON, but not a session export.
+
+    `foreign` says whether it is something else from its first value on, rather than an export with a fault.
+    """
+
+    foreign = False
 
 
 class InvalidMessageError(InputError):

@@ -154,7 +154,7 @@ def bad_ones(folder: Path) -> None:
     (folder / "in/cut.json").write_bytes(cut("cut"))
     (folder / "in/invalid.json").write_bytes(invalid("i"))
     (folder / "in/no-json.json").write_bytes(b"nothing of the kind")
-    (folder / "in/other.json").write_bytes(b'{"some": "thing"}')
+    (folder / "in/other.json").write_bytes(b'{"title":"t","messages":[]}')
     (folder / "in/packed.json.gz").write_bytes(b"\x1f\x8b\x08" + bytes(50))
     os.symlink("gone", folder / "in/gone.json")
 

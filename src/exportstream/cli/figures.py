@@ -82,8 +82,7 @@ def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
 
 def print_check(found: SessionCheck) -> None:
     """Print the findings of one session on standard output."""
-    odd = ", nothing odd" if found.clean else ""
-    lines = [f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}{odd}"]
+    lines = [f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"]
     for name, difference in found.differences.items():
         lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}")
     for kind, finding in found.findings.items():

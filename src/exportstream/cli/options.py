@@ -146,6 +146,13 @@ _limits = (
 _debug = option(
     "General", "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
 )  # read by `main`, before anything is parsed
+_exclude = option(
+    "Several inputs",
+    "--exclude",
+    metavar="GLOB",
+    multiple=True,
+    help="Leave out files and folders of these names; with a / in it, of these paths. Repeatable.",
+)
 _jobs = option(
     "Several inputs",
     "-j",
@@ -251,9 +258,10 @@ _writing = (
         "--update",
         is_flag=True,
         help="Skip inputs whose outputs in the folder were made of them as they are, with these options; replace the other "
-        "outputs. A single output, and those under a URL, go by times: options are not compared. Earlier rejects are not "
-        "reported again.",
+        "outputs. A single output, one of --merge (all of it if one input is newer), and those under a URL go by times: "
+        "options are not compared. Earlier rejects and failures of a merge are not reported again.",
     ),
+    _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
     _jobs,
     option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),
@@ -300,7 +308,7 @@ def convert_options(command: _Decorated) -> _Decorated:
 
 def totals_options(command: _Decorated) -> _Decorated:
     """Add the options of totals to a command."""
-    return _add((json_flag, *_adding), command)
+    return _add((json_flag, _exclude, *_adding), command)
 
 
 def verify_options(command: _Decorated) -> _Decorated:
@@ -310,4 +318,4 @@ def verify_options(command: _Decorated) -> _Decorated:
 
 def check_options(command: _Decorated) -> _Decorated:
     """Add the options of check to a command."""
-    return _add((json_flag, strict_flag, *_checking), command)
+    return _add((json_flag, strict_flag, _exclude, *_checking), command)

@@ -64,6 +64,7 @@ def convert_many(
     max_window: int | None = None,
     dedupe: bool = False,
     prices: str | os.PathLike[str] | None = None,
+    exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -94,6 +95,8 @@ def convert_many(
         max_window: see `convert`.
         dedupe: see `convert`.
         prices: see `convert`.
+        exclude: a glob, or several, of inputs that are left out. One without ``/`` is compared with the names of files and
+            folders; one with ``/`` with paths, as given or within the folder that is searched.
         update: skip inputs whose outputs were made of them as they are, with these options, and replace the other outputs.
             The folder's manifest tells, see ``docs/verify.md``; under a URL the times do, and options are not compared.
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
@@ -132,6 +135,7 @@ def convert_many(
         ),
         rejects=rejects,
         executor=executor,
+        exclude=exclude,
         update=update,
         fail_fast=fail_fast,
         report=report,
@@ -147,6 +151,7 @@ def convert_all(
     *,
     rejects: Any = None,
     executor: Executor | None = None,
+    exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -165,7 +170,7 @@ def convert_all(
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
     load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
-    jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
+    jobs = plan_jobs(find_inputs(sources, without=[folder, report], exclude=exclude), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)
     done = ManyReport(source=f"{len(jobs):,} inputs")

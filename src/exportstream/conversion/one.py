@@ -9,7 +9,7 @@ from typing import Any
 
 from exportstream.conversion.manifest import Manifest, describe
 from exportstream.conversion.report import Report, open_report
-from exportstream.errors import UsageError
+from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -140,6 +140,7 @@ def convert_to(
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
     manifest: Manifest | None = None,
+    ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
 
@@ -152,6 +153,7 @@ def convert_to(
         report: see `convert`.
         progress: see `convert`.
         manifest: of the folder of the outputs; it records them as made of the first source.
+        ignore: called with a source that is no export and its error; says whether to go on without it.
 
     Returns, Raises: as `convert`.
     """
@@ -180,15 +182,22 @@ def convert_to(
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
         state: dict[str, Any] = {}
+        foreign: NotAnExportError | None = None
         for source in sources:
             with (
                 Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals) as export,
                 export.explain_memory(),
             ):
-                for batch in export.batches():
-                    writers.add(batch)
-                    if progress is not None:
-                        progress(export)
+                try:
+                    for batch in export.batches():
+                        writers.add(batch)
+                        if progress is not None:
+                            progress(export)
+                except NotAnExportError as error:
+                    if not ignore(source, error):
+                        raise
+                    foreign = foreign or error
+                    continue
                 if progress is not None:
                     progress(export)
                 done.add(export)
@@ -196,6 +205,8 @@ def convert_to(
                 state = state or export.state
                 if len(sources) == 1:
                     done.source = export.name
+        if foreign is not None and not unchanged:
+            raise foreign  # there is nothing to write
         _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
         writers.finish(lambda output: describe(output, reading, writing, done.totals))
         _require_unchanged(unchanged)  # finishing may have taken minutes

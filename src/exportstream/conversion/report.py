@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import LONGEST_LINE, label, printable
+from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, label, printable
 from exportstream.models.names import camel
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
@@ -26,7 +26,7 @@ from exportstream.writing.formats.json import to_printable_json
 from exportstream.writing.writers import Written
 
 SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
-STATUSES = ("converted", "skipped", "failed", "cancelled")
+STATUSES = ("converted", "skipped", "ignored", "failed", "cancelled")
 
 
 class Counts(Struct, rename="camel"):
@@ -186,10 +186,10 @@ class Outcome(Struct, frozen=True):
 
     Attributes:
         source: the input's name.
-        status: ``converted`` (of totals: ``counted``), ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an
-            earlier one failed).
+        status: ``converted`` (of totals: ``counted``), ``skipped`` (it was up to date), ``ignored`` (it was found
+            in a folder or by a glob, and is JSON, but no export), ``failed``, or ``cancelled`` (an earlier one failed).
         report: of an input that was counted, or converted to outputs of its own.
-        error: why it failed.
+        error: why it failed or was ignored.
         duplicates: what `dedupe` dropped of it in a merge; None without.
     """
 
@@ -209,6 +209,12 @@ class Outcome(Struct, frozen=True):
         return plain | (self.report.as_dict() if self.report is not None else {})
 
 
+def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
+    """Return the outcome of an input with an error; see `Input.named`."""
+    ignored = isinstance(error, NotAnExportError) and error.foreign and not named
+    return Outcome(source, "ignored" if ignored else "failed", error=str(error))
+
+
 class ManyReport(Report):
     """Returned by `convert_many`: the sums over all converted inputs, without skipped ones, and the outcome of each.
 
@@ -226,6 +232,11 @@ class ManyReport(Report):
     def failed(self) -> list[Outcome]:
         """The inputs that failed."""
         return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    @property
+    def ignored(self) -> list[Outcome]:
+        """The inputs that are no exports, found in folders and by globs."""
+        return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
 
     @property
     def bytes_encoded(self) -> int:

@@ -187,7 +187,13 @@ class SessionReader(Struct):
         self._locate(error)
         if not isinstance(error, NotAnExportError):
             return error
-        return self._server_error() or self._another_export() or error
+        if (answer := self._server_error()) is not None:
+            return answer
+        first = self.number == 0 or (self.number == 1 and self.within)
+        foreign = error.foreign and first
+        error = self._another_export() or error
+        error.foreign = foreign
+        return error
 
     def _tell_replaced(self, index: int | None) -> None:
         """Tell the number of the message that had halves of surrogate pairs, None for a key or value of the session."""
