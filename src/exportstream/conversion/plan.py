@@ -133,6 +133,6 @@ class Job(Struct):
     writing: WriteOptions = WriteOptions()
     rejects: Any = None
     size: int | None = None
-    folder: str | None = None
     named: bool = True
+    folder: str | None = None
     token: str = ""
