@@ -78,7 +78,7 @@ def test_a_line_for_each_output(folder: Path, format_: Any, table: Any) -> None:
             "rows": output.table_rows,
             "bytes": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
-            "totals": json.loads(dump(done.totals.as_dict()), parse_float=Decimal),
+            "totals": json.loads(dump(done.totals.to_dict()), parse_float=Decimal),
         }
         assert output.sha256 == line["sha256"]
         assert sum(line["rows"].values()) == output.rows > 0
@@ -87,7 +87,7 @@ def test_a_line_for_each_output(folder: Path, format_: Any, table: Any) -> None:
 def test_parquet_and_sqlite_describe_themselves(folder: Path) -> None:
     """Options, version, rows and totals are in the file, and nothing that changes from run to run."""
     put(folder, "a.json")
-    totals = json.loads(dump(convert("a.json", "a.parquet").totals.as_dict()), parse_float=Decimal)
+    totals = json.loads(dump(convert("a.json", "a.parquet").totals.to_dict()), parse_float=Decimal)
     convert("a.json", "a.db", running_totals=True)
     inside = json.loads(parquet.read_metadata("a.parquet").metadata[b"exportstream"], parse_float=Decimal)
     assert inside == {

@@ -95,7 +95,7 @@ def describe(output: Output, reading: ReadOptions, writing: WriteOptions, totals
         "schema": SCHEMA,
         "version": __version__,
         "options": options_of(output, reading, writing),
-        "totals": totals.as_dict(),
+        "totals": totals.to_dict(),
     }
 
 
