@@ -1,18 +1,37 @@
 """Names of inputs and outputs: paths, URLs and ``-``; whether something has a name, and whether there is a file under it.
 
-Takes: what a user gives as an input or output. Raises: what `remote.urls` raises. Holds: nothing.
+Takes: what a user gives as an input or output. Raises: `UsageError` for a source that can't be one, and what `remote.urls`
+raises. Holds: nothing.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 from typing import Any, TypeGuard
 
+from exportstream.errors import UsageError
 from exportstream.storage.remote.urls import is_remote, local_path
 
-__all__ = ["exists", "identity", "is_direct", "is_name", "is_stream", "is_url", "modified", "stat_regular"]
+__all__ = [
+    "exists",
+    "identity",
+    "is_direct",
+    "is_name",
+    "is_stream",
+    "is_url",
+    "modified",
+    "refuse_misuse",
+    "stat_regular",
+    "state_of",
+    "state_of_file",
+]
+
+HINT_AT_SEVERAL = "convert_many or merge_many takes several"
+
+_JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*\{)")
 
 
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -39,6 +58,17 @@ def is_url(name: Any) -> bool:
     return isinstance(name, str) and is_remote(name)
 
 
+def refuse_misuse(source: Any) -> None:
+    """Raise `UsageError` for JSON as a string, and for several paths in place of one input."""
+    if isinstance(source, str) and _JSON_TEXT.match(source):
+        raise UsageError(
+            f"expected a path, a URL, '-' or bytes, got JSON as a string: {source[:40]!r}",
+            hint="encode it to bytes, or give - to read standard input",
+        )
+    if isinstance(source, (list, tuple, set, frozenset)) and any(map(is_name, source)):
+        raise UsageError(f"expected one input, got a {type(source).__name__} of paths", hint=HINT_AT_SEVERAL)
+
+
 def modified(name: str) -> float | None:
     """Return when a file or an object was last changed, in nanoseconds since 1970; None if that is not known."""
     if is_url(name):
@@ -50,6 +80,27 @@ def modified(name: str) -> float | None:
         return os.stat(name).st_mtime_ns
     except OSError:
         return None
+
+
+def state_of(name: str) -> dict[str, Any] | None:
+    """Return what changes if an input is replaced or grows; None if that is not known.
+
+    Returns:
+        The `size` and the time it was `modified` (nanoseconds since 1970) of a file, the `version` of a URL.
+    """
+    if is_url(name):
+        from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
+
+        return listing.state_of(name)
+    try:
+        return state_of_file(os.stat(name))
+    except OSError:
+        return None
+
+
+def state_of_file(found: os.stat_result) -> dict[str, Any] | None:
+    """As `state_of`; None for anything but a regular file."""
+    return {"size": found.st_size, "modified": found.st_mtime_ns} if stat.S_ISREG(found.st_mode) else None
 
 
 def exists(name: str) -> bool:
