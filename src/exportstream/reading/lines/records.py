@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from gc import is_tracked
 from typing import Any, NamedTuple
 
 import msgspec
@@ -70,7 +71,7 @@ def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
         position += len(line) + 1
 
 
-def decode_value(data: bytes | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, int]:
+def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, int]:
     """Decode one value, and return it with the number of halves of surrogate pairs that became U+FFFD.
 
     Raises:
@@ -80,12 +81,12 @@ def decode_value(data: bytes | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, i
     try:
         value, replaced = decoder.decode(data), 0
     except REFUSALS as error:
-        data, replaced = replace_surrogates(bytes(data))
+        data, replaced = replace_surrogates(data.encode("utf-8", "replace") if isinstance(data, str) else bytes(data))
         try:
             value = decoder.decode(data)
         except REFUSALS:
             raise _refusal(error) from None
-    if len(memoryview(data)) > 2 * MAX_DEPTH and value_is_deeper(value, MAX_DEPTH):
+    if value.__class__ is dict and is_tracked(value) and value_is_deeper(value, MAX_DEPTH):
         raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
     return value, replaced
 

@@ -22,8 +22,10 @@ from exportstream.errors import ExportstreamError, InputError, InvalidMessageErr
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.recognise import is_bare_meta
-from exportstream.reading.formats.codex.session import PRODUCER, Event, RolloutSession
+from exportstream.reading.formats.codex.session import PRODUCER, Event, RolloutSession, TurnContext
+from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.buffer import Reader
+from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.records import Record, decode_run, decode_value
 from exportstream.reading.lines.runs import Lines, Run, Skip
 from exportstream.totals.batch import Batch, SessionEnd
@@ -44,7 +46,8 @@ class _Line(Struct, gc=False):
 
 
 _LINE = msgspec.json.Decoder(_Line)
-_EVENT = msgspec.json.Decoder(Event, float_hook=Decimal)
+_EVENT = msgspec.json.Decoder(Event)
+_TURN = msgspec.json.Decoder(TurnContext, float_hook=Decimal)
 
 
 class RolloutReader:
@@ -78,6 +81,7 @@ class RolloutReader:
         self._ids = Seen(_REMEMBERED_IDS)
         self._limit = max_line
         self._current: RolloutSession | None = None
+        self._counted: dict[str | None, Records] = {}  # records that become no row, since the last `take`
         self._messages: list[Message] = []
         self._ends: list[SessionEnd] = []
 
@@ -108,6 +112,9 @@ class RolloutReader:
     def take(self) -> Batch | None:
         """Return what was read since the last time; None if that is nothing."""
         self._collect()
+        for kind, records in self._counted.items():
+            self.notes.add_records(kind if kind is not None else "without a type", records)
+        self._counted = {}
         if not (self._messages or self._ends):
             return None
         batch = Batch(self._messages, self._ends)
@@ -129,22 +136,22 @@ class RolloutReader:
                 if record.value is not None:
                     self._read_line(record.value, record)
             except InputError as error:
+                if self._current is not None and self._current.held > self._limit:
+                    raise
                 if run.is_torn and isinstance(error, JSONSyntaxError):
                     self.notes.torn += len(record.line)
                 else:
                     self._refuse(error, record)
-            self._limit_response(record)
             if self._ends:
                 yield
 
-    def _limit_response(self, record: Record) -> None:
-        if self._current is not None and self._current.held > self._limit:
-            raise LimitError(
-                f"expected responses of at most {self._limit:,} bytes, got a longer one",
-                hint="allow more with `max_message_size` (memory grows with the largest response)",
-                position=record.position,
-                exact=True,
-            )
+    def _too_large(self, record: Record) -> LimitError:
+        return LimitError(
+            f"expected responses of at most {self._limit:,} bytes, got a longer one",
+            hint="allow more with `max_message_size` (memory grows with the largest response)",
+            position=record.position,
+            exact=True,
+        )
 
     def _refuse(self, error: InputError, record: Record) -> None:
         """Pass on a line that is refused, or stop."""
@@ -163,29 +170,32 @@ class RolloutReader:
         self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
 
     def _read_line(self, line: _Line, record: Record) -> None:
-        kind = line.type
-        if kind == "session_meta" and line.payload is not UNSET:
-            self._read_meta(self._decode(line.payload, record), line, record)
-            return
-        if line.payload is UNSET:
+        kind, time, payload = line.type, line.timestamp, line.payload
+        if payload is UNSET:
             self._read_bare(line, record)
             return
-        session = self._begin()
-        session.see_line(line.ordinal, line.timestamp)
+        if kind == "session_meta":
+            self._read_meta(self._decode(payload, record), line, record)
+            return
+        session = self._current if self.within and self._current is not None else self._begin()
+        session.last_time = time
+        if session.has_ordinals:
+            session.see_ordinal(line.ordinal)
         if kind == "response_item":
-            item = self._decode(line.payload, record)
-            if not session.add_item(item, line.timestamp, len(record.line)):
-                kind = f"response_item/{item['type']}"
-            else:
+            item = self._decode(payload, record)
+            if session.add_item(item, time, len(record.line)):
+                if session.held > self._limit:
+                    raise self._too_large(record)
                 return
+            kind = f"response_item/{item['type']}"
         elif kind == "event_msg":
-            event = _decode_event(line.payload)
-            session.add_event(event, line.timestamp)
+            event = _decode_event(payload)
+            session.add_event(event, time)
             kind = f"event_msg/{event.type}"
         elif kind == "turn_context":
-            session.add_turn(self._decode(line.payload, record))
+            session.add_turn(decode_value(payload, _TURN)[0])
         elif kind == "token_usage_record":
-            session.add_usage_record(self._decode(line.payload, record), line.timestamp)
+            session.add_usage_record(self._decode(payload, record), time)
         self._count(kind, record)
 
     def _read_bare(self, line: _Line, record: Record) -> None:
@@ -202,7 +212,7 @@ class RolloutReader:
             self._end_session()
             session = self._begin()
             session.add_meta(meta, line.timestamp)
-        session.see_line(line.ordinal, line.timestamp)
+        session.last_time = line.timestamp
         self._count("session_meta", record)
 
     def _decode(self, data: bytes | Raw, record: Record) -> dict[str, Any]:
@@ -217,7 +227,11 @@ class RolloutReader:
         return value
 
     def _count(self, kind: str | None, record: Record) -> None:
-        self.notes.add_records(kind if kind is not None else "without a type", Records(1, len(record.line) + 1))
+        counted = self._counted.get(kind)
+        if counted is None:
+            counted = self._counted[kind] = Records()
+        counted.count += 1
+        counted.bytes += len(record.line) + 1
 
     def _begin(self) -> RolloutSession:
         """Return the session being read, and begin one if there is none."""
@@ -253,11 +267,12 @@ def _id_of(source: str) -> str:
 
 
 def _decode_event(payload: Raw) -> Event:
-    """Decode what is needed of an event; one with other types is just counted."""
+    """Decode what is needed of an event; one with values of other types has only its type, and what it counts."""
     try:
-        event: Event = decode_value(payload, _EVENT)[0]
-    except InputError:
+        return _EVENT.decode(payload)
+    except REFUSALS:
         value = decode_value(payload)[0]
-        kind = value.get("type") if isinstance(value, dict) else None
-        event = Event(type=kind) if isinstance(kind, str) else Event()
-    return event
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        return Event()
+    return Event(type=kind, info=read_info(value.get("info")) if kind == "token_count" else None)
