@@ -26,7 +26,7 @@ from exportstream.reading.formats.codex.session import PRODUCER, Event, RolloutS
 from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.decoder import REFUSALS
-from exportstream.reading.lines.records import Record, decode_run, decode_value
+from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
@@ -82,6 +82,7 @@ class RolloutReader:
         self._limit = max_line
         self._current: RolloutSession | None = None
         self._counted: dict[str | None, Records] = {}  # records that become no row, since the last `take`
+        self._replaced = 0  # halves of surrogate pairs in the line that is being read
         self._messages: list[Message] = []
         self._ends: list[SessionEnd] = []
 
@@ -127,37 +128,44 @@ class RolloutReader:
         return error
 
     def _read_run(self, run: Run) -> Iterator[None]:
+        position = run.position
+        for value, line in decode_whole_run(run, _LINE, self._limit) or ():
+            try:
+                self._read_line(value, line)
+            except InputError as error:
+                self._refuse(error, Record(value, line, position))
+            position += len(line) + 1
+            if self._ends:
+                yield
+        if position == run.position:
+            yield from self._read_one_by_one(run)
+
+    def _read_one_by_one(self, run: Run) -> Iterator[None]:
         for record in decode_run(run, _LINE, self._limit):
             if record.nuls:
                 self.notes.add_records("NUL bytes", Records(1, record.nuls))
+            self._replaced = record.replaced
             try:
                 if record.error is not None:
                     raise record.error
                 if record.value is not None:
-                    self._read_line(record.value, record)
+                    self._read_line(record.value, record.line)
             except InputError as error:
-                if self._current is not None and self._current.held > self._limit:
-                    raise
                 if run.is_torn and isinstance(error, JSONSyntaxError):
                     self.notes.torn += len(record.line)
                 else:
                     self._refuse(error, record)
+            self._replaced = 0
             if self._ends:
                 yield
-
-    def _too_large(self, record: Record) -> LimitError:
-        return LimitError(
-            f"expected responses of at most {self._limit:,} bytes, got a longer one",
-            hint="allow more with `max_message_size` (memory grows with the largest response)",
-            position=record.position,
-            exact=True,
-        )
 
     def _refuse(self, error: InputError, record: Record) -> None:
         """Pass on a line that is refused, or stop."""
         index = self._current.index if self._current is not None else 0
         error.locate(message_index=index, position=record.position)
         error.exact = True
+        if self._current is not None and self._current.held > self._limit:
+            raise error
         if self._reject is None:
             error.hint = error.hint or 'on_error="skip" goes on without the line'
             raise error
@@ -169,23 +177,26 @@ class RolloutReader:
         session_id = self.session.id if self.session is not None else None
         self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
 
-    def _read_line(self, line: _Line, record: Record) -> None:
+    def _read_line(self, line: _Line, raw: bytes) -> None:
         kind, time, payload = line.type, line.timestamp, line.payload
         if payload is UNSET:
-            self._read_bare(line, record)
+            self._read_bare(line, raw)
             return
         if kind == "session_meta":
-            self._read_meta(self._decode(payload, record), line, record)
+            self._read_meta(self._decode(payload), line, raw)
             return
         session = self._current if self.within and self._current is not None else self._begin()
         session.last_time = time
         if session.has_ordinals:
             session.see_ordinal(line.ordinal)
         if kind == "response_item":
-            item = self._decode(payload, record)
-            if session.add_item(item, time, len(record.line)):
+            item = self._decode(payload)
+            if session.add_item(item, time, len(raw)):
                 if session.held > self._limit:
-                    raise self._too_large(record)
+                    raise LimitError(
+                        f"expected responses of at most {self._limit:,} bytes, got a longer one",
+                        hint="allow more with `max_message_size` (memory grows with the largest response)",
+                    )
                 return
             kind = f"response_item/{item['type']}"
         elif kind == "event_msg":
@@ -195,29 +206,29 @@ class RolloutReader:
         elif kind == "turn_context":
             session.add_turn(decode_value(payload, _TURN)[0])
         elif kind == "token_usage_record":
-            session.add_usage_record(self._decode(payload, record), time)
-        self._count(kind, record)
+            session.add_usage_record(self._decode(payload), time)
+        self._count(kind, raw)
 
-    def _read_bare(self, line: _Line, record: Record) -> None:
+    def _read_bare(self, line: _Line, raw: bytes) -> None:
         """Read a record without an envelope: an item, or the description of the session."""
-        item = self._decode(record.line, record)
+        item = self._decode(raw)
         if line.type is None and is_bare_meta(item):
-            self._read_meta(item, line, record)
-        elif line.type is None or not self._begin().add_item(item, line.timestamp, len(record.line)):
-            self._count(line.type, record)
+            self._read_meta(item, line, raw)
+        elif line.type is None or not self._begin().add_item(item, line.timestamp, len(raw)):
+            self._count(line.type, raw)
 
-    def _read_meta(self, meta: dict[str, Any], line: _Line, record: Record) -> None:
+    def _read_meta(self, meta: dict[str, Any], line: _Line, raw: bytes) -> None:
         session = self._begin()
         if not session.add_meta(meta, line.timestamp):
             self._end_session()
             session = self._begin()
             session.add_meta(meta, line.timestamp)
         session.last_time = line.timestamp
-        self._count("session_meta", record)
+        self._count("session_meta", raw)
 
-    def _decode(self, data: bytes | Raw, record: Record) -> dict[str, Any]:
+    def _decode(self, data: bytes | Raw) -> dict[str, Any]:
         value, more = decode_value(data)
-        replaced = record.replaced + more
+        replaced = self._replaced + more
         if not isinstance(value, dict):
             raise InvalidMessageError(f"expected object, got {type(value).__name__}", path="$.payload")
         if replaced:
@@ -226,12 +237,12 @@ class RolloutReader:
                 self.on_replaced(self._current.index if self._current is not None else None, replaced)
         return value
 
-    def _count(self, kind: str | None, record: Record) -> None:
+    def _count(self, kind: str | None, raw: bytes) -> None:
         counted = self._counted.get(kind)
         if counted is None:
             counted = self._counted[kind] = Records()
         counted.count += 1
-        counted.bytes += len(record.line) + 1
+        counted.bytes += len(raw) + 1
 
     def _begin(self) -> RolloutSession:
         """Return the session being read, and begin one if there is none."""
