@@ -72,7 +72,7 @@ def test_check_lists_what_is_no_row(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_bytes(rollout.data)
     code, output, errors = speak("check", "r.jsonl", "--strict", cwd=tmp_path)
     assert (code, errors) == (0, "")
-    assert f"session {OWN}: 2 messages, nothing odd\n  no rows: " in output
+    assert f"session {OWN}: 2 messages\n  no rows: " in output
     assert "compacted 1 (5." in output
     rollout.total["input_tokens"] += 7
     (tmp_path / "r.jsonl").write_bytes(rollout.say().used().data)
