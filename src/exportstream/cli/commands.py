@@ -100,6 +100,7 @@ def convert_command(
     on_error: OnError | None,
     keep_partial: bool,
     dedupe: bool,
+    prices: str | None,
     max_message_size: int,
     max_window: int,
 ) -> None:
@@ -120,6 +121,7 @@ def convert_command(
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
+        prices=prices,
     )
     writing = WriteOptions(
         format=format,
@@ -132,6 +134,7 @@ def convert_command(
         flat=flat,
         csv_safe=csv_safe,
         force=force,
+        priced=prices is not None,
     )
     done: Report
     if merge:
