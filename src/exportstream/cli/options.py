@@ -87,8 +87,7 @@ _on_error = option(
     "Bad input",
     "--on-error",
     type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
+    show_default="stop, in logs skip",
     help="Stop at a message that is JSON but not a valid message, or skip: reject it and go on (exit code 5).",
 )
 _keep_partial = option(
