@@ -456,12 +456,12 @@ main(["convert", {url!r}, "-o", {output!r}])
             "-",
             "https:// needs aiohttp, which is not installed; pip install 'exportstream[remo",
         ),
-        ("s3fs", "s3://b/x.json", "-", "s3:// needs s3fs, which is not installed; pip install s3fs"),
+        ("s3fs", "s3://b/x.json", "-", "s3:// needs s3fs, which is not installed; pip install 'exportstream[s3]'"),
         (
             "gcsfs",
             str(DATA / "session.json"),
             "gs://b/x.csv",
-            "gs:// needs gcsfs, which is not installed; pip install gcsfs",
+            "gs:// needs gcsfs, which is not installed; pip install 'exportstream[gcs]'",
         ),
     ],
 )

@@ -141,6 +141,11 @@ def _in_camel(output: Written) -> dict[str, Any]:
     return {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in plain.items()}
 
 
+def count_of_inputs(count: int) -> str:
+    """Return the source of a report of several inputs."""
+    return f"{count:,} input{'' if count == 1 else 's'}"
+
+
 def open_report(
     path: Any,
     transaction: Transaction,

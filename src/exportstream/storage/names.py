@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 from typing import Any, TypeGuard
 
 from exportstream.storage.remote.urls import is_remote, local_path
 
-__all__ = ["exists", "identity", "is_direct", "is_name", "is_stream", "is_url", "modified", "stat_regular"]
+__all__ = ["exists", "identity", "is_direct", "is_name", "is_stream", "is_terminal", "is_url", "modified", "stat_regular"]
 
 
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -32,6 +33,17 @@ def is_direct(name: str) -> bool:
     except (OSError, ValueError):
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def is_terminal(target: Any) -> bool:
+    """Whether an output is standard output and that is a terminal, or a terminal by its name."""
+    if is_stream(target):
+        return sys.stdout is not None and sys.stdout.isatty()
+    if not is_name(target) or not is_direct(os.fsdecode(target)):
+        return False
+    path = local_path(os.fsdecode(target))
+    ours = [os.fstat(fd).st_rdev for fd in range(3) if os.isatty(fd)]
+    return os.path.realpath(path) == "/dev/tty" or os.stat(path).st_rdev in ours
 
 
 def is_url(name: Any) -> bool:
