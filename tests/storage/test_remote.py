@@ -442,19 +442,19 @@ main(["convert", {url!r}, "-o", {output!r}])
             "fsspec",
             "https://h/x.json",
             "-",
-            "a URL needs fsspec, which is not installed; pip install 'exportstream[remote]'",
+            "a URL needs fsspec, which is not installed; pip install 'exportstream[http]'",
         ),
         (
             "fsspec",
             str(DATA / "session.json"),
             "s3://b/x.csv",
-            "a URL needs fsspec, which is not installed; pip install 'exp",
+            "a URL needs fsspec, which is not installed; pip install 'exportstream[s3]'",
         ),
         (
             "aiohttp",
             "https://h/x.json",
             "-",
-            "https:// needs aiohttp, which is not installed; pip install 'exportstream[remo",
+            "https:// needs aiohttp, which is not installed; pip install 'exportstream[http]'",
         ),
         ("s3fs", "s3://b/x.json", "-", "s3:// needs s3fs, which is not installed; pip install 'exportstream[s3]'"),
         (
