@@ -182,7 +182,7 @@ def test_json_keys():
             if isinstance(inner, dict) and name not in ("roles", "cut", "findings"):
                 yield from keys(inner)
 
-    documents = [ManyReport().as_dict(), Totals().as_dict(), SessionCheck(None, None, 0, {}, {}, {}).as_dict()]
+    documents = [ManyReport().to_dict(), Totals().to_dict(), SessionCheck(None, None, 0, {}, {}, {}).to_dict()]
     assert [name for found in documents for name in keys(found) if f'"{name}"' not in text and f"`{name}`" not in text] == []
 
 

@@ -464,7 +464,7 @@ def test_the_report_is_json_and_true(folder: Path) -> None:
     (folder / "in/cut.json").write_bytes(export("cut")[:-9])
     done = convert_many(["in"], "rows", report="r.json", table=["messages", "sessions"])
     said = json.loads((folder / "r.json").read_bytes(), parse_float=Decimal)
-    assert said == {"schema": 1, **json.loads(to_json(done.as_dict()), parse_float=Decimal)}
+    assert said == {"schema": 1, **json.loads(to_json(done.to_dict()), parse_float=Decimal)}
     assert list(said)[:2] == ["schema", "source"]
     assert said["source"] == "5 inputs"
     for one in said["inputs"]:

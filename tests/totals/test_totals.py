@@ -310,15 +310,15 @@ def test_differences_are_exact() -> None:
 
 def test_no_cost_is_not_free() -> None:
     """Without any cost the figure is None; with a cost of 0 it is 0."""
-    assert batched([message()]).as_dict()["counted"]["cost"] == {"sum": None, "count": 0}
-    assert batched([message(cost=Decimal(0))]).as_dict()["counted"]["cost"] == {"sum": 0, "count": 1}
-    assert added([Session(id="s")]).as_dict()["declared"]["cost"] == {"sum": None, "count": 0}
-    assert added([Session(id="s", cost=Decimal(0))]).as_dict()["declared"]["cost"] == {"sum": 0, "count": 1}
+    assert batched([message()]).to_dict()["counted"]["cost"] == {"sum": None, "count": 0}
+    assert batched([message(cost=Decimal(0))]).to_dict()["counted"]["cost"] == {"sum": 0, "count": 1}
+    assert added([Session(id="s")]).to_dict()["declared"]["cost"] == {"sum": None, "count": 0}
+    assert added([Session(id="s", cost=Decimal(0))]).to_dict()["declared"]["cost"] == {"sum": 0, "count": 1}
 
 
 def test_cache_tokens_alone_are_reported() -> None:
     """A producer that writes cache tokens only does not have them reported as unknown."""
-    assert batched([message(cache_read_tokens=5)]).as_dict()["counted"]["cacheReadTokens"] == {"sum": 5, "count": 1}
+    assert batched([message(cache_read_tokens=5)]).to_dict()["counted"]["cacheReadTokens"] == {"sum": 5, "count": 1}
 
 
 def test_roles_are_bounded() -> None:
@@ -345,7 +345,7 @@ def test_a_role_may_be_called_like_the_rest() -> None:
     totals = batched([message(role=role) for role in ("(other roles)", *(f"a{number}" for number in range(70)))])
     assert totals.counted.roles["(other roles)"] == 1
     assert totals.counted.other_roles == 7
-    assert totals.as_dict()["counted"]["otherRoles"] == 7
+    assert totals.to_dict()["counted"]["otherRoles"] == 7
 
 
 @settings(max_examples=150, deadline=None)

@@ -228,7 +228,7 @@ def check_command(
             for found in exportstream.check(source, max_message_size=max_message_size, max_window=max_window):
                 if as_json:
                     of = {"source": label(source)} if several else {}
-                    show_json(("," if sessions else "") + json_text(of | found.as_dict()), end="")
+                    show_json(("," if sessions else "") + json_text(of | found.to_dict()), end="")
                 elif not found.clean:
                     show_lines(heading)
                     print_check(found)

@@ -142,7 +142,7 @@ def _document(done: TotalsReport) -> dict[str, Any]:
     if done.tables:
         return {"schema": SCHEMA, **tables}
     several = {name: tables[name] for name in ("inputs", "failed")} if len(done.outcomes) > 1 else {}
-    return {"schema": SCHEMA, **done.totals.as_dict(), **several}
+    return {"schema": SCHEMA, **done.totals.to_dict(), **several}
 
 
 _TEXTS: dict[str, Callable[[TotalsReport], str]] = {

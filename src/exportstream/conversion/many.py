@@ -162,7 +162,8 @@ def convert_all(
     if folder in ("", "-"):
         raise UsageError(f"expected a folder for the outputs, got {folder!r}", hint="name one, such as rows/")
     if looks_like_file(folder) and not os.path.isdir(folder):
-        raise UsageError(f"expected a folder for the outputs, got the name of a file: {folder}", hint="end it in /")
+        what = f"expected a folder for the outputs, got the name of a file: {folder}"
+        raise UsageError(what, hint="end it in /, or use merge_many for one output")
     if is_name(rejects):
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from exportstream.conversion.inputs import stands_for_several
 from exportstream.conversion.report import Report, count_of_inputs, open_report
-from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
+from exportstream.errors import ExportstreamError, NotAnExportError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.names import HINT_AT_SEVERAL, is_name, is_stream, refuse_misuse
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
 from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
@@ -125,6 +126,10 @@ def convert_one(
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
     """Convert one export as its options say; see `convert`."""
+    refuse_misuse(source)
+    if is_name(source) and stands_for_several(os.fsdecode(source)):
+        what = f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}"
+        raise UsageError(what, hint=HINT_AT_SEVERAL)
     outputs = decide_outputs(source, target, writing)
     return convert_to([source], outputs, reading, writing, rejects=rejects, report=report, progress=progress)
 

@@ -61,7 +61,7 @@ class TotalsReport(Counts):
             **msgspec.to_builtins(self.range),
             "tables": [table.to_dict() for table in self.tables],
             "inputs": len(self.outcomes),
-            "failed": [outcome.as_dict() for outcome in self.failed],
+            "failed": [outcome.to_dict() for outcome in self.failed],
         }
 
     def __str__(self) -> str:

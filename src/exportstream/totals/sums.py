@@ -23,6 +23,7 @@ from exportstream.models.structs import Message, Session
 from exportstream.totals.copies import counted, counted_ends
 from exportstream.totals.figures import Cost, Count, Difference
 from exportstream.totals.priced import Priced
+from exportstream.totals.text import brief
 
 MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
@@ -178,6 +179,10 @@ class Totals(Sums):
     priced: Priced | None = None
     _carried: Carrying = field(default_factory=Carrying)  # messages that carried a figure when the last session ended
 
+    def __repr__(self) -> str:
+        counted, cost = self.counted, brief(self.counted.cost.sum)
+        return f"Totals(sessions={self.sessions}, messages={counted.messages}, tool_calls={counted.tool_calls}, cost={cost})"
+
     def add(self, item: Message | Session) -> None:
         """Add one message, or one session after its messages."""
         if isinstance(item, Session):
@@ -252,14 +257,14 @@ class Totals(Sums):
             if figure.count == sessions == self.sessions > 0 and figure.sum != found
         }
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON, with the differences."""
         plain: dict[str, Any] = {
             name: msgspec.to_builtins(getattr(self, name), builtin_types=(Decimal,), order="deterministic")
             for name in ("sessions", "declared", "counted", "carrying")
         }
         if self.priced is not None:
-            plain["priced"] = self.priced.as_dict()
+            plain["priced"] = self.priced.to_dict()
         return plain | {"differences": msgspec.to_builtins(self.differences(), builtin_types=(Decimal,))}
 
 
