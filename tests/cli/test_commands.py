@@ -717,7 +717,7 @@ def test_totals_json(folder: Path) -> None:
     assert declared["cost"] == {"sum": SESSION["cost"], "count": 1}
     assert counted["inputTokens"] == {"sum": sum(m.get("inputTokens", 0) for m in messages), "count": 3}
     assert counted["cost"] == {"sum": sum(m.get("cost", 0) for m in messages), "count": 3}
-    assert totals["differences"]["completionTokens"] == {"declared": 911, "counted": 906}
+    assert totals["differences"]["completionTokens"] == {"declared": 911, "counted": 906, "kind": "differs"}
 
 
 def test_totals_as_a_table(folder: Path) -> None:
@@ -821,7 +821,7 @@ def test_check_names_every_kind_of_finding(folder: Path) -> None:
         "null-date": [7],
     }
     assert session["unknownKeys"] == {"message.build": 1, "session.region": 1}
-    assert session["differences"]["userMessages"] == {"declared": 1, "counted": 2}
+    assert session["differences"]["userMessages"] == {"declared": 1, "counted": 2, "kind": "differs"}
     text = run("check", "odd.json", cwd=folder)
     assert text.returncode == 3
     assert b"1 invalid message (message 6): expected the required keys 'role'" in text.stdout

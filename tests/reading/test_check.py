@@ -250,7 +250,7 @@ def test_json(tmp_path: Path) -> None:
     first, second = document["sessions"]
     assert (first["sessionId"], first["title"], first["messages"]) == ("s", "t", 2)
     assert {kind: found["messages"] for kind, found in first["findings"].items()} == {"null-date": [1], "repeated-id": [1]}
-    assert first["differences"]["toolCalls"] == {"declared": 2, "counted": 0}
+    assert first["differences"]["toolCalls"] == {"declared": 2, "counted": 0, "kind": "differs"}
     assert first["unknownKeys"] == {"message.new": 1}
     assert (second["findings"], second["differences"], second["unknownKeys"]) == ({}, {}, {})
     assert speak("check", "in.json", "--json", "--strict", cwd=tmp_path)[0] == 3

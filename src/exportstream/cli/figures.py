@@ -36,6 +36,8 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
     for label, declared, counted, name in _rows(totals):
         gap = differences[name].exact if name in differences else None
         differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
+        if name in differences and differences[name].kind == "rounding":
+            differs += " (rounding)"
         lines.append([label, figure(declared), figure(counted), differs])
     stream = sys.stderr if stderr else sys.stdout
     on_terminal = stream is not None and stream.isatty()
@@ -91,7 +93,8 @@ def print_check(found: SessionCheck) -> None:
     """Print the findings of one session on standard output."""
     lines = [f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"]
     for name, difference in found.differences.items():
-        lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}")
+        rounding = " (rounding)" if difference.kind == "rounding" else ""
+        lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}{rounding}")
     for kind, finding in found.findings.items():
         if finding.session:
             lines.append(f"  {amount(finding.session, OF_SESSION[kind])}")
