@@ -26,6 +26,7 @@ from exportstream.cli.options import Command, check_options, convert_options, ma
 from exportstream.cli.process import Exit, PipeClosed, Terminated, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.cli.totals import totals_command
+from exportstream.cli.verify import verify_command
 from exportstream.conversion.inputs import Input, find_inputs, stands_for_several
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
@@ -256,6 +257,9 @@ def check_command(
     print_failures([*ignored, *(Outcome(source, "failed", error=str(error)) for source, error in failed)])
     if failed or len(ignored) == len(found_inputs) or invalid or (strict and odd):
         sys.exit(Exit.INPUT)
+
+
+cli.add_command(verify_command)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -24,6 +24,7 @@ _SINGULAR = {
     "messages": "message",
     "sessions": "session",
     "inputs": "input",
+    "outputs": "output",
     "rows": "row",
     "times": "time",
     "tool calls": "tool call",

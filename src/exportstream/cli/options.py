@@ -20,7 +20,7 @@ EXIT_CODES = {
     Exit.DONE: "done",
     Exit.BUG: "a bug in exportstream: please report it",
     Exit.USAGE: "wrong usage: options that contradict each other, an output that exists",
-    Exit.INPUT: "bad input (one of many is enough), or findings with check --strict",
+    Exit.INPUT: "bad input (one of many is enough); findings of verify or check --strict",
     Exit.SYSTEM: "reading, writing, the network or the memory failed; an input changed",
     Exit.PARTIAL: "done, but messages were rejected or a cut input was taken",
 }
@@ -108,6 +108,7 @@ class Choices(click.Choice):  # type: ignore[type-arg,unused-ignore]  # as above
         return [CompletionItem(before + comma + str(item.value)) for item in found]
 
 
+many_outputs = click.argument("outputs", metavar="OUTPUT...", type=click.Path(), nargs=-1, required=True)
 many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
 
 json_flag = option("Output", "--json", "as_json", is_flag=True, help="Print JSON.")
@@ -256,8 +257,9 @@ _writing = (
         "Several inputs",
         "--update",
         is_flag=True,
-        help="Skip inputs that are older than their outputs, and replace older outputs; with --merge, all of it if one "
-        "input is newer. Options are not compared, and earlier rejects and failures of a merge are not reported again.",
+        help="Skip inputs whose outputs in the folder were made of them as they are, with these options; replace the other "
+        "outputs. A single output, one of --merge (all of it if one input is newer), and those under a URL go by times: "
+        "options are not compared. Earlier rejects and failures of a merge are not reported again.",
     ),
     _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
@@ -316,6 +318,11 @@ def convert_options(command: _Decorated) -> _Decorated:
 def totals_options(command: _Decorated) -> _Decorated:
     """Add the options of totals to a command."""
     return _add((json_flag, _exclude, *_adding), command)
+
+
+def verify_options(command: _Decorated) -> _Decorated:
+    """Add the options of verify to a command."""
+    return _add((_debug,), command)
 
 
 def check_options(command: _Decorated) -> _Decorated:

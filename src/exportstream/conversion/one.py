@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from exportstream.conversion.inputs import stands_for_several
+from exportstream.conversion.manifest import Manifest, describe
 from exportstream.conversion.report import Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError, shown
 from exportstream.reading.export import Export
@@ -143,6 +144,7 @@ def convert_to(
     rejects: Any = None,
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
+    manifest: Manifest | None = None,
     ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
@@ -155,6 +157,7 @@ def convert_to(
         rejects: see `convert`; so are `report` and `progress`.
         report: see `convert`.
         progress: see `convert`.
+        manifest: of the folder of the outputs; it records them as made of the first source.
         ignore: called with a source that is no export and its error; says whether to go on without it.
 
     Returns, Raises: as `convert`.
@@ -173,15 +176,17 @@ def convert_to(
     started = time.monotonic()
     done = Report(source=count_of_inputs(len(sources)))
     rejects_file: RejectsFile | None = None
-    # Rejects get their name first, then the outputs, then the report.
+    # Rejects get their name first, then the outputs, then the report; then the outputs are recorded.
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
+        recording = transaction.add(manifest.recording()) if manifest is not None else None
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
-        writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe))
+        writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe, digest=manifest is not None))
         if is_name(rejects):
             rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
         seen = Dedupe()  # one for all
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
+        state: dict[str, Any] = {}
         foreign: NotAnExportError | None = None
         for source in sources:
             with (
@@ -202,14 +207,20 @@ def convert_to(
                     progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
+                state = state or export.state
                 if len(sources) == 1:
                     done.source = export.name
         if foreign is not None and not unchanged:
             raise foreign  # there is nothing to write
         _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
-        writers.finish()
+        writers.finish(lambda output: describe(output, reading, writing, done.totals))
         _require_unchanged(unchanged)  # finishing may have taken minutes
         done.outputs = writers.written
+        if manifest is not None and recording is not None:
+            recording.records = [
+                manifest.record(written, os.fspath(first), state, describe(output, reading, writing, done.totals))
+                for output, written in zip(outputs, done.outputs, strict=True)
+            ]
         done.seconds = time.monotonic() - started
         if rejects_file is not None and rejects_file.count:
             done.rejects = rejects_file.name

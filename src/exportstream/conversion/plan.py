@@ -122,6 +122,7 @@ class Job(Struct):
         writing: how rows are written.
         rejects: a list or a function that gets each `Reject`; it can't reach another process.
         size: bytes of the input as stored, None if that is not known.
+        folder: where the manifest is that records the outputs; None for none.
         named: see `Input`.
         token: random, so that no two jobs are equal: Dask does not run a job again that it takes for the same.
     """
@@ -133,4 +134,5 @@ class Job(Struct):
     rejects: Any = None
     size: int | None = None
     named: bool = True
+    folder: str | None = None
     token: str = ""

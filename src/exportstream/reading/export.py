@@ -180,6 +180,11 @@ class Export:
         return self._source.bytes_total
 
     @property
+    def state(self) -> dict[str, Any]:
+        """What changes if the input is replaced or grows, as it was opened; empty if that is not known."""
+        return self._source.state
+
+    @property
     def require_unchanged(self) -> Callable[[], None]:
         """A function that raises `ReadError` if the input is no longer what was read; works after `close` as well."""
         return self._source.require_unchanged
