@@ -20,7 +20,7 @@ VERBS = ["convert", "totals", "check", "verify"]
 SECTION = re.compile(r"^(\w[\w ]*):\n((?:(?:  .*)?\n)*)", re.MULTILINE)
 GROUPS_OF = {
     "Output": "output format level force report",
-    "Rows": "table columns without keys flat running-totals csv-safe dedupe",
+    "Rows": "table columns without keys flat running-totals csv-safe dedupe prices",
     "Several inputs": "merge update exclude fail-fast jobs dask",
     "Bad input": "on-error rejects keep-partial",
     "Limits": "max-message-size max-window",

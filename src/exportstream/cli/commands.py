@@ -103,6 +103,7 @@ def convert_command(
     on_error: OnError,
     keep_partial: bool,
     dedupe: bool,
+    prices: str | None,
     max_message_size: int,
     max_window: int,
 ) -> None:
@@ -123,6 +124,7 @@ def convert_command(
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
+        prices=prices,
     )
     writing = WriteOptions(
         format=format,
@@ -135,6 +137,7 @@ def convert_command(
         flat=flat,
         csv_safe=csv_safe,
         force=force,
+        priced=prices is not None,
     )
     done: Report
     if merge:

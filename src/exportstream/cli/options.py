@@ -162,6 +162,14 @@ _jobs = option(
     help="Number of worker processes.",
 )
 _quiet = option("General", "-q", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay.")
+_prices = option(
+    "Rows",
+    "--prices",
+    metavar="genai|FILE",
+    show_default="none",
+    help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
+    "extra prices; takes half a second to load), or by a list in TOML.",
+)
 _writing = (
     option(
         "Output",
@@ -246,6 +254,7 @@ _writing = (
         help="Drop messages and sessions whose ids came before in the input (with --merge, in all inputs). Memory grows by "
         "90 to 180 bytes per message.",
     ),
+    _prices,
     option(
         "Several inputs",
         "--merge",
@@ -277,14 +286,6 @@ _writing = (
     *_limits,
     _quiet,
     _debug,
-)
-_prices = option(
-    "Rows",
-    "--prices",
-    metavar="genai|FILE",
-    show_default="none",
-    help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
-    "extra prices; takes half a second to load), or by a list in TOML.",
 )
 _adding = (
     option(

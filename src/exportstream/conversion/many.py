@@ -132,6 +132,7 @@ def convert_many(
             flat=flat,
             csv_safe=csv_safe,
             force=force,
+            priced=prices is not None,
         ),
         rejects=rejects,
         executor=executor,

@@ -117,6 +117,7 @@ def merge_many(
             flat=flat,
             csv_safe=csv_safe,
             force=force,
+            priced=prices is not None,
         ),
         rejects=rejects,
         exclude=exclude,

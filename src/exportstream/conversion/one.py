@@ -76,7 +76,7 @@ def convert(
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`.
-        prices: see `open_export`.
+        prices: see `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
         report: a path for the report as JSON.
         progress: called with the open `Export` after each batch, and at the end.
 
@@ -109,6 +109,7 @@ def convert(
             flat=flat,
             csv_safe=csv_safe,
             force=force,
+            priced=prices is not None,
         ),
         rejects=rejects,
         report=report,
@@ -184,6 +185,7 @@ def convert_to(
         if is_name(rejects):
             rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
         seen = Dedupe()  # one for all
+        writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
         state: dict[str, Any] = {}
@@ -195,6 +197,8 @@ def convert_to(
             ):
                 try:
                     for batch in export.batches():
+                        if export.prices is not None and writes_messages:
+                            batch.prices = export.prices.costs(batch.messages)
                         writers.add(batch)
                         if progress is not None:
                             progress(export)

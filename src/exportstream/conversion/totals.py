@@ -120,7 +120,7 @@ def totals_many(
 
     Args:
         sources: as of `convert_many`.
-        by: ``session``, ``file``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
+        by: ``session``, ``file``, ``producer``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
             ``finish-reason``; several joined by commas for a table of their combinations, such as ``"day,model"``; a list
             for several tables. By ``tool`` calls are counted, and nothing else.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it

@@ -21,7 +21,7 @@ from exportstream.errors import (
     UsageError,
 )
 from exportstream.models.notes import Duplicates, Notes, Reject
-from exportstream.models.structs import Message, Session
+from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, LogReader
 from exportstream.reading.formats.logs import recognise
@@ -40,7 +40,6 @@ from exportstream.totals.sums import Totals
 from exportstream.totals.text import brief
 
 Rejects = list[Reject] | Callable[[Reject], None] | None
-MIX = "mix"  # the producer of session exports
 _DEFAULT = ReadOptions()
 
 

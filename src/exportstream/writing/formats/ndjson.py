@@ -67,13 +67,14 @@ class NDJSON:
         return b""
 
     def encode(self, rows: Rows) -> bytes:
-        """The lines of some rows; their places and running totals are joined to their row's object."""
+        """The lines of some rows; their places, prices and running totals are joined to their row's object."""
         if len(rows) == 1:
             return ENCODER.encode_lines(rows[0])
         if len(rows) == 2 and isinstance(rows[1][0], PlaceRow):
             return b"".join(_placed(*rows))
         encode = ENCODER.encode
-        return b"".join(b"{%b}\n" % b",".join([encode(part)[1:-1] for part in row]) for row in zip(*rows, strict=True))
+        parts = ([encode(part)[1:-1] for part in row] for row in zip(*rows, strict=True))
+        return b"".join(b"{%b}\n" % b",".join(filter(None, row)) for row in parts)  # a part may have no field
 
 
 def _placed(rows: list[Any], places: list[Any]) -> Iterator[bytes]:
