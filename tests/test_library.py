@@ -188,7 +188,7 @@ def test_wrong_options_of_many(tmp_path: Path) -> None:
         "executor to be a concurrent.futures.Executor, got 4": lambda: convert_many([SAMPLE], target, executor=4),  # type: ignore[arg-type]
         "executor to be a concurrent.futures.Executor, got 5": lambda: totals_many([SAMPLE], executor=5),  # type: ignore[arg-type]
         "exclude to be a glob or several, got 5": lambda: convert_many([SAMPLE], target, exclude=5),  # type: ignore[arg-type]
-        "exclude to be a glob or several, got [6]": lambda: merge_many([SAMPLE], target, exclude=[6]),  # type: ignore[list-item]
+        "exclude to be a glob or several, got [6]": lambda: merge_many([SAMPLE], tmp_path / "b.csv", exclude=[6]),  # type: ignore[list-item]
     }
     for expected, call in calls.items():
         with pytest.raises(OptionError) as caught:
