@@ -9,8 +9,8 @@ from typing import Any
 
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.manifest import Manifest, describe
-from exportstream.conversion.plan import make_folders
-from exportstream.conversion.report import Report, open_report
+from exportstream.conversion.plan import make_folders, settle_rejects
+from exportstream.conversion.report import Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
@@ -28,7 +28,6 @@ from exportstream.writing.outputs import (
     decide_outputs,
     is_folder,
     refuse_same_files,
-    rejects_name,
 )
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
@@ -48,7 +47,7 @@ def convert(
     flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Any = None,
     keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
@@ -183,8 +182,7 @@ def convert_to(
     check_outputs(outputs, writing)
     if reading.on_error != "skip" and is_name(rejects):
         raise UsageError('`rejects` goes with on_error="skip"', hint="add it, or leave `rejects` out")
-    if reading.on_error == "skip" and rejects is None:
-        rejects = rejects_name(outputs[0].target, sources[0])
+    reading, rejects = settle_rejects(reading, rejects, outputs[0].target, sources[0])
     written_to = [("output", output.target) for output in outputs]
     inputs = [("input", source) for source in sources]
     refuse_same_files([*inputs, *written_to, ("rejects", rejects), ("report", report)])
@@ -192,7 +190,7 @@ def convert_to(
     path = os.fspath(first) if is_name(first) and not is_stream(first) else None
     size = os.path.getsize(path) if path is not None and len(sources) == 1 and os.path.isfile(path) else None
     started = time.monotonic()
-    done = Report(source=f"{len(sources):,} inputs")
+    done = Report(source=count_of_inputs(len(sources)))
     rejects_file: RejectsFile | None = None
     # Rejects get their name first, then the outputs, then the report; then the outputs are recorded.
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
@@ -200,7 +198,9 @@ def convert_to(
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
         writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe, digest=manifest is not None))
         if is_name(rejects):
-            rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
+            rejects = rejects_file = RejectsFile(
+                rejects, transaction, force=writing.force, is_asked_for=reading.on_error == "skip"
+            )
         seen = Dedupe()  # one for all
         writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
@@ -246,7 +246,7 @@ def convert_to(
         if rejects_file is not None and rejects_file.count:
             done.rejects = rejects_file.name
         write_report(done)
-    if rejects_file is not None:
+    if rejects_file is not None and reading.on_error == "skip":
         rejects_file.remove_old()
     return done
 
