@@ -1080,7 +1080,8 @@ def test_totals_are_never_cut(folder: Path, columns: str) -> None:
     ("arguments", "code", "text"),
     [
         (["-o", "no/out.csv"], 4, "no/out.csv: its folder does not exist; make the folder first"),
-        (["-o", "sub"], 2, "the output is a folder; name a file in it, or end it in /"),
+        (["--merge", "-o", "sub"], 2, "sub: the output is a folder; name a file in it\n"),
+        (["--merge", "-o", "new/"], 2, "new/: the output is a folder; name a file in it\n"),
         (["--rejects", "r.ndjson"], 2, "--rejects goes with --on-error skip"),
         (["--max-message-size", "10"], 3, "--max-message-size"),
     ],

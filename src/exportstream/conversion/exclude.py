@@ -1,6 +1,7 @@
 """Globs of inputs that are left out.
 
-Takes: globs. Returns: whether one of them fits a path. Raises: `UsageError` for an empty glob. Holds: the globs.
+Takes: globs. Returns: whether one of them fits a path. Raises: `UsageError` for an empty glob,
+an `OptionError` for what is none. Holds: the globs.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from exportstream.errors import UsageError
+from exportstream.errors import OptionError, UsageError
 
 
 class Exclude:
@@ -21,7 +22,11 @@ class Exclude:
 
     def __init__(self, globs: str | Iterable[str]) -> None:
         self._globs: list[list[str]] = []
+        if not isinstance(globs, Iterable):
+            raise OptionError(f"expected exclude to be a glob or several, got {globs!r}")
         for glob in [globs] if isinstance(globs, str) else globs:
+            if not isinstance(glob, str):
+                raise OptionError(f"expected exclude to be a glob or several, got {globs!r}")
             if not glob.strip("/"):
                 raise UsageError(f"expected a glob for `exclude`, got {glob!r}", hint="give one such as '*.bak.json'")
             parts = _parts(glob)
