@@ -82,7 +82,7 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
     (tmp_path / "in.json").write_bytes(cut("in"))
     for inputs in (["in.json"], ["in.json", USED]):
         done = run("totals", *inputs, *groups, "--json", *KEEPING, cwd=tmp_path)
-        assert done.returncode == 4
+        assert done.returncode == 5
         assert said(done) == ["exportstream: in.json: the input is cut; kept 2 complete messages"]
         assert json.loads(done.stdout)["cut"] == {"in.json": 2}
 

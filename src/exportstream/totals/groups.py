@@ -78,9 +78,11 @@ class Groups(Struct):
 
     def _add_sessions(self, columns: _Columns, keys: list[Key], all_keys: set[Key]) -> None:
         """Count each session once in each group that it touches."""
-        start = 0
+        start, messages = 0, columns.batch.messages
         for end in columns.batch.ends:
-            self._touch(all_keys if (start, end.end) == (0, len(keys)) else set(keys[start : end.end]), end.session.id)
+            if start < end.end:
+                some = all_keys if (start, end.end) == (0, len(keys)) else set(keys[start : end.end])
+                self._touch(some, messages[start].session_id)
             if self.declaring and not end.repeated:
                 key = tuple(end.session.id if name == "session" else columns.source for name in self.by)
                 self._touch({key}, end.session.id)  # also without any message
@@ -88,7 +90,7 @@ class Groups(Struct):
             self._touched = set()
             start = end.end
         if start < len(keys):
-            self._touch(all_keys if start == 0 else set(keys[start:]), columns.batch.messages[start].session_id)
+            self._touch(all_keys if start == 0 else set(keys[start:]), messages[start].session_id)
 
     def _touch(self, keys: set[Key], session_id: str | None) -> None:
         if self.members is not None:
