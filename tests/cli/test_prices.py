@@ -102,3 +102,15 @@ def test_many_inputs_are_priced(unpaid: Path) -> None:
         totals = json.loads((unpaid / "report.json").read_text(), parse_float=Decimal)["totals"]
         assert (totals["counted"]["cost"]["sum"], totals["priced"]["cost"]["sum"]) == (10, Decimal("0.138108"))
     assert (unpaid / "all.ndjson").read_text().count('"costSource":"priced"') == 4
+
+
+@pytest.mark.parametrize("suffix", ["ndjson", "csv.gz", "parquet", "sqlite"])
+def test_verify_knows_prices(unpaid: Path, suffix: str) -> None:
+    """An output with prices is what its record says; one that was written with another list is written again."""
+    convert = ["convert", "session.json", "-o", "rows/", "--format", suffix, "--update", "--prices"]
+    for prices in (LIST, LIST.replace("15", "16")):
+        (unpaid / "prices.toml").write_text(prices)
+        assert b"1 of 1 inputs converted" in run(*convert, "prices.toml", cwd=unpaid).stderr
+        assert b"1 up to date" in run(*convert, "prices.toml", cwd=unpaid).stderr
+        checked = run("verify", "rows", cwd=unpaid)
+        assert checked.returncode == 0, checked.stdout

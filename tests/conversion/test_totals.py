@@ -94,10 +94,10 @@ def test_dedupe_counts_a_session_once_in_each_group(tmp_path: Path) -> None:
     """A session that goes on in another input is one session, as SQL's count(DISTINCT) has it; a new group has it too."""
     other = "t" * 60
     monday, tuesday = ({"createdAt": f"2025-01-0{day}T00:00:00Z"} for day in (6, 7))
-    first, second = message(1, sessionId="s", **monday), message(2, sessionId="s", **monday)
-    (tmp_path / "a.json").write_bytes(dump(session(first, sessionId="s")))
-    (tmp_path / "b.json").write_bytes(dump(session(first, second, message(3, sessionId="s", **tuesday), sessionId="s")))
-    (tmp_path / "c.json").write_bytes(dump(session(message(4, sessionId=other, **tuesday), sessionId=other)))
+    first, second = message(1, **monday), message(2, **monday)
+    (tmp_path / "a.json").write_bytes(dump(session(first, id="s")))
+    (tmp_path / "b.json").write_bytes(dump(session(first, second, message(3, **tuesday), id="s")))
+    (tmp_path / "c.json").write_bytes(dump(session(message(4, **tuesday), id=other)))
     expected = {
         "session": {("s",): 1, (other,): 1},
         "day": {("2025-01-06",): 1, ("2025-01-07",): 2},

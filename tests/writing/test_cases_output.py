@@ -340,7 +340,8 @@ def test_the_nth_call_of_the_system_fails(
                     path.unlink()
                 else:
                     path.write_bytes(old)
-    assert done > {"write": 4, "fsync": 4, "close": 4, "open": 4}.get(call, 0)
+    # zstd compresses in threads: on a busy machine it gives its bytes in one piece, so that two writes are certain.
+    assert done > {"write": 2, "fsync": 4, "close": 4, "open": 4}.get(call, 0)
     assert spared <= 2
 
 

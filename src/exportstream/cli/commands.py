@@ -97,7 +97,7 @@ def convert_command(
     fail_fast: bool,
     jobs: int | None,
     dask: str | None,
-    on_error: OnError,
+    on_error: OnError | None,
     keep_partial: bool,
     dedupe: bool,
     prices: str | None,
@@ -230,7 +230,7 @@ def check_command(
                 if as_json:
                     of = {"source": label(source)} if several else {}
                     show_json(("," if sessions else "") + json_text(of | found.to_dict()), end="")
-                elif not found.clean:
+                elif not found.clean or found.records:
                     show_lines(heading)
                     print_check(found)
                     heading = []

@@ -57,7 +57,7 @@ def convert_many(
     flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Any = None,
     keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,

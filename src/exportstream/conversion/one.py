@@ -9,6 +9,7 @@ from typing import Any
 
 from exportstream.conversion.inputs import stands_for_several
 from exportstream.conversion.manifest import Manifest, describe
+from exportstream.conversion.plan import settle_rejects
 from exportstream.conversion.report import Report, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError, shown
 from exportstream.reading.export import Export
@@ -19,7 +20,7 @@ from exportstream.storage.names import HINT_AT_SEVERAL, is_name, is_stream, refu
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
 from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
-from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
+from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
 
@@ -38,7 +39,7 @@ def convert(
     flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Any = None,
     keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
@@ -166,8 +167,7 @@ def convert_to(
     check_outputs(outputs, writing)
     if reading.on_error != "skip" and is_name(rejects):
         raise UsageError('`rejects` goes with on_error="skip"', hint="add it, or leave `rejects` out")
-    if reading.on_error == "skip" and rejects is None:
-        rejects = rejects_name(outputs[0].target, sources[0])
+    reading, rejects = settle_rejects(reading, rejects, outputs[0].target, sources[0])
     written_to = [("output", output.target) for output in outputs]
     inputs = [("input", source) for source in sources]
     refuse_same_files([*inputs, *written_to, ("rejects", rejects), ("report", report)])
@@ -183,7 +183,9 @@ def convert_to(
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
         writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe, digest=manifest is not None))
         if is_name(rejects):
-            rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
+            rejects = rejects_file = RejectsFile(
+                rejects, transaction, force=writing.force, is_asked_for=reading.on_error == "skip"
+            )
         seen = Dedupe()  # one for all
         writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
@@ -229,7 +231,7 @@ def convert_to(
         if rejects_file is not None and rejects_file.count:
             done.rejects = rejects_file.name
         write_report(done)
-    if rejects_file is not None:
+    if rejects_file is not None and reading.on_error == "skip":
         rejects_file.remove_old()
     return done
 

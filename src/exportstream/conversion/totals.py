@@ -106,7 +106,7 @@ def totals_many(
     sort: str | None = None,
     top: int | None = None,
     executor: Executor | None = None,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,

@@ -34,8 +34,13 @@ class _Options(Struct):
     keys: str = "camel"
 
 
+class _Priced(Struct):
+    cost: Cost
+
+
 class _Totals(Struct):
     counted: Counted
+    priced: _Priced | None = None
 
 
 class _About(Struct):
@@ -205,7 +210,9 @@ def _compare_rows(found: Recount, expected: dict[str, int]) -> list[str]:
 
 def _compare_totals(found: Recount, about: _About) -> list[str]:
     """Compare the figures of messages, if the totals are those of the rows."""
-    counted = about.totals.counted
+    counted, priced = about.totals.counted, about.totals.priced
+    if priced is not None:  # rows have prices where no cost was recorded
+        counted.cost.merge(priced.cost)
     if about.rows.get("messages") != counted.messages:
         return []
     findings = [

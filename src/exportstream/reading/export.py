@@ -87,6 +87,9 @@ class Export:
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
         self._reject = (reject or (lambda _: None)) if options.on_error == "skip" else None
+        # By default a log goes on after a bad line, as far as somebody gets to know of it.
+        skips_lines = options.on_error == "skip" or (options.on_error is None and not only_messages)
+        self._reject_line = (reject or (lambda _: None)) if skips_lines else None
         self._watch_repeats = not (only_messages or options.dedupe)
         self._sessions = SessionReader(
             source=self._source.name,
@@ -240,7 +243,7 @@ class Export:
             self._source.stop_at_opening_size()
             self._reader = self._log = found.reader(
                 self._source.name,
-                self._reject,
+                self._reject_line,
                 watch_repeats=self._watch_repeats,
                 max_line=self._options.max_message_size,
             )

@@ -15,7 +15,7 @@ from exportstream.reading.options import OnError, ReadOptions
 def open_export(
     source: Any,
     *,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Rejects = None,
     keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
@@ -28,7 +28,8 @@ def open_export(
     Args:
         source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
             iterable of bytes (an HTTP body).
-        on_error: ``stop`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
+        on_error: ``stop`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on. Default:
+            stop; in logs skip, since real logs have broken lines (`Notes.rejected` counts them).
         rejects: with ``skip``, a list or a function that gets each `Reject`.
         keep_partial: end quietly where the input is cut, after the last complete message; `Export.partial` says so.
         max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
@@ -60,7 +61,7 @@ def open_export(
 def iter_messages(
     source: Any,
     *,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Rejects = None,
     keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
@@ -71,7 +72,7 @@ def iter_messages(
 
     Args:
         source: as of `open_export`; so are all others.
-        on_error: see `open_export`.
+        on_error: see `open_export`; here the default is to stop, also in logs.
         rejects: see `open_export`.
         keep_partial: see `open_export`.
         max_message_size: see `open_export`.

@@ -9,10 +9,9 @@ from __future__ import annotations
 from msgspec import field
 
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.totals.figures import Cost, Count
+from exportstream.totals.figures import Cost, Count, Sums
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
-from exportstream.totals.sums import Sums
 
 
 class Figures(Sums):
