@@ -16,6 +16,7 @@ from tests.kit.documents import cut, dump, message, session
 from tests.kit.files import DATA, debris, many
 
 USED = DATA / "session-with-usage.json"
+KEEPING = ["--keep-partial"]
 
 
 def test_tables_are_those_of_the_library(tmp_path: Path) -> None:
@@ -49,6 +50,7 @@ def test_the_suffix_decides_how_tables_are_written(name: str, tmp_path: Path) ->
     (table,) = totals_many(USED, by="role").tables
     if name.endswith("csv"):
         assert [row["role"] for row in csv.DictReader(io.StringIO(text))] == [row.key[0] for row in table.rows]
+        assert text == table.to_csv()
     elif name.endswith("md"):
         assert text == table.to_markdown()
     else:
@@ -66,13 +68,32 @@ def test_no_output_appears_for_input_that_fails(tmp_path: Path) -> None:
     assert debris(tmp_path) == []
 
 
+@pytest.mark.parametrize("bounds", [[], ["--since", "2025-01-01"]])
+def test_a_csv_without_by_has_all_figures(bounds: list[str], tmp_path: Path) -> None:
+    """Without --by a CSV has the total as a row."""
+    assert run("totals", USED, *bounds, "-o", "plain.csv", cwd=tmp_path).returncode == 0
+    row = next(csv.DictReader(io.StringIO((tmp_path / "plain.csv").read_text())))
+    assert (row["row"], row["messages"], row["cost"]) == ("total", "6", "0.066")
+
+
+@pytest.mark.parametrize("groups", [[], ["--by", "role"]])
+def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
+    """Totals of an input that ends early say so on standard error, as convert does, and in the JSON."""
+    (tmp_path / "in.json").write_bytes(cut("in"))
+    for inputs in (["in.json"], ["in.json", USED]):
+        done = run("totals", *inputs, *groups, "--json", *KEEPING, cwd=tmp_path)
+        assert done.returncode == 5
+        assert said(done) == ["exportstream: in.json: the input is cut; kept 2 complete messages"]
+        assert json.loads(done.stdout)["cut"] == {"in.json": 2}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["-o", "x.txt"], "expected an output whose name ends in .csv, .md, .json, got x.txt"),
         (["-o", "x.csv", "--by", "day", "--by", "model"], "a CSV holds one table, got 2 times --by"),
         (["-o", "x.json", "--json"], "--json prints, and does not go with --output"),
-        (["--by", "color"], "expected --by to be of session, file, model"),
+        (["--by", "color"], "expected --by to be of session, file, producer, model"),
         (["--by", "tool", "--sort", "cost"], "expected --sort to be a column of a table (tool, tool-calls"),
         (["--since", "soon"], "expected --since to be a date or date-time, got 'soon'"),
         (["--tz", "Mars"], "expected --tz to be a time zone, got 'Mars'"),

@@ -90,6 +90,27 @@ def test_dedupe_is_over_all_inputs_and_in_one_process(tmp_path: Path) -> None:
         totals_many(tmp_path, dedupe=True, executor=threads)
 
 
+def test_dedupe_counts_a_session_once_in_each_group(tmp_path: Path) -> None:
+    """A session that goes on in another input is one session, as SQL's count(DISTINCT) has it; a new group has it too."""
+    other = "t" * 60
+    monday, tuesday = ({"createdAt": f"2025-01-0{day}T00:00:00Z"} for day in (6, 7))
+    first, second = message(1, **monday), message(2, **monday)
+    (tmp_path / "a.json").write_bytes(dump(session(first, id="s")))
+    (tmp_path / "b.json").write_bytes(dump(session(first, second, message(3, **tuesday), id="s")))
+    (tmp_path / "c.json").write_bytes(dump(session(message(4, **tuesday), id=other)))
+    expected = {
+        "session": {("s",): 1, (other,): 1},
+        "day": {("2025-01-06",): 1, ("2025-01-07",): 2},
+        "day,role": {("2025-01-06", "user"): 1, ("2025-01-07", "user"): 2},
+    }
+    done = totals_many(tmp_path, by=list(expected), dedupe=True)
+    for table, groups in zip(done.tables, expected.values(), strict=True):
+        assert {row.key: row.figures["sessions"] for row in table.rows} == groups
+        assert (table.total.figures["sessions"], table.total.figures["messages"]) == (2, 4)
+    (twice,) = totals_many(tmp_path, by="session").tables
+    assert [row.figures["sessions"] for row in twice.rows if row.key == ("s",)] == [2]
+
+
 def test_dedupe_drops_no_copy_of_a_message_in_an_input_that_fails(tmp_path: Path) -> None:
     """A bad input counts nowhere, and the good copy after it counts."""
     (tmp_path / "a.json").write_bytes(cut("same"))

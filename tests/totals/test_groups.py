@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from exportstream import Message, Session, ToolCall, UsageError
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.figures import Cost, Count
-from exportstream.totals.groups import DIMENSIONS, Figures, Grouping, Key
+from exportstream.totals.group_figures import Figures
+from exportstream.totals.groups import DIMENSIONS, Grouping, Key
 from exportstream.totals.periods import Range
 
 NOON = "2025-10-03T12:00:00Z"

@@ -144,12 +144,32 @@ def test_labels_are_cut_in_their_middle() -> None:
 
 
 def test_csv_and_markdown() -> None:
-    """A CSV has every figure of each group and of the others; names in Markdown can't break its table."""
+    """A CSV has every figure of each group and of the others, which have no key; names in Markdown can't break its table."""
     made = table(message("a|b"), message("c,d"), message("e"), top=2)
     read = list(csv.DictReader(io.StringIO(made.to_csv())))
-    assert [row["model"] for row in read] == ["a|b", "c,d", "others (1)"]
-    assert list(read[0]) == ["model", *made.columns]
+    assert [(row["row"], row["model"]) for row in read] == [("group", "a|b"), ("group", "c,d"), ("others", "")]
+    assert list(read[0]) == ["row", "model", *made.columns]
     assert "| a\\|b | 1 | 1 |" in made.to_markdown()
+
+
+def test_rows_of_a_csv_that_are_no_groups_can_be_told_apart() -> None:
+    """Messages without a date are marked in the column row, so that a model named like them is none of them."""
+    dated = [message(model, created_at="2025-01-02T00:00:00Z") for model in ("undated", "undated", "x", "y")]
+    made = table(message("z"), *dated, range=Range(since="2025-01-01"), by=("model", "role"), top=1)
+    read = csv.DictReader(io.StringIO(made.to_csv()))
+    assert [(row["row"], row["model"], row["role"], row["messages"]) for row in read] == [
+        ("group", "undated", "user", "2"),
+        ("others", "", "", "2"),
+        ("undated", "", "", "1"),
+    ]
+
+
+def test_a_csv_without_groups_has_the_total() -> None:
+    """Without a dimension the CSV has one row of all figures, and one of messages without a date where a range is given."""
+    (row,) = csv.DictReader(io.StringIO(table(*COSTS, by=()).to_csv()))
+    assert (row["row"], row["messages"], row["cost"]) == ("total", "5", "5.5")
+    ranged = csv.DictReader(io.StringIO(table(*COSTS, by=(), range=Range(since="2025-01-01")).to_csv()))
+    assert [(row["row"], row["messages"]) for row in ranged] == [("total", "0"), ("undated", "5")]
 
 
 def test_secrets_of_urls_are_masked() -> None:

@@ -12,7 +12,7 @@ from exportstream.cli.figures import amount, show_totals, size
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
-from exportstream.conversion.report import ManyReport, Outcome, Report
+from exportstream.conversion.report import Counts, ManyReport, Outcome, Report
 from exportstream.errors import shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
@@ -193,10 +193,15 @@ def _rows_of(outputs: list[Written]) -> str:
 
 def print_outcome(report: Report) -> int:
     """Print cut and failed inputs on standard error, and return the exit code."""
-    for name, messages in report.cut.items():
-        tell(f"{shown(name)}: the input is cut; kept {amount(messages, 'complete messages')}")
+    print_cut(report)
     failed = isinstance(report, ManyReport) and print_failures(report.outcomes)
     return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
+
+
+def print_cut(read: Counts) -> None:
+    """Print the inputs that were cut, a line each, on standard error."""
+    for name, messages in read.cut.items():
+        tell(f"{shown(name)}: the input is cut; kept {amount(messages, 'complete messages')}")
 
 
 def print_failures(outcomes: list[Outcome]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from exportstream.cli.display import ManyProgress, Progress, json_text, print_failures, print_few_warnings
+from exportstream.cli.display import ManyProgress, Progress, json_text, print_cut, print_failures, print_few_warnings
 from exportstream.cli.executors import open_executor
 from exportstream.cli.figures import show_prices, show_totals
 from exportstream.cli.grouping import grouping_options
@@ -110,6 +110,7 @@ def totals_command(
     )
     if output is None:
         _show(done, as_json=as_json)
+    print_cut(done)
     failed = print_failures(done.outcomes)
     if failed or done.partial or done.rejected:
         sys.exit(Exit.INPUT if failed else Exit.PARTIAL)
@@ -148,7 +149,8 @@ def _document(done: TotalsReport) -> dict[str, Any]:
     if done.tables:
         return {"schema": SCHEMA, **tables}
     several = {name: tables[name] for name in ("inputs", "failed")} if len(done.outcomes) > 1 else {}
-    return {"schema": SCHEMA, **done.totals.to_dict(), **several}
+    cut = {"cut": tables["cut"]} if done.cut or several else {}
+    return {"schema": SCHEMA, **done.totals.to_dict(), **several, **cut}
 
 
 _TEXTS: dict[str, Callable[[TotalsReport], str]] = {

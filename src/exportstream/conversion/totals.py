@@ -22,7 +22,7 @@ from exportstream.conversion.jobs import check_executor, run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
-from exportstream.errors import ExportstreamError, UsageError
+from exportstream.errors import ExportstreamError, UsageError, label
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -58,13 +58,14 @@ class TotalsReport(Counts):
         return [outcome for outcome in self.outcomes if outcome.status == "failed"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the tables, and the inputs that failed."""
+        """Return the same as plain values: the tables, the inputs that failed, and those that were cut."""
         return {
             **msgspec.to_builtins(self.range),
             "tables": [table.to_dict() for table in self.tables],
             **({} if self.totals.priced is None else {"prices": msgspec.to_builtins(self.totals.priced.lists)}),
             "inputs": len(self.outcomes),
             "failed": [outcome.to_dict() for outcome in self.failed],
+            "cut": {label(name): messages for name, messages in self.cut.items()},
         }
 
     def __str__(self) -> str:
@@ -190,7 +191,7 @@ def total_all(
     ]
     status = Status(len(jobs), total_size(jobs))
     done = TotalsReport(range=groups.range)
-    grouping = Grouping(groups.by, groups.range)
+    grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe)
     outcomes: dict[int, Outcome] = {}
     for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, progress, fail_fast=fail_fast, run=_run_job):
         outcomes[number] = outcome
@@ -258,7 +259,8 @@ def _count(
     progress: Callable[[Export], None],
 ) -> _Counted:
     with Export(source, reading, seen=seen) as export:
-        done = _Counted(grouping=Grouping(groups.by, groups.range, export.name if is_stream(source) else name))
+        name = export.name if is_stream(source) else name
+        done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe))
         for batch in export.batches():
             if groups.by:
                 try:

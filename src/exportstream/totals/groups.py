@@ -10,7 +10,7 @@ counted in each group that it has a message in.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, compress
 from operator import attrgetter
 from typing import Any
@@ -18,12 +18,12 @@ from typing import Any
 from msgspec import Struct, field
 
 from exportstream.errors import OptionError
-from exportstream.models.structs import MIX, Message, Session, ToolCall
+from exportstream.models.structs import MIX, Message, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
-from exportstream.totals.figures import Cost, Count, Sums
+from exportstream.totals.group_figures import Figures
+from exportstream.totals.members import Members
 from exportstream.totals.periods import PERIODS, Range
-from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
 
 TOOL = "tool"
@@ -35,78 +35,6 @@ _ALL = Range()
 Key = tuple[str | None, ...]
 
 
-class Figures(Sums):
-    """The figures of a group.
-
-    Attributes:
-        sessions: how many have a message in it (by session and file also those without any message).
-        messages: how many there are.
-        tool_calls: how many calls there are.
-        failed: those whose ``isError`` is true.
-        unfinished: those whose ``finished`` is false.
-        input_tokens: sum over the messages; so are all others up to `cost`.
-        output_tokens: see `input_tokens`.
-        cache_creation_tokens: see `input_tokens`.
-        cache_read_tokens: see `input_tokens`.
-        cost: recorded cost in USD.
-        priced_cost: price of the messages without a recorded cost in USD, where prices are given.
-        unpriced_messages: those with tokens but neither a cost nor a price, where prices are given.
-        content_bytes: bytes of ``content`` as UTF-8.
-        reasoning_duration: sum of the server's integers; the format states no unit.
-        declared_prompt_tokens: declared by the sessions; only by session and file.
-        declared_completion_tokens: see `declared_prompt_tokens`.
-        declared_cost: see `declared_prompt_tokens`.
-    """
-
-    sessions: int = 0
-    messages: int = 0
-    tool_calls: int = 0
-    failed: int = 0
-    unfinished: int = 0
-    input_tokens: Count = field(default_factory=Count)
-    output_tokens: Count = field(default_factory=Count)
-    cache_creation_tokens: Count = field(default_factory=Count)
-    cache_read_tokens: Count = field(default_factory=Count)
-    cost: Cost = field(default_factory=Cost)
-    priced_cost: Cost = field(default_factory=Cost)
-    unpriced_messages: int = 0
-    content_bytes: int = 0
-    reasoning_duration: Count = field(default_factory=Count)
-    declared_prompt_tokens: Count = field(default_factory=Count)
-    declared_completion_tokens: Count = field(default_factory=Count)
-    declared_cost: Cost = field(default_factory=Cost)
-
-    def add_messages(self, messages: list[Message], prices: Prices | None) -> None:
-        """Add messages and their calls."""
-        if prices is not None:
-            priced = Priced()
-            prices.add_to(priced, messages)
-            self.priced_cost.merge(priced.cost)
-            self.unpriced_messages += sum(one.messages for one in priced.unpriced)
-        self.messages += len(messages)
-        self.add_calls([call for m in messages if m.tool_calls for call in m.tool_calls])
-        self.cost.add([m.cost for m in messages if m.cost is not None])
-        self.input_tokens.add([m.input_tokens for m in messages if m.input_tokens is not None])
-        self.output_tokens.add([m.output_tokens for m in messages if m.output_tokens is not None])
-        self.cache_creation_tokens.add([m.cache_creation_tokens for m in messages if m.cache_creation_tokens is not None])
-        self.cache_read_tokens.add([m.cache_read_tokens for m in messages if m.cache_read_tokens is not None])
-        self.reasoning_duration.add([m.reasoning_duration for m in messages if m.reasoning_duration is not None])
-        self.content_bytes += _utf8_size([m.content for m in messages])
-
-    def add_calls(self, calls: list[ToolCall]) -> None:
-        """Add calls."""
-        if calls:
-            self.tool_calls += len(calls)
-            self.failed += len([True for call in calls if call.is_error])
-            self.unfinished += len([True for call in calls if not call.finished])
-
-    def add_declared(self, session: Session) -> None:
-        """Add what a session declares."""
-        self.declared_prompt_tokens.add([session.prompt_tokens] if session.prompt_tokens is not None else [])
-        self.declared_completion_tokens.add([session.completion_tokens] if session.completion_tokens is not None else [])
-        self.declared_cost.add([session.cost] if session.cost is not None else [])
-
-
 class Groups(Struct):
     """The groups of one table.
 
@@ -115,10 +43,12 @@ class Groups(Struct):
         declaring: whether the groups have declared figures.
         figures: by key.
         sessions: how many are in any group.
+        members: counts the sessions by their id, None to count each time that one comes.
     """
 
     by: tuple[str, ...]
     declaring: bool
+    members: Members | None = None
     figures: dict[Key, Figures] = field(default_factory=lambda: defaultdict(Figures))
     sessions: int = 0
     _touched: set[Key] = field(default_factory=set)  # groups that have a message of the session being read
@@ -148,30 +78,45 @@ class Groups(Struct):
 
     def _add_sessions(self, columns: _Columns, keys: list[Key], all_keys: set[Key]) -> None:
         """Count each session once in each group that it touches."""
-        start = 0
+        start, messages = 0, columns.batch.messages
         for end in columns.batch.ends:
-            self._touch(all_keys if (start, end.end) == (0, len(keys)) else set(keys[start : end.end]))
+            if start < end.end:
+                some = all_keys if (start, end.end) == (0, len(keys)) else set(keys[start : end.end])
+                self._touch(some, messages[start].session_id)
             if self.declaring and not end.repeated:
                 key = tuple(end.session.id if name == "session" else columns.source for name in self.by)
-                self._touch({key})  # also without any message
+                self._touch({key}, end.session.id)  # also without any message
                 self.figures[key].add_declared(end.session)
             self._touched = set()
             start = end.end
         if start < len(keys):
-            self._touch(all_keys if start == 0 else set(keys[start:]))
+            self._touch(all_keys if start == 0 else set(keys[start:]), messages[start].session_id)
 
-    def _touch(self, keys: set[Key]) -> None:
+    def _touch(self, keys: set[Key], session_id: str | None) -> None:
+        if self.members is not None:
+            self.members.add(keys, session_id)
+            self._count_members(keys)
+            return
         if keys and not self._touched:
             self.sessions += 1
         for key in keys - self._touched:
             self.figures[key].sessions += 1
         self._touched |= keys
 
+    def _count_members(self, keys: Iterable[Key]) -> None:
+        if self.members is not None:
+            self.sessions = self.members.count()
+            for key in keys:
+                self.figures[key].sessions = self.members.count(key)
+
     def merge(self, other: Groups) -> None:
         """Add the groups of another input."""
         for key, figures in other.figures.items():
             self.figures[key].merge(figures)
         self.sessions += other.sessions
+        if self.members is not None and other.members is not None:
+            self.members.merge(other.members)
+            self._count_members(other.figures)
 
     def total(self) -> Figures:
         """Return the figures of all groups together."""
@@ -189,19 +134,29 @@ class Grouping:
         by: the dimensions of each table.
         range: which messages are counted, by their createdAt, and the zone of days.
         source: name of the input, for groups by file.
+        distinct: whether a session that comes again is counted once; memory grows with the number of sessions in each group.
 
     Attributes:
         tables: the groups of each table.
         undated: with a bounded range, the messages whose createdAt is absent or can't be parsed; they are in no table.
     """
 
-    def __init__(self, by: Sequence[tuple[str, ...]], range: Range = _ALL, source: str = "") -> None:  # noqa: A002
+    def __init__(
+        self,
+        by: Sequence[tuple[str, ...]],
+        range: Range = _ALL,  # noqa: A002
+        source: str = "",
+        *,
+        distinct: bool = False,
+    ) -> None:
         for names in by:
             _check(names)
         self._range = range
         self._source = source
-        self.tables = [Groups(names, not range.is_bounded and {*names} <= _DECLARING) for names in by]
-        self.undated = Groups((), declaring=False)
+        self.tables = [
+            Groups(names, not range.is_bounded and {*names} <= _DECLARING, Members() if distinct else None) for names in by
+        ]
+        self.undated = Groups((), declaring=False, members=Members() if distinct else None)
 
     def add(self, batch: Batch, prices: Prices | None = None) -> None:
         """Add messages, and the sessions that end among them.
@@ -281,9 +236,3 @@ def _pick(batch: Batch, flags: list[bool]) -> Batch:
     before = list(accumulate(flags, initial=0))
     ends = [SessionEnd(end.session, before[end.end], repeated=end.repeated) for end in batch.ends]
     return Batch(list(compress(batch.messages, flags)), ends)
-
-
-def _utf8_size(texts: list[str]) -> int:
-    if all(map(str.isascii, texts)):
-        return sum(map(len, texts))
-    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)

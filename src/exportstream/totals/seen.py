@@ -86,10 +86,11 @@ class Dedupe:
         )
 
     def _number(self, session_id: str) -> int:
-        return self._numbers.setdefault(_short(session_id), len(self._numbers))
+        return self._numbers.setdefault(short_key(session_id), len(self._numbers))
 
 
-def _short(key: str) -> str | bytes:
+def short_key(key: str) -> str | bytes:
+    """Return a key, or the digest of a long one."""
     return key if len(key) <= _LONGEST else _digest(key)
 
 

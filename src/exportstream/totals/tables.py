@@ -16,7 +16,8 @@ from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import OptionError, printable, shown
 from exportstream.totals.figures import Cost, Count
-from exportstream.totals.groups import TOOL, Figures, Grouping, Groups, Key
+from exportstream.totals.group_figures import Figures
+from exportstream.totals.groups import TOOL, Grouping, Groups, Key
 from exportstream.totals.periods import PERIODS, Range
 from exportstream.totals.priced import tidy
 from exportstream.totals.text import aligned, figure, width_of
@@ -127,13 +128,20 @@ class GroupTable(Struct, frozen=True):
         }
 
     def to_csv(self) -> str:
-        """Return the rows as CSV, with every figure and without the total; the groups left out by `top` are ``others``."""
+        """Return the rows as CSV, with every figure.
+
+        The column ``row`` says what a row is: ``group``, ``others`` (those after the first `top`) or ``undated``. The last
+        two have no key. There is a ``total`` only without `by`, so that groups and others can be added up.
+        """
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*self.by, *self.columns])
-        for label, row in self._labelled():
-            if label != "total":
-                writer.writerow([*self._cells(label, row, raw=True), *row.figures.values()])
+        writer.writerow(["row", *self.by, *self.columns])
+        total = None if self.by else self.total
+        rest = (("others", self.others), ("total", total), ("undated", self.undated))
+        for kind, row in [*(("group", row) for row in self.rows), *rest]:
+            if row is not None:
+                key = self._labels(row) if row.key else [None] * len(self.by)
+                writer.writerow([kind, *(text or "" for text in key), *row.figures.values()])
         return text.getvalue()
 
     def to_markdown(self) -> str:
@@ -159,8 +167,7 @@ class GroupTable(Struct, frozen=True):
         return self.by or ("",)
 
     def _plain(self, row: GroupRow) -> dict[str, Any]:
-        names = (_camel(name) for name in self.by)
-        return {name: _label(name, value) for name, value in zip(names, row.key, strict=True)} | row.figures
+        return dict(zip(map(_camel, self.by), self._labels(row), strict=True)) | row.figures
 
     def _labelled(self) -> list[tuple[str, GroupRow]]:
         labelled = [("", row) for row in self.rows]
@@ -173,12 +180,14 @@ class GroupTable(Struct, frozen=True):
                 labelled.append((label, row))
         return labelled
 
-    def _cells(self, label: str, row: GroupRow, *, raw: bool = False) -> list[str]:
+    def _labels(self, row: GroupRow) -> list[str | None]:
+        return [_label(name, value) for name, value in zip(self.by, row.key, strict=True)]
+
+    def _cells(self, label: str, row: GroupRow) -> list[str]:
         """Return the cells of the key."""
         if label:
             return [label, *("" for _ in self.by[1:])]
-        labels = (_label(name, value) for name, value in zip(self.by, row.key, strict=True))
-        return [text or "" if raw else "-" if text is None else printable(text, _LONG_NAME) for text in labels]
+        return ["-" if text is None else printable(text, _LONG_NAME) for text in self._labels(row)]
 
     def _shown_columns(self) -> list[str]:
         """Return the figures of a text: few, and only those that somebody stated."""
