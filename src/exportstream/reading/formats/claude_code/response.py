@@ -9,8 +9,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.formats.claude_code.content import attachment, without_base64
@@ -18,45 +16,62 @@ from exportstream.reading.formats.claude_code.usage import Usage
 from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
 
 _BLOCK = "$.message.content"
-_RECORD_KEYS = frozenset(
-    ["type", "uuid", "parentUuid", "sessionId", "timestamp", "message", "agentId", "costUSD", "toolUseResult"]
-)
+_RECORD_KEYS = frozenset({"type", "uuid", "timestamp", "message", "agentId", "costUSD", "toolUseResult"})
 _MESSAGE_KEYS = frozenset({"id", "type", "role", "model", "content", "stop_reason", "usage"})
 _CALL_KEYS = frozenset({"type", "id", "name", "input"})
 _RESULT_KEYS = frozenset({"type", "tool_use_id", "content", "is_error"})
 _THINKING_KEYS = frozenset({"type", "thinking", "signature"})
 
 
-class Entry(Struct, frozen=True, gc=False):
-    """A record with a message.
+class Entry:
+    """A record with a message, taken apart.
 
-    Attributes:
-        record, message: the objects; `role` is that of the message, or else the type of the record.
-        id: of the message.
-        uuid: of the record.
+    Args:
+        record: the object.
         time: when it was written.
         parent: id of the row that it follows.
-        extra: keys of the record and the message that have no column.
+        known: more keys of the record that need no place in `extra`.
+
+    Attributes:
+        record, time, parent: as given.
+        message: the object in it.
+        role: that of the message, or else the type of the record.
+        id: of the message.
+        uuid: of the record.
+        blocks: the parts of the content; a text is one part.
+
+    Raises:
+        InvalidMessageError: a known field has another type.
     """
 
-    record: dict[str, Any]
-    message: dict[str, Any]
-    role: str
-    id: str | None
-    uuid: str | None
-    time: str | None
-    parent: str | None
-    extra: dict[str, Any]
+    __slots__ = ("_known", "blocks", "id", "message", "parent", "record", "role", "time", "uuid")
+
+    def __init__(self, record: dict[str, Any], time: str | None, parent: str | None, known: frozenset[str]) -> None:
+        message = record.get("message")
+        if not isinstance(message, dict):
+            raise InvalidMessageError(f"expected object, got {type(message).__name__}", path="$.message")
+        self.record, self.message, self.time, self.parent, self._known = record, message, time, parent, known
+        self.role = text_of(message, "role", "$.message") or text_of(record, "type", "$") or "user"
+        self.id = text_of(message, "id", "$.message") or None
+        self.uuid = text_of(record, "uuid", "$")
+        content = message.get("content")
+        if isinstance(content, list):
+            self.blocks = content
+        elif content is None or isinstance(content, str):
+            self.blocks = [{"type": "text", "text": content}] if content else []
+        else:
+            raise InvalidMessageError(f"expected string or array, got {type(content).__name__}", path=_BLOCK)
 
     @property
-    def blocks(self) -> list[Any]:
-        """The parts of the content; a text is one part."""
-        content = self.message.get("content")
-        if isinstance(content, list):
-            return content
-        if content is None or isinstance(content, str):
-            return [{"type": "text", "text": content}] if content else []
-        raise InvalidMessageError(f"expected string or array, got {type(content).__name__}", path=_BLOCK)
+    def extra(self) -> dict[str, Any]:
+        """Keys of the record and the message that have no column."""
+        left_out = _RECORD_KEYS | self._known
+        extra = {
+            key: value for key, value in self.record.items() if key not in left_out and value is not None and value != []
+        }
+        if more := leftover(self.message, _MESSAGE_KEYS):
+            extra["message"] = more
+        return extra
 
 
 class Result(NamedTuple):
@@ -106,40 +121,42 @@ class Response:
         self._calls: dict[str, ToolCall] = {}
         self._open: dict[str, ToolCall] = {}  # calls without a result
         self._extra: dict[str, list[Any]] = {}  # different values of each key
+        self._last_extra: dict[str, Any] = {}
 
     def add(self, entry: Entry) -> None:
         """Add a record; one that was added before adds nothing."""
-        if entry.uuid is not None and entry.uuid in self._uuids:
+        uuid, message = entry.uuid, entry.message
+        if uuid is not None and uuid in self._uuids:
             return
-        message = entry.message
-        model, reason = (text_of(message, key, "$.message") for key in ("model", "stop_reason"))
+        model, reason = text_of(message, "model", "$.message"), text_of(message, "stop_reason", "$.message")
         cost = _cost_of(entry.record)
-        blocks = entry.blocks
-        calls = [_call_of(block) for block in blocks if _is_call(block)]
-        results = [read_result(block) for block in blocks if is_result(block)]
-        self._usage.add(message.get("usage"))
-        self._usage.is_final = self._usage.is_final or reason is not None or cost is not None
+        kinds = [block.get("type") if isinstance(block, dict) else None for block in entry.blocks]
+        pairs = list(zip(kinds, entry.blocks, strict=True))
+        calls = [_call_of(block) for kind, block in pairs if is_call(kind)]
+        results = [read_result(block) for kind, block in pairs if is_result(kind)]
+        self._usage.add(message.get("usage"), is_final=reason is not None or cost is not None)
         self._model, self._reason = model or self._model, reason or self._reason
         self._cost = cost if cost is not None else self._cost
         self._last = entry.time or self._last
-        if entry.uuid is not None:
-            self._uuids[entry.uuid] = None
-        for block in blocks:
-            if not (_is_call(block) or is_result(block)):
-                self._add_block(block)
+        if uuid is not None:
+            self._uuids[uuid] = None
+        for kind, block in pairs:
+            if not (is_call(kind) or is_result(kind)):
+                self._add_block(kind, block)
         for number, call in enumerate(calls):
             key = call.id or f":{len(self._calls)}:{number}"
             if key not in self._calls:
                 self._calls[key] = self._open[key] = call
         for result in results:
             if not self.add_result(result, entry.time):
-                self._rest.append(
-                    {"tool_use_id": result.call_id, "content": "\n".join(result.content.texts), **result.extra}
-                )
-        for key, value in entry.extra.items():
-            values = self._extra.setdefault(key, [])
-            if not values or values[-1] != value:
-                values.append(value)
+                texts = "\n".join(result.content.texts)
+                self._rest.append({"tool_use_id": result.call_id, "content": texts, **result.extra})
+        if (extra := entry.extra) != self._last_extra:
+            self._last_extra = extra
+            for key, value in extra.items():
+                values = self._extra.setdefault(key, [])
+                if not values or values[-1] != value:
+                    values.append(value)
 
     def add_result(self, result: Result, time: str | None) -> bool:
         """Add the result of a tool; return whether one of the calls waits for it."""
@@ -186,9 +203,10 @@ class Response:
         row.extra = extra or None
         return row
 
-    def _add_block(self, block: Any) -> None:
-        kind = block.get("type") if isinstance(block, dict) else None
-        if kind == "thinking" and isinstance(block.get("thinking"), str):
+    def _add_block(self, kind: Any, block: Any) -> None:
+        if kind == "text" and len(block) == 2 and isinstance(block.get("text"), str):
+            self._texts.append(block["text"])
+        elif kind == "thinking" and isinstance(block.get("thinking"), str):
             if block["thinking"]:
                 self._thoughts.append(block["thinking"])
             if block.get("signature") is not None:
@@ -204,40 +222,14 @@ class Response:
             self._rest += content.rest
 
 
-def entry_of(record: dict[str, Any], time: str | None, parent: str | None, known: frozenset[str]) -> Entry:
-    """Take apart a record with a message.
-
-    Args:
-        record: the object.
-        time: when it was written.
-        parent: id of the row that it follows.
-        known: more keys of the record that need no place in `extra`.
-
-    Raises:
-        InvalidMessageError: a known field has another type.
-    """
-    message = record.get("message")
-    if not isinstance(message, dict):
-        raise InvalidMessageError(f"expected object, got {type(message).__name__}", path="$.message")
-    role = text_of(message, "role", "$.message") or text_of(record, "type", "$") or "user"
-    extra = {
-        key: value
-        for key, value in record.items()
-        if value is not None and key not in _RECORD_KEYS and key not in known and value != []
-    }
-    for key in ("parentUuid", "sessionId"):
-        if key not in known and record.get(key) is not None:
-            extra[key] = record[key]
-    if more := leftover(message, _MESSAGE_KEYS):
-        extra["message"] = more
-    return Entry(
-        record, message, role, text_of(message, "id", "$.message") or None, text_of(record, "uuid", "$"), time, parent, extra
-    )
-
-
-def is_result(block: Any) -> bool:
+def is_result(kind: Any) -> bool:
     """Whether a part of a content is the result of a tool."""
-    return isinstance(block, dict) and str(block.get("type")).endswith("tool_result")
+    return isinstance(kind, str) and kind.endswith("tool_result")
+
+
+def is_call(kind: Any) -> bool:
+    """Whether a part of a content is a call of a tool."""
+    return isinstance(kind, str) and kind.endswith("tool_use")
 
 
 def read_result(block: dict[str, Any], structured: Any = None) -> Result:
@@ -260,10 +252,6 @@ def read_result(block: dict[str, Any], structured: Any = None) -> Result:
     if structured is not None:
         extra["toolUseResult"] = without_base64(structured)
     return Result(text_of(block, "tool_use_id", _BLOCK), content, is_error, extra)
-
-
-def _is_call(block: Any) -> bool:
-    return isinstance(block, dict) and str(block.get("type")).endswith("tool_use")
 
 
 def _call_of(block: dict[str, Any]) -> ToolCall:

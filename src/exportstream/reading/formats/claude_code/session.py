@@ -8,14 +8,15 @@ rows, to know copies: about 100 bytes each.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from itertools import islice
 from typing import Any
 
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.claude_code.response import entry_of
+from exportstream.reading.formats.claude_code.response import Entry
 from exportstream.reading.formats.claude_code.thread import Thread
 from exportstream.reading.formats.content import leftover, text_of
-from exportstream.totals.seen import Seen
+from exportstream.totals.seen import short_key
 
 PRODUCER = "claude-code"
 _MAX_THREADS = 64  # agents whose responses are open
@@ -23,6 +24,11 @@ _REMEMBERED = 4096  # records, at least
 _SIDE = object()  # a sub-agent of older versions, which wrote no id of it
 _TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customTitle"}  # the later ones are better
 _SYSTEM_KEYS = frozenset({"type", "uuid", "timestamp", "content", "agentId"})
+_KNOWN = {
+    (followed, same): frozenset([*(["parentUuid"] if followed else []), *(["sessionId"] if same else [])])
+    for followed in (False, True)
+    for same in (False, True)
+}
 _AROUND = ("sessionId", "cwd", "version", "gitBranch", "parentToolUseID")  # of a progress record
 
 
@@ -30,7 +36,8 @@ class TranscriptSession:
     """The session of a transcript.
 
     Args:
-        session_id: its id as far as the file's name says it.
+        session_id: its id, if the file's name says it.
+        agent: the sub-agent that the file is of, None for the main one.
         elsewhere: keys of rows in other files of the session; records in progress lines that have them are no rows.
 
     Attributes:
@@ -38,17 +45,25 @@ class TranscriptSession:
         rows: its complete rows that were not taken yet.
         held: bytes of the response that is being read.
         index: how many rows it has so far.
-        agent: the sub-agent that the file is of, None for that of the main one.
+        is_named: whether the file's name says its id, so that records with other ids belong to it too.
+        is_begun: whether its id, folder and first time are known.
+        last_id, last_time: of the last record that has them.
     """
 
-    def __init__(self, session_id: str | None, elsewhere: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, session_id: str | None = None, agent: str | None = None, elsewhere: Container[str | None] = frozenset()
+    ) -> None:
         self.session = Session(id=session_id, producer=PRODUCER)
         self.rows: list[Message] = []
         self.held = 0
         self.index = 0
-        self.agent: str | None = None
+        self.is_named = session_id is not None
+        self.is_begun = False
+        self.last_id: str | None = None
+        self.last_time: str | None = None
+        self._agent = agent
         self._elsewhere = elsewhere
-        self._seen = Seen()
+        self._seen: set[str | bytes] = set()
         self._threads: dict[Any, Thread] = {}
         self._row_of: dict[str, str | None] = {}  # by the uuid of a record
         self._title_rank = -1
@@ -56,6 +71,7 @@ class TranscriptSession:
     def finish(self) -> Session:
         """Complete the session."""
         self.flush()
+        self.session.updated_at = self.last_time
         return self.session
 
     def flush(self) -> None:
@@ -65,19 +81,18 @@ class TranscriptSession:
         self._threads = {}
         self.held = 0
 
-    def see(self, session_id: Any, time: str | None, cwd: Any) -> None:
-        """Take what each record says of the session."""
+    def begin(self, session_id: str | None, time: str | None, cwd: Any) -> None:
+        """Take what a record says of the session: one of the first, or one with another id than the one before."""
         session = self.session
-        if isinstance(session_id, str) and session_id != session.id:
+        if session_id is not None and session_id != session.id:
             if session.id is None:
                 session.id = session_id
-            elif session.parent_session_id is None:
+            elif session.parent_session_id is None:  # it begins with a copy of that one
                 session.parent_session_id = session_id
-        if time is not None:
-            session.created_at = session.created_at or time
-            session.updated_at = time
-        if session.project is None and isinstance(cwd, str):
-            session.project = cwd
+        self.last_id = session_id
+        session.created_at = session.created_at or time
+        session.project = session.project or (cwd if isinstance(cwd, str) else None)
+        self.is_begun = None not in (session.id, session.created_at, session.project)
 
     def see_title(self, kind: str, record: dict[str, Any]) -> None:
         """Take a title: the last one of the best kind counts."""
@@ -86,23 +101,27 @@ class TranscriptSession:
         if isinstance(title, str) and rank >= self._title_rank:
             self._title_rank, self.session.title = rank, title
 
-    def see_record(self, uuid: Any, parent: Any) -> None:
+    def see_record(self, uuid: str, parent: str | None) -> None:
         """Take a record that becomes no row: what follows it follows the row before it."""
-        if isinstance(uuid, str):
-            self._remember(uuid, self._row_of.get(parent) if isinstance(parent, str) else None)
+        self._remember(uuid, self._row_of.get(parent) if parent is not None else None)
 
     def add(self, record: dict[str, Any], time: str | None, size: int) -> None:
         """Take a record with a message."""
         followed = self._row_before(record)
-        entry = entry_of(record, time, followed, self._known(record, followed))
-        fork = record.get("forkedFrom")
-        if isinstance(fork, dict) and isinstance(fork.get("sessionId"), str):
-            self.session.parent_session_id = fork["sessionId"]
-        thread = self._thread(record.get("agentId"), is_side=record.get("isSidechain") is True)
+        entry = Entry(record, time, followed, self._known(record, followed))
+        if "forkedFrom" in record:
+            self._see_fork(record["forkedFrom"])
+        agent = record.get("agentId")
+        thread = self._threads.get(None) if agent is None and record.get("isSidechain") is not True else None
+        thread = thread or self._thread(agent, is_side=record.get("isSidechain") is True)
         row_id = thread.add(entry, size)
         self.held = thread.held
         if entry.uuid is not None:
             self._remember(entry.uuid, row_id)
+
+    def _see_fork(self, fork: Any) -> None:
+        if isinstance(fork, dict) and isinstance(fork.get("sessionId"), str):
+            self.session.parent_session_id = fork["sessionId"]
 
     def add_embedded(self, record: dict[str, Any], around: dict[str, Any], agent: Any, size: int) -> None:
         """Take a message of a sub-agent that a progress record embeds.
@@ -117,11 +136,11 @@ class TranscriptSession:
         followed = thread.last_id or self._row_before(around)
         time = text_of(record, "timestamp", "$.data.message") or around.get("timestamp")
         kept = {key: around[key] for key in _AROUND if key in around}
-        entry = entry_of({**kept, **record}, time, followed, self._known(around, followed))
+        entry = Entry({**kept, **record}, time, followed, self._known(around, followed))
         thread.add(entry, size)
         self.held = thread.held
 
-    def is_elsewhere(self, message_id: Any, uuid: Any) -> bool:
+    def is_elsewhere(self, message_id: str | None, uuid: str | None) -> bool:
         """Whether another file of the session has a message."""
         return message_id in self._elsewhere or uuid in self._elsewhere
 
@@ -149,12 +168,11 @@ class TranscriptSession:
 
     def _known(self, record: dict[str, Any], followed: str | None) -> frozenset[str]:
         """Return the keys of a record that its row says in other words."""
-        known = ("parentUuid",) if followed is not None else ()
-        return frozenset((*known, "sessionId") if record.get("sessionId") == self.session.id else known)
+        return _KNOWN[followed is not None, record.get("sessionId") == self.session.id]
 
     def _thread(self, agent: Any, *, is_side: bool) -> Thread:
         """Return the thread of an agent. One that waited while many others began is complete."""
-        agent = agent if isinstance(agent, str) else self.agent
+        agent = agent if isinstance(agent, str) else self._agent
         key = agent if agent is not None else _SIDE if is_side else None
         thread = self._threads.get(key)
         if thread is None:
@@ -164,7 +182,7 @@ class TranscriptSession:
         return thread
 
     def _join(self, uuid: str) -> None:
-        self._seen.find_repeats([uuid])
+        self._seen.add(short_key(uuid))
 
     def _remember(self, uuid: str, row_id: str | None) -> None:
         self._row_of[uuid] = row_id
@@ -177,8 +195,12 @@ class TranscriptSession:
         row.session_id = self.session.id or ""
         row.index = self.index
         row.producer = PRODUCER
-        if row.id and self._seen.find_repeats([row.id]):
-            row.usage_state = "repeated"
-        row.id = row.id or f"{row.session_id}:{self.index}"
+        if row.id:
+            key = short_key(row.id)
+            if key in self._seen:
+                row.usage_state = "repeated"
+            self._seen.add(key)
+        else:
+            row.id = f"{row.session_id}:{self.index}"
         self.index += 1
         self.rows.append(row)

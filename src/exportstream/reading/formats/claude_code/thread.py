@@ -88,7 +88,7 @@ class Thread:
     def _add_words(self, entry: Entry, size: int) -> str | None:
         """Add what a user says, and results of tools: they are joined to their calls if these wait for them."""
         blocks = entry.blocks
-        given = [block for block in blocks if is_result(block)]
+        given = [block for block in blocks if _is_result(block)]
         structured = entry.record.get("toolUseResult")
         results = [read_result(block, structured if len(given) == 1 else None) for block in given]
         late = []
@@ -127,8 +127,8 @@ def _late_result(entry: Entry, result: Result) -> Message:
 
 def _user_message(entry: Entry, blocks: list[Any], structured: Any) -> Message:
     """Return the row of a message that no model wrote."""
-    content = read_content([block for block in blocks if not is_result(block)], attachment)
-    extra = dict(entry.extra)
+    content = read_content([block for block in blocks if not _is_result(block)], attachment)
+    extra = entry.extra
     if content.rest:
         extra["content"] = content.rest
     if structured is not None:
@@ -143,3 +143,7 @@ def _user_message(entry: Entry, blocks: list[Any], structured: Any) -> Message:
         extra=extra or None,
         parent_id=entry.parent,
     )
+
+
+def _is_result(block: Any) -> bool:
+    return isinstance(block, dict) and is_result(block.get("type"))

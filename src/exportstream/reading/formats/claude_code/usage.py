@@ -33,33 +33,26 @@ class Usage:
         self.is_final = False
         self._figures: dict[str, int] = {}
         self._extra: dict[str, Any] = {}
+        self._last: dict[str, Any] | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._figures)
-
-    def add(self, usage: Any) -> None:
+    def add(self, usage: Any, *, is_final: bool) -> None:
         """Take the usage of a record.
+
+        Args:
+            usage: the figures.
+            is_final: whether the record says that the response is complete.
 
         Raises:
             InvalidMessageError: it is no object, or a figure is no integer.
         """
-        if usage is None:
-            return
-        if not isinstance(usage, dict):
-            raise InvalidMessageError(f"expected object, got {type(usage).__name__}", path="$.message.usage")
-        found = {}
-        for key, name in _FIELDS.items():
-            figure = usage.get(key)
-            if type(figure) is int and -(2**63) <= figure < 2**63:
-                found[name] = figure
-            elif figure is not None:
-                try:
-                    found[name] = to_integer(figure)
-                except ValueError as error:
-                    raise InvalidMessageError(str(error), path=f"$.message.usage.{key}") from None
-        self._figures |= found
-        self._extra |= leftover(usage, _KNOWN)
-        self.is_final = self.is_final or usage.get("iterations") is not None
+        if usage is not None and usage != self._last:
+            if not isinstance(usage, dict):
+                raise InvalidMessageError(f"expected object, got {type(usage).__name__}", path="$.message.usage")
+            self._figures |= {name: _figure(usage, key) for key, name in _FIELDS.items() if usage.get(key) is not None}
+            self._extra |= leftover(usage, _KNOWN)
+            self._last = usage
+            is_final = is_final or usage.get("iterations") is not None
+        self.is_final = self.is_final or is_final
 
     def set_on(self, row: Message) -> dict[str, Any]:
         """Set the tokens of a row, and return the keys that have no column."""
@@ -71,3 +64,10 @@ class Usage:
             row.total_input_tokens = sum(stated) if stated else None
             row.usage_state = "final" if self.is_final else "partial"
         return self._extra
+
+
+def _figure(usage: dict[str, Any], key: str) -> int:
+    try:
+        return to_integer(usage[key])
+    except ValueError as error:
+        raise InvalidMessageError(str(error), path=f"$.message.usage.{key}") from None
