@@ -40,12 +40,7 @@ def another_export(keys: _Keys, source: str | None) -> NotAnExportError | None:
     name = next((name for name, fits in _KINDS if fits(keys)), None)
     if name is None:
         return None
-    is_log = name == _CLAUDE_CODE
-    hint = (
-        "write each of its records on a line, and nothing before the first"
-        if is_log
-        else "exportstream does not read these yet"
-    )
+    hint = "write each of its records on a line" if name == _CLAUDE_CODE else "exportstream does not read these yet"
     return NotAnExportError(f"expected a session export, got what looks like {name}", source=source, hint=hint)
 
 
