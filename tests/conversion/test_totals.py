@@ -132,3 +132,12 @@ def test_wrong_words_are_refused_before_any_work(tmp_path: Path) -> None:
     """A word that is no dimension is an error before anything is read."""
     with pytest.raises(UsageError, match="expected `by`"):
         totals_many(tmp_path / "missing.json", by="color")
+    for by in (5, [5]):
+        with pytest.raises(UsageError, match="expected `by` to be a word or several, got 5"):
+            totals_many(tmp_path / "missing.json", by=by)  # type: ignore[arg-type]
+
+
+def test_exclude_leaves_inputs_out(tmp_path: Path) -> None:
+    """A glob leaves files out of the totals."""
+    folder = many(tmp_path, 3)
+    assert len(totals_many(folder, exclude="s000.json").outcomes) == 2

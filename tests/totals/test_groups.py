@@ -216,6 +216,13 @@ def test_a_zone_moves_days() -> None:
     assert by_date("hour", dates[1:2], tz="Europe/Berlin") == [("2025-10-04T00",)]
 
 
+def test_an_hour_in_a_zone_has_its_offset() -> None:
+    """At the end of summer time two hours have the same name; their offsets tell them apart."""
+    dates = ["2025-10-26T00:30:00Z", "2025-10-26T01:30:00.5Z"]
+    assert by_date("hour", dates, tz="Europe/Berlin") == [("2025-10-26T02+02:00",), ("2025-10-26T02+01:00",)]
+    assert by_date("hour", dates) == [("2025-10-26T00",), ("2025-10-26T01",)]
+
+
 def test_the_local_zone_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """`local` follows the machine's zone."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")

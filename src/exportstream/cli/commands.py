@@ -253,7 +253,8 @@ def check_command(
         raise failed[0][1]
     if not as_json:
         of_inputs = f" in {amount(len(found_inputs) - len(ignored), 'inputs')}" if several else ""
-        show_lines([f"{amount(sessions, 'sessions')}{of_inputs}, {odd:,} with findings"])
+        ended = f"; {amount(len(failed), 'inputs')} failed, with what was read of them counted" if failed else ""
+        show_lines([f"{amount(sessions, 'sessions')}{of_inputs}, {odd:,} with findings{ended}"])
     print_failures([*ignored, *(Outcome(source, "failed", error=str(error)) for source, error in failed)])
     if failed or len(ignored) == len(found_inputs) or invalid or (strict and odd):
         sys.exit(Exit.INPUT)

@@ -52,7 +52,7 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
     on_terminal = stream is not None and stream.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else _WIDE
     Console(file=text, highlight=False, width=width).print(table)
-    show_lines(text.getvalue().splitlines(), err=stderr)
+    show_lines([line.rstrip() for line in text.getvalue().splitlines()], err=stderr)
 
 
 def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
@@ -129,9 +129,8 @@ def print_check(found: SessionCheck) -> None:
         )
     for name, count in found.unknown_keys.items():
         lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
-    if found.records:
-        kinds = (f"{printable(kind)} {one.count:,} ({size(one.bytes)})" for kind, one in found.records.items())
-        lines.append(f"  no rows: {', '.join(kinds)}")
+    for kind, one in found.records.items():
+        lines.append(f"  no rows: {printable(kind)} {one.count:,} ({size(one.bytes)})")
     show_lines(lines)
 
 

@@ -22,7 +22,7 @@ from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
-from exportstream.errors import ExportstreamError, UsageError, label
+from exportstream.errors import ExportstreamError, OptionError, UsageError, label
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -113,6 +113,7 @@ def totals_many(
     dedupe: bool = False,
     prices: str | os.PathLike[str] | None = None,
     fail_fast: bool = False,
+    exclude: str | Iterable[str] = (),
     progress: Watch = None,
 ) -> TotalsReport:
     """Count the totals of many exports, all together and by group.
@@ -140,6 +141,7 @@ def totals_many(
             executor.
         prices: see `open_export`; the tables get the figures ``pricedCost`` and ``unpricedMessages``.
         fail_fast: after the first failure, cancel the inputs that have not begun.
+        exclude: see `convert_many`.
         progress: called with a `Status` now and then.
 
     Returns:
@@ -150,7 +152,7 @@ def totals_many(
         UsageError: before any work: a word is none of these, or there is no input.
         ReadError: a folder can't be read.
     """
-    tables = tuple(_names(one) for one in ([by] if isinstance(by, str) else by))
+    tables = tuple(map(_names, [by] if isinstance(by, str) else _each(by)))
     groups = GroupOptions(
         by=tables or (((),) if since is not None or until is not None else ()),
         range=Range(since=_text(since), until=_text(until), tz=tz),
@@ -166,7 +168,8 @@ def totals_many(
         dedupe=dedupe,
         prices=prices,
     )
-    return total_all(sources, reading, groups, executor=executor, fail_fast=fail_fast, progress=progress)
+    found = find_inputs(sources, exclude=exclude)
+    return total_all(found, reading, groups, executor=executor, fail_fast=fail_fast, progress=progress)
 
 
 def total_all(
@@ -273,7 +276,13 @@ def _count(
 
 
 def _names(by: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(by.split(",")) if isinstance(by, str) else tuple(by)
+    return tuple(by.split(",")) if isinstance(by, str) else tuple(_each(by))
+
+
+def _each(by: Iterable[Any]) -> Iterable[Any]:
+    if not isinstance(by, Iterable):
+        raise OptionError(f"expected `by` to be a word or several, got {by!r}", hint="give one such as 'day'")
+    return by
 
 
 def _text(bound: str | date | None) -> str | None:

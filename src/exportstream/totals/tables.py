@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import fields as struct_fields
+from msgspec.structs import force_setattr
 
 from exportstream.errors import OptionError, printable, shown
 from exportstream.totals.figures import Cost, Count
@@ -25,8 +28,9 @@ from exportstream.totals.text import aligned, figure, width_of
 Value = int | Decimal | None
 
 WIDTH = 80  # columns of a terminal
-_LABEL, _SHORT_LABEL = 16, 4  # columns of a label that stay: figures are left out before labels get shorter
+_LABEL, _SHORT_LABEL = 48, 4  # columns of a label that stay: figures are left out before labels get shorter
 _LONG_NAME = 4096  # characters
+_CAPITAL = re.compile("[A-Z]")
 _MICRO = -6  # the exponent of a micro-dollar
 _LONG_COST = 30  # digits
 _NAMES = {f.name: f.encode_name for f in struct_fields(Figures)}
@@ -75,8 +79,15 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check the words."""
         Grouping(self.by, self.range)
-        if self.top is not None and self.top < 1:
-            raise OptionError(f"expected `top` to be a positive number, got {self.top}")
+        if self.top is not None and (type(self.top) is not int or self.top < 1):
+            raise OptionError(f"expected `top` to be a positive number, got {self.top!r}")
+        if not any(self.by):
+            given = {"sort": self.sort, "top": self.top, "tz": None if self.range.is_bounded else self.range.tz}
+            for name in [name for name, value in given.items() if value is not None]:
+                raise OptionError(f"expected `{name}` with groups, got none", hint="it goes with `by`, such as by='day'")
+        if self.sort is not None:  # outputTokens and output_tokens as output-tokens
+            words = _CAPITAL.sub(lambda found: "-" + found[0].lower(), str(self.sort)).replace("_", "-")
+            force_setattr(self, "sort", words)
         possible = [word for names in self.by for word in (*names, *_words(names, priced=self.priced))]
         if self.sort is not None and self.sort not in possible:
             words = ", ".join(dict.fromkeys(possible))
@@ -145,21 +156,23 @@ class GroupTable(Struct, frozen=True):
         return text.getvalue()
 
     def to_markdown(self) -> str:
-        """Return the table of `str` in Markdown."""
-        headings, lines = self._chosen(self._shown_columns())
+        """Return the rows and the total in Markdown, with every figure and all digits of costs."""
+        headings = [*self._key_headings, *self.columns]
+        lines = [[*self._cells(label, row), *map(_exact, row.figures.values())] for label, row in self._labelled()]
         rule = ["---" if at < len(self._key_headings) else "---:" for at in range(len(headings))]
         return "".join(f"| {' | '.join(map(_escaped, cells))} |\n" for cells in (headings, rule, *lines))
 
     def __str__(self) -> str:
         columns, labels = self._shown_columns(), len(self._key_headings)
+        dates = [at for at, name in enumerate(self.by) if name in PERIODS]
         for name in _LEFT_OUT_FIRST:
-            text = aligned(*self._chosen(columns), labels, WIDTH, _LABEL)
+            text = aligned(*self._chosen(columns), labels, WIDTH, _LABEL, whole=dates)
             if max(map(width_of, text)) <= WIDTH:
                 break
             if name in columns and len(columns) > 1:
                 columns.remove(name)
         else:
-            text = aligned(*self._chosen(columns), labels, WIDTH, _SHORT_LABEL)
+            text = aligned(*self._chosen(columns), labels, WIDTH, _SHORT_LABEL, whole=dates)
         return "\n".join(text)
 
     @property
@@ -183,11 +196,20 @@ class GroupTable(Struct, frozen=True):
     def _labels(self, row: GroupRow) -> list[str | None]:
         return [_label(name, value) for name, value in zip(self.by, row.key, strict=True)]
 
-    def _cells(self, label: str, row: GroupRow) -> list[str]:
-        """Return the cells of the key."""
+    def _common_folder(self) -> str:
+        """Return the folder of all files of a table, with its slash, or nothing."""
+        files = [row.key[self.by.index("file")] or "" for row in self.rows] if "file" in self.by else []
+        common = os.path.commonprefix(list(map(shown, files))) if len({*files}) > 1 else ""  # noqa: RUF071 - cut at a slash
+        return common[: common.rfind("/") + 1]
+
+    def _cells(self, label: str, row: GroupRow, folder: str = "") -> list[str]:
+        """Return the cells of the key, those of files without their common folder."""
         if label:
             return [label, *("" for _ in self.by[1:])]
-        return ["-" if text is None else printable(text, _LONG_NAME) for text in self._labels(row)]
+        return [
+            "-" if text is None else printable(text.removeprefix(folder) if name == "file" else text, _LONG_NAME)
+            for name, text in zip(self.by, self._labels(row), strict=True)
+        ]
 
     def _shown_columns(self) -> list[str]:
         """Return the figures of a text: few, and only those that somebody stated."""
@@ -199,8 +221,11 @@ class GroupTable(Struct, frozen=True):
 
     def _chosen(self, columns: list[str]) -> tuple[list[str], list[list[str]]]:
         rows = self._labelled()
+        folder = self._common_folder()
         figures = [_written([row.figures.get(_NAMES[name]) for _, row in rows], name) for name in columns]
-        cells = [[*self._cells(label, row), *(column[at] for column in figures)] for at, (label, row) in enumerate(rows)]
+        cells = [
+            [*self._cells(label, row, folder), *(column[at] for column in figures)] for at, (label, row) in enumerate(rows)
+        ]
         return [*self._key_headings, *(_HEADINGS[name] for name in columns)], cells
 
 
@@ -284,7 +309,18 @@ def _written(values: list[Value], name: str) -> list[str]:
         return [figure(value) for value in values]
     short = [v for v in values if isinstance(v, Decimal) and abs(v.adjusted()) < _LONG_COST]
     decimals = min(max([2, *(-int(v.as_tuple().exponent) for v in short)]), -_MICRO)
-    return [f"{v:,.{decimals}f}" if any(v is one for one in short) else figure(v) for v in values]
+    return [
+        _rounded(v, decimals) if isinstance(v, Decimal) and any(v is one for one in short) else figure(v) for v in values
+    ]
+
+
+def _rounded(cost: Decimal, decimals: int) -> str:
+    text = f"{cost:,.{decimals}f}"
+    return f"{cost:.2E}" if cost and not text.strip("-0.") else text  # it is little, but not nothing
+
+
+def _exact(value: Value) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _label(name: str, value: str | None) -> str | None:
