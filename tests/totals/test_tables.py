@@ -138,13 +138,13 @@ def test_text_fits_a_terminal(labels: list[tuple[str, str]]) -> None:
 
 def test_figures_give_way_before_names_and_dates() -> None:
     """Files are named without their common folder, and dates are whole, where the figures would not fit beside them."""
-    used = {"input_tokens": 10**9, "output_tokens": 10**9, "cache_read_tokens": 10**9, "created_at": "2025-10-03T10:00:00Z"}
+    used = {"input_tokens": 10**6, "output_tokens": 10**6, "cache_read_tokens": 10**9, "created_at": "2025-10-03T10:00:00Z"}
     chosen = GroupOptions(by=(("file", "day"),))
     names = [f"/tmp/trial/session-with-a-long-name-{number}.json" for number in (1, 2)]
     grouping = Grouping(chosen.by, chosen.range)
     for name in names:
         one = Grouping(chosen.by, chosen.range, name)
-        one.add(Batch([message(None, "1234567.123456", **used)], []))
+        one.add(Batch([message(None, "12.123456", **used)], []))
         grouping.merge(one)
     (made,) = make_tables(grouping, chosen)
     assert [line.split()[:2] for line in str(made).splitlines()[1:3]] == [
