@@ -23,6 +23,7 @@ from exportstream import (
     iter_messages,
     merge_many,
     open_export,
+    totals_many,
 )
 from exportstream.writing.options import FORMAT_NAMES
 from tests.kit.documents import dump, message, session, tool_call
@@ -109,9 +110,15 @@ def test_misuse_names_the_function_that_was_meant(tmp_path: Path, monkeypatch: p
             misused(lambda source=source: convert(source))
             == f"expected one input, got a folder or a pattern: {source}{meant}"
         )
-    for call in (convert, open_export):
-        assert misused(lambda call=call: call(["in/a.json"])) == f"expected one input, got a list of paths{meant}"
-        for text in ('{"id":"s","messages":[]}', ' [{"id":1}]', "{}", '{\n "id": "*"}'):
+        for read in (open_export, iter_messages, check):
+            found = misused(lambda source=source, read=read: read(source))
+            assert found == f"expected one input, got a folder or a pattern: {source}; give them one by one"
+    for call in (convert, open_export, iter_messages, check):
+        hint = meant if call is convert else "; give them one by one"
+        assert misused(lambda call=call: call(["in/a.json"])) == f"expected one input, got a list of paths{hint}"
+        with pytest.raises(TypeError, match=r"^expected a path, .*, got dict$"):
+            call({"id": 1})
+        for text in ('{"id":"s","messages":[]}', ' [{"id":1}]', "{}", '{\n "id": "*"}', "[]", " [ ]\n"):
             found = misused(lambda call=call, text=text: call(text))
             assert found.startswith("expected a path, a URL, '-' or bytes, got JSON as a string: "), text
             assert found.endswith("; encode it to bytes, or give - to read standard input")
@@ -136,6 +143,9 @@ OF_ROWS: list[tuple[str, dict[str, Any]]] = [
     ("keys to be one of camel, snake, got 5", {"keys": 5}),
     ("table to be one of messages, tool-calls, sessions or all, got 'message'", {"table": "message"}),
     ("table to be a name or several, got 5", {"table": 5}),
+    ("columns to be a name or several, got [5]", {"columns": [5]}),
+    ("columns to be a name or several, got 5", {"columns": 5}),
+    ("without to be a name or several, got b'id'", {"without": b"id"}),
     ("level to be a whole number, got '3'", {"level": "3"}),
     ("a level from -7 to 22 except 0 for zstd, got 99", {"level": 99}),
     ("force to be True or False, got 'yes'", {"force": "yes"}),
@@ -170,6 +180,28 @@ def test_wrong_options_of_rows(expected: str, options: dict[str, Any], tmp_path:
             call(SAMPLE, tmp_path / "a.ndjson.zst", **options)
         assert str(caught.value) == f"expected {expected}"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_options_of_many(tmp_path: Path) -> None:
+    """An executor that is none, and globs and names that are no texts, are refused before any work."""
+    target = tmp_path / "rows"
+    calls: dict[str, Callable[[], Any]] = {
+        "executor to be a concurrent.futures.Executor, got 4": lambda: convert_many([SAMPLE], target, executor=4),  # type: ignore[arg-type]
+        "executor to be a concurrent.futures.Executor, got 5": lambda: totals_many([SAMPLE], executor=5),  # type: ignore[arg-type]
+        "exclude to be a glob or several, got 5": lambda: convert_many([SAMPLE], target, exclude=5),  # type: ignore[arg-type]
+        "exclude to be a glob or several, got [6]": lambda: merge_many([SAMPLE], tmp_path / "b.csv", exclude=[6]),  # type: ignore[list-item]
+    }
+    for expected, call in calls.items():
+        with pytest.raises(OptionError) as caught:
+            call()
+        assert str(caught.value).partition(";")[0] == f"expected {expected}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_with_commas(tmp_path: Path) -> None:
+    """Several tables are named in one text with commas, as columns are."""
+    done = convert(SAMPLE, tmp_path / "a.ndjson", table="messages, tool-calls")  # type: ignore[arg-type]
+    assert [one.tables for one in done.outputs] == [("messages",), ("tool-calls",)]
 
 
 @pytest.mark.parametrize("call", [open_export, iter_messages])

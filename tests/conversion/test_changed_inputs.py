@@ -52,8 +52,8 @@ CHANGES = [grow, touch, replace, os.unlink, lambda path: os.truncate(path, 10)]
 def while_finished(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
     """Make the change while outputs are finished: after the end of all inputs was read."""
 
-    def finish(self: Writers) -> None:
-        FINISH(self)
+    def finish(self: Writers, *given: Any) -> None:
+        FINISH(self, *given)
         change()
 
     monkeypatch.setattr(Writers, "finish", finish)
@@ -130,8 +130,8 @@ def test_redirected_standard_input(folder: Path, target: str) -> None:
         from exportstream.cli.commands import main
         from exportstream.writing.writers import Writers
         real = Writers.finish
-        def finish(self):
-            real(self)
+        def finish(self, *given):
+            real(self, *given)
             with open("in.json", "ab") as file: file.write(b" ")
         Writers.finish = finish
         main(["convert", "-", "-o", sys.argv[1]])"""

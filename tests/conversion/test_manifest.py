@@ -153,7 +153,7 @@ def test_a_url_and_standard_input(folder: Path) -> None:
     assert [os.path.basename(name) for name in system.find("/proof/rows")] == ["a.ndjson.zst"]
     for _ in range(2):
         done = run("convert", "-", "-o", "in/", "--update", cwd=folder, data=export("a"))
-        assert "1 of 1 inputs converted" in said(done)[-1]
+        assert "<stdin>: 3 rows to in/stdin.ndjson.zst" in said(done)[-1]
     assert lines("in")[0]["input"] == {"name": "-"}
 
 

@@ -315,7 +315,7 @@ def test_existing_reports_and_rejects_are_refused_before_any_work(folder: Path) 
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"level": 99}, "no level 99"),
+        ({"level": 99}, "expected a level from -7 to 22 except 0 for zstd, got 99"),
         ({"csv_safe": True}, "CSV output only"),
         ({"keys": "kebab"}, "camel, snake"),
         ({"format": "xml"}, "xml"),

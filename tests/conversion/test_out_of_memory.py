@@ -223,7 +223,11 @@ def test_many_inputs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_anywhere_else_in_the_command(folder: Path) -> None:
     """Where no stage is at work it is exit code 4 as well, and no bug."""
-    script = "import exportstream.cli.commands as c, exportstream\ndef f(*a, **k): raise MemoryError\nc.Export = f\nc.main(['totals', 'in.json'])"
+    script = """if True:
+        import exportstream.cli.commands as commands, exportstream.cli.totals as totals
+        def fail(*given, **options): raise MemoryError
+        totals.total_one = fail
+        commands.main(["totals", "in.json"])"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=ENVIRONMENT, check=False, text=True)
     assert (done.returncode, done.stderr[:46]) == (4, "exportstream: a value does not fit into memory")
     assert run("totals", "in.json", cwd=folder).returncode == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exportstream import convert
+from exportstream import convert, merge_many, verify
 from exportstream.errors import InputError, UsageError, WriteError
 from exportstream.reading.export import Export
 from exportstream.storage.files import File
@@ -227,3 +227,28 @@ def test_a_report_that_can_not_be_written_leaves_nothing(folder: Path, monkeypat
         convert("in.json", "x.ndjson", table=["messages", "sessions"], on_error="skip", report="r.json")
     assert committed == ["x.messages.rejects.ndjson", "x.sessions.ndjson", "x.messages.ndjson", "r.json"]
     assert everything(folder) == ["in.json"]
+
+
+@pytest.mark.parametrize("target", ["old", Path("old"), "old/", "new/", "link", "deep/er/"])
+def test_a_folder_as_the_target(folder: Path, target: str | Path) -> None:
+    """An input goes into a folder under its own name, as with the command, and is recorded in the manifest there."""
+    (folder / "old").mkdir()
+    (folder / "link").symlink_to("old")
+    done = convert("in.json", target)
+    assert [Path(one.target) for one in done.outputs] == [Path(target) / "in.ndjson.zst"]
+    assert [found.ok for found in verify([target])] == [True]
+    with pytest.raises(UsageError, match=r"in\.ndjson\.zst: the output exists"):
+        convert("in.json", target)
+    tables = convert("in.json", target, table="all", format="csv")
+    assert [Path(one.target) for one in tables.outputs] == [Path(target) / table / "in.csv" for table in TABLES]
+
+
+def test_a_folder_for_what_has_no_name(folder: Path) -> None:
+    """Bytes and merged inputs have no name for a file in a folder: the error says that the user names it."""
+    for call in (lambda: convert(export("a"), "new/"), lambda: merge_many(["in.json"], ".")):
+        with pytest.raises(UsageError, match=r"the output is a folder; name a file in it$"):
+            call()
+    with pytest.raises(UsageError, match="level"):
+        convert("in.json", "new/", level=99)
+    assert everything(folder) == ["in.json"]
+    assert not (folder / "new").exists()

@@ -592,14 +592,14 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, change: str, as_ob
             drain(source)
 
 
-@pytest.mark.parametrize("wrong", [5, None, io.StringIO("{}")])
+@pytest.mark.parametrize("wrong", [5, None, {"id": 1}, io.StringIO("{}")])
 def test_what_is_no_source_is_a_type_error(wrong: object) -> None:
-    """Numbers, nothing and text files are mistakes in the call."""
+    """Numbers, nothing, dicts and text files are mistakes in the call."""
     with pytest.raises(TypeError, match="expected"):
         open_source(wrong)
 
 
-@pytest.mark.parametrize("wrong", [iter(["text"]), [None], {"id": 1}, [[1]]])
+@pytest.mark.parametrize("wrong", [iter(["text"]), [None], [[1]]])
 def test_what_gives_no_bytes_is_a_type_error(wrong: object) -> None:
     """Chunks have to be bytes, and so has what a file object's read gives."""
     with pytest.raises(TypeError, match="expected bytes from <chunks>"):

@@ -30,7 +30,7 @@ def names_of(table: str, **options: Any) -> list[str]:
 
 def refused(tables: tuple[str, ...], **options: Any) -> str:
     """What is said of names that are refused."""
-    chosen = {name: split_names(value) for name, value in options.items()}
+    chosen = {name: split_names(value, name) for name, value in options.items()}
     with pytest.raises(UsageError) as caught:
         check_columns(tables, WriteOptions(**chosen))
     return str(caught.value)
@@ -129,7 +129,7 @@ def test_fields_of_tool_calls_are_left_out(tmp_path: Path, keys: Any, form: str)
 )
 def test_names(columns: str, without: tuple[str, ...], expected: list[str]) -> None:
     """Names are columns in either spelling or of one table; * is the usual ones, and each column comes once."""
-    found = names_of("messages", columns=split_names(columns), without=without)
+    found = names_of("messages", columns=split_names(columns, "columns"), without=without)
     assert found[: len(expected)] == expected
     assert len(found) == len(set(found))
     if "*" not in columns:

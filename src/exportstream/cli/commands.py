@@ -27,13 +27,14 @@ from exportstream.cli.process import Exit, PipeClosed, Terminated, ignore_signal
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.cli.totals import totals_command
 from exportstream.cli.verify import verify_command
-from exportstream.conversion.inputs import Input, find_inputs, stands_for_several
+from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import SCHEMA, Outcome, Report, outcome_of
 from exportstream.errors import CutInputError, ExportstreamError, UsageError, label, shown
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.names import stands_for_several
 from exportstream.writing.options import FormatName, Keys, WriteOptions, split_names, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -132,8 +133,8 @@ def convert_command(
         level=level,
         keys=keys,
         running_totals=running_totals,
-        columns=split_names(columns or None),
-        without=split_names(without) or (),
+        columns=split_names(columns or None, "columns"),
+        without=split_names(without, "without") or (),
         flat=flat,
         csv_safe=csv_safe,
         force=force,

@@ -10,16 +10,15 @@ from typing import Any
 
 from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
-from exportstream.conversion.inputs import Input, find_inputs, stands_for_several
+from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.plan import is_current
 from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.storage.memory import import_error
-from exportstream.storage.names import is_direct, is_name, is_stream
-from exportstream.storage.remote.urls import local_path
+from exportstream.storage.names import is_direct, is_name, is_stream, stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import WriteOptions
-from exportstream.writing.outputs import decide_outputs, looks_like_file, refuse_same_files
+from exportstream.writing.outputs import decide_outputs, is_folder, looks_like_file, refuse_same_files
 
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
 _FILES = 32  # open in the command's process, besides those for workers; measured: 17
@@ -34,7 +33,7 @@ def find_many(
     Returns:
         The inputs, which are listed once and here; None for one input with an output of its own.
     """
-    into_folder = output is not None and (output.endswith("/") or os.path.isdir(local_path(output)))
+    into_folder = is_folder(output)
     if not into_folder and len(inputs) == 1 and not stands_for_several(inputs[0]):
         if dask is not None:
             raise UsageError("--dask goes with several inputs", hint="give -o DIR/")

@@ -16,11 +16,12 @@ from exportstream.cli.grouping import grouping_options
 from exportstream.cli.options import Command, many_inputs, totals_options
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
-from exportstream.conversion.inputs import Input, find_inputs, stands_for_several
+from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.report import SCHEMA, open_text
 from exportstream.conversion.totals import TotalsReport, total_all, total_one
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.names import stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList

@@ -17,11 +17,10 @@ from msgspec import Struct
 
 from exportstream.conversion.exclude import Exclude
 from exportstream.errors import ReadError, UsageError
-from exportstream.storage.names import is_name, is_stream, is_url
+from exportstream.storage.names import fixed_part, is_folder, is_glob, is_name, is_stream, is_url, stands_for_several
 from exportstream.storage.remote.urls import local_path
 from exportstream.writing.outputs import MANIFEST, REJECTS
 
-_MAGIC = re.compile(r"[*?\[]")
 _ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
 
 
@@ -46,18 +45,6 @@ class Input(Struct, frozen=True):
         except OSError:
             return 0
         return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
-
-
-def stands_for_several(source: str) -> bool:
-    """Whether a name is that of a folder or a glob, also as a URL; nothing is listed to tell."""
-    name = local_path(source)
-    if is_stream(name):
-        return False
-    if is_url(name):
-        from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
-
-        return listing.is_pattern(name)
-    return _is_folder(name) or _is_glob(name)
 
 
 def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | Iterable[str] = ()) -> list[Input]:
@@ -101,14 +88,6 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     return list(once.values())
 
 
-def _is_folder(name: str) -> bool:
-    return os.path.isdir(name) or name.endswith("/")  # also one that is missing: it can't be a file
-
-
-def _is_glob(name: str) -> bool:
-    return _MAGIC.search(name) is not None and not os.path.lexists(name)
-
-
 def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
     if is_stream(name):
         yield Input("-", "stdin", named=True)
@@ -119,9 +98,9 @@ def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
         for url, relative in listing.list_urls(name):
             if named or looks_like_export(relative):
                 yield Input(url, relative, named)
-    elif _is_glob(name):
+    elif is_glob(name):
         yield from _match(name, without, exclude)
-    elif _is_folder(name):
+    elif is_folder(name):
         yield from _walk(name, without, exclude)
     else:  # if it is missing, reading will report the error
         yield Input(name, os.path.basename(name), named=True)
@@ -153,7 +132,7 @@ def _folders(folder: str, without: set[str], exclude: Exclude) -> Iterator[tuple
 
 
 def _match(pattern: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
-    fixed = os.path.dirname(pattern[: _MAGIC.search(pattern).start()])  # type: ignore[union-attr]
+    fixed = fixed_part(pattern)
     above = os.path.realpath(fixed)  # a folder is left out only if it is below this one, as when a folder is searched
     below = tuple(os.path.join(path, "") for path in without if path.startswith(os.path.join(above, "")))
     for path in sorted(set(_paths(pattern, without, exclude))):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.jobs import check_executor, run_jobs
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.plan import (
     Job,
@@ -127,8 +127,8 @@ def convert_many(
             level=level,
             keys=keys,
             running_totals=running_totals,
-            columns=split_names(columns),
-            without=split_names(without) or (),
+            columns=split_names(columns, "columns"),
+            without=split_names(without, "without") or (),
             flat=flat,
             csv_safe=csv_safe,
             force=force,
@@ -171,6 +171,7 @@ def convert_all(
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+    check_executor(executor)
     load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     jobs = plan_jobs(find_inputs(sources, without=[folder, report], exclude=exclude), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
@@ -192,7 +193,7 @@ def convert_all(
         # has died may meet its own output.
         job.writing = replace(writing, force=writing.force or update or executor is not None)
         job.folder = None if manifest is None else manifest.folder
-    make_folders(todo.values())
+    make_folders(output for job in todo.values() for output in job.outputs)
     if manifest is not None and todo:
         manifest.compact_if_stale()
     with Transaction() as transaction:

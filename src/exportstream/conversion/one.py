@@ -7,20 +7,28 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from exportstream.conversion.inputs import stands_for_several
+from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.manifest import Manifest, describe
-from exportstream.conversion.plan import settle_rejects
+from exportstream.conversion.plan import make_folders, settle_rejects
 from exportstream.conversion.report import Report, count_of_inputs, open_report
-from exportstream.errors import ExportstreamError, NotAnExportError, UsageError, shown
+from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.names import HINT_AT_SEVERAL, is_name, is_stream, refuse_misuse
+from exportstream.storage.names import is_name, is_stream, is_url, require_one
+from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
 from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
-from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
+from exportstream.writing.outputs import (
+    Output,
+    check_outputs,
+    decide_in_folder,
+    decide_outputs,
+    is_folder,
+    refuse_same_files,
+)
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
 
@@ -54,12 +62,12 @@ def convert(
     Args:
         source: as of `open_export`.
         target: a path, a URL (with the extra ``remote``), ``-`` for standard output, or a binary file object.
-            None: ``NAME.ndjson.zst`` next to the input.
+            None: ``NAME.ndjson.zst`` next to the input; a folder that exists, or a name that ends in ``/``: in there.
         format: the text of a suffix, such as ``csv.gz``: ``ndjson``, ``jsonl`` or ``csv``, then ``.zst``, ``.gz`` or
             nothing; ``parquet`` (with the extra ``parquet``); ``db``, ``sqlite`` or ``sqlite3``. Otherwise the target's
             suffix decides. A default name ends in it: ``csv`` gives ``NAME.csv``, not compressed.
-        table: ``messages``, ``tool-calls``, ``sessions``, several of them, or ``all``: one reading writes them all, to
-            ``NAME.TABLE.SUFFIX`` each. Default: messages; in SQLite all, as tables of one file.
+        table: ``messages``, ``tool-calls``, ``sessions``, several of them, also with commas, or ``all``: one reading
+            writes them all, to ``NAME.TABLE.SUFFIX`` each. Default: messages; in SQLite all, as tables of one file.
         level: compression level, 3 for zstd and 6 for gzip by default.
         keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
         running_totals: add to each row the totals after it.
@@ -105,8 +113,8 @@ def convert(
             level=level,
             keys=keys,
             running_totals=running_totals,
-            columns=split_names(columns),
-            without=split_names(without) or (),
+            columns=split_names(columns, "columns"),
+            without=split_names(without, "without") or (),
             flat=flat,
             csv_safe=csv_safe,
             force=force,
@@ -129,12 +137,19 @@ def convert_one(
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
     """Convert one export as its options say; see `convert`."""
-    refuse_misuse(source)
-    if is_name(source) and stands_for_several(os.fsdecode(source)):
-        what = f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}"
-        raise UsageError(what, hint=HINT_AT_SEVERAL)
-    outputs = decide_outputs(source, target, writing)
-    return convert_to([source], outputs, reading, writing, rejects=rejects, report=report, progress=progress)
+    require_one(source, hint="convert_many or merge_many takes several")
+    manifest = None
+    if is_name(source) and is_folder(target):
+        folder = local_path(os.fsdecode(target))
+        outputs = decide_in_folder(folder, find_inputs(source)[0].relative, writing)
+        check_outputs(outputs, writing)
+        make_folders(outputs)
+        manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
+    else:
+        outputs = decide_outputs(source, target, writing)
+    return convert_to(
+        [source], outputs, reading, writing, rejects=rejects, report=report, progress=progress, manifest=manifest
+    )
 
 
 def convert_to(

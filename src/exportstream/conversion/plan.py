@@ -111,9 +111,9 @@ def refuse_existing(names: Iterable[Any], report: Any) -> None:
         )
 
 
-def make_folders(jobs: Iterable[Job]) -> None:
+def make_folders(outputs: Iterable[Output]) -> None:
     """Make the folders of all outputs."""
-    for folder in {os.path.dirname(output.target) for job in jobs for output in job.outputs if not is_url(output.target)}:
+    for folder in {os.path.dirname(output.target) for output in outputs if not is_url(output.target)}:
         try:
             os.makedirs(folder or ".", exist_ok=True)
         except OSError as error:

@@ -18,7 +18,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.jobs import check_executor, run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
@@ -185,6 +185,7 @@ def total_all(
     started = time.monotonic()
     if reading.dedupe and executor is not None:
         raise UsageError("`dedupe` goes over all inputs, in one process", hint="leave the executor out")
+    check_executor(executor)
     load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
     seen = Dedupe() if reading.dedupe else None
     jobs = [

@@ -20,6 +20,7 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
+from exportstream.storage.names import require_one
 from exportstream.totals.figures import Difference
 from exportstream.totals.seen import Seen
 from exportstream.totals.sums import Totals
@@ -178,9 +179,10 @@ def check(
         max_window: see `open_export`.
 
     Raises:
-        OptionError: at once; a value is not one that the option takes.
+        UsageError, TypeError: at once; the source is not one input, or an option has a value that it does not take.
         InputError, ReadError: as `open_export`, when the first session is asked for.
     """
+    require_one(source)
     options = ReadOptions(
         on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
     )

@@ -12,26 +12,19 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import (
-    CutInputError,
-    ExportstreamError,
-    JSONSyntaxError,
-    NotAnExportError,
-    OptionError,
-    UsageError,
-)
-from exportstream.models.notes import Duplicates, Notes, Reject
+from exportstream.errors import CutInputError, ExportstreamError, UsageError
+from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, LogReader
 from exportstream.reading.formats.logs import recognise
-from exportstream.reading.formats.session_export import SessionReader, missing_keys
-from exportstream.reading.formats.session_ids import SessionIds
+from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.formats.session_ids import LaterIds
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
-from exportstream.reading.options import ReadOptions
+from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.prices import load_prices
-from exportstream.storage.lines import find_line
+from exportstream.storage.lines import locate_line
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.source import Source, open_source
 from exportstream.totals.batch import Batch, SessionEnd
@@ -39,14 +32,7 @@ from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
 from exportstream.totals.text import brief
 
-Rejects = list[Reject] | Callable[[Reject], None] | None
 _DEFAULT = ReadOptions()
-
-
-def check_rejects(rejects: object) -> None:
-    """Raise `OptionError` for anything but a list, a function, and None."""
-    if not (rejects is None or isinstance(rejects, list) or callable(rejects)):
-        raise OptionError(f"expected rejects to be a list or a function, got {rejects!r}")
 
 
 class Export:
@@ -61,12 +47,7 @@ class Export:
         only_messages: leave out totals and repeated ids.
 
     Attributes:
-        session: the `Session` being read (None before the first): what of it has been read so far.
-        notes: what was noticed and is not an error, as counts.
         duplicates: what `dedupe` dropped, as counts.
-        name: the input's name.
-        bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
-        position: bytes of JSON read, after decompression.
         prices: the price list in use, None without.
         partial: whether the input was cut and `keep_partial` kept what was complete.
     """
@@ -100,7 +81,7 @@ class Export:
         self._reader: FormatReader = self._sessions
         self._log: LogReader | None = None  # instead, for a log
         self._producer: str | None = None  # None until it was looked for
-        self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
+        self._ids: LaterIds | None = None
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
@@ -109,8 +90,7 @@ class Export:
         self._batch = Batch([], [])
         self._yielded = self._counted = (0, 0)
         self._messages = self._iterate()
-        self._closed = False
-        self.partial = False
+        self._closed = self.partial = False
         self.duplicates = Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
@@ -139,7 +119,7 @@ class Export:
         self._messages.close()
         self._source.close()
         if self._ids is not None:
-            self._ids[0].close()
+            self._ids.close()
             self._ids = None
         self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
 
@@ -157,7 +137,7 @@ class Export:
 
     @property
     def session(self) -> Session | None:
-        """The session being read."""
+        """The session being read, with what of it has been read so far; None before the first."""
         return self._session or self._reader.session
 
     @property
@@ -269,9 +249,7 @@ class Export:
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
                     yield self._without_repeats(batch)
-                if isinstance(error, JSONSyntaxError) and error.exact and error.position is not None:
-                    line, column = find_line(self._source, error.position) or (None, None)
-                    error.locate(line=line, column=column)
+                locate_line(error, self._source)
                 explained = reader.explain(error)
                 if not (self._options.keep_partial and isinstance(error, CutInputError)):
                     raise explained from (error if explained is not error else error.__cause__)
@@ -317,18 +295,6 @@ class Export:
         return Stream(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
 
     def _find_id(self, number: int) -> str:
-        """The id of a session whose file has it after the messages: a second reading runs along, one session ahead."""
         if self._ids is None:
-            if not self._source.reopenable:
-                raise NotAnExportError(
-                    "expected the session's `id` before its messages in a pipe, got the messages first",
-                    hint="give a file: it is read once more for the id",
-                )
-            source, ids = self._source.reopen(), SessionIds()
-            self._ids = source, ids.found_by(self._stream(source, ids))
-        for found, session_id in self._ids[1]:
-            if found == number:
-                if isinstance(session_id, str):
-                    return session_id
-                raise missing_keys(session_id)
-        raise missing_keys(["id"])
+            self._ids = LaterIds(self._source, self._stream)
+        return self._ids.find(number)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from exportstream.models.structs import Message
-from exportstream.reading.export import Export, Rejects, check_rejects
+from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
-from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.options import OnError, ReadOptions, Rejects, check_rejects
+from exportstream.storage.names import require_one
 
 
 def open_export(
@@ -43,10 +44,11 @@ def open_export(
         An iterator over `Message` with the state of the reading as attributes.
 
     Raises:
-        OptionError: an option has a value that it does not take.
+        UsageError, TypeError: the source is not one input, or an option has a value that it does not take.
         InputError: the input is not what it has to be; what kind, and where, is in the error.
         ReadError: the system failed to read.
     """
+    require_one(source)
     options = ReadOptions(
         on_error=on_error,
         keep_partial=keep_partial,
@@ -80,9 +82,10 @@ def iter_messages(
         dedupe: see `open_export`.
 
     Raises:
-        OptionError: at once; a value is not one that the option takes.
+        UsageError, TypeError: at once; the source is not one input, or an option has a value that it does not take.
         InputError, ReadError: as `open_export`, when the first message is asked for.
     """
+    require_one(source)
     options = ReadOptions(
         on_error=on_error,
         keep_partial=keep_partial,

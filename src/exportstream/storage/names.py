@@ -1,7 +1,7 @@
 """Names of inputs and outputs: paths, URLs and ``-``; whether something has a name, and whether there is a file under it.
 
-Takes: what a user gives as an input or output. Raises: `UsageError` for a source that can't be one, and what `remote.urls`
-raises. Holds: nothing.
+Takes: what a user gives as an input or output. Raises: `UsageError` and `TypeError` for a source that can't be one,
+and what `remote.urls` raises. Holds: nothing.
 """
 
 from __future__ import annotations
@@ -11,29 +11,35 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
-from exportstream.errors import UsageError
+from exportstream.errors import UsageError, shown
 from exportstream.storage.remote.urls import is_remote, local_path
 
 __all__ = [
     "exists",
+    "fixed_part",
     "identity",
     "is_direct",
+    "is_folder",
+    "is_glob",
     "is_name",
     "is_stream",
     "is_terminal",
     "is_url",
     "modified",
     "refuse_misuse",
+    "require_one",
+    "stands_for_several",
     "stat_regular",
     "state_of",
     "state_of_file",
 ]
 
-HINT_AT_SEVERAL = "convert_many or merge_many takes several"
-
-_JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*\{)")
+_HINT = "give them one by one"
+_JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
+_MAGIC = re.compile(r"[*?\[]")
 
 
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -71,15 +77,57 @@ def is_url(name: Any) -> bool:
     return isinstance(name, str) and is_remote(name)
 
 
-def refuse_misuse(source: Any) -> None:
-    """Raise `UsageError` for JSON as a string, and for several paths in place of one input."""
+def is_folder(name: str) -> bool:
+    """Whether an input's name is that of a folder, also of one that is missing: a name that ends in ``/`` is no file."""
+    return os.path.isdir(name) or name.endswith("/")
+
+
+def is_glob(name: str) -> bool:
+    """Whether an input's name is a glob; a file that exists is none."""
+    return _MAGIC.search(name) is not None and not os.path.lexists(name)
+
+
+def fixed_part(pattern: str) -> str:
+    """Return the folder that everything is in that a glob can fit."""
+    return os.path.dirname(pattern[: _MAGIC.search(pattern).start()])  # type: ignore[union-attr]
+
+
+def stands_for_several(source: str) -> bool:
+    """Whether a name is that of a folder or a glob, also as a URL; nothing is listed to tell."""
+    name = local_path(source)
+    if is_stream(name):
+        return False
+    if is_url(name):
+        from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
+
+        return listing.is_pattern(name)
+    return is_folder(name) or is_glob(name)
+
+
+def require_one(source: Any, *, hint: str = _HINT) -> None:
+    """As `refuse_misuse`; raise `UsageError` for a folder and a pattern, too."""
+    refuse_misuse(source, hint=hint)
+    if is_name(source) and stands_for_several(os.fsdecode(source)):
+        raise UsageError(f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}", hint=hint)
+
+
+def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
+    """Raise `UsageError` for JSON as a string and for several paths, and `TypeError` for what gives no bytes.
+
+    Args:
+        source: what was given as one input.
+        hint: what to do with several paths.
+    """
+    if isinstance(source, Mapping) or not (is_name(source) or hasattr(source, "read") or isinstance(source, Iterable)):
+        what = "expected a path, '-', bytes, a binary file object or chunks of bytes"
+        raise TypeError(f"{what}, got {type(source).__name__}")
     if isinstance(source, str) and _JSON_TEXT.match(source):
         raise UsageError(
             f"expected a path, a URL, '-' or bytes, got JSON as a string: {source[:40]!r}",
             hint="encode it to bytes, or give - to read standard input",
         )
     if isinstance(source, (list, tuple, set, frozenset)) and any(map(is_name, source)):
-        raise UsageError(f"expected one input, got a {type(source).__name__} of paths", hint=HINT_AT_SEVERAL)
+        raise UsageError(f"expected one input, got a {type(source).__name__} of paths", hint=hint)
 
 
 def modified(name: str) -> float | None:

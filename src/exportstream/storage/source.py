@@ -66,9 +66,7 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return Source(source, name if isinstance(name, str) else "<stream>", window)
-    if isinstance(source, Iterable):
-        return Source(_Chunks(source), "<chunks>", window)
-    raise TypeError(f"expected a path, '-', bytes, a binary file object or chunks of bytes, got {type(source).__name__}")
+    return Source(_Chunks(source), "<chunks>", window)
 
 
 class Source:

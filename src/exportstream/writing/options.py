@@ -78,19 +78,23 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
                 raise OptionError(f"expected table to be one of {', '.join(TABLES)} or all, got {table!r}")
 
 
-def split_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    """The names in a text with commas, or in several of them, each once; None if nothing was said."""
+def split_names(names: str | Iterable[str] | None, option: str) -> tuple[str, ...] | None:
+    """The names in a text with commas, or in several of them, each once; None if nothing was said.
+
+    Raises:
+        OptionError: it is something else; `option` is its name.
+    """
     if names is None:
         return None
-    texts = (names,) if isinstance(names, str) else names
+    texts = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (names,)
+    if not all(isinstance(text, str) for text in texts):
+        raise OptionError(f"expected {option} to be a name or several, got {names!r}")
     return tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",")))
 
 
 def tables_of(table: str | Iterable[str] | None) -> tuple[str, ...]:
-    """The names of tables that were asked for: one, several, ``all``, or none for the default."""
-    if table is not None and not isinstance(table, Iterable):
-        raise OptionError(f"expected table to be a name or several, got {table!r}")
-    names = (table,) if isinstance(table, str) else tuple(dict.fromkeys(table or ()))
+    """The names of tables that were asked for: one, several, with commas or apart, ``all``, or none for the default."""
+    names = split_names(table, "table") or ()
     return TABLES if "all" in names else names
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
 from exportstream.storage.names import is_direct, is_name, is_stream, is_terminal
+from exportstream.storage.remote.urls import local_path
 from exportstream.storage.sink import check_level
 from exportstream.writing.formats import FORMATS, OutputFormat
 from exportstream.writing.options import WriteOptions, check_columns
@@ -54,10 +55,8 @@ def decide_outputs(source: Any, target: Any, options: WriteOptions) -> list[Outp
     if not is_name(target) or is_stream(target):
         return [_decide_stream(target, *_decide_format("", options.format or "ndjson"), options)]
     path = os.fspath(target)
-    if os.path.isdir(path) or path.endswith("/"):
-        raise UsageError(
-            "the output is a folder", source=path, hint="name a file in it, or end it in / for an output of each input"
-        )
+    if is_folder(path):
+        raise UsageError("the output is a folder", source=path, hint="name a file in it")
     direct = is_direct(path)
     name, compression = _decide_format(path, options.format, "ndjson" if direct else None)
     if direct:
@@ -117,6 +116,11 @@ def check_outputs(outputs: Iterable[Output], options: WriteOptions) -> None:
         if format_.compression != "none":
             check_level(output.compression, options.level)
         format_.load()
+
+
+def is_folder(target: Any) -> bool:
+    """Whether a target is a folder for outputs that get their names from the inputs: one that exists, or ends in ``/``."""
+    return is_name(target) and (os.fsdecode(target).endswith("/") or os.path.isdir(local_path(os.fsdecode(target))))
 
 
 def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[Output]:

@@ -1,12 +1,16 @@
-"""Names the exports of other programs, which are JSON but not session exports.
+"""Explains JSON that is no session export: exports of other programs, and error responses.
 
-Takes: the keys of an object that is no session. Returns: a name, or None. Raises, holds: nothing.
+Takes: the keys of an object that is no session. Returns: an error, or None. Raises, holds: nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+from exportstream.errors import NotAnExportError, printable
+
+_LONGEST_WORDS = 200  # characters of an error response
 
 _Keys = dict[str, Any]
 
@@ -34,6 +38,25 @@ _KINDS: tuple[tuple[str, Callable[[_Keys], bool]], ...] = (
 )
 
 
-def name_of(keys: _Keys) -> str | None:
-    """Return the kind of export that an object with these keys looks like."""
-    return next((name for name, fits in _KINDS if fits(keys)), None)
+def another_export(keys: _Keys, source: str | None) -> NotAnExportError | None:
+    """Return the error for an object of another program's export; None for everything else."""
+    name = next((name for name, fits in _KINDS if fits(keys)), None)
+    if name is None:
+        return None
+    return NotAnExportError(
+        f"expected a session export, got what looks like {name}", source=source, hint="exportstream does not read these yet"
+    )
+
+
+def server_error(keys: _Keys, source: str | None) -> NotAnExportError | None:
+    """Return the error for a saved error response; None for everything else."""
+    inner = keys.get("result")
+    value = keys.get("error", inner.get("error") if isinstance(inner, dict) else None)
+    if not isinstance(value, dict):
+        return None
+    words = [printable(str(value[key]), _LONGEST_WORDS) for key in ("code", "message", "type") if key in value]
+    return NotAnExportError(
+        f"expected a session export, got an error response: {' '.join(words)}",
+        source=source,
+        hint="export again when its cause is gone",
+    )

@@ -14,16 +14,16 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, NotAnExportError, printable
+from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, NotAnExportError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.known import name_of
+from exportstream.reading.formats.known import another_export, server_error
 from exportstream.reading.formats.message import FIELDS, build_message, convert_field
+from exportstream.reading.formats.session_ids import missing_keys
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
-_LONGEST_WORDS = 200  # characters of a server's error
 
 
 class SessionReader(Struct):
@@ -187,7 +187,7 @@ class SessionReader(Struct):
         self._locate(error)
         if not isinstance(error, NotAnExportError):
             return error
-        if (answer := self._server_error()) is not None:
+        if self._id is None and (answer := server_error(self._pending or {}, self.source)) is not None:
             return answer
         first = self.number == 0 or (self.number == 1 and self.within)
         foreign = error.foreign and first
@@ -220,33 +220,12 @@ class SessionReader(Struct):
             last_id=self.last_id,
         )
 
-    def _server_error(self) -> NotAnExportError | None:
-        """The error that a saved error body deserves; None for everything else."""
-        keys = self._pending or {}
-        inner = keys.get("result")
-        value = keys.get("error", inner.get("error") if isinstance(inner, dict) else None)
-        if not isinstance(value, dict) or self._id is not None:
-            return None
-        words = [printable(str(value[key]), _LONGEST_WORDS) for key in ("code", "message", "type") if key in value]
-        return NotAnExportError(
-            f"expected a session export, got an error response: {' '.join(words)}",
-            source=self.source,
-            hint="export again when its cause is gone",
-        )
-
     def _another_export(self) -> NotAnExportError | None:
         """The error for the first object of another program's export; None for everything else."""
         keys = self._pending if self._pending is not None else (self.session.extra if self.session is not None else None)
         if self._in_result:
             keys = self._around
-        name = name_of(keys) if keys and self.number == 1 else None
-        if name is None:
-            return None
-        return NotAnExportError(
-            f"expected a session export, got what looks like {name}",
-            source=self.source,
-            hint="exportstream does not read these yet",
-        )
+        return another_export(keys, self.source) if keys and self.number == 1 else None
 
     def _set(self, key: str, value: Any) -> None:
         """Set a field of the session; the same one in both spellings is refused."""
@@ -308,12 +287,6 @@ class SessionReader(Struct):
         if len(set(ids)) < len(ids):
             for start, end in zip(chain((0,), ends), ends, strict=False):
                 self.notes.repeated_ids += end - start - len(set(ids[start:end]))
-
-
-def missing_keys(names: list[str]) -> NotAnExportError:
-    """The error for a session without keys that are required."""
-    got = "none" if len(names) == 1 else "neither"
-    return NotAnExportError(f"expected a session with {' and '.join(f'`{name}`' for name in names)}, got {got}", path="$")
 
 
 def _number(messages: list[Message], session_id: str, index: int) -> int:
