@@ -15,7 +15,8 @@ from exportstream import GroupTable, Message, Session, ToolCall, UsageError
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
-from exportstream.totals.tables import WIDTH, GroupOptions, make_tables
+from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.tables import WIDTH, make_tables
 from exportstream.totals.text import aligned, width_of
 
 

@@ -22,7 +22,7 @@ from exportstream.conversion.jobs import check_executor, run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
-from exportstream.errors import ExportstreamError, OptionError, UsageError, label
+from exportstream.errors import ExportstreamError, OptionError, UsageError, check_flags, label
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -31,7 +31,8 @@ from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
-from exportstream.totals.tables import GroupOptions, GroupTable, make_tables
+from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.tables import GroupTable, make_tables
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -57,14 +58,20 @@ class TotalsReport(Counts):
         """The inputs that failed."""
         return [outcome for outcome in self.outcomes if outcome.status == "failed"]
 
+    @property
+    def ignored(self) -> list[Outcome]:
+        """The inputs that are no exports, found in folders and by globs."""
+        return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the tables, the inputs that failed, and those that were cut."""
+        """Return the same as plain values: the tables, and the inputs that failed, are no exports, or were cut."""
         return {
             **msgspec.to_builtins(self.range),
             "tables": [table.to_dict() for table in self.tables],
             **({} if self.totals.priced is None else {"prices": msgspec.to_builtins(self.totals.priced.lists)}),
             "inputs": len(self.outcomes),
             "failed": [outcome.to_dict() for outcome in self.failed],
+            "ignored": [outcome.to_dict() for outcome in self.ignored],
             "cut": {label(name): messages for name, messages in self.cut.items()},
         }
 
@@ -186,6 +193,7 @@ def total_all(
     if reading.dedupe and executor is not None:
         raise UsageError("`dedupe` goes over all inputs, in one process", hint="leave the executor out")
     check_executor(executor)
+    check_flags(fail_fast=fail_fast)
     load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
     seen = Dedupe() if reading.dedupe else None
     jobs = [

@@ -66,9 +66,8 @@ class Range(Struct, frozen=True):
     def periods(self, name: str, dates: list[str | None]) -> list[str | None]:
         """Return the day, week, month or hour of each date-time; None if it is absent or can't be parsed."""
         write = _WRITTEN[name]
-        in_zone = (
-            str if name == "hour" else write
-        )  # an hour keeps its offset: at a clock change there are two of the same name
+        # With a zone an hour keeps its offset: where clocks are put back there are two of the same name.
+        in_zone = str if name == "hour" else write
         instants = truncated_instants(dates)
         if self.tz is None:  # the text begins with the clock of its own offset
             return [None if instant is None else write(text) for text, instant in zip(dates, instants, strict=True)]  # type: ignore[arg-type]
