@@ -119,7 +119,7 @@ def database(sources: list[str], folder: Path, zone: str | None) -> duckdb.DuckD
         path = folder / f"rows.{table}.ndjson"
         name = table.replace("-", "_")
         merged.execute(f"CREATE TABLE {name} AS FROM read_json('{path}', format='newline_delimited', columns={types})")
-    instant = "CAST(createdAt AS TIMESTAMPTZ)"
+    instant = "TRY_CAST(createdAt AS TIMESTAMPTZ)"
     clock = "CAST(substr(createdAt, 1, 19) AS TIMESTAMP)" if zone is None else f"{instant} AT TIME ZONE '{zone}'"
     offset = "" if zone is None else f"|| '+0' || date_diff('hour', {instant} AT TIME ZONE 'UTC', clock) || ':00'"
     file = "'{0}/f' || regexp_extract({1}, 's(\\d+)-', 1) || '.ndjson'"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from msgspec import Struct
@@ -152,8 +152,11 @@ class GroupTable(Struct, frozen=True):
     def _common_folder(self) -> str:
         """Return the folder of all files of a table, with its slash, or nothing."""
         files = [row.key[self.by.index("file")] or "" for row in self.rows] if "file" in self.by else []
-        common = os.path.commonprefix(list(map(shown, files))) if len({*files}) > 1 else ""  # noqa: RUF071 - cut at a slash
-        return common[: common.rfind("/") + 1]
+        if len({*files}) < 2:
+            return ""
+        first, last = shown(min(files)), shown(max(files))  # all others begin as these two do
+        same = list(takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+        return first[: first.rfind("/", 0, len(same)) + 1]
 
     def _cells(self, label: str, row: GroupRow, folder: str = "") -> list[str]:
         """Return the cells of the key, those of files without their common folder."""
