@@ -137,6 +137,7 @@ def convert_command(
         priced=prices is not None,
     )
     done: Report
+    output = "-" if output in ("/dev/stdout", "/dev/fd/1") else output  # else a file that it goes to would be replaced
     if merge:
         if dask is not None:
             raise UsageError("--dask does not go with --merge", hint="leave one out")

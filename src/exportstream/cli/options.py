@@ -52,9 +52,8 @@ class Command(click.Command):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), EXIT_CODES[code]) for code in self.exit_codes])
         with formatter.section("Examples"):
-            width = max(len(example) for example, _ in self.examples)
             for example, meaning in self.examples:
-                formatter.write(f"  {example:{width}}  # {meaning}\n")
+                formatter.write(f"  # {meaning}\n  {example}\n")
 
 
 class _Option(click.Option):
