@@ -295,4 +295,4 @@ def verify_options(command: _Decorated) -> _Decorated:
 
 def check_options(command: _Decorated) -> _Decorated:
     """Add the options of check to a command."""
-    return _add((json_flag, strict_flag, _exclude, *_checking), command)
+    return _add((json_flag, _exclude, _jobs, strict_flag, *_checking), command)
