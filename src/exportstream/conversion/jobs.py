@@ -49,7 +49,7 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
     reading = Reading(count)
     try:
         done = convert_to(
-            [job.source],
+            [job.files],
             job.outputs,
             job.reading,
             job.writing,
@@ -205,6 +205,7 @@ def _absolute(job: Job) -> Job:
     return replace(
         job,
         source=_absolute_name(job.source),
+        parts=tuple(map(_absolute_name, job.parts)),
         outputs=outputs,
         reading=replace(job.reading, prices=prices),
         folder=folder,

@@ -22,7 +22,7 @@ from exportstream.conversion.jobs import check_executor, run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
-from exportstream.errors import ExportstreamError, OptionError, UsageError, check_flags, label
+from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -31,7 +31,7 @@ from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
-from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.table_options import GroupOptions, as_bound, split_words
 from exportstream.totals.tables import GroupTable, make_tables
 
 if TYPE_CHECKING:
@@ -159,10 +159,10 @@ def totals_many(
         UsageError: before any work: a word is none of these, or there is no input.
         ReadError: a folder can't be read.
     """
-    tables = tuple(map(_names, [by] if isinstance(by, str) else _each(by)))
+    tables = split_words(by)
     groups = GroupOptions(
         by=tables or (((),) if since is not None or until is not None else ()),
-        range=Range(since=_text(since), until=_text(until), tz=tz),
+        range=Range(since=as_bound(since), until=as_bound(until), tz=tz),
         sort=sort,
         top=top,
         priced=prices is not None,
@@ -197,7 +197,17 @@ def total_all(
     load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
     seen = Dedupe() if reading.dedupe else None
     jobs = [
-        TotalsJob(one.source, [], reading, size=one.size, named=one.named, name=one.source, groups=groups, seen=seen)
+        TotalsJob(
+            one.source,
+            [],
+            reading,
+            size=one.size,
+            named=one.named,
+            parts=one.parts,
+            name=one.source,
+            groups=groups,
+            seen=seen,
+        )
         for one in find_inputs(sources)
     ]
     status = Status(len(jobs), total_size(jobs))
@@ -250,10 +260,10 @@ def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
     reading = Reading(count)
     try:
         if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
-            with Export(job.source, replace(job.reading, dedupe=False), only_messages=True) as export:
+            with Export(job.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass
-        done = _count(job.source, job.name, job.reading, job.groups, seen=job.seen, progress=reading)
+        done = _count(job.files, job.name, job.reading, job.groups, seen=job.seen, progress=reading)
     except ExportstreamError as error:
         return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)
@@ -282,17 +292,3 @@ def _count(
             progress(export)
         done.add(export)
     return done
-
-
-def _names(by: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(by.split(",")) if isinstance(by, str) else tuple(_each(by))
-
-
-def _each(by: Iterable[Any]) -> Iterable[Any]:
-    if not isinstance(by, Iterable):
-        raise OptionError(f"expected `by` to be a word or several, got {by!r}", hint="give one such as 'day'")
-    return by
-
-
-def _text(bound: str | date | None) -> str | None:
-    return bound.isoformat() if isinstance(bound, date) else bound

@@ -7,7 +7,7 @@ Holds: one batch, and the totals.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -22,11 +22,13 @@ from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import LaterIds
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
+from exportstream.reading.open_input import OpenInput
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.prices import load_prices
 from exportstream.storage.lines import locate_line
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.source import Source, open_source
+from exportstream.storage.parts import Sources
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
@@ -35,7 +37,7 @@ from exportstream.totals.text import brief
 _DEFAULT = ReadOptions()
 
 
-class Export:
+class Export(OpenInput):
     """An open export: an iterator over its messages, with its state in view. Close it, or use it in a ``with``.
 
     Args:
@@ -45,6 +47,7 @@ class Export:
         seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
+        known: keys of messages in inputs that were read before; those of logs that come again are copies.
 
     Attributes:
         duplicates: what `dedupe` dropped, as counts.
@@ -61,11 +64,13 @@ class Export:
         seen: Dedupe | None = None,
         session_totals: bool = False,
         only_messages: bool = False,
+        known: Container[str | bytes] = frozenset(),
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
         self.prices = load_prices(options.prices)
-        self._source = open_source(source, max_window=options.max_window)
+        self._files = Sources(source, max_window=options.max_window)
+        self._source = self._files.main
         self._options = options
         self._reject = (reject or (lambda _: None)) if options.on_error == "skip" else None
         # By default a log goes on after a bad line, as far as somebody gets to know of it.
@@ -85,6 +90,7 @@ class Export:
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
+        self._known = known
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
@@ -117,16 +123,11 @@ class Export:
         self._count_yielded()
         self._batch, self._yielded, self._counted = Batch([], []), (0, 0), (0, 0)
         self._messages.close()
-        self._source.close()
+        self._files.close()
         if self._ids is not None:
             self._ids.close()
             self._ids = None
         self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
-
-    @property
-    def name(self) -> str:
-        """The input's name."""
-        return self._source.name
 
     @property
     def producer(self) -> str:
@@ -151,26 +152,6 @@ class Export:
         self._count_yielded()
         return self._counter.totals
 
-    @property
-    def bytes_read(self) -> int:
-        """Bytes read of the input as it is stored."""
-        return self._source.bytes_read
-
-    @property
-    def bytes_total(self) -> int | None:
-        """Size of the input as it is stored, None where it is not known."""
-        return self._source.bytes_total
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What changes if the input is replaced or grows, as it was opened; empty if that is not known."""
-        return self._source.state
-
-    @property
-    def require_unchanged(self) -> Callable[[], None]:
-        """A function that raises `ReadError` if the input is no longer what was read; works after `close` as well."""
-        return self._source.require_unchanged
-
     def watch_replaced(self, watch: Callable[[int | None, int], None]) -> None:
         """Call `watch` where halves of surrogate pairs were replaced, with the message number (None outside) and a count."""
         self._reader.on_replaced = watch
@@ -181,14 +162,14 @@ class Export:
         return self._reader.number
 
     @property
+    def keys(self) -> set[str | bytes]:
+        """Keys of the messages of a log that may come again in others."""
+        return self._log.keys if self._log is not None else set()
+
+    @property
     def accepted(self) -> int:
         """How many messages were read and accepted, also those that `dedupe` drops."""
         return self._reader.accepted
-
-    @property
-    def position(self) -> int:
-        """Bytes of JSON read so far, after decompression."""
-        return self._source.position
 
     def batches(self) -> Iterator[Batch]:
         """Yield what was read, in batches."""
@@ -226,6 +207,7 @@ class Export:
                 self._reject_line,
                 watch_repeats=self._watch_repeats,
                 max_line=self._options.max_message_size,
+                known=self._known,
             )
             self._log.on_replaced = self._sessions.on_replaced
 
@@ -234,8 +216,10 @@ class Export:
         if self._log is None:
             yield from self._stream(self._source, self._sessions)
         else:
-            yield from self._log.read(self._source)
-            self.notes.grown += self._source.has_grown
+            for part in self._files.look():
+                yield from self._log.look(part)
+            yield from self._log.read(self._source, self._files.rest())
+            self.notes.grown += self._files.grown
 
     def _batches(self) -> Iterator[Batch]:
         with self.explain_memory():
@@ -249,7 +233,7 @@ class Export:
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
                     yield self._without_repeats(batch)
-                locate_line(error, self._source)
+                locate_line(error, self._files.current)
                 explained = reader.explain(error)
                 if not (self._options.keep_partial and isinstance(error, CutInputError)):
                     raise explained from (error if explained is not error else error.__cause__)

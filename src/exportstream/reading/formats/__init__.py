@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Session
 from exportstream.reading.json.buffer import Reader
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch
 
 HEAD = 64 * 1024  # bytes that a format is recognised by; a pipe may have less of them
@@ -43,17 +44,33 @@ class FormatReader(Protocol):
 
 
 class LogReader(FormatReader, Protocol):
-    """Reads logs of one program."""
+    """Reads logs of one program.
 
-    def read(self, reader: Reader, /) -> Iterator[None]:
-        """Read the input; after each step `take` has what it brought."""
+    Attributes:
+        keys: of the messages that were read, as far as they may come again in other logs.
+    """
+
+    keys: set[str | bytes]
+
+    def look(self, part: Source, /) -> Iterator[None]:
+        """Take note of what a further file of the input has, before all others are read."""
+
+    def read(self, reader: Reader, parts: Iterable[Source], /) -> Iterator[None]:
+        """Read the input, and then its further files; after each step `take` has what it brought."""
 
 
 class MakeReader(Protocol):
     """Makes a reader; see `LineReader` for what it is given."""
 
     def __call__(
-        self, source: str, reject: Callable[[Reject], None] | None, /, *, watch_repeats: bool, max_line: int
+        self,
+        source: str,
+        reject: Callable[[Reject], None] | None,
+        /,
+        *,
+        watch_repeats: bool,
+        max_line: int,
+        known: Container[str | bytes],
     ) -> LogReader:
         """Make it."""
 

@@ -10,7 +10,7 @@ Records that become no row are counted with their bytes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from exportstream.errors import ExportstreamError, InputError, InvalidMessageError, JSONSyntaxError, LimitError
@@ -19,6 +19,7 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import counted
 from exportstream.totals.seen import Seen
@@ -56,6 +57,7 @@ class LineReader(ABC, Generic[_S]):
         reject: takes lines that are refused; None stops at the first one.
         watch_repeats: whether ids that came before are counted.
         max_line: bytes of the longest line taken, and of the largest response.
+        known: keys of messages in inputs that were read before.
 
     Attributes:
         decoder: of one line, as far as it tells what to do with it.
@@ -66,18 +68,30 @@ class LineReader(ABC, Generic[_S]):
         accepted: how many rows there were.
         notes: what was noticed.
         on_replaced: called where halves of surrogate pairs were replaced.
+        keys: of the messages that were read, as far as they may come again in other logs.
     """
 
     decoder: ClassVar[Any]
     skips: ClassVar[Sequence[Skip]] = ()
     payload: ClassVar[str] = "$"
 
-    def __init__(self, source: str, reject: Callable[[Reject], None] | None, *, watch_repeats: bool, max_line: int) -> None:
+    def __init__(
+        self,
+        source: str,
+        reject: Callable[[Reject], None] | None,
+        *,
+        watch_repeats: bool,
+        max_line: int,
+        known: Container[str | bytes] = frozenset(),
+    ) -> None:
         self.number = 0
         self.within = False
         self.accepted = 0
         self.notes = Notes()
         self.on_replaced: Callable[[int | None, int], None] | None = None
+        self.keys: set[str | bytes] = set()
+        self._known = known
+        self._in_parts: set[str | None] = set()  # ids in further files, as far as `look` takes note of them
         self._source = source
         self._reject = reject
         self._watch_repeats = watch_repeats
@@ -106,11 +120,23 @@ class LineReader(ABC, Generic[_S]):
         """The session being read, or the last one; None before the first."""
         return self._current.session if self._current is not None else None
 
-    def read(self, reader: Reader) -> Iterator[None]:
-        """Read the input; after each step `take` has what it brought."""
+    def look(self, part: Source) -> Iterator[None]:
+        """Take note of what a further file of the input has, before all others are read."""
+        del part
+        yield
+
+    def read(self, reader: Reader, parts: Iterable[Source] = ()) -> Iterator[None]:
+        """Read the input, and then its further files; after each step `take` has what it brought."""
         yield from self._read_lines(reader)
+        for part in parts:
+            self._source = part.name
+            self._begin_part()
+            yield from self._read_lines(part)
         self._end_session()
         yield
+
+    def _begin_part(self) -> None:
+        """Begin a further file of the input."""
 
     def take(self) -> Batch | None:
         """Return what was read since the last time; None if that is nothing."""
