@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
+from exportstream.conversion.copies import run_without_copies
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import check_executor, run_jobs
+from exportstream.conversion.jobs import check_executor
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
@@ -90,17 +91,20 @@ class TotalsJob(Job):
         name: the name of its groups by file; `source` may be an absolute one, for a cluster.
         groups: which groups are made.
         seen: with `dedupe`, what came before; it can't reach another process.
+        known: keys of messages of logs that came before.
     """
 
     name: str = ""
     groups: GroupOptions = GroupOptions()
     seen: Dedupe | None = None
+    known: set[str | bytes] = field(default_factory=set)
 
 
 class _Counted(Counts):
-    """What was read of one input, and its groups."""
+    """What was read of one input, its groups, and the keys of its messages if it is a log."""
 
     grouping: Grouping = field(default_factory=lambda: Grouping(()))
+    keys: set[str | bytes] = field(default_factory=set)
 
 
 def totals_many(
@@ -214,11 +218,11 @@ def total_all(
     done = TotalsReport(range=groups.range)
     grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe)
     outcomes: dict[int, Outcome] = {}
-    for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, progress, fail_fast=fail_fast, run=_run_job):
+    for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=_run_job):
         outcomes[number] = outcome
         if isinstance(outcome.report, _Counted):
             grouping.merge(outcome.report.grouping)
-            outcome.report.grouping = Grouping(())  # the groups of each input are not kept
+            outcome.report.grouping, outcome.report.keys = Grouping(()), set()  # those of each input are not kept
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
     for outcome in done.outcomes:  # in the order of the inputs
         if outcome.report is not None:
@@ -263,7 +267,7 @@ def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
             with Export(job.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass
-        done = _count(job.files, job.name, job.reading, job.groups, seen=job.seen, progress=reading)
+        done = _count(job.files, job.name, job.reading, job.groups, seen=job.seen, known=job.known, progress=reading)
     except ExportstreamError as error:
         return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)
@@ -277,9 +281,10 @@ def _count(
     groups: GroupOptions,
     *,
     seen: Dedupe | None = None,
+    known: Container[str | bytes] = frozenset(),
     progress: Callable[[Export], None],
 ) -> _Counted:
-    with Export(source, reading, seen=seen) as export:
+    with Export(source, reading, seen=seen, known=known) as export:
         name = export.name if is_stream(source) else name
         done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe))
         for batch in export.batches():
@@ -291,4 +296,5 @@ def _count(
                     raise
             progress(export)
         done.add(export)
+        done.keys = export.keys
     return done
