@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.conversion.exclude import Exclude
-from exportstream.conversion.parts import files_of, part_of, size_of
+from exportstream.conversion.parts import files_of, is_transcript, owner_of, size_of
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.names import (
     fixed_part,
@@ -111,21 +111,22 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         key = one.source if is_stream(one.source) or is_url(one.source) else os.path.realpath(one.source)
         if key not in once or (one.named and not once[key].named):
             once[key] = one
-    return join_parts(list(once.values()))
+    return _join_parts(list(once.values()))
 
 
-def join_parts(inputs: list[Input]) -> list[Input]:
+def _join_parts(inputs: list[Input]) -> list[Input]:
     """Join the files of sub-agents to those of their sessions, where both were found."""
-    owners = {one.source: one for one in inputs if not one.named}
-    parts: dict[str, list[str]] = {}
-    left = []
-    for one in inputs:
-        owner = None if one.named else part_of(one.source, owners)
-        if owner is None:
-            left.append(one)
-        else:
-            parts.setdefault(owner, []).append(one.source)
-    return [replace(one, parts=tuple(parts[one.source])) if one.source in parts else one for one in left]
+    found = {one.source for one in inputs if not one.named}
+    owners = {one.source: owner_of(one.source, found) for one in inputs if not one.named}
+    transcripts = {owner for owner in set(owners.values()) if owner is not None and is_transcript(owner)}
+    parts: dict[str | None, list[str]] = {}
+    for source, owner in owners.items():
+        parts.setdefault(owner, []).append(source)
+    return [
+        replace(one, parts=tuple(parts[one.source])) if one.source in transcripts else one
+        for one in inputs
+        if owners.get(one.source) not in transcripts
+    ]
 
 
 def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:

@@ -26,13 +26,12 @@ def files_of(source: str, parts: tuple[str, ...]) -> Any:
     return FileWithParts(source, parts) if parts else source
 
 
-def part_of(source: str, others: Container[str]) -> str | None:
+def owner_of(source: str, others: Container[str]) -> str | None:
     """The file of the session that a file of a sub-agent belongs to, if it is among others; None for every other file."""
     found = _SUB_AGENT.fullmatch(source)
     if found is None:
         return None
-    owner = next((found[1] + suffix for suffix in _SUFFIXES if found[1] + suffix in others), None)
-    return owner if owner is not None and _is_transcript(owner) else None
+    return next((found[1] + suffix for suffix in _SUFFIXES if found[1] + suffix in others), None)
 
 
 def size_of(part: str) -> int:
@@ -43,7 +42,8 @@ def size_of(part: str) -> int:
         return 0
 
 
-def _is_transcript(path: str) -> bool:
+def is_transcript(path: str) -> bool:
+    """Whether a file is a transcript, by its content."""
     if not os.path.isfile(path):
         return False
     try:
