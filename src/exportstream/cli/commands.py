@@ -93,7 +93,6 @@ def convert_command(
     jobs: int | None,
     dask: str | None,
     on_error: OnError,
-    keep_partial: bool,
     dedupe: bool,
     max_message_size: int,
     max_window: int,
@@ -110,7 +109,6 @@ def convert_command(
     """
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
@@ -189,7 +187,6 @@ def totals_command(
     input: str,  # noqa: A002 - the argument's word
     as_json: bool,
     on_error: OnError,
-    keep_partial: bool,
     dedupe: bool,
     max_message_size: int,
     max_window: int,
@@ -201,7 +198,6 @@ def totals_command(
     """
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
@@ -259,7 +255,7 @@ def check_command(
             invalid += "invalid-message" in found.findings
     except CutInputError as stopped:
         error = stopped
-        error.hint = "exportstream convert --keep-partial keeps the complete messages"  # check has no such option
+        error.hint = "exportstream convert --on-error skip keeps the complete messages"  # check has no such option
     except ExportstreamError as stopped:
         error = stopped
     if as_json:  # a complete document, also after an error

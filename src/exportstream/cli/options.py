@@ -106,9 +106,6 @@ _on_error = option(
     show_default=True,
     help="Stop at a message that is JSON but not a valid message, or skip: reject it and go on (exit code 5).",
 )
-_keep_partial = option(
-    "Bad input", "--keep-partial", is_flag=True, help="Keep the complete messages of an input that is cut (exit code 5)."
-)
 _limits = (
     option(
         "Limits",
@@ -224,7 +221,6 @@ _writing = (
         help="Write messages rejected by --on-error skip to this file, as NDJSON. Default: NAME.rejects.ndjson next to "
         "OUTPUT, or next to INPUT if OUTPUT is standard output.",
     ),
-    _keep_partial,
     *_limits,
     option("General", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay."),
     _debug,
@@ -237,7 +233,6 @@ _adding = (
         help="Count repeated ids only once. Memory grows with the number of messages.",
     ),
     _on_error,
-    _keep_partial,
     *_limits,
     _debug,
 )

@@ -15,7 +15,7 @@ from exportstream.errors import LONGEST_LINE, printable, shown
 __all__ = ["in_options", "show_json", "show_lines", "tell"]
 
 
-_NAMES = "compression|csv_safe|force|format|keep_partial|max_message_size|max_window|on_error|rejects|table|update"
+_NAMES = "compression|csv_safe|force|format|max_message_size|max_window|on_error|rejects|table|update"
 _KEYWORD = re.compile(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w-]+)[\"'])")
 
 

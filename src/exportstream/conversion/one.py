@@ -36,7 +36,6 @@ def convert(
     force: bool = False,
     on_error: OnError = "stop",
     rejects: Any = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -59,10 +58,9 @@ def convert(
         running_totals: add to each row the totals after it.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
-        on_error: see `open_export`; so are `keep_partial`, `max_message_size`, `max_window` and `dedupe`.
+        on_error: see `open_export`; so are `max_message_size`, `max_window` and `dedupe`.
         rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
             output), or a list or a function that gets each `Reject`.
-        keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`.
@@ -81,7 +79,6 @@ def convert(
         target,
         ReadOptions(
             on_error=on_error,
-            keep_partial=keep_partial,
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
+from exportstream.errors import ExportstreamError, JSONSyntaxError, NotAnExportError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats.session_export import SessionReader, missing_keys
 from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
+from exportstream.reading.json.recovering import RecoveringStream
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.lines import find_line
@@ -42,6 +43,7 @@ class Export:
         seen: what has come before in other exports, for ``dedupe`` over several.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
+        recover: whether ``on_error="skip"`` goes on after damage as well.
 
     Attributes:
         session: the `Session` being read (None before the first): what of it has been read so far.
@@ -49,7 +51,7 @@ class Export:
         name: the input's name.
         bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
         position: bytes of JSON read, after decompression.
-        partial: whether the input was cut and `keep_partial` kept what was complete.
+        partial: whether the input was cut, and what was complete was kept.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Export:
         seen: Dedupe | None = None,
         session_totals: bool = False,
         only_messages: bool = False,
+        recover: bool = True,
     ) -> None:
         reject = rejects.append if isinstance(rejects, list) else rejects
         self._source = open_source(source, max_window=options.max_window)
@@ -74,6 +77,7 @@ class Export:
         self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._counter = Counter((seen or Dedupe()) if options.dedupe else None, by_session=session_totals)
         self._counting = not only_messages
+        self._recovers = recover and options.on_error == "skip"
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
@@ -180,9 +184,14 @@ class Export:
         reader = self._reader
         with self.explain_memory():
             try:
-                for _ in self._stream(self._source, reader):
+                stream = self._stream(self._source, reader)
+                for _ in stream:
                     if (batch := reader.take()) is not None:
                         yield batch
+                if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
+                    if not (reader.accepted or reader.complete):
+                        raise damage
+                    self.partial = not isinstance(damage, JSONSyntaxError)
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
                     yield batch
@@ -190,11 +199,7 @@ class Export:
                     line, column = find_line(self._source, error.position) or (None, None)
                     error.locate(line=line, column=column)
                 explained = reader.explain(error)
-                if not (self._options.keep_partial and isinstance(error, CutInputError)):
-                    raise explained from (error if explained is not error else error.__cause__)
-                self.partial = True
-                if reader.session is not None and reader.session.id is not None and reader.within:
-                    yield Batch([], [SessionEnd(reader.session, 0)])
+                raise explained from (error if explained is not error else error.__cause__)
 
     def _iterate(self) -> Generator[Message, None, None]:
         for batch in self._batches():
@@ -228,7 +233,8 @@ class Export:
 
     def _stream(self, source: Source, events: Events) -> Stream:
         use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
-        return Stream(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
+        kind = RecoveringStream if self._recovers else Stream
+        return kind(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
 
     def _find_id(self, number: int) -> str:
         """The id of a session whose file has it after the messages: a second reading runs along, one session ahead."""

@@ -16,7 +16,6 @@ def open_export(
     *,
     on_error: OnError = "stop",
     rejects: Rejects = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -28,7 +27,6 @@ def open_export(
             iterable of bytes (an HTTP body).
         on_error: ``stop`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
         rejects: with ``skip``, a list or a function that gets each `Reject`.
-        keep_partial: end quietly where the input is cut, after the last complete message; `Export.partial` says so.
         max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
         max_window: bytes of the largest zstd window taken (default 128 MiB).
         dedupe: count a message or session that comes again once in the totals; memory grows with their number.
@@ -42,7 +40,6 @@ def open_export(
     """
     options = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
@@ -55,7 +52,6 @@ def iter_messages(
     *,
     on_error: OnError = "stop",
     rejects: Rejects = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
 ) -> Iterator[Message]:
@@ -65,16 +61,13 @@ def iter_messages(
         source: as of `open_export`; so are all others.
         on_error: see `open_export`.
         rejects: see `open_export`.
-        keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
 
     Raises:
         InputError, ReadError: as `open_export`.
     """
-    options = ReadOptions(
-        on_error=on_error, keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
-    )
+    options = ReadOptions(on_error=on_error, max_message_size=max_message_size, max_window=max_window)
     return _iter_messages(source, options, rejects)
 
 

@@ -19,7 +19,6 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
 
     Attributes:
         on_error: ``stop`` at a message that is JSON but not a valid message, or ``skip`` it.
-        keep_partial: where the input is cut, keep what is complete.
         max_message_size: bytes of the largest message taken; memory grows with the largest message.
         max_window: bytes of the largest zstd window taken; None for 128 MiB.
         dedupe: count a message or session that comes again only once in the totals.
@@ -29,7 +28,6 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """
 
     on_error: OnError = "stop"
-    keep_partial: bool = False
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     max_window: int | None = None
     dedupe: bool = False

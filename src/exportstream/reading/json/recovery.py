@@ -1,0 +1,245 @@
+r"""Goes on after damage: bytes that are not JSON, or an input that is cut.
+
+Takes: the `Buffer` at an error, with the bytes since the last value that was complete. Reports: `Events.damage`, in pieces.
+Returns: the `Envelope` to go on with, at the buffer's start; None if the input is over.
+Raises: `ReadError`. Holds: the bytes since the last complete value, and `WINDOW` of what comes after a place that is tried.
+
+How it works: an object with an unescaped key, ``{"id":``, can't begin inside a string. Whether it is at the level of the
+messages, or inside a value of one, can be told by what follows only. So a place is tried before it is taken: a parser of
+its own reads on from there as if it were in `messages`. The first value must be a valid message. A value inside a message is
+followed by that message's own brackets, which contradict; then the place is passed over. If nothing contradicts up to
+the end of the document or for `WINDOW` bytes, the reading goes on there. A contradiction that comes later is an error.
+Whatever is doubtful stays in the damaged stretch. No byte is tried twice as the same thing, so the time is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from exportstream.errors import InputError, InvalidMessageError, JSONSyntaxError, LimitError
+from exportstream.models.names import CAMEL_NAMES
+from exportstream.models.structs import Message
+from exportstream.reading.formats.message import build_message
+from exportstream.reading.json.buffer import CHUNK, Buffer
+from exportstream.reading.json.envelope import Envelope
+from exportstream.reading.json.events import Events
+from exportstream.reading.json.guard import STRING_GOES_ON
+from exportstream.reading.json.parser import Parser
+
+WINDOW = 1024 * 1024
+PIECE = 64 * 1024  # bytes of a damaged stretch that are reported at once
+_SMALLEST = 1024  # bytes of a place that are tried first
+_LONGEST_PLACE = 1024
+_BEFORE = 256  # bytes before a place that are looked at
+
+_TOKEN = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?|[{}\[\],]', re.DOTALL)
+_SPACE = rb"[ \t\r\n]{0,200}"
+_PLACE = re.compile(rb'(messages"%b:%b\[%b(?=\{)?)|\{%b"(\w{1,64})"%b:' % ((_SPACE,) * 5))
+_MESSAGE_KEYS = {name.encode() for pair in CAMEL_NAMES[Message].items() for name in pair}
+_IN_CHARACTER, _CONTINUATION = 0xC0, 0x80
+
+
+class Recovery:
+    """The recovery of one input.
+
+    Attributes:
+        error: of the last damage.
+    """
+
+    def __init__(self, buffer: Buffer, events: Events, limit: int) -> None:
+        self.error: InputError | None = None
+        self._buffer = buffer
+        self._events = events
+        self._limit = limit
+        self._depth, self._in_string = 0, False  # where the bytes begin that are held
+        self._unproven = -1  # the session whose place was taken because nothing contradicted for a while
+        self._reported = 0  # pieces of this stretch
+        self.hold(0, 0, in_string=False)
+
+    def hold(self, position: int, depth: int, *, in_string: bool) -> None:
+        """Keep the bytes from a position on: it is `depth` levels deep, and perhaps inside a string."""
+        self._buffer.hold, self._depth, self._in_string = position, depth, in_string
+
+    def go_on(self, envelope: Envelope, error: InputError, *, cut: bool) -> Envelope | None:
+        """Find where to go on after an error; report what is before it as damage, and what is lost of the session.
+
+        Raises:
+            InputError: the same error, if an earlier place turns out to have been inside a value.
+        """
+        buffer = self._buffer
+        if envelope.begun == self._unproven and not (envelope.in_messages or cut):
+            raise error
+        held = (buffer.hold or 0) - buffer.position_of(0)
+        known = error.exact and error.position is not None and not cut
+        wrong = (error.position or 0) - buffer.position_of(0) if known else buffer.start
+        wrong = min(max(wrong, held), len(buffer.data))
+        buffer.start = self._last_boundary(held, wrong, envelope.depth)
+        self.error, self._reported = error, 0
+        buffer.hold = None
+        found = None if cut else self._search(envelope, buffer.position_of(wrong))
+        if found is None:
+            while buffer.left or not buffer.at_end:
+                self._report(len(buffer.data))
+                if not buffer.at_end:
+                    buffer.read()
+        if not self._reported:
+            self._report(buffer.start, always=True)
+        if found is None or found.between_sessions:
+            self._events.break_session()
+        elif envelope.in_messages:
+            self._events.lose_message()
+        else:
+            self._events.begin_messages()
+        if found is not None:
+            found = found.resumed(self._events, in_messages=found.in_messages)
+            self.hold(buffer.position, found.depth, in_string=False)
+        return found
+
+    def _last_boundary(self, start: int, end: int, wanted: int) -> int:
+        """Index after what was last complete at a depth of `wanted` levels, between two indexes."""
+        data, depth, found = self._buffer.data, self._depth, start
+        if self._in_string:
+            string = STRING_GOES_ON.match(data, start, end)
+            if string is None or string.group(1) is not None:
+                return found
+            start = string.end()
+        for token in _TOKEN.finditer(data, start, end):
+            text = token.group()
+            if text == b'"':  # a string that does not end
+                break
+            if text in b"{[":
+                depth += 1
+            elif text in b"}]":
+                depth -= 1
+            elif text != b",":
+                continue
+            if depth == wanted:
+                found = token.end()
+        return found
+
+    def _search(self, envelope: Envelope, position: int) -> Envelope | None:
+        """Find the first place from a position on where it can go on."""
+        buffer = self._buffer
+        messages, header = envelope.may_resume, not envelope.has_messages
+        no_message_before = no_session_before = 0
+        while True:
+            place = _PLACE.search(buffer.data, position - buffer.position_of(0))
+            if place is None or not (buffer.at_end or place.end() + _LONGEST_PLACE < len(buffer.data)):
+                if buffer.at_end:
+                    return None
+                tail = place.start() if place is not None else len(buffer.data) - _LONGEST_PLACE
+                position = max(position, buffer.position_of(tail))
+                self._report(tail - _BEFORE)
+                buffer.read()
+                continue
+            begin = buffer.position_of(place.start())
+            position = begin + 1
+            if place.group(1) is not None:
+                after = buffer.position_of(place.end())
+                if messages and header and place.group(1).endswith(b"["):
+                    found, _ = self._try(after, envelope, in_messages=True)
+                    if found is not None:
+                        return self._take(after, found)
+                elif not header:  # another session has begun, or a session in a value: its messages can't be told apart
+                    messages = False
+                continue
+            if begin >= no_session_before and self._may_begin_session(place.start(), envelope):
+                found, no_session_before = self._try(begin, envelope, in_messages=False)
+                if found is not None:
+                    return self._take(begin, found)
+                place = _PLACE.match(buffer.data, begin - buffer.position_of(0))
+                assert place is not None
+            is_message = messages and not header and place.group(2) in _MESSAGE_KEYS
+            if is_message and begin >= no_message_before:
+                found, no_message_before = self._try(begin, envelope, in_messages=True)
+                if found is not None:
+                    return self._take(begin, found)
+
+    def _take(self, position: int, found: Envelope) -> Envelope:
+        """Go on at a place."""
+        self._report(position - self._buffer.position_of(0))
+        return found
+
+    def _may_begin_session(self, index: int, envelope: Envelope) -> bool:
+        """Whether what comes before an object is what comes before a session."""
+        data = self._buffer.data
+        before = bytes(data[max(0, index - _BEFORE) : index])
+        text = before.rstrip(b" \t\r\n")
+        return text.endswith(b",") if envelope.in_array else before.endswith(b"\n") or text.endswith(b"}")
+
+    def _try(self, position: int, envelope: Envelope, *, in_messages: bool) -> tuple[Envelope | None, int]:
+        """Read on from a place: the envelope to go on with, or None and a position before which no such place is."""
+        buffer, events = self._buffer, _Trial()
+        parser = Parser(events, envelope.resumed(events, in_messages=in_messages))
+        begin, size = position, _SMALLEST
+        while True:
+            index = position - buffer.position_of(0)
+            if index >= len(buffer.data) and not buffer.at_end:
+                buffer.read(CHUNK)
+                continue
+            piece = bytes(memoryview(buffer.data)[index : index + size])
+            proved = not piece and buffer.end_error() is None
+            try:
+                parser.feed(piece, last=proved)
+            except (JSONSyntaxError, LimitError):
+                unread = len(piece) if parser.unread is None else parser.unread
+                return None, position + len(piece) - unread
+            except InputError:
+                return None, position
+            held = events.valid is True if in_messages else events.has_messages
+            position += len(piece)
+            if proved or (held and position - begin >= WINDOW):
+                if held:
+                    self._unproven = -1 if proved else envelope.begun + (not in_messages)
+                    return envelope.resumed(events, in_messages=in_messages), position
+                return None, position
+            if not piece or (in_messages and events.valid is False) or (not held and position - begin > self._limit):
+                return None, position - len(piece)
+            size = min(size * 2, CHUNK)
+
+    def _report(self, end: int, *, always: bool = False) -> None:
+        """Report the bytes up to an index as damage, and go on after them."""
+        buffer, data, error = self._buffer, self._buffer.data, self.error
+        assert error is not None
+        while buffer.start < end or always:
+            cut = min(end, buffer.start + PIECE)
+            at = cut
+            while cut < len(data) and buffer.start < cut - 3 and at > cut - 3 and data[at] & _IN_CHARACTER == _CONTINUATION:
+                at -= 1
+            piece = bytes(data[buffer.start : at])
+            self._events.damage(piece, buffer.position, error, begins=not self._reported)
+            buffer.start = at
+            self._reported += 1
+            always = False
+
+
+class _Trial:
+    """Takes the events of a try, and keeps whether it came to the messages of a session, and to a valid one."""
+
+    def __init__(self) -> None:
+        self.valid: bool | None = None
+        self.has_messages = False
+
+    def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
+        """Look at the first message."""
+        del raw, position
+        if self.valid is None:
+            try:
+                build_message(value)
+            except InvalidMessageError:
+                self.valid = False
+            else:
+                self.valid = True
+
+    def begin_messages(self) -> None:
+        """Note that it is a session."""
+        self.has_messages = True
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is nothing to it."""
+        return _nothing
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Do nothing."""
