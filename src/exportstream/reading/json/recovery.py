@@ -35,8 +35,9 @@ _BEFORE = 256  # bytes before a place that are looked at
 
 _TOKEN = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?|[{}\[\],]', re.DOTALL)
 _SPACE = rb"[ \t\r\n]{0,200}"
-_PLACE = re.compile(rb'(messages"%b:%b\[%b(?=\{)?)|\{%b"(\w{1,64})"%b:' % ((_SPACE,) * 5))
+_PLACE = re.compile(rb'(messages"%b:%b\[%b)|\{%b"(\w{1,64})"%b:' % ((_SPACE,) * 5))
 _MESSAGE_KEYS = {name.encode() for pair in CAMEL_NAMES[Message].items() for name in pair}
+_QUOTE = ord('"')
 _IN_CHARACTER, _CONTINUATION = 0xC0, 0x80
 
 
@@ -74,7 +75,7 @@ class Recovery:
         known = error.exact and error.position is not None and not cut
         wrong = (error.position or 0) - buffer.position_of(0) if known else buffer.start
         wrong = min(max(wrong, held), len(buffer.data))
-        buffer.start = self._last_boundary(held, wrong, envelope.depth)
+        buffer.start, wrong = self._last_boundary(held, wrong, envelope.depth)
         self.error, self._reported = error, 0
         buffer.hold = None
         found = None if cut else self._search(envelope, buffer.position_of(wrong))
@@ -96,18 +97,23 @@ class Recovery:
             self.hold(buffer.position, found.depth, in_string=False)
         return found
 
-    def _last_boundary(self, start: int, end: int, wanted: int) -> int:
-        """Index after what was last complete at a depth of `wanted` levels, between two indexes."""
+    def _last_boundary(self, start: int, end: int, wanted: int) -> tuple[int, int]:
+        """Index after what was last complete at a depth of `wanted` levels, before a wrong byte, and index of that byte.
+
+        A string that can't be there may have been noticed at its end only.
+        """
         data, depth, found = self._buffer.data, self._depth, start
         if self._in_string:
             string = STRING_GOES_ON.match(data, start, end)
             if string is None or string.group(1) is not None:
-                return found
+                return found, end
             start = string.end()
+        wrong = end
         for token in _TOKEN.finditer(data, start, end):
             text = token.group()
             if text == b'"':  # a string that does not end
                 break
+            wrong = token.start() if text[0] == _QUOTE and not data[token.end() : end].strip() else end
             if text in b"{[":
                 depth += 1
             elif text in b"}]":
@@ -116,7 +122,7 @@ class Recovery:
                 continue
             if depth == wanted:
                 found = token.end()
-        return found
+        return found, wrong
 
     def _search(self, envelope: Envelope, position: int) -> Envelope | None:
         """Find the first place from a position on where it can go on."""
@@ -137,7 +143,7 @@ class Recovery:
             position = begin + 1
             if place.group(1) is not None:
                 after = buffer.position_of(place.end())
-                if messages and header and place.group(1).endswith(b"["):
+                if messages and header:
                     found, _ = self._try(after, envelope, in_messages=True)
                     if found is not None:
                         return self._take(after, found)
