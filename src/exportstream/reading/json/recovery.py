@@ -56,6 +56,7 @@ class Recovery:
         self._depth, self._in_string = 0, False  # where the bytes begin that are held
         self._unproven = -1  # the session whose place was taken because nothing contradicted for a while
         self._reported = 0  # pieces of this stretch
+        self._contradicted = False  # the last try ended with bytes that can't be there
         self.hold(0, 0, in_string=False)
 
     def hold(self, position: int, depth: int, *, in_string: bool) -> None:
@@ -143,12 +144,12 @@ class Recovery:
             position = begin + 1
             if place.group(1) is not None:
                 after = buffer.position_of(place.end())
-                if messages and header:
-                    found, _ = self._try(after, envelope, in_messages=True)
-                    if found is not None:
+                if messages and after >= no_message_before:
+                    found, no_message_before = self._try(after, envelope, in_messages=True)
+                    if header and found is not None:
                         return self._take(after, found)
-                elif not header:  # another session has begun, or a session in a value: its messages can't be told apart
-                    messages = False
+                    # These messages are in a value, or of another session whose beginning is lost.
+                    messages = header or self._contradicted
                 continue
             if begin >= no_session_before and self._may_begin_session(place.start(), envelope):
                 found, no_session_before = self._try(begin, envelope, in_messages=False)
@@ -179,6 +180,7 @@ class Recovery:
         buffer, events = self._buffer, _Trial()
         parser = Parser(events, envelope.resumed(events, in_messages=in_messages))
         begin, size = position, _SMALLEST
+        self._contradicted = False
         while True:
             index = position - buffer.position_of(0)
             if index >= len(buffer.data) and not buffer.at_end:
@@ -189,6 +191,7 @@ class Recovery:
             try:
                 parser.feed(piece, last=proved)
             except (JSONSyntaxError, LimitError):
+                self._contradicted = True
                 unread = len(piece) if parser.unread is None else parser.unread
                 return None, position + len(piece) - unread
             except InputError:
