@@ -46,7 +46,7 @@ def right() -> None:
     totals.add_sessions([], [(Session(), 0)])
     many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv", compression="gzip", update=True, progress=watch)
     merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True)
-    messages: list[Message] = list(iter_messages("a", max_window=1, keep_partial=True))
+    messages: list[Message] = list(iter_messages("a", max_window=1, on_error="skip"))
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
     with open_export("a", on_error="skip", rejects=[]) as export:
         same: Export = export
@@ -65,7 +65,7 @@ def wrong() -> None:
     convert_many(["a"], "b", jobs=2)  # type: ignore[call-arg]
     merge_many(["a"], "b", compression="zip")  # type: ignore[arg-type]
     iter_messages("a", dedupe=True)  # type: ignore[call-arg]
-    open_export("a", keep_partial="yes")  # type: ignore[arg-type]
+    open_export("a", keep_partial=True)  # type: ignore[call-arg]
     check("a", strict=True)  # type: ignore[call-arg]
     ReadOptions(on_error="raise")  # type: ignore[arg-type]
     WriteOptions(kyes="snake")  # type: ignore[call-arg]

@@ -22,7 +22,7 @@ GROUPS_OF = {
     "Output": "output format compression level force report",
     "Rows": "table keys running-totals csv-safe dedupe",
     "Several inputs": "merge update fail-fast jobs dask",
-    "Bad input": "on-error rejects keep-partial",
+    "Bad input": "on-error rejects",
     "Limits": "max-message-size max-window",
     "General": "quiet debug help",
 }

@@ -212,7 +212,7 @@ def totals_command(
         show_json(json_text({"schema": SCHEMA, **totals.as_dict()}))
     else:
         show_totals(totals, stderr=False)
-    if partial or notes.rejected:
+    if partial or notes.rejected or notes.damaged:
         sys.exit(Exit.PARTIAL)
 
 

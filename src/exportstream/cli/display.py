@@ -116,6 +116,8 @@ def print_warnings(source: str, notes: Notes) -> None:
         )
     if notes.rejected:
         lines.append(amount(notes.rejected, "messages were rejected"))
+    if notes.damaged:
+        lines.append(f"{amount(notes.damaged, 'damaged stretches')} of {size(notes.damaged_bytes)} in all")
     for line in lines:
         tell(f"{shown(source)}: warning: {line}")
 

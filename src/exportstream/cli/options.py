@@ -22,7 +22,7 @@ EXIT_CODES = {
     Exit.USAGE: "wrong usage: options that contradict each other, an output that exists",
     Exit.INPUT: "bad input (one of many is enough), or findings with check --strict",
     Exit.SYSTEM: "reading, writing, the network or the memory failed; an input changed",
-    Exit.PARTIAL: "done, but messages were rejected or a cut input was taken",
+    Exit.PARTIAL: "done, but messages or damaged bytes were rejected",
 }
 
 
@@ -104,7 +104,8 @@ _on_error = option(
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="Stop at a message that is JSON but not a valid message, or skip: reject it and go on (exit code 5).",
+    help="Stop at a message that is not valid, at bytes that are not JSON, or where the input is cut; or skip: reject them "
+    "and go on with the next whole message (exit code 5).",
 )
 _limits = (
     option(
@@ -218,7 +219,7 @@ _writing = (
         "Bad input",
         "--rejects",
         type=click.Path(),
-        help="Write messages rejected by --on-error skip to this file, as NDJSON. Default: NAME.rejects.ndjson next to "
+        help="Write what --on-error skip rejects to this file, as NDJSON. Default: NAME.rejects.ndjson next to "
         "OUTPUT, or next to INPUT if OUTPUT is standard output.",
     ),
     *_limits,

@@ -25,7 +25,8 @@ def open_export(
     Args:
         source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
             iterable of bytes (an HTTP body).
-        on_error: ``stop`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on.
+        on_error: ``stop`` stops at a message that is not valid, at bytes that are not JSON, or where the input is cut;
+            ``skip`` rejects them and goes on with the next whole message, line or session.
         rejects: with ``skip``, a list or a function that gets each `Reject`.
         max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
         max_window: bytes of the largest zstd window taken (default 128 MiB).

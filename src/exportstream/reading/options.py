@@ -18,7 +18,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """How an export is read.
 
     Attributes:
-        on_error: ``stop`` at a message that is JSON but not a valid message, or ``skip`` it.
+        on_error: ``stop`` at a message that is not valid, at damage or where the input is cut, or ``skip`` it.
         max_message_size: bytes of the largest message taken; memory grows with the largest message.
         max_window: bytes of the largest zstd window taken; None for 128 MiB.
         dedupe: count a message or session that comes again only once in the totals.
