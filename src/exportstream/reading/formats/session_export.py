@@ -33,7 +33,7 @@ class SessionReader(Struct):
         index: how many messages of it have been seen (written or rejected).
         last_id: id of the last complete message.
         number: how many sessions have begun.
-        complete: how many have ended.
+        complete: how many have ended; a damaged one only if its messages had begun.
         within: whether the session is not complete yet.
         accepted: how many messages were accepted, of all sessions.
         notes: what was noticed.
@@ -195,14 +195,15 @@ class SessionReader(Struct):
         """Complete a session with what there is of it; without an id it has no rows."""
         if not self.within:
             return
-        if self._pending is not None:
+        if self._pending is None:
+            self.complete += 1
+        else:
             with suppress(NotAnExportError):
                 self.begin_messages()
         self._keep_response()
         self.within = False
         if self.session is not None and self.session.id is not None:
             self._note()
-            self.complete += 1
             self._ends.append(SessionEnd(self.session, len(self._messages)))
 
     def replaced(self, count: int) -> None:
