@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import gzip
 import io
@@ -1061,31 +1060,3 @@ def test_check_of_a_cut_input_names_the_command_with_the_option(tmp_path: Path) 
     hint = "; exportstream convert --on-error skip keeps the complete messages"
     assert run("check", "cut.json", cwd=tmp_path).stderr.decode().rstrip().endswith(hint)
     assert json.loads(run("check", "cut.json", "--json", cwd=tmp_path).stdout)["error"].endswith(hint)
-
-
-def test_skip_goes_on_after_damage(folder: Path) -> None:
-    """--on-error skip writes damaged bytes to the rejects with their position, goes on with the next message, and ends with 5."""
-    text = SAMPLE.read_bytes()
-    place = text.index(b'"7b0f3c1e-0002"') + 4
-    (folder / "damaged.json").write_bytes(text[:place] + b"\xff" + text[place + 1 :])
-    assert run("convert", "damaged.json", "-o", "out.ndjson", cwd=folder).returncode == 3
-    done = run("convert", "damaged.json", "-o", "out.ndjson", "--on-error", "skip", "--report", "r.json", cwd=folder)
-    assert done.returncode == 5
-    assert b"warning: 1 damaged stretch of " in done.stderr
-    rows = lines((folder / "out.ndjson").read_bytes())
-    assert [row["messageIndex"] for row in rows] == [0, 2, 3, 4, 5]
-    (reject,) = lines((folder / "out.rejects.ndjson").read_bytes())
-    assert (reject["messageIndex"], "message" in reject) == (1, False)
-    damaged = base64.b64decode(reject["base64"])
-    assert text[reject["position"] :].startswith(damaged[: damaged.index(b"\xff")])
-    notes = json.loads((folder / "r.json").read_bytes())["notes"]
-    assert (notes["damaged"], notes["damagedBytes"]) == (1, len(damaged))
-
-
-def test_damage_only_is_an_error(folder: Path) -> None:
-    """A file in which nothing can be recovered is refused, also with --on-error skip."""
-    (folder / "damaged.json").write_bytes(b'{"id":"s",]' * 1000)
-    done = run("convert", "damaged.json", "-o", "out.ndjson", "--on-error", "skip", cwd=folder)
-    assert done.returncode == 3
-    assert b"not JSON" in done.stderr
-    assert "out.ndjson" not in names(folder)

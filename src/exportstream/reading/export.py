@@ -16,8 +16,10 @@ from exportstream.errors import ExportstreamError, JSONSyntaxError, NotAnExportE
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
+from exportstream.reading.formats.rejects import Peeked, RejectLines
 from exportstream.reading.formats.session_export import SessionReader, missing_keys
 from exportstream.reading.formats.session_ids import SessionIds
+from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.recovering import RecoveringStream
 from exportstream.reading.json.stream import Stream
@@ -184,7 +186,7 @@ class Export:
         reader = self._reader
         with self.explain_memory():
             try:
-                stream = self._stream(self._source, reader)
+                stream = self._main_stream()
                 for _ in stream:
                     if (batch := reader.take()) is not None:
                         yield batch
@@ -231,7 +233,15 @@ class Export:
             error.locate(source=self.name, session_id=self._session_id)
             raise
 
-    def _stream(self, source: Source, events: Events) -> Stream:
+    def _main_stream(self) -> Stream | RejectLines:
+        peeked = Peeked(self._source)
+        if peeked.is_rejects():
+            options = self._options
+            skip = options.on_error == "skip"
+            return RejectLines(peeked, self._reader, limit=options.max_message_size, skip=skip)
+        return self._stream(peeked, self._reader)
+
+    def _stream(self, source: Reader, events: Events) -> Stream:
         use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
         kind = RecoveringStream if self._recovers else Stream
         return kind(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)

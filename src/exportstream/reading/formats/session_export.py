@@ -187,9 +187,9 @@ class SessionReader(Struct):
         if self.reject is not None:
             self.reject(Reject(self.source, session_id, index, position, None, error.what, None, data, damaged=True))
 
-    def lose_message(self) -> None:
-        """Leave out the number of a message that is damaged."""
-        self.index += 1
+    def lose_message(self, count: int = 1) -> None:
+        """Leave out the numbers of messages that are not there."""
+        self.index += count
 
     def break_session(self) -> None:
         """Complete a session with what there is of it; without an id it has no rows."""

@@ -89,7 +89,7 @@ class SessionIds:
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
         """Nothing to keep."""
 
-    def lose_message(self) -> None:
+    def lose_message(self, count: int = 1) -> None:
         """Nothing to keep."""
 
     def break_session(self) -> None:

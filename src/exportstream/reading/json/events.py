@@ -41,8 +41,8 @@ class Events(Protocol):
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
         """Some bytes that are damaged, and their position; `begins`: the first ones of a damaged stretch."""
 
-    def lose_message(self) -> None:
-        """A message of the session was damaged, and others follow."""
+    def lose_message(self, count: int = 1) -> None:
+        """Some messages of the session are not there, and others follow."""
 
     def break_session(self) -> None:
         """The rest of the session, if one has begun, is lost."""

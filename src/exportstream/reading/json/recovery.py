@@ -8,7 +8,7 @@ How it works: an object with an unescaped key, ``{"id":``, can't begin inside a 
 messages, or inside a value of one, can be told by what follows only. So a place is tried before it is taken: a parser of
 its own reads on from there as if it were in `messages`. The first value must be a valid message. A value inside a message is
 followed by that message's own brackets, which contradict; then the place is passed over. If nothing contradicts up to
-the end of the document or for `WINDOW` bytes, the reading goes on there. A contradiction that comes later is an error.
+the next document, the end, or for `WINDOW` bytes, the reading goes on there. A contradiction that comes later is an error.
 Whatever is doubtful stays in the damaged stretch. No byte is tried twice as the same thing, so the time is linear.
 """
 
@@ -27,7 +27,7 @@ from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import STRING_GOES_ON
 from exportstream.reading.json.parser import Parser
 
-WINDOW = 1024 * 1024
+WINDOW = 64 * 1024
 PIECE = 64 * 1024  # bytes of a damaged stretch that are reported at once
 _SMALLEST = 1024  # bytes of a place that are tried first
 _LONGEST_PLACE = 1024
@@ -198,6 +198,7 @@ class Recovery:
                 return None, position
             held = events.valid is True if in_messages else events.has_messages
             position += len(piece)
+            proved = proved or (events.ended and not envelope.in_array)
             if proved or (held and position - begin >= WINDOW):
                 if held:
                     self._unproven = -1 if proved else envelope.begun + (not in_messages)
@@ -228,7 +229,17 @@ class _Trial:
 
     def __init__(self) -> None:
         self.valid: bool | None = None
+        self.has_ended = False
         self.has_messages = False
+        self.ended = False  # and another one has begun
+
+    def begin_session(self) -> None:
+        """Note that the session before it is whole."""
+        self.ended = self.has_ended
+
+    def end_session(self) -> None:
+        """Note that it is whole."""
+        self.has_ended = True
 
     def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
         """Look at the first message."""
