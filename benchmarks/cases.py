@@ -126,7 +126,7 @@ CASES = {
     ),
     "ndjson-plain": Case(
         "exportstream to NDJSON, uncompressed",
-        [*_CONVERT, "--compression", "none"],
+        [*_CONVERT, "--format", "ndjson"],
         "exportstream",
         count_lines,
         ".ndjson",

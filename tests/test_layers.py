@@ -22,7 +22,7 @@ BELOW_WRITING = {"totals", "storage", "models", "errors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {ROOT, "conversion", "reading", "writing", *BELOW_WRITING, "click", "distributed", "msgspec", "rich"},
     "conversion": {"reading", "writing", *BELOW_WRITING, "msgspec"},
-    "reading": {*BELOW_WRITING, "ijson", "msgspec"},
+    "reading": {*BELOW_WRITING, "genai_prices", "ijson", "msgspec"},
     "writing": {*BELOW_WRITING, "msgspec", "pyarrow"},
     "totals": {"models", "errors", "msgspec"},
     "storage": {"errors", "aiohttp", "fsspec", "zstandard"},
@@ -141,8 +141,14 @@ def test_only_the_parser_knows_ijson() -> None:
 
 
 def test_every_output_format_is_a_record_and_a_module() -> None:
-    """Each has a module of its name that opens writers, and its name is one that the public functions take."""
-    assert get_args(FormatName) == tuple(FORMATS)
+    """Each has a module of its name that opens writers, and its suffixes are those that the public functions take."""
+    outside = [[""] if record.compression is not None else ["", ".zst", ".gz"] for record in FORMATS.values()]
+    assert get_args(FormatName) == tuple(
+        f"{suffix[1:]}{more}"
+        for record, ends in zip(FORMATS.values(), outside, strict=True)
+        for suffix in record.suffixes
+        for more in ends
+    )
     for name, record in FORMATS.items():
         assert record.name == name
         assert "open_writer" in {getattr(node, "name", "") for node in TREES[f"writing.formats.{name}"].body}

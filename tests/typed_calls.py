@@ -12,6 +12,7 @@ from exportstream import (
     Export,
     ManyReport,
     Message,
+    Priced,
     ReadOptions,
     Report,
     Session,
@@ -42,16 +43,18 @@ def right() -> None:
     cost: Cost = totals.counted.cost
     stated: Decimal | None = cost.sum
     tokens: int | None = totals.declared.prompt_tokens.sum
+    dropped: int = report.duplicates.messages
     gaps: dict[str, Difference] = totals.differences()
     totals.add_sessions([], [(Session(), 0)])
-    many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv", compression="gzip", update=True, progress=watch)
-    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True)
-    messages: list[Message] = list(iter_messages("a", max_window=1, on_error="skip"))
+    priced: Priced | None = totals.priced
+    many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv.gz", update=True, progress=watch)
+    merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True, prices="genai")
+    messages: list[Message] = list(iter_messages("a", max_window=1, on_error="skip", dedupe=True))
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
-    with open_export("a", on_error="skip", rejects=[]) as export:
+    with open_export("a", on_error="skip", rejects=[], prices=Path("p.toml")) as export:
         same: Export = export
     options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
-    print(stated, tokens, gaps)  # noqa: T201
+    print(stated, tokens, dropped, gaps, priced)  # noqa: T201
     print(written, totals, many, merged, messages, found, same, options)  # noqa: T201
 
 
@@ -63,8 +66,8 @@ def wrong() -> None:
     convert("a", "b", table="message")  # type: ignore[arg-type]
     convert_many(["a"], "b", on_error="raise")  # type: ignore[arg-type]
     convert_many(["a"], "b", jobs=2)  # type: ignore[call-arg]
-    merge_many(["a"], "b", compression="zip")  # type: ignore[arg-type]
-    iter_messages("a", dedupe=True)  # type: ignore[call-arg]
+    merge_many(["a"], "b", format="zip")  # type: ignore[arg-type]
+    iter_messages("a", dedupe="yes")  # type: ignore[arg-type]
     open_export("a", keep_partial=True)  # type: ignore[call-arg]
     check("a", strict=True)  # type: ignore[call-arg]
     ReadOptions(on_error="raise")  # type: ignore[arg-type]

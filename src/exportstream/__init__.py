@@ -6,8 +6,8 @@
 >>> report = convert("session.json", "session.ndjson.zst")
 
 `iter_messages` and `open_export` read, `convert` writes NDJSON, CSV, Parquet or SQLite, `convert_many` does it for an
-archive of files and `merge_many` makes one output of them, `check` says what is odd about a file. Every error
-is an `ExportstreamError` that says what was found, where, and what to do next.
+archive of files and `merge_many` makes one output of them, `totals_many` counts by day, model, tool and so on, `check` says
+what is odd about a file. Every error is an `ExportstreamError` that says what was found, where, and what to do next.
 """
 
 from exportstream.conversion.many import convert_many
@@ -15,6 +15,7 @@ from exportstream.conversion.merge import merge_many
 from exportstream.conversion.one import convert
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport, Outcome, Report
+from exportstream.conversion.totals import TotalsReport, totals_many
 from exportstream.errors import (
     CompressionError,
     CutInputError,
@@ -31,14 +32,16 @@ from exportstream.errors import (
     UsageError,
     WriteError,
 )
-from exportstream.models.notes import Notes, Reject
+from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.check import Finding, SessionCheck, check
 from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.priced import Priced, PriceList, Unpriced
 from exportstream.totals.sums import Carrying, Counted, Declared, Totals
+from exportstream.totals.tables import GroupRow, GroupTable
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.writers import Written
 
@@ -53,9 +56,12 @@ __all__ = [
     "CutInputError",
     "Declared",
     "Difference",
+    "Duplicates",
     "Export",
     "ExportstreamError",
     "Finding",
+    "GroupRow",
+    "GroupTable",
     "InputError",
     "InvalidMessageError",
     "JSONSyntaxError",
@@ -67,6 +73,8 @@ __all__ = [
     "Notes",
     "OutOfMemoryError",
     "Outcome",
+    "PriceList",
+    "Priced",
     "ReadError",
     "ReadOptions",
     "Reject",
@@ -76,7 +84,9 @@ __all__ = [
     "Status",
     "ToolCall",
     "Totals",
+    "TotalsReport",
     "TransferError",
+    "Unpriced",
     "UsageError",
     "WriteError",
     "WriteOptions",
@@ -87,4 +97,5 @@ __all__ = [
     "iter_messages",
     "merge_many",
     "open_export",
+    "totals_many",
 ]

@@ -159,6 +159,11 @@ def printable(text: str, limit: int = 120) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]) + more
 
 
+def label(name: str) -> str:
+    """Return the name of an input or output as data: printable, without secrets; the same wherever one is written."""
+    return printable(shown(name), 4096)
+
+
 class UsageError(ExportstreamError, ValueError):
     """The call can't be carried out as asked: an output that exists, options that contradict each other."""
 

@@ -67,10 +67,10 @@ def expected_rows() -> list[dict[str, Any]]:
         ("out.csv.gz", [], b"\x1f\x8b"),
         ("out.csv.zst", [], b"\x28\xb5\x2f\xfd"),
         ("out", ["--format", "csv"], b'"sessionId"'),
-        ("out.txt", ["--format", "ndjson", "--compression", "gzip"], b"\x1f\x8b"),
-        ("out.gz", ["--format", "ndjson"], b"\x1f\x8b"),
-        ("out.ndjson", ["--compression", "zstd"], b"\x28\xb5\x2f\xfd"),
-        ("out.ndjson", ["--compression", "none", "--format", "ndjson"], b'{"sessionId"'),
+        ("out.txt", ["--format", "ndjson.gz"], b"\x1f\x8b"),
+        ("out.gz", ["--format", "ndjson.gz"], b"\x1f\x8b"),
+        ("out", ["--format", "csv.zst"], b"\x28\xb5\x2f\xfd"),
+        ("out.jsonl", ["--format", "ndjson"], b'{"sessionId"'),
     ],
 )
 def test_suffixes_and_options_decide_what_is_written(folder: Path, name: str, options: list[str], starts: bytes) -> None:
@@ -88,12 +88,15 @@ def test_suffixes_and_options_decide_what_is_written(folder: Path, name: str, op
     [
         ("out.csv", ["--format", "ndjson"], "--format ndjson contradicts the name 'out.csv'"),
         ("out.ndjson.gz", ["--format", "csv"], "--format csv contradicts"),
-        ("out.ndjson.gz", ["--compression", "zstd"], "--compression zstd contradicts"),
-        ("out.ndjson.zst", ["--compression", "none"], "--compression none contradicts"),
+        ("out.ndjson.gz", ["--format", "ndjson.zst"], "--format ndjson.zst contradicts the name 'out.ndjson.gz'"),
+        ("out.ndjson.zst", ["--format", "ndjson"], "--format ndjson contradicts"),
+        ("out.ndjson", ["--format", "ndjson.zst"], "--format ndjson.zst contradicts"),
+        ("out.gz", ["--format", "csv"], "--format csv contradicts"),
         ("out", [], "can't tell the format"),
         ("out.orc", [], "can't tell the format"),
         ("out.parquet.zst", [], "parquet files are not compressed from outside"),
-        ("out.parquet", ["--compression", "gzip"], "not compressed from outside"),
+        ("out", ["--format", "parquet.gz"], "parquet.gz"),
+        ("out.ndjson", ["--compression", "gzip"], "compression"),
         ("out.db.gz", [], "sqlite files are not compressed from outside"),
         ("-", ["--format", "sqlite"], "SQLite can't be written to a stream"),
         ("-", ["--table", "all"], "several tables can't share one stream"),
@@ -128,9 +131,10 @@ def test_csv_safe_looks_at_the_name_and_not_at_the_folder(folder: Path) -> None:
     ("source", "options", "name"),
     [
         ("session.json", [], "session.ndjson.zst"),
-        ("session.json", ["--format", "csv"], "session.csv.zst"),
-        ("session.json", ["--compression", "gzip"], "session.ndjson.gz"),
-        ("session.json", ["--compression", "none"], "session.ndjson"),
+        ("session.json", ["--format", "csv"], "session.csv"),
+        ("session.json", ["--format", "csv.zst"], "session.csv.zst"),
+        ("session.json", ["--format", "ndjson.gz"], "session.ndjson.gz"),
+        ("session.json", ["--format", "jsonl"], "session.jsonl"),
         ("session.json.gz", [], "session.ndjson.zst"),
         ("deep/session.json", [], "deep/session.ndjson.zst"),
         ("a.session", [], "a.session.ndjson.zst"),
@@ -138,7 +142,7 @@ def test_csv_safe_looks_at_the_name_and_not_at_the_folder(folder: Path) -> None:
     ],
 )
 def test_the_default_name_is_next_to_the_input(folder: Path, source: str, options: list[str], name: str) -> None:
-    """Without -o the output is NAME.ndjson.zst in the input's folder."""
+    """Without -o the output is NAME.ndjson.zst in the input's folder; with --format its suffix is that one."""
     path = folder / source
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(gzip.compress(SAMPLE.read_bytes()) if source.endswith(".gz") else SAMPLE.read_bytes())
@@ -157,6 +161,17 @@ def test_the_default_name_is_never_the_input(folder: Path) -> None:
     assert unpack((folder / "a.ndjson.zst").read_bytes()) == SAMPLE.read_bytes()
 
 
+def test_short_options(folder: Path) -> None:
+    """-f, -q, -t and -V are --force, --quiet, --table and --version; -t takes tables with commas between them."""
+    for _ in range(2):
+        done = run("convert", "session.json", "-fqt", "messages,tool-calls", "-o", "out.csv", cwd=folder)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert names(folder) == ["out.messages.csv", "out.tool-calls.csv", "session.json"]
+    refused = run("convert", "session.json", "-t", "messages,calls", "-o", "x.csv", cwd=folder)
+    assert (refused.returncode, b"'calls' is not one of" in refused.stderr) == (2, True)
+    assert run("-V", cwd=folder).stdout == run("--version", cwd=folder).stdout
+
+
 # Streams ----------------------------------------------------------------------------------------------------------------
 
 
@@ -170,9 +185,29 @@ def test_standard_input_goes_to_standard_output(tmp_path: Path, options: list[st
 
 
 def test_standard_output_takes_options(folder: Path) -> None:
-    """Standard output has no suffix: --format and --compression say what is written there."""
-    done = run("convert", "session.json", "-o", "-", "--format", "csv", "--compression", "gzip", cwd=folder)
+    """Standard output has no suffix: --format says what is written there."""
+    done = run("convert", "session.json", "-o", "-", "--format", "csv.gz", cwd=folder)
     assert [row["id"] for row in cells(gzip.decompress(done.stdout))] == [m["id"] for m in SESSION["messages"]]
+
+
+@pytest.mark.parametrize(("name", "options"), [("p", []), ("p.csv", []), ("p", ["--format", "csv"]), ("p.gz", [])])
+def test_devices_and_pipes(folder: Path, name: str, options: list[str]) -> None:
+    """A device or a pipe gets NDJSON unless its suffix or --format says otherwise."""
+    assert b" 6 rows to /dev/null (" in run("convert", "session.json", "-o", "/dev/null", cwd=folder).stderr
+    os.mkfifo(folder / name)
+    with subprocess.Popen(["cat", name], cwd=folder, stdout=subprocess.PIPE) as reader:
+        done = run("convert", "session.json", "-o", name, *options, cwd=folder)
+        assert reader.stdout is not None
+        data = unpack(reader.stdout.read())
+    assert done.returncode == 0, done.stderr
+    assert len(cells(data) if options or name == "p.csv" else lines(data)) == 6
+
+
+@pytest.mark.parametrize("options", [["-t", "all"], ["--format", "sqlite"]])
+def test_one_table_in_a_device(folder: Path, options: list[str]) -> None:
+    """Several tables and databases are refused for a device, as for standard output."""
+    done = run("convert", "session.json", "-o", "/dev/null", *options, cwd=folder)
+    assert (done.returncode, b"stream" in done.stderr) == (2, True)
 
 
 def test_standard_input_goes_to_a_file(tmp_path: Path) -> None:
@@ -546,7 +581,6 @@ def test_help_everywhere(tmp_path: Path, command: str, option: str) -> None:
             *[
                 "--output",
                 "--format",
-                "--compression",
                 "--level",
                 "--table",
                 "--keys",
@@ -962,18 +996,22 @@ def test_skip_keeps_the_complete_messages(folder: Path, name: str) -> None:
     assert (totals.returncode, json.loads(totals.stdout)["counted"]["messages"]) == (5, 3)
 
 
-def test_dedupe_counts_once_and_keeps_the_rows(folder: Path) -> None:
-    """--dedupe counts a session or message that comes again once in the totals; its rows stay."""
+def test_dedupe_drops_what_came_before(folder: Path) -> None:
+    """--dedupe drops a session or message that comes again from totals and rows, and says how many."""
     twice = SAMPLE.read_bytes() * 2
     plain = json.loads(run("totals", "-", "--json", cwd=folder, data=twice).stdout)
     once = json.loads(run("totals", "-", "--json", "--dedupe", cwd=folder, data=twice).stdout)
     assert (plain["counted"]["messages"], plain["sessions"]) == (12, 2)
     assert (once["counted"]["messages"], once["sessions"]) == (6, 1)
     assert once["declared"]["promptTokens"] == {"sum": SESSION["promptTokens"], "count": 1}
-    assert len(lines(run("convert", "-", "--dedupe", cwd=folder, data=twice).stdout)) == 12
+    done = run("convert", "-", "--dedupe", "--report", "r.json", cwd=folder, data=twice)
+    assert lines(done.stdout) == lines(run("convert", "-", cwd=folder, data=SAMPLE.read_bytes()).stdout)
+    assert done.stderr.rstrip().endswith(b"; repeated and dropped: 6 messages, 1 session")
+    report = json.loads((folder / "r.json").read_bytes())
+    assert (report["messages"], report["rows"], report["duplicates"]) == (12, 6, {"messages": 6, "sessions": 1})
     repeated = SAMPLE.read_bytes().replace(b"7b0f3c1e-0002", b"7b0f3c1e-0001")
     warned = run("convert", "-", cwd=folder, data=repeated)
-    assert re.search(rb"warning: at least 1 message repeats an id .*--dedupe counts them once", warned.stderr)
+    assert re.search(rb"warning: at least 1 message repeats an id .*--dedupe drops them", warned.stderr)
 
 
 def test_limits_are_options(folder: Path) -> None:

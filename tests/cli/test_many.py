@@ -61,7 +61,7 @@ def test_one_file_into_a_folder(tmp_path: Path) -> None:
     put(tmp_path, "a.json")
     assert run("convert", "a.json", "-o", "rows/", cwd=tmp_path).returncode == 0
     assert run("convert", "-", "-o", "rows/", "--format", "csv", cwd=tmp_path, data=export("s")).returncode == 0
-    assert sorted(contents(tmp_path / "rows")) == ["a.ndjson.zst", "stdin.csv.zst"]
+    assert sorted(contents(tmp_path / "rows")) == ["a.ndjson.zst", "stdin.csv"]
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -95,7 +95,7 @@ def test_jobs_give_the_same(tmp_path: Path, jobs: str) -> None:
         (["*.xml", "-o", "rows/"], r"\*.xml: no exports found"),
         (["a.json", "in/a.json", "-o", "rows"], "rows/a.ndjson.zst: it would be written twice, for a.json and in/a.json"),
         (["a.json", "a.json.gz", "-o", "rows"], "it would be written twice"),
-        (["a.ndjson", "b.json", "-o", ".", "--compression", "none", "--force"], "is an input"),
+        (["a.ndjson", "b.json", "-o", ".", "--format", "ndjson", "--force"], "is an input"),
         (["in", "-o", "old"], r"old/a.ndjson.zst: the output exists; --force replaces it, --update goes on"),
         (["in", "-o", "rows", "--level", "99"], "no level 99"),
         (["in", "-o", "rows", "--csv-safe"], "csv-safe"),
@@ -156,7 +156,7 @@ def test_failures_are_listed_at_the_end(tmp_path: Path, jobs: str) -> None:
     many(tmp_path / "in", 4)
     (tmp_path / "in/bad.json").write_bytes(cut("bad"))
     (tmp_path / "in/d1/worse.json").write_bytes(b"no")
-    options = ["-o", "rows", "--jobs", jobs, "--report", "r.json"]
+    options = ["-o", "rows", "-j", jobs, "--report", "r.json"]
     done = run("convert", "in", "missing.json", *options, cwd=tmp_path)
     assert done.returncode == 3
     summary, *failed = said(done)
@@ -249,7 +249,7 @@ def test_update_of_one_input(tmp_path: Path) -> None:
 def test_outputs_in_the_folder_of_the_inputs_are_no_inputs(tmp_path: Path, before: str) -> None:
     """A folder of outputs inside that of the inputs is not searched, also if it is named by a URL."""
     put(tmp_path, "in/a.json")
-    arguments = ["in", "-o", f"{before}{tmp_path}/in/rows/", "--format", "ndjson", "--compression", "none", "--force"]
+    arguments = ["in", "-o", f"{before}{tmp_path}/in/rows/", "--format", "ndjson", "--force"]
     for _ in range(2):
         assert "1 of 1 inputs converted" in said(run("convert", *arguments, cwd=tmp_path))[-1]
     assert everything(tmp_path / "in") == ["a.json", "rows/a.ndjson"]

@@ -49,6 +49,8 @@ def test_completion_script(shell: str, tmp_path: Path) -> None:
         ("exportstream ", ["convert", "totals", "check"]),
         ("exportstream convert --runn", ["--running-totals"]),
         ("exportstream convert --table tool", ["tool-calls"]),
+        ("exportstream convert -t messages,tool", ["messages,tool-calls"]),
+        ("exportstream convert --format csv.", ["csv.zst", "csv.gz"]),
     ],
 )
 def test_completion(shell: str, words: str, offered: list[str], tmp_path: Path) -> None:

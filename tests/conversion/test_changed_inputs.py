@@ -150,7 +150,7 @@ def test_a_frame_on_a_stream_is_left_unfinished(folder: Path) -> None:
         def progress(status):
             if status.files_done == 1:
                 with open("in.json", "ab") as file: file.write(b" ")
-        merge_many(["in.json", "other.json"], "-", compression="zstd", fail_fast=True, progress=progress)"""
+        merge_many(["in.json", "other.json"], "-", format="ndjson.zst", fail_fast=True, progress=progress)"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=ENVIRONMENT, check=False)
     assert CHANGED in done.stderr.decode()
     assert subprocess.run(["zstd", "-tq"], input=done.stdout, capture_output=True, check=False).returncode != 0

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from exportstream import convert, convert_many, merge_many
+from exportstream import Duplicates, convert, convert_many, merge_many
 from exportstream.cli.process import exit_code
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.progress import Status
@@ -27,7 +27,7 @@ from exportstream.conversion.report import ManyReport
 from exportstream.errors import InputError, MissingExtraError, ReadError, UsageError, WriteError
 from exportstream.writing.formats.json import to_json
 from tests.kit.documents import cut, dump, export, invalid, message, session
-from tests.kit.files import cells, contents, debris, everything, many, put, rows, unpack
+from tests.kit.files import cells, contents, debris, everything, lines, many, put, rows, unpack
 
 
 @pytest.fixture
@@ -77,18 +77,18 @@ def test_one_output_for_each_input(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        ({"format": "csv"}, ["a.csv.zst", "c/b.csv.zst"]),
-        ({"compression": "none"}, ["a.ndjson", "c/b.ndjson"]),
-        ({"format": "csv", "compression": "gzip"}, ["a.csv.gz", "c/b.csv.gz"]),
-        ({"format": "sqlite"}, ["a.db", "c/b.db"]),
+        ({"format": "csv"}, ["a.csv", "c/b.csv"]),
+        ({"format": "ndjson"}, ["a.ndjson", "c/b.ndjson"]),
+        ({"format": "csv.gz"}, ["a.csv.gz", "c/b.csv.gz"]),
+        ({"format": "db"}, ["a.db", "c/b.db"]),
         ({"format": "parquet"}, ["a.parquet", "c/b.parquet"]),
         ({"table": "sessions"}, ["a.ndjson.zst", "c/b.ndjson.zst"]),
         (
-            {"table": ["sessions", "messages"], "compression": "none"},
+            {"table": ["sessions", "messages"], "format": "ndjson"},
             ["messages/a.ndjson", "messages/c/b.ndjson", "sessions/a.ndjson", "sessions/c/b.ndjson"],
         ),
         (
-            {"table": "all", "format": "csv", "compression": "none"},
+            {"table": "all", "format": "csv"},
             [f"{table}/{name}.csv" for table in ("messages", "sessions", "tool-calls") for name in ("a", "c/b")],
         ),
     ],
@@ -106,7 +106,7 @@ def test_names_of_outputs(folder: Path, options: dict[str, Any], names: list[str
 def test_sums_are_those_of_the_inputs(folder: Path) -> None:
     """The report's figures are the sums over the inputs, exactly."""
     many(folder / "in", 7)
-    done = convert_many(["in"], "rows", compression="none")
+    done = convert_many(["in"], "rows", format="ndjson")
     written = {name: rows(folder / "rows" / name) for name in contents(folder / "rows")}
     everyone = [row for some in written.values() for row in some]
     assert (done.rows, done.messages, done.sessions, done.rejected) == (len(everyone), 21, 7, 0)
@@ -209,7 +209,7 @@ def test_a_failing_input_keeps_an_old_output(folder: Path) -> None:
 def test_rejects_and_partial_are_summed_up(folder: Path) -> None:
     """Rejected messages go to a file beside each output, and the sums say how many; so do cut inputs that were kept."""
     bad_ones(folder)
-    done = convert_many(["in"], "rows", on_error="skip", compression="none")
+    done = convert_many(["in"], "rows", on_error="skip", format="ndjson")
     assert {name for name, status in outcomes(done).items() if status == "converted"} == {
         f"in/{name}" for name in ("a.json", "cut.json", "invalid.json", "z.json")
     }
@@ -270,9 +270,9 @@ def test_two_inputs_for_one_file_of_rejects_are_refused(folder: Path) -> None:
 def test_an_output_that_is_an_input_is_refused(folder: Path, options: dict[str, Any]) -> None:
     """No input is ever replaced, by outputs or the report."""
     put(folder, "a.ndjson", "b.json")
-    refused(folder, "is an input", ["b.json", "a.ndjson"], ".", compression="none", **options)
+    refused(folder, "is an input", ["b.json", "a.ndjson"], ".", format="ndjson", **options)
     os.symlink(".", folder / "here")
-    refused(folder, "is an input", ["a.ndjson"], "here", compression="none", **options)
+    refused(folder, "is an input", ["a.ndjson"], "here", format="ndjson", **options)
     refused(folder, "is an input", ["a.ndjson", "b.json"], "rows", report="./b.json", **options)
 
 
@@ -321,7 +321,7 @@ def test_existing_reports_and_rejects_are_refused_before_any_work(folder: Path) 
         ({"format": "xml"}, "xml"),
         ({"table": "calls"}, "calls"),
         ({"max_window": 0}, "max_window"),
-        ({"format": "sqlite", "compression": "gzip"}, "not compressed from outside"),
+        ({"format": "sqlite.gz"}, "ndjson.zst"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_before_any_work(folder: Path, options: dict[str, Any], match: str) -> None:
@@ -393,7 +393,7 @@ def test_update_tries_again_what_failed(folder: Path) -> None:
     assert outcomes(convert_many(["in"], "rows", update=True)) == {"in/a.json": "skipped", "in/b.json": "converted"}
 
 
-@pytest.mark.parametrize("options", [{}, {"compression": "none"}, {"table": "all"}, {"format": "csv"}])
+@pytest.mark.parametrize("options", [{}, {"format": "ndjson"}, {"table": "all"}, {"format": "csv"}])
 @pytest.mark.parametrize("source", [".", "**/*.*json*"])
 def test_the_same_folder_again_and_again(folder: Path, source: str, options: dict[str, Any]) -> None:
     """Outputs beside their inputs are not taken for inputs the next time."""
@@ -531,10 +531,10 @@ def concatenated(folder: Path, *names: str, **options: Any) -> bytes:
 @pytest.mark.parametrize("format_", ["ndjson", "csv"])
 @pytest.mark.parametrize("keys", ["camel", "snake"])
 def test_a_merge_is_the_concatenation(folder: Path, format_: str, table: str, keys: str) -> None:
-    """One output holds what single ones hold, one after the other in the given order; CSV has one header."""
+    """Without its own columns, one output holds what single ones hold, in the given order; CSV has one header."""
     put(folder, "a.json", "b.json", "c.json.gz")
     names = ["c.json.gz", "a.json", "b.json"]
-    done = merge_many(names, f"all.{format_}", table=table, keys=keys)
+    done = merge_many(names, f"all.{format_}", table=table, keys=keys, without="file,sessionNumber")
     expected = concatenated(folder, *names, format=format_, table=table, keys=keys)
     assert (folder / f"all.{format_}").read_bytes() == expected
     totals = convert_many(names, "rows").totals
@@ -588,7 +588,7 @@ def test_a_bad_input_leaves_no_row_of_its_own(folder: Path, bad: bytes, place: i
     expected = concatenated(folder, *names)
     (folder / "bad.json").write_bytes(bad)
     names.insert(place, "bad.json")
-    done = merge_many(names, "all.ndjson", report="r.json")
+    done = merge_many(names, "all.ndjson", without="file,sessionNumber", report="r.json")
     assert (folder / "all.ndjson").read_bytes() == expected
     assert [outcome.source for outcome in done.failed] == ["bad.json"]
     assert (done.messages, done.sessions, done.rows, done.totals.counted.messages) == (6, 2, 6, 6)
@@ -639,17 +639,41 @@ def test_the_merged_output_is_no_input(folder: Path) -> None:
     assert contents(folder)["in/all.ndjson.zst"] == before["in/all.ndjson.zst"]
 
 
-def test_dedupe_counts_once_over_all_inputs(folder: Path) -> None:
-    """A message or session that comes in two inputs is counted once in a merge; its rows stay."""
+def test_dedupe_drops_what_another_input_had(folder: Path) -> None:
+    """A message or session that comes in two inputs of a merge is dropped from the second, which the report counts."""
     put(folder, "a.json", "c/a.json", "b.json")
     assert (folder / "a.json").read_bytes() == (folder / "c/a.json").read_bytes()
-    done = merge_many(["a.json", "c/a.json", "b.json"], "all.ndjson", dedupe=True)
-    once = merge_many(["a.json", "b.json"], "two.ndjson")
+    done = merge_many(["a.json", "c/a.json", "b.json"], "all.ndjson", dedupe=True, without="sessionNumber", report="r.json")
+    once = merge_many(["a.json", "b.json"], "two.ndjson", without="sessionNumber")
     assert done.totals == once.totals
-    assert (done.rows, done.totals.counted.messages, done.totals.sessions) == (9, 6, 2)
+    assert (done.rows, done.totals.counted.messages, done.totals.sessions) == (6, 6, 2)
+    assert (done.messages, done.sessions, done.duplicates) == (9, 3, Duplicates(messages=3, sessions=1))
+    said = json.loads((folder / "r.json").read_bytes())
+    found = [(one["source"], *one["duplicates"].values()) for one in said["inputs"]]
+    assert found == [("a.json", 0, 0), ("c/a.json", 3, 1), ("b.json", 0, 0)]
+    assert said["duplicates"] == {"messages": 3, "sessions": 1}
     twice = merge_many(["a.json", "c/a.json", "b.json"], "three.ndjson")
     assert (twice.totals.counted.messages, twice.totals.sessions) == (9, 3)
-    assert (folder / "all.ndjson").read_bytes() == (folder / "three.ndjson").read_bytes()
+    assert (folder / "all.ndjson").read_bytes() == (folder / "two.ndjson").read_bytes()
+
+
+def test_dedupe_counts_for_the_input_that_repeats(folder: Path) -> None:
+    """An input that fails has no count in a merge, nor do the ids it had count for later ones; each of many is by itself."""
+    put(folder, "a.json", "c/a.json", "b.json")
+    (folder / "bad.json").write_bytes((folder / "b.json").read_bytes()[:-5])
+    (folder / "empty.json").write_bytes(dump(session(id="e")))
+    done = merge_many(["bad.json", "a.json", "empty.json", "c/a.json", "b.json"], "all.ndjson", dedupe=True)
+    assert [one.duplicates for one in done.outcomes] == [
+        None,
+        Duplicates(),
+        Duplicates(),
+        Duplicates(messages=3, sessions=1),
+        Duplicates(),
+    ]
+    assert done.rows == 6
+    (folder / "again.json").write_bytes((folder / "a.json").read_bytes())
+    alone = convert_many(["a.json", "again.json"], "rows", dedupe=True)
+    assert (alone.rows, alone.duplicates) == (6, Duplicates())
 
 
 def test_running_totals_run_across_inputs(folder: Path) -> None:
@@ -690,7 +714,7 @@ def test_a_merge_to_a_file_object(folder: Path) -> None:
     put(folder, "a.json", "b.json")
     target = io.BytesIO()
     assert merge_many(["a.json", "b.json"], target).rows == 6
-    assert target.getvalue() == concatenated(folder, "a.json", "b.json")
+    assert len(lines(target.getvalue())) == 6
 
 
 # Executors --------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def documented(columns: list[Column]) -> str:
 def with_tables(page: str) -> str:
     """The page with the table of each section replaced by that of the columns."""
     columns = {name: Table(name).columns[0] for name in TABLES}
-    columns["running totals"] = Table("messages", running=True).columns[1]
+    _, columns["file and sessionNumber"], columns["running totals"] = Table("messages", place=True, running=True).columns
     for title, found in columns.items():
         pattern = re.compile(rf"(^## {title}\n(?:(?!##|\|).*\n)*)(?:\|.*\n)+", re.MULTILINE)
         page, count = pattern.subn(lambda match, found=found: match[1] + documented(found), page)

@@ -153,6 +153,27 @@ def rows(data: bytes, table: str, *, keys: str = "camel") -> list[dict[str, Any]
     return found
 
 
+def distinct_rows(inputs: list[bytes], table: str) -> list[dict[str, Any]]:
+    """The rows of inputs, one after the other, without messages and sessions whose ids came before."""
+    found: list[dict[str, Any]] = []
+    known: set[tuple[str, ...]] = set()
+    for item in (item for data in inputs for item in sessions(data)):
+        messages = []
+        for row in message_rows(item):
+            key = (row["sessionId"], row["id"])
+            if key not in known:
+                known.add(key)
+                messages.append(row)
+        if table == "messages":
+            found += messages
+        elif table == "tool-calls":
+            found += [row for message in messages for row in call_rows(message)]
+        elif (item["id"],) not in known:
+            found.append(session_row(item, messages))
+        known.add((item["id"],))
+    return found
+
+
 def cells(row: dict[str, Any], table: str, *, keys: str = "camel") -> list[Any]:
     """A row as CSV cells: texts, ``None`` where absent, JSON values as they are under ``("json", value)``."""
     made = []

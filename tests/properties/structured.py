@@ -576,7 +576,7 @@ def ours(data: bytes, how: How, table: str) -> tuple[list[Any], Any]:
     """The rows of a table and the report of exportstream."""
     target = io.BytesIO()
     with blocks(how.blocks), small_blocks(*how.small) if how.small else nullcontext():
-        report = convert(source(data, how), target, table=table, format="ndjson", compression="none")
+        report = convert(source(data, how), target, table=table, format="ndjson")
     lines = target.getvalue().split(b"\n")
     assert lines.pop() == b""
     return [json.loads(line, parse_float=Decimal) for line in lines], report

@@ -106,9 +106,9 @@ def convert_any(data: bytes, dice: random.Random) -> str:
         try:
             if dice.random() < 0.5:
                 with small_blocks(dice.choice([100, 500, 2000]), dice.choice([64, 300])):
-                    out = converted(source, compression="none", rejects=rejects, **options)
+                    out = converted(source, rejects=rejects, **options)
             else:
-                out = converted(source, compression="none", rejects=rejects, **options)
+                out = converted(source, rejects=rejects, **options)
         except ExportstreamError as error:
             assert str(error).isprintable()  # noqa: PT017 - one line
             return type(error).__name__
@@ -147,7 +147,7 @@ def test_sums_of_the_largest_integers(tokens: str, options: dict[str, Any]) -> N
     )
     data = data.replace(b'"promptTokens":7', b'"promptTokens":' + tokens.encode())
     try:
-        converted(data, compression="none", rejects=[], **options)
+        converted(data, rejects=[], **options)
     except ExportstreamError as error:
         assert not isinstance(error, CutInputError)  # noqa: PT017 - any other of ours will do
 

@@ -87,7 +87,7 @@ def ndjson_rows(data: bytes) -> list[Any]:
 
 
 def check_ndjson(data: bytes, table: str, keys: str) -> None:
-    found = ndjson_rows(converted(data, format="ndjson", compression="none", table=table, keys=keys))
+    found = ndjson_rows(converted(data, format="ndjson", table=table, keys=keys))
     wanted = oracle.rows(data, table, keys=keys)
     assert exact(found) == exact(wanted)
     names = oracle.COLUMNS[table] if keys == "camel" else list(map(oracle.snake, oracle.COLUMNS[table]))
@@ -96,7 +96,7 @@ def check_ndjson(data: bytes, table: str, keys: str) -> None:
 
 
 def check_csv(data: bytes, table: str, keys: str) -> None:
-    text = converted(data, format="csv", compression="none", table=table, keys=keys).decode()
+    text = converted(data, format="csv", table=table, keys=keys).decode()
     if "\0" in text and sys.version_info < (3, 11):  # csv reads no NUL there; test_tables_encode looks at the bytes
         return
     header, *found = csv.reader(io.StringIO(text, newline=""))
@@ -167,7 +167,7 @@ def test_the_tables_have_the_columns_of_the_documentation() -> None:
     """An empty session still gives a CSV header, and no rows but its own."""
     data = dump(session())
     for table, columns in oracle.COLUMNS.items():
-        lines = converted(data, format="csv", compression="none", table=table).decode().splitlines()
+        lines = converted(data, format="csv", table=table).decode().splitlines()
         assert lines[0] == ",".join(f'"{name}"' for name in columns)
         assert len(lines) == (2 if table == "sessions" else 1)
 
@@ -179,15 +179,15 @@ def source(request: pytest.FixtureRequest) -> bytes:
 
 def test_zstd_is_read_by_the_zstd_command(source: bytes) -> None:
     """`zstd -dc` gives the bytes that an uncompressed conversion gives."""
-    packed = converted(source, format="ndjson", compression="zstd")
+    packed = converted(source, format="ndjson.zst")
     done = subprocess.run(["zstd", "-q", "-dc"], input=packed, capture_output=True, check=True)
-    assert done.stdout == converted(source, format="ndjson", compression="none")
+    assert done.stdout == converted(source, format="ndjson")
 
 
 def test_gzip_is_read_by_the_gzip_module(source: bytes) -> None:
     """Python's gzip gives the bytes that an uncompressed conversion gives."""
-    packed = converted(source, format="csv", compression="gzip")
-    assert gzip.decompress(packed) == converted(source, format="csv", compression="none")
+    packed = converted(source, format="csv.gz")
+    assert gzip.decompress(packed) == converted(source, format="csv")
 
 
 def duck(query: str) -> list[tuple[Any, ...]]:
@@ -198,7 +198,7 @@ def duck(query: str) -> list[tuple[Any, ...]]:
 def test_duckdb_reads_the_ndjson(source: bytes, table: str, tmp_path: Any) -> None:
     """DuckDB's read_json finds every row and its texts."""
     path = tmp_path / "rows.ndjson"
-    path.write_bytes(converted(source, format="ndjson", compression="none", table=table))
+    path.write_bytes(converted(source, format="ndjson", table=table))
     wanted = oracle.rows(source, table)
     columns = [name for name in ("id", "content", "input", "title") if any(name in row for row in wanted)]
     listed = ", ".join(f'"{name}"' for name in columns)
@@ -211,7 +211,7 @@ def test_duckdb_reads_the_ndjson(source: bytes, table: str, tmp_path: Any) -> No
 def test_duckdb_tells_absent_from_empty_in_the_csv(source: bytes, table: str, tmp_path: Any) -> None:
     """DuckDB's read_csv gets every cell back, NULL where a value is absent and an empty text where it is empty."""
     path = tmp_path / "rows.csv"
-    path.write_bytes(converted(source, format="csv", compression="none", table=table))
+    path.write_bytes(converted(source, format="csv", table=table))
     options = (
         "header=true, all_varchar=true, quote='\"', escape='\"', delim=',', allow_quoted_nulls=false, auto_detect=false"
     )
@@ -234,6 +234,4 @@ def test_jq_sorting_is_among_the_variants() -> None:
         done = subprocess.run(["jq", "-S", "."], input=sample("session.json"), capture_output=True, check=True)
     except FileNotFoundError:
         pytest.skip("no jq here")
-    assert ndjson_rows(converted(done.stdout, format="ndjson", compression="none")) == oracle.rows(
-        sample("session.json"), "messages"
-    )
+    assert ndjson_rows(converted(done.stdout, format="ndjson")) == oracle.rows(sample("session.json"), "messages")

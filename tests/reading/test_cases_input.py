@@ -28,6 +28,7 @@ from exportstream import (
     Count,
     CutInputError,
     Difference,
+    Duplicates,
     Export,
     ExportstreamError,
     InputError,
@@ -40,6 +41,7 @@ from exportstream import (
     ReadOptions,
     Totals,
     convert,
+    iter_messages,
     open_export,
 )
 from exportstream.cli.process import exit_code
@@ -439,7 +441,6 @@ OTHER_EXPORTS = {
         {"timestamp": DATE, "sessionId": "s", "message": {"role": "assistant", "id": "m"}, "costUSD": 0.1},
         {"type": "queue-operation", "operation": "enqueue", "sessionId": "s"},
     ],
-    "a Codex rollout": [{"timestamp": DATE, "type": "session_meta", "payload": {"id": "s", "cwd": "/"}}],
     "a ChatGPT export": [{"title": "t", "create_time": 1.5, "mapping": {}, "conversation_id": "c"}],
     "a claude.ai export": [{"uuid": "u", "name": "n", "chat_messages": []}],
     "a Gemini transcript": [
@@ -1460,7 +1461,7 @@ def figures_of(totals: Totals) -> tuple[Any, ...]:
 
 
 def test_dedupe(tmp_path: Path) -> None:
-    """--dedupe counts a message or session id that comes again once in the totals; rows stay."""
+    """--dedupe drops a message or session id that comes again, in the totals and in the rows."""
     twice = session_fields_last(
         message(0, cost=1, toolCalls=[tool_call()]),
         message(0, cost=1, toolCalls=[tool_call()]),
@@ -1472,7 +1473,13 @@ def test_dedupe(tmp_path: Path) -> None:
     plain, once = read(data)[1].totals, read(data, dedupe=True)[1].totals
     assert figures_of(plain) == (3, 7, 4, 12, 15)
     assert figures_of(once) == (2, 3, 1, 7, 8)
-    assert len(rows(data, tmp_path, dedupe=True)) == 7
+    kept = [("s", 0), ("s", 2), ("s2", 0)]
+    assert [(row["sessionId"], row["messageIndex"]) for row in rows(data, tmp_path, dedupe=True)] == kept
+    assert [(one.session_id, one.index) for one in iter_messages(data, dedupe=True)] == kept
+    with open_export(data, dedupe=True) as export:
+        assert [(one.session_id, one.index) for one in export] == kept
+        assert figures_of(export.totals) == figures_of(once)
+        assert (export.accepted, export.duplicates, export.notes.repeated_ids) == (7, Duplicates(4, 1), 0)
     (tmp_path / "in.json").write_bytes(data)
     done = speak("totals", "in.json", "--json", "--dedupe", cwd=tmp_path)
     assert done.returncode == 0

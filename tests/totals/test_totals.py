@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exportstream import Cost, Count, Counted, Difference, LimitError, Message, Session, ToolCall, Totals
+from exportstream import Cost, Count, Counted, Difference, Duplicates, LimitError, Message, Session, ToolCall, Totals
+from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe, Seen
 from exportstream.totals.sums import KNOWN_ROLES, MAX_ROLES
 
@@ -365,17 +366,21 @@ def test_any_split_counts_the_same_roles(roles: list[str], cuts: list[int]) -> N
     assert wanted.counted.other_roles == sum(count for role, count in found.items() if role not in kept)
 
 
-def test_dedupe_counts_each_id_of_a_session_once() -> None:
+def test_dedupe_drops_what_came_before() -> None:
     """A message comes again if both ids do; ids that only look alike when joined are different."""
-    dedupe = Dedupe()
+    dedupe, dropped = Dedupe(), Duplicates()
     pairs = [("s", "a"), ("s", "a"), ("t", "a"), ("s1:", "a"), ("s", "1:a"), ("s\0", "a"), ("s", "\0a")]
     messages = [message(session_id=session, id=own) for session, own in pairs]
-    assert dedupe.new_messages(messages) == [messages[0], *messages[2:]]
-    assert dedupe.is_new(Session(id="s"))
-    assert not dedupe.is_new(Session(id="s"))
+    ends = [SessionEnd(Session(id=own), at) for at, own in enumerate(("s:0", "1", "s"), 1)]
+    found = [dedupe.drop_repeats(Batch([one], []), dropped).messages for one in messages]
+    assert found == [[messages[0]], [], *([one] for one in messages[2:])]
+    assert dedupe.drop_repeats(Batch([], ends), dropped).ends == ends
+    again = dedupe.drop_repeats(Batch([*messages[:2], message(session_id="s", id="b")], ends[2:]), dropped)
+    assert ([one.id for one in again.messages], again.ends) == (["b"], [SessionEnd(ends[2].session, 1, repeated=True)])
+    assert dropped == Duplicates(messages=3, sessions=1)
 
 
-KEYS = st.text("ab", max_size=3) | st.sampled_from(["x" * 36, "x" * 37, "x" * 38, "\ud800" * 40])
+KEYS = st.text("ab", max_size=3) | st.sampled_from(["x" * 48, "x" * 49, "x" * 50, "\ud800" * 50])
 
 
 @settings(max_examples=150, deadline=None)

@@ -504,12 +504,12 @@ def test_permissions_of_a_replaced_file_stay(folder: Path, mode: int) -> None:
 # disk full ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["none", "zstd", "gzip"])
+@pytest.mark.parametrize("how", ["ndjson", "ndjson.zst", "ndjson.gz"])
 @pytest.mark.parametrize("target", ["-", "/dev/full"])
 def test_disk_full_on_a_device(folder: Path, large: Path, target: str, how: str) -> None:
     """A device that is full is exit code 4 with the system's text, whether early or at the end."""
     for source in ("session.json", large):
-        options = ["-o", target, "--format", "ndjson", "--compression", how]
+        options = ["-o", target, "--format", how]
         with open("/dev/full", "wb") as full:
             done = run("convert", source, *options, cwd=folder, process={"stdout": full})
         assert done.returncode == 4
@@ -563,8 +563,8 @@ def test_a_limit_on_file_size_is_a_write_error(folder: Path, large: Path, name: 
         "convert {large} -o -",
         "convert - <{large}",
         "convert {large} -o - --format csv",
-        "convert {large} -o - --compression zstd",
-        "convert {large} -o - --compression gzip --on-error skip --rejects r",
+        "convert {large} -o - --format ndjson.zst",
+        "convert {large} -o - --format ndjson.gz --on-error skip --rejects r",
         "convert {large} -o - --table tool-calls --running-totals",
         "check {large} --json",
         "totals {large}",
@@ -621,16 +621,16 @@ def test_no_stdout_at_all_is_no_bug(folder: Path, arguments: str) -> None:
 def test_failure_while_writing_to_stdout(tmp_path: Path, large: Path) -> None:
     """On failure the zstd frame on standard output is left unfinished, so that its reader sees it."""
     data = large.read_bytes()
-    cut = run("convert", "-", "-o", "-", "--compression", "zstd", cwd=tmp_path, data=data[: len(data) // 2])
+    cut = run("convert", "-", "-o", "-", "--format", "ndjson.zst", cwd=tmp_path, data=data[: len(data) // 2])
     assert cut.returncode == 3
     assert cut.stdout
     assert not frame_is_complete(cut.stdout)
     kept = run(
-        "convert", "-", "-o", "-", "--compression", "zstd", "--on-error", "skip", cwd=tmp_path, data=data[: len(data) // 2]
+        "convert", "-", "-o", "-", "--format", "ndjson.zst", "--on-error", "skip", cwd=tmp_path, data=data[: len(data) // 2]
     )
     assert kept.returncode == 5
     assert frame_is_complete(kept.stdout)
-    early = run("convert", "-", "-o", "-", "--compression", "zstd", cwd=tmp_path, data=SAMPLE[:1000])
+    early = run("convert", "-", "-o", "-", "--format", "ndjson.zst", cwd=tmp_path, data=SAMPLE[:1000])
     assert (early.returncode, frame_is_complete(early.stdout)) == (3, False)
 
 
@@ -638,7 +638,7 @@ def test_failure_while_writing_to_a_file_object(tmp_path: Path) -> None:
     """The same for a file object that was given: what is aborted is no complete frame, and the object stays open."""
     target = io.BytesIO()
     with pytest.raises(CutInputError, match="input ends"):
-        convert(SAMPLE[:1500], target, compression="zstd")
+        convert(SAMPLE[:1500], target, format="ndjson.zst")
     assert not frame_is_complete(target.getvalue())
 
 

@@ -17,21 +17,21 @@ from exportstream.cli.display import (
     print_all_warnings,
     print_outcome,
     print_summary,
-    print_warnings,
 )
 from exportstream.cli.executors import find_many, hint_at_update, open_executor, skip_current
-from exportstream.cli.figures import amount, print_check, show_totals
-from exportstream.cli.options import Command, check_options, convert_options, many_inputs, one_input, totals_options
+from exportstream.cli.figures import amount, print_check
+from exportstream.cli.options import Command, check_options, convert_options, many_inputs
 from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
+from exportstream.cli.totals import totals_command
+from exportstream.conversion.inputs import find_inputs, stands_for_several
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import SCHEMA, Report
-from exportstream.errors import CutInputError, ExportstreamError, UsageError, shown
-from exportstream.reading.export import Export
+from exportstream.errors import CutInputError, ExportstreamError, UsageError, label, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.writing.options import CompressionName, FormatName, Keys, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, WriteOptions, split_names, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -51,7 +51,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings=_CONTEXT)
-@click.version_option(exportstream.__version__, "--version", prog_name="exportstream", message="%(prog)s %(version)s")
+@click.version_option(exportstream.__version__, "-V", "--version", prog_name="exportstream", message="%(prog)s %(version)s")
 def cli() -> None:
     """Convert AI-agent session exports of any size to NDJSON, CSV, Parquet or SQLite.
 
@@ -77,11 +77,13 @@ def convert_command(
     inputs: tuple[str, ...],
     output: str | None,
     format: FormatName | None,  # noqa: A002 - the option's word
-    compression: CompressionName | None,
     level: int | None,
     table: tuple[str, ...],
     keys: Keys,
     running_totals: bool,
+    columns: tuple[str, ...],
+    without: tuple[str, ...],
+    flat: bool,
     csv_safe: bool,
     rejects: str | None,
     force: bool,
@@ -100,8 +102,8 @@ def convert_command(
     """Convert exports to NDJSON, CSV, Parquet or SQLite.
 
     INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of OUTPUT
-    decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. An output gets its name
-    only when it is complete.
+    decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. Without one, devices and
+    pipes get NDJSON. An output gets its name only when it is complete.
 
     Several inputs go into a folder, one output each, or with --merge into one output. Folders are searched for .json,
     .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and NAME.rejects.ndjson
@@ -115,11 +117,13 @@ def convert_command(
     )
     writing = WriteOptions(
         format=format,
-        compression=compression,
         tables=tables_of(table),
         level=level,
         keys=keys,
         running_totals=running_totals,
+        columns=split_names(columns or None),
+        without=split_names(without) or (),
+        flat=flat,
         csv_safe=csv_safe,
         force=force,
     )
@@ -172,48 +176,7 @@ def convert_command(
     sys.exit(print_outcome(done))
 
 
-@cli.command(
-    "totals",
-    cls=Command,
-    examples=[
-        ("exportstream totals session.json", "a table: declared and counted figures"),
-        ("exportstream totals session.json.zst --json", "the same as JSON"),
-    ],
-)
-@one_input
-@totals_options
-def totals_command(
-    *,
-    input: str,  # noqa: A002 - the argument's word
-    as_json: bool,
-    on_error: OnError,
-    dedupe: bool,
-    max_message_size: int,
-    max_window: int,
-) -> None:
-    """Print the declared and counted totals of INPUT.
-
-    INPUT is a file, a URL (with the extra remote), or - for standard input. Declared totals come from the sessions, counted
-    totals from their messages. An unknown figure is -, never 0.
-    """
-    reading = ReadOptions(
-        on_error=on_error,
-        max_message_size=max_message_size,
-        max_window=max_window,
-        dedupe=dedupe,
-    )
-    with Export(input, reading) as export:
-        with Progress(enabled=True) as progress:
-            for _ in export.batches():
-                progress.update(export)
-        totals, notes, partial = export.totals, export.notes, export.partial
-    print_warnings(export.name, notes)
-    if as_json:
-        show_json(json_text({"schema": SCHEMA, **totals.as_dict()}))
-    else:
-        show_totals(totals, stderr=False)
-    if partial or notes.rejected or notes.damaged:
-        sys.exit(Exit.PARTIAL)
+cli.add_command(totals_command)
 
 
 @cli.command(
@@ -222,50 +185,61 @@ def totals_command(
     exit_codes=[code for code in Exit if code != Exit.PARTIAL],
     examples=[
         ("exportstream check session.json", "lists what is odd about each session"),
+        ("exportstream check exports/", "of each export in a folder"),
         ("exportstream check session.json --strict", "for scripts: any finding is exit code 3"),
     ],
 )
-@one_input
+@many_inputs
 @check_options
 def check_command(
     *,
-    input: str,  # noqa: A002 - the argument's word
+    inputs: tuple[str, ...],
     strict: bool,
     as_json: bool,
     max_message_size: int,
     max_window: int,
 ) -> None:
-    """List the oddities of each session of INPUT; write nothing.
+    """List the oddities of each session of all INPUTs; write nothing.
 
-    INPUT is a file, a URL (with the extra remote), or - for standard input. Input that convert would refuse is exit code 3.
-    Memory grows with the number of messages of the largest session, to find repeated ids.
+    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. Input that convert
+    would refuse is exit code 3. Memory grows with the number of messages of the largest session, to find repeated ids.
     """
+    several = len(inputs) > 1 or stands_for_several(inputs[0])
+    sources = [one.source for one in find_inputs(inputs)] if several else [inputs[0]]
     sessions = odd = invalid = 0
+    failed: list[tuple[str, ExportstreamError]] = []
     if as_json:
         show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
-    error: ExportstreamError | None = None
-    try:
-        for found in exportstream.check(input, max_message_size=max_message_size, max_window=max_window):
-            if as_json:
-                show_json(("," if sessions else "") + json_text(found.as_dict()), end="")
-            else:
-                print_check(found)
-            sessions += 1
-            odd += not found.clean
-            invalid += "invalid-message" in found.findings
-    except CutInputError as stopped:
-        error = stopped
-        error.hint = "exportstream convert --on-error skip keeps the complete messages"  # check has no such option
-    except ExportstreamError as stopped:
-        error = stopped
+    for source in sources:
+        if several and not as_json:
+            show_lines([f"{shown(source)}:"])
+        try:
+            for found in exportstream.check(source, max_message_size=max_message_size, max_window=max_window):
+                if as_json:
+                    of = {"source": label(source)} if several else {}
+                    show_json(("," if sessions else "") + json_text(of | found.as_dict()), end="")
+                else:
+                    print_check(found)
+                sessions += 1
+                odd += not found.clean
+                invalid += "invalid-message" in found.findings
+        except ExportstreamError as stopped:
+            if isinstance(stopped, CutInputError):
+                stopped.hint = "exportstream convert --on-error skip keeps the complete messages"  # check has no such option
+            failed.append((source, stopped))
     if as_json:  # a complete document, also after an error
-        ended = "" if error is None else f'"error":{json_text(in_options(str(error)))},'
+        errors = [{"source": label(source), "error": in_options(str(error))} for source, error in failed]
+        ended = f'"failed":{json_text(errors)},' if several else ""
+        ended += f'"error":{json_text(errors[0]["error"])},' if errors and not several else ""
         show_json(f'],{ended}"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
-    if error is not None:
-        raise error
+    if failed and not several:
+        raise failed[0][1]
     if not as_json:
-        show_lines([f"{amount(sessions, 'sessions')}, {odd:,} with findings"])
-    if invalid or (strict and odd):
+        of_inputs = f" in {amount(len(sources), 'inputs')}" if several else ""
+        show_lines([f"{amount(sessions, 'sessions')}{of_inputs}, {odd:,} with findings"])
+    for _, error in failed:
+        tell(in_options(str(error)))
+    if failed or invalid or (strict and odd):
         sys.exit(Exit.INPUT)
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import amount, show_totals
+from exportstream.cli.figures import amount, show_totals, size
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
@@ -89,12 +89,18 @@ class ManyProgress(_Bar):
 
 def print_all_warnings(report: Report) -> None:
     """Print the warnings of a report, of the first few inputs if there are many."""
-    parts = [outcome.report for outcome in report.outcomes if outcome.report] if isinstance(report, ManyReport) else []
-    noticed = [part for part in parts or [report] if part.notes != Notes()]
-    for part in noticed[:_FEW]:
-        print_warnings(part.source, part.notes)
+    outcomes = report.outcomes if isinstance(report, ManyReport) else []
+    parts = [(outcome.source, outcome.report.notes) for outcome in outcomes if outcome.report is not None]
+    print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all")
+
+
+def print_few_warnings(parts: list[tuple[str, Notes]], hint: str) -> None:
+    """Print the warnings of the first few inputs that have any, and how to see those of the others."""
+    noticed = [(source, notes) for source, notes in parts if not notes.is_quiet]
+    for source, notes in noticed[:_FEW]:
+        print_warnings(source, notes)
     if more := noticed[_FEW:]:
-        tell(f"warnings for {amount(len(more), 'more inputs')}; --report FILE has them all")
+        tell(f"warnings for {amount(len(more), 'more inputs')}; {hint}")
 
 
 def print_warnings(source: str, notes: Notes) -> None:
@@ -111,13 +117,15 @@ def print_warnings(source: str, notes: Notes) -> None:
             "exportstream check gives the messages"
         )
     if notes.repeated_ids:
-        lines.append(
-            f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe counts them once"
-        )
+        lines.append(f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe drops them")
     if notes.rejected:
         lines.append(amount(notes.rejected, "messages were rejected"))
     if notes.damaged:
         lines.append(f"{amount(notes.damaged, 'damaged stretches')} of {size(notes.damaged_bytes)} in all")
+    if notes.torn:
+        lines.append(f"the last line is not complete ({size(notes.torn)}): it is left for the next time")
+    if notes.grown:
+        lines.append("the log has grown meanwhile: what was added is left for the next time")
     for line in lines:
         tell(f"{shown(source)}: warning: {line}")
 
@@ -133,6 +141,12 @@ def print_summary(report: Report) -> None:
         if report.rejected
         else ""
     )
+    repeats = [
+        amount(count, words)
+        for words, count in (("messages", report.duplicates.messages), ("sessions", report.duplicates.sessions))
+        if count
+    ]
+    dropped = f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
     targets = " and ".join(shown(output.target) for output in report.outputs)
     what = shown(report.source)
     if isinstance(report, ManyReport):
@@ -144,7 +158,7 @@ def print_summary(report: Report) -> None:
         return
     tell(
         f"{what}: {amount(report.rows, 'rows')}{f' to {targets}' if targets else ''} "
-        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}"
+        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}{dropped}"
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)
@@ -169,12 +183,3 @@ def _rounded(cost: Decimal) -> str:
 def json_text(value: Any) -> str:
     """A value as compact JSON."""
     return to_printable_json(value)
-
-
-def size(count: float) -> str:
-    """A number of bytes for people: 1.2 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 import shutil
 import sys
-from decimal import Decimal
 from typing import Any
 
 from exportstream.cli.terminal import show_lines
 from exportstream.errors import printable
 from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
 from exportstream.totals.sums import Totals
+from exportstream.totals.text import figure
 
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
-_LONG_FIGURE = 100  # characters
 _SINGULAR = {
     "halves of surrogate pairs": "half of a surrogate pair",
     "messages have": "message has",
@@ -102,29 +101,22 @@ def print_check(found: SessionCheck) -> None:
         )
     for name, count in found.unknown_keys.items():
         lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
+    if found.records:
+        kinds = (f"{printable(kind)} {one.count:,} ({size(one.bytes)})" for kind, one in found.records.items())
+        lines.append(f"  no rows: {', '.join(kinds)}")
     show_lines(lines)
-
-
-def figure(value: Any, sign: str = "-") -> str:
-    """Write a figure in bounded length and time: a long number in scientific notation, and with … where digits are left out.
-
-    Args:
-        value: a number, None, or text, which stays as it is.
-        sign: ``+`` writes the sign of positive numbers too.
-    """
-    if value is None or isinstance(value, str):
-        return value or "-"
-    text = f"{value:{sign},}"
-    if len(text) <= _LONG_FIGURE:
-        return text
-    number = Decimal(value)
-    digits = "".join(map(str, number.as_tuple().digits[:_LONG_FIGURE]))
-    left_out = "…" if len(number.as_tuple().digits) > _LONG_FIGURE else ""
-    mark = "-" if number.is_signed() else sign.strip("-")
-    return f"{mark}{digits[0]}.{digits[1:]}{left_out}E{number.adjusted():+}"
 
 
 def amount(count: int, words: str) -> str:
     """Write a count before words in the plural, which one of `_SINGULAR` makes singular: 2 rows, 1 row."""
     plural = next((plural for plural in _SINGULAR if plural in words), None) if count == 1 else None
     return f"{count:,} {words if plural is None else words.replace(plural, _SINGULAR[plural], 1)}"
+
+
+def size(count: float) -> str:
+    """A number of bytes for people: 1.2 MB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from exportstream.cli.process import Exit
-from exportstream.writing.formats import FORMATS
-from exportstream.writing.options import COMPRESSIONS
+from exportstream.writing.options import FORMAT_NAMES
 from exportstream.writing.tables import TABLES
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-GROUPS = ("Output", "Rows", "Several inputs", "Bad input", "Limits", "General")
+GROUPS = ("Output", "Rows", "Groups", "Several inputs", "Bad input", "Limits", "General")
 _WIDE = 25  # characters: longer names of an option stand on a line of their own
 EXIT_CODES = {
     Exit.DONE: "done",
@@ -93,10 +93,25 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic 
         return int(digits) * self._units[unit]
 
 
-one_input = click.argument("input", type=click.Path(allow_dash=True))
+class Choices(click.Choice):  # type: ignore[type-arg,unused-ignore]  # as above
+    """Some of several words, with commas between them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the words."""
+        choose = super().convert
+        return [choose(word, param, ctx) for word in str(value).split(",")]
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the last word."""
+        before, comma, last = incomplete.rpartition(",")
+        found = super().shell_complete(ctx, param, last)
+        return [CompletionItem(before + comma + str(item.value)) for item in found]
+
+
 many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
 
 json_flag = option("Output", "--json", "as_json", is_flag=True, help="Print JSON.")
+force_flag = option("Output", "-f", "--force", is_flag=True, help="Replace an output that exists.")
 strict_flag = option("Bad input", "--strict", is_flag=True, help="End with exit code 3 for any finding.")
 _on_error = option(
     "Bad input",
@@ -128,6 +143,15 @@ _limits = (
 _debug = option(
     "General", "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
 )  # read by `main`, before anything is parsed
+_jobs = option(
+    "Several inputs",
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    show_default="one per core",
+    help="Number of worker processes.",
+)
+_quiet = option("General", "-q", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay.")
 _writing = (
     option(
         "Output",
@@ -140,16 +164,11 @@ _writing = (
     option(
         "Output",
         "--format",
-        type=click.Choice(list(FORMATS)),
+        type=click.Choice(FORMAT_NAMES),
+        metavar="SUFFIX",
         show_default="by OUTPUT's suffix",
-        help="Write this format. parquet needs the extra of that name.",
-    ),
-    option(
-        "Output",
-        "--compression",
-        type=click.Choice(COMPRESSIONS),
-        show_default="by OUTPUT's suffix",
-        help="Compress the output this way.",
+        help="Write the format of this suffix, such as csv.gz: ndjson, jsonl or csv, then .zst, .gz or nothing; parquet "
+        "(needs the extra of that name); db, sqlite or sqlite3. Default names end in it.",
     ),
     option(
         "Output",
@@ -158,16 +177,36 @@ _writing = (
         show_default="zstd 3, gzip 6",
         help="Compress at this level, zstd from 1 to 22, gzip from 1 to 9.",
     ),
-    option("Output", "--force", is_flag=True, help="Replace an output that exists."),
+    force_flag,
     option("Output", "--report", type=click.Path(), help="Write the summary as JSON to this file."),
     option(
         "Rows",
+        "-t",
         "--table",
-        type=click.Choice([*TABLES, "all"]),
+        type=Choices([*TABLES, "all"]),
+        metavar="TABLES",
         multiple=True,
+        callback=lambda _ctx, _param, given: tuple(name for names in given for name in names),
         show_default="messages; all in SQLite",
-        help="Write a row for each of these. Give it more than once, or all, for several tables: an output each, "
-        "NAME.TABLE.SUFFIX; in SQLite tables of one file.",
+        help="Write a row for each of these: messages, tool-calls, sessions. Several with commas between them, or all, are "
+        "an output each, NAME.TABLE.SUFFIX; in SQLite tables of one file.",
+    ),
+    option(
+        "Rows",
+        "--columns",
+        metavar="NAME,...",
+        multiple=True,
+        show_default="*, the usual ones",
+        help="Write these columns, in this order; TABLE.NAME for a column of one of several tables. "
+        "In SQLite the primary key stays.",
+    ),
+    option(
+        "Rows",
+        "--without",
+        metavar="NAME,...",
+        multiple=True,
+        show_default="none",
+        help="Leave these columns out, or fields of tool calls, such as toolCalls.result.",
     ),
     option(
         "Rows",
@@ -176,6 +215,12 @@ _writing = (
         default="camel",
         show_default=True,
         help="Write camelCase or snake_case names. snake costs speed in NDJSON.",
+    ),
+    option(
+        "Rows",
+        "--flat",
+        is_flag=True,
+        help="Give each column one type in NDJSON: null where absent, in tool calls too; inputJson and extra as text.",
     ),
     option("Rows", "--running-totals", is_flag=True, help="Add the totals after each row (slower)."),
     option(
@@ -188,8 +233,8 @@ _writing = (
         "Rows",
         "--dedupe",
         is_flag=True,
-        help="Count repeated ids only once in the totals of an input (with --merge, of all inputs). Rows are not removed. "
-        "Memory grows with the number of messages.",
+        help="Drop messages and sessions whose ids came before in the input (with --merge, in all inputs). Memory grows by "
+        "90 to 180 bytes per message.",
     ),
     option(
         "Several inputs",
@@ -206,13 +251,7 @@ _writing = (
         "earlier rejects are not reported again.",
     ),
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
-    option(
-        "Several inputs",
-        "--jobs",
-        type=click.IntRange(min=1),
-        show_default="one per core",
-        help="Number of worker processes.",
-    ),
+    _jobs,
     option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),
     _on_error,
     option(
@@ -223,7 +262,7 @@ _writing = (
         "OUTPUT, or next to INPUT if OUTPUT is standard output.",
     ),
     *_limits,
-    option("General", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay."),
+    _quiet,
     _debug,
 )
 _adding = (
@@ -231,10 +270,12 @@ _adding = (
         "Rows",
         "--dedupe",
         is_flag=True,
-        help="Count repeated ids only once. Memory grows with the number of messages.",
+        help="Drop messages and sessions whose ids came before. Memory grows by 90 to 180 bytes per message.",
     ),
+    _jobs,
     _on_error,
     *_limits,
+    _quiet,
     _debug,
 )
 _checking = (*_limits, _debug)

@@ -15,8 +15,11 @@ from exportstream.errors import LONGEST_LINE, printable, shown
 __all__ = ["in_options", "show_json", "show_lines", "tell"]
 
 
-_NAMES = "compression|csv_safe|force|format|max_message_size|max_window|on_error|rejects|table|update"
-_KEYWORD = re.compile(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w-]+)[\"'])")
+_NAMES = (
+    "by|columns|csv_safe|flat|force|format|max_message_size|max_window|on_error|rejects|since|sort|table|top|tz|"
+    "until|update|without"
+)
+_KEYWORD = re.compile(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w.-]+)[\"'])")
 
 
 def tell(text: str) -> None:

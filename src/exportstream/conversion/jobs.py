@@ -7,10 +7,11 @@ if one input fails. Holds: a future for each job.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -19,12 +20,14 @@ from exportstream.conversion.plan import Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import Outcome
 from exportstream.errors import ExportstreamError, mask, shown
+from exportstream.reading.prices import GENAI
 from exportstream.storage.names import is_stream, is_url
 from exportstream.writing.outputs import Output
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
+_Run = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tells the bytes read since the last time
 _POLL = 0.2  # seconds between two looks at the progress of the workers
 
 
@@ -44,15 +47,26 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
     return Outcome(job.source, "converted", report=done)
 
 
-def run_counted_job(job: Job) -> Outcome:
-    """Convert one input in a process of `Workers`, which count what they read."""
+def _run_counted(run: _Run, job: Any) -> Outcome:
+    """Run a job in a process of `Workers`, which count what they read."""
     from exportstream.conversion.pool import count_bytes  # noqa: PLC0415 - slow to import
 
-    return run_job(job, count_bytes)
+    return run(job, count_bytes)
+
+
+def _run_uncounted(run: _Run, job: Any) -> Outcome:
+    """Run a job in another process."""
+    return run(job, lambda _: None)
 
 
 def run_jobs(
-    todo: dict[int, Job], executor: Executor | None, status: Status, watch: Watch, *, fail_fast: bool
+    todo: Mapping[int, Job],
+    executor: Executor | None,
+    status: Status,
+    watch: Watch,
+    *,
+    fail_fast: bool,
+    run: _Run = run_job,
 ) -> Iterator[tuple[int, Outcome]]:
     """Run the jobs, and yield the outcome of each as soon as it is done.
 
@@ -63,11 +77,12 @@ def run_jobs(
         watch: called with `status` now and then.
         fail_fast: after the first failure, cancel the jobs that have not begun and wait for those that have. A cluster does
             not tell the two apart: complete outputs may still appear there.
+        run: a function of a module that runs a job.
     """
     if executor is None:
-        outcomes = _one_by_one(todo, status, watch, fail_fast=fail_fast)
+        outcomes = _one_by_one(todo, status, watch, fail_fast=fail_fast, run=run)
     else:
-        outcomes = _through(executor, todo, status, watch, fail_fast=fail_fast)
+        outcomes = _through(executor, todo, status, watch, fail_fast=fail_fast, run=run)
     for number, outcome in outcomes:
         status.files_done += 1
         status.failed += outcome.status == "failed"
@@ -76,23 +91,25 @@ def run_jobs(
             watch(status)
 
 
-def _one_by_one(todo: dict[int, Job], status: Status, watch: Watch, *, fail_fast: bool) -> Iterator[tuple[int, Outcome]]:
+def _one_by_one(
+    todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: _Run
+) -> Iterator[tuple[int, Outcome]]:
     for number, job in todo.items():
-        outcome = run_job(job, counting(status, watch))
+        outcome = run(job, counting(status, watch))
         yield number, outcome
         if fail_fast and outcome.status == "failed":
             return
 
 
 def _through(
-    executor: Executor, todo: dict[int, Job], status: Status, watch: Watch, *, fail_fast: bool
+    executor: Executor, todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: _Run
 ) -> Iterator[tuple[int, Outcome]]:
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - likewise
 
     workers = executor if isinstance(executor, Workers) else None  # they count what they read, and end by themselves
-    run = run_job if workers is None else run_counted_job
+    task = partial(_run_uncounted if workers is None else _run_counted, run)
     before = 0 if workers is None else workers.bytes_read
     elsewhere = not isinstance(executor, (ProcessPoolExecutor, ThreadPoolExecutor))  # with a working folder of its own
     futures: dict[Future[Outcome], int] = {}
@@ -101,12 +118,12 @@ def _through(
     try:
         for number, job in todo.items():
             if not is_stream(job.source):
-                futures[_submit(executor, run, _absolute(job) if elsewhere else job)] = number
+                futures[_submit(executor, task, _absolute(job) if elsewhere else job)] = number
         for future in futures:
             future.add_done_callback(finished.put)
         for number, job in todo.items():
             if is_stream(job.source) and not stopped:  # only this process has it
-                outcome = run_job(job, counting(status, watch))
+                outcome = run(job, counting(status, watch))
                 stopped = fail_fast and outcome.status == "failed" and _cancel(futures)
                 yield number, outcome
         here = status.bytes_done
@@ -131,9 +148,9 @@ def _through(
             _cancel(futures)
 
 
-def _submit(executor: Executor, run: Callable[[Job], Outcome], job: Job) -> Future[Outcome]:
+def _submit(executor: Executor, task: Callable[[Any], Outcome], job: Job) -> Future[Outcome]:
     try:
-        return executor.submit(run, job)
+        return executor.submit(task, job)
     except RuntimeError as error:  # a pool whose worker has died refuses jobs
         from concurrent.futures import Future  # noqa: PLC0415 - slow to import
 
@@ -155,10 +172,9 @@ def _result(future: Future[Outcome], job: Job) -> Outcome:
         return Outcome(job.source, outcome.status, outcome.report, outcome.error)  # a cluster was given the absolute name
     except Exception as error:  # noqa: BLE001 - of the executor: a worker died, or can't be reached
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        hint = "; update=True goes on where it was" if job.outputs else ""
         return Outcome(
-            job.source,
-            "failed",
-            error=f"{shown(job.source)}: its worker failed: {mask(words, job.source)}; update=True goes on where it was",
+            job.source, "failed", error=f"{shown(job.source)}: its worker failed: {mask(words, job.source)}{hint}"
         )
 
 
@@ -166,7 +182,11 @@ def _absolute(job: Job) -> Job:
     outputs = [
         Output(_absolute_name(output.target), output.format, output.compression, output.tables) for output in job.outputs
     ]
-    return replace(job, source=_absolute_name(job.source), outputs=outputs, token=os.urandom(8).hex())
+    prices = job.reading.prices
+    if prices is not None and prices != GENAI:
+        prices = _absolute_name(os.fsdecode(prices))
+    reading = replace(job.reading, prices=prices)
+    return replace(job, source=_absolute_name(job.source), outputs=outputs, reading=reading, token=os.urandom(8).hex())
 
 
 def _absolute_name(name: str) -> str:

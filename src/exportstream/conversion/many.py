@@ -30,10 +30,11 @@ from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_name
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ def convert_many(
     *,
     executor: Executor | None = None,
     format: FormatName | None = None,  # noqa: A002 - the field's word
-    compression: CompressionName | None = None,
     table: TableName | Iterable[TableName] | None = None,
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -58,6 +61,7 @@ def convert_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -71,12 +75,14 @@ def convert_many(
             ``DIR/TABLE/NAME.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another.
-        format: see `convert`, also for the options from here to `dedupe`.
-        compression: see `convert`.
+        format: see `convert`, also for the options from here to `prices`.
         table: see `convert`.
         level: see `convert`.
         keys: see `convert`.
         running_totals: see `convert`.
+        columns: see `convert`.
+        without: see `convert`.
+        flat: see `convert`.
         csv_safe: see `convert`.
         force: see `convert`.
         on_error: see `convert`.
@@ -84,6 +90,7 @@ def convert_many(
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
+        prices: see `convert`.
         update: skip inputs that are older than their outputs, and replace older outputs.
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
         report: a path for the report as JSON.
@@ -104,14 +111,17 @@ def convert_many(
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
+            prices=prices,
         ),
         WriteOptions(
             format=format,
-            compression=compression,
             tables=tables_of(table),
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),
@@ -149,6 +159,7 @@ def convert_all(
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,12 +18,14 @@ from exportstream.conversion.plan import (
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Outcome, Report, open_report
 from exportstream.errors import ExportstreamError
+from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 
 
@@ -31,11 +34,13 @@ def merge_many(
     target: Any,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
-    compression: CompressionName | None = None,
     table: TableName | Iterable[TableName] | None = None,
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -43,24 +48,27 @@ def merge_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
     fail_fast: bool = False,
     report: Any = None,
     progress: Watch = None,
 ) -> ManyReport:
-    """Convert many exports into one output, in the given order.
+    """Convert many exports into one output, in the given order. Rows have the columns `file` and `sessionNumber`.
 
     A row that is written can't be taken back, so each input is read once before the first row is written, and left out if
     it fails; with `fail_fast`, and for ``-``, it is read once only, and a failure leaves no output at all.
 
     Args:
         sources: as of `convert_many`.
-        target: the output, as of `convert`; so are the options from here to `dedupe`.
+        target: the output, as of `convert`; so are the options from here to `prices`.
         format: see `convert`.
-        compression: see `convert`.
         table: see `convert`.
         level: see `convert`.
         keys: see `convert`.
         running_totals: see `convert`.
+        columns: see `convert`.
+        without: see `convert`.
+        flat: see `convert`.
         csv_safe: see `convert`.
         force: see `convert`.
         on_error: see `convert`.
@@ -68,6 +76,7 @@ def merge_many(
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
+        prices: see `convert`.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
@@ -87,14 +96,17 @@ def merge_many(
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
+            prices=prices,
         ),
         WriteOptions(
             format=format,
-            compression=compression,
             tables=tables_of(table),
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),
@@ -119,6 +131,7 @@ def merge_all(
 ) -> ManyReport:
     """Convert many exports into one output as their options say; see `merge_many`, and `open_report` for `words`."""
     started = time.monotonic()
+    writing = replace(writing, place=True)
     outputs = decide_outputs("-", target, writing)
     inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects])
     if reading.on_error == "skip" and rejects is None:
@@ -135,6 +148,7 @@ def merge_all(
     check_outputs(outputs, writing)
     if not writing.force:
         refuse_existing([*written, rejects], report)
+    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     status = Status(len(inputs), total_size(inputs))
     outcomes = [Outcome(found.source, "converted") for found in inputs]
     if not fail_fast:
@@ -144,8 +158,13 @@ def merge_all(
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=words)
         if good:
-            merged = _merge(good, outputs, status, progress, reading, writing, rejects)
+            merged, duplicates = _merge(good, outputs, status, progress, reading, writing, rejects)
             done.merge(merged)
+            if reading.dedupe:
+                left = iter(duplicates)
+                done.outcomes = [
+                    replace(one, duplicates=next(left)) if one.status == "converted" else one for one in outcomes
+                ]
             done.outputs, done.rejects = merged.outputs, merged.rejects
         done.seconds = time.monotonic() - started
         write_report(done)
@@ -154,7 +173,7 @@ def merge_all(
 
 def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, watch: Watch, reading: ReadOptions) -> None:
     """Read each input to its end, and take note of those that fail."""
-    reading = replace(reading, dedupe=False)  # what is counted here is thrown away
+    reading = replace(reading, dedupe=False, prices=None)  # what is counted here is thrown away
     if status.bytes_total is not None:
         status.bytes_total *= 2
     progress = Reading(counting(status, watch))
@@ -183,15 +202,19 @@ def _merge(
     reading: ReadOptions,
     writing: WriteOptions,
     rejects: Any,
-) -> Report:
+) -> tuple[Report, list[Duplicates]]:
+    """Convert inputs into the outputs; return the report, and what `dedupe` dropped of each input."""
     progress = Reading(counting(status, watch))
     before = status.files_done
+    duplicates: list[Duplicates] = []
 
     def follow(export: Export) -> None:
         progress(export)
         status.files_done = before + progress.exports - 1
+        if len(duplicates) < progress.exports:
+            duplicates.append(export.duplicates)
 
     done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
-    return done
+    return done, duplicates

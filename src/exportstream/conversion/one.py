@@ -16,7 +16,7 @@ from exportstream.storage.memory import explain_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
-from exportstream.writing.options import CompressionName, FormatName, Keys, TableName, WriteOptions, tables_of
+from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
@@ -27,11 +27,13 @@ def convert(
     target: Any = None,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
-    compression: CompressionName | None = None,
     table: TableName | Iterable[TableName] | None = None,
     level: int | None = None,
     keys: Keys = "camel",
     running_totals: bool = False,
+    columns: str | Iterable[str] | None = None,
+    without: str | Iterable[str] | None = None,
+    flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError = "stop",
@@ -39,6 +41,7 @@ def convert(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
@@ -48,24 +51,30 @@ def convert(
         source: as of `open_export`.
         target: a path, a URL (with the extra ``remote``), ``-`` for standard output, or a binary file object.
             None: ``NAME.ndjson.zst`` next to the input.
-        format: ``ndjson``, ``csv``, ``parquet`` (with the extra ``parquet``) or ``sqlite``; otherwise the target's suffix
-            decides.
-        compression: ``zstd``, ``gzip`` or ``none``; otherwise the target's suffix decides.
+        format: the text of a suffix, such as ``csv.gz``: ``ndjson``, ``jsonl`` or ``csv``, then ``.zst``, ``.gz`` or
+            nothing; ``parquet`` (with the extra ``parquet``); ``db``, ``sqlite`` or ``sqlite3``. Otherwise the target's
+            suffix decides. A default name ends in it: ``csv`` gives ``NAME.csv``, not compressed.
         table: ``messages``, ``tool-calls``, ``sessions``, several of them, or ``all``: one reading writes them all, to
             ``NAME.TABLE.SUFFIX`` each. Default: messages; in SQLite all, as tables of one file.
         level: compression level, 3 for zstd and 6 for gzip by default.
         keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
         running_totals: add to each row the totals after it.
+        columns: names of columns to write, in this order, with commas or as several texts; ``*`` for the usual ones. A name
+            counts for each table that has it, ``TABLE.COLUMN`` for one. In SQLite the columns of the primary key stay.
+        without: names of columns to leave out, also fields of tool calls: ``toolCalls.result``.
+        flat: NDJSON only: write every column in every row, null where absent, also in tool calls, and ``inputJson`` and
+            ``extra`` as JSON text, so that each column has one type.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
-        on_error: see `open_export`; so are `max_message_size`, `max_window` and `dedupe`.
+        on_error: see `open_export`; so are `max_message_size`, `max_window`, `dedupe` and `prices`.
         rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
             output), or a list or a function that gets each `Reject`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`.
+        prices: see `open_export`.
         report: a path for the report as JSON.
-        progress: called with the open `Export` after each batch.
+        progress: called with the open `Export` after each batch, and at the end.
 
     Returns:
         Figures of what was read and written, and the totals.
@@ -82,14 +91,17 @@ def convert(
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
+            prices=prices,
         ),
         WriteOptions(
             format=format,
-            compression=compression,
             tables=tables_of(table),
             level=level,
             keys=keys,
             running_totals=running_totals,
+            columns=split_names(columns),
+            without=split_names(without) or (),
+            flat=flat,
             csv_safe=csv_safe,
             force=force,
         ),
@@ -154,7 +166,7 @@ def convert_to(
     # Rejects get their name first, then the outputs, then the report.
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
-        writers = Writers(outputs, writing, transaction, Origin(path, size))
+        writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe))
         if is_name(rejects):
             rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
         seen = Dedupe()  # one for all
@@ -169,6 +181,8 @@ def convert_to(
                     writers.add(batch)
                     if progress is not None:
                         progress(export)
+                if progress is not None:
+                    progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
                 if len(sources) == 1:

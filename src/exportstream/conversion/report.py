@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import LONGEST_LINE, printable, shown
-from exportstream.models.notes import Notes
+from exportstream.errors import LONGEST_LINE, label, printable
+from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
@@ -27,7 +27,6 @@ from exportstream.writing.writers import Written
 
 SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
 STATUSES = ("converted", "skipped", "failed", "cancelled")
-_LONG_NAME = 4096  # characters; a file name may hold bytes that are not UTF-8
 
 
 class Counts(Struct, rename="camel"):
@@ -42,6 +41,7 @@ class Counts(Struct, rename="camel"):
         partial: whether an input was cut or damaged, and its complete messages were kept.
         cut: names of the inputs that were cut, with the messages kept of each.
         notes: counts of things that were noticed and are not errors.
+        duplicates: counts of what `dedupe` dropped. Messages and sessions above include them; rows and totals do not.
         totals: totals at the end.
     """
 
@@ -53,6 +53,7 @@ class Counts(Struct, rename="camel"):
     partial: bool = False
     cut: dict[str, int] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
+    duplicates: Duplicates = field(default_factory=Duplicates)
     totals: Totals = field(default_factory=Totals)
 
     def add(self, export: Export) -> None:
@@ -67,6 +68,7 @@ class Counts(Struct, rename="camel"):
                 partial=export.partial or export.notes.damaged > 0,
                 cut={export.name: export.accepted} if export.partial else {},
                 notes=export.notes,
+                duplicates=export.duplicates,
                 totals=export.totals,
             )
         )
@@ -78,7 +80,16 @@ class Counts(Struct, rename="camel"):
         self.partial |= other.partial
         self.cut |= other.cut
         self.notes.merge(other.notes)
+        self.duplicates.merge(other.duplicates)
         self.totals.merge(other.totals)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same as plain values under the names of the JSON."""
+        read = {
+            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
+        }
+        read["cut"] = {label(name): messages for name, messages in self.cut.items()}
+        return read | {"totals": self.totals.as_dict()}
 
 
 class Report(Counts):
@@ -114,29 +125,20 @@ class Report(Counts):
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         written = {
-            "source": _label(self.source),
-            "outputs": [_in_camel(output) | {"target": _label(output.target)} for output in self.outputs],
+            "source": label(self.source),
+            "outputs": [_in_camel(output) | {"target": label(output.target)} for output in self.outputs],
             "rows": self.rows,
             "bytesEncoded": self.bytes_encoded,
             "bytesWritten": self.bytes_written,
             "seconds": round(self.seconds, 3),
-            "rejects": None if self.rejects is None else _label(self.rejects),
+            "rejects": None if self.rejects is None else label(self.rejects),
         }
-        read = {
-            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
-        }
-        read["cut"] = {_label(name): messages for name, messages in self.cut.items()}
-        return written | read | {"totals": self.totals.as_dict()}
+        return written | super().as_dict()
 
 
 def _in_camel(output: Written) -> dict[str, Any]:
     plain = msgspec.to_builtins(output)
     return {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in plain.items()}
-
-
-def _label(name: str) -> str:
-    """Return the name of an input or output as it may be shown; the name itself may be a URL with a password."""
-    return printable(shown(name), _LONG_NAME)
 
 
 def open_report(
@@ -161,16 +163,22 @@ def open_report(
     """
     if path is None:
         return lambda _: None
-    sink = transaction.add(open_sink(path, compression="none", force=force, source_path=source_path))
+    save = open_text(path, transaction, force=force, source_path=source_path)
 
     def write(done: Report) -> None:
         document = {"schema": SCHEMA, **done.as_dict()}
         for one in document.get("inputs", ()):
             if "error" in one:
                 one["error"] = words(one["error"])
-        sink.write(to_printable_json(document, indent=2).encode() + b"\n")
+        save(to_printable_json(document, indent=2) + "\n")
 
     return write
+
+
+def open_text(path: Any, transaction: Transaction, *, force: bool, source_path: str | None = None) -> Callable[[str], None]:
+    """Open a file before any work, and return a function that writes a text to it; for the rest see `open_report`."""
+    sink = transaction.add(open_sink(path, compression="none", force=force, source_path=source_path))
+    return lambda text: sink.write(text.encode())
 
 
 class Outcome(Struct, frozen=True):
@@ -178,21 +186,26 @@ class Outcome(Struct, frozen=True):
 
     Attributes:
         source: the input's name.
-        status: ``converted``, ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an earlier one failed).
-        report: of a converted input that has outputs of its own.
+        status: ``converted`` (of totals: ``counted``), ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an
+            earlier one failed).
+        report: of an input that was counted, or converted to outputs of its own.
         error: why it failed.
+        duplicates: what `dedupe` dropped of it in a merge; None without.
     """
 
     source: str
     status: str
-    report: Report | None = None
+    report: Counts | None = None
     error: str | None = None
+    duplicates: Duplicates | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the source, the status, and the error or the report."""
-        plain: dict[str, Any] = {"source": _label(self.source), "status": self.status}
+        """Return the same as plain values: the source, the status, and the error, the duplicates or the report."""
+        plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
+        if self.duplicates is not None:
+            plain["duplicates"] = msgspec.to_builtins(self.duplicates)
         return plain | (self.report.as_dict() if self.report is not None else {})
 
 
@@ -230,7 +243,7 @@ class ManyReport(Report):
         return sum(report.rows for report in self._reports()) + super().rows
 
     def _reports(self) -> list[Report]:
-        return [outcome.report for outcome in self.outcomes if outcome.report is not None]
+        return [outcome.report for outcome in self.outcomes if isinstance(outcome.report, Report)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.models.structs import Message, OurExtra, Session, ToolCall
+from exportstream.models.structs import Message, OurExtra, OurText, Session, ToolCall
 
 
 def snake(name: str) -> str:
@@ -50,12 +50,14 @@ SnakeToolCall: Any = derive(ToolCall, "SnakeToolCall", snake, {})
 SnakeMessage: Any = derive(Message, "SnakeMessage", snake, {"tool_calls": _maybe_list(SnakeToolCall)})
 
 
+_OURS: dict[str, Any] = dict.fromkeys(("producer", "parent_session_id", "project"), OurText)  # of a session
+
 # A session's keys as they are decoded: under one set of names, and nothing else.
 SESSION_KEYS: tuple[Any, ...] = tuple(
     msgspec.defstruct(
         "SessionKeys",
         [
-            (f.name, {"cost": Any, "id": str, "title": str, "extra": OurExtra}.get(f.name, f.type), None)
+            (f.name, {"cost": Any, "id": str, "title": str, "extra": OurExtra, **_OURS}.get(f.name, f.type), None)
             for f in struct_fields(Session)
         ],
         bases=(Session,),

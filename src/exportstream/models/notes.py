@@ -1,22 +1,50 @@
-"""Notes of what reading noticed, and messages that it refused: `Notes` and `Reject`."""
+"""Notes of what reading noticed, dropped and refused: `Notes`, `Duplicates` and `Reject`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+MAX_KINDS = 100
+OTHER_KINDS = "other"
 
 
-class Notes(Struct, rename="camel"):
+class _Counters(Struct, rename="camel"):
+    """Numbers, which can be added to those of another struct of the same kind."""
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of other inputs."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Records(_Counters):
+    """Records of one kind that become no row.
+
+    Attributes:
+        count: how many there are.
+        bytes: their size in the input.
+    """
+
+    count: int = 0
+    bytes: int = 0
+
+
+class Notes(_Counters):
     """Counts of things that reading noticed and that are not errors.
 
     Attributes:
         null_dates: messages whose createdAt or updatedAt is null.
         replaced_surrogates: halves of surrogate pairs that became U+FFFD.
-        repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered).
+        repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered);
+            0 with `dedupe`, which counts them in `Duplicates`.
         rejected: messages that were refused and skipped.
         damaged: stretches of bytes that are not JSON, or where the input is cut; they were skipped.
         damaged_bytes: how many bytes they have.
+        grown: logs that grew while they were read; they were read up to the size they had when they were opened.
+        torn: bytes of last lines that were not complete, in logs that a program may still write to.
+        records: records of logs that become no row, by kind.
     """
 
     null_dates: int = 0
@@ -25,11 +53,40 @@ class Notes(Struct, rename="camel"):
     rejected: int = 0
     damaged: int = 0
     damaged_bytes: int = 0
+    grown: int = 0
+    torn: int = 0
+    records: dict[str, Records] = field(default_factory=dict)
 
-    def merge(self, other: Notes) -> None:
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing that needs a warning: records that become no row are usual."""
+        return not any(getattr(self, name) for name in self.__struct_fields__ if name != "records")
+
+    def add_records(self, kind: str, records: Records) -> None:
+        """Add records that become no row; of more than 100 kinds the rest is counted as ``other``."""
+        if kind not in self.records and len(self.records) >= MAX_KINDS:
+            kind = OTHER_KINDS
+        self.records.setdefault(kind, Records()).merge(records)
+
+    def merge(self, other: Self) -> None:
         """Add the counts of other inputs."""
         for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+            if name != "records":
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, records in other.records.items():
+            self.add_records(kind, records)
+
+
+class Duplicates(_Counters):
+    """Counts of what `dedupe` dropped, since it had come before.
+
+    Attributes:
+        messages: messages whose session id and message id came before.
+        sessions: sessions whose id came before. Those of their messages that are new are not dropped.
+    """
+
+    messages: int = 0
+    sessions: int = 0
 
 
 class Reject(Struct):

@@ -26,8 +26,14 @@ OurStr = Annotated[str, Meta(min_length=1, max_length=0)]
 OurInt = Annotated[int, Meta(ge=1, le=0)]
 if TYPE_CHECKING:
     OurExtra = dict[str, Any] | None
+    OurText = str | None
+    OurCount = int | None
+    OurList = list[Any] | None
 else:  # not even null is taken
     OurExtra = Annotated[dict[str, Any], Meta(min_length=1, max_length=0)]
+    OurText = OurStr
+    OurCount = OurInt
+    OurList = Annotated[list[Any], Meta(min_length=1, max_length=0, extra={"type": "JSON"})]
 
 
 Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # 64 bits: sums of them stay far from any limit
@@ -96,6 +102,13 @@ class Message(
         cost: USD as Decimal with the digits of the input, or None.
         thinking_blocks, redacted_thinking_blocks: lists of text, or None.
         extra: keys that no version of the format is known to have, or None.
+        producer: the program that the export came from, such as ``codex``; None for a session export.
+        agent_id: the sub-agent that it belongs to; None for the main one.
+        usage_state: ``final`` for tokens that will not change, ``replayed`` for a copy of another session's message, which
+            no total counts; None if there are no tokens, and in session exports.
+        attachments: what came with it, each with its type and size, or its address; without the data.
+        total_input_tokens: all tokens of the prompt, whatever the producer counts as input.
+        reasoning_tokens: output tokens that were spent on reasoning.
     """
 
     session_id: OurStr = field(default_factory=str)  # a factory, so that even an empty id is written
@@ -118,6 +131,12 @@ class Message(
     thinking_blocks: list[str] | None = None
     redacted_thinking_blocks: list[str] | None = None
     extra: OurExtra = None
+    producer: OurText = None
+    agent_id: OurText = None
+    usage_state: OurText = None
+    attachments: OurList = None
+    total_input_tokens: OurCount = None
+    reasoning_tokens: OurCount = None
 
     @property
     def created_datetime(self) -> datetime | None:
@@ -140,6 +159,9 @@ class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True,
         cost: declared USD as Decimal with the digits of the input.
         created_at, updated_at: the text as it came.
         extra: unknown keys of the session object; `response` in it holds the keys of an SDK response object around it.
+        producer: the program that the export came from; None for a session export.
+        parent_session_id: the session that it was forked from or spawned by.
+        project: the folder it worked in.
     """
 
     id: str | None = None
@@ -153,6 +175,9 @@ class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True,
     created_at: DateTime | None = None
     updated_at: DateTime | None = None
     extra: dict[str, Any] | None = None
+    producer: str | None = None
+    parent_session_id: str | None = None
+    project: str | None = None
 
     @property
     def created_datetime(self) -> datetime | None:

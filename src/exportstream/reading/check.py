@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from exportstream.models.dates import parse_instant
-from exportstream.models.notes import Reject
+from exportstream.models.notes import Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
@@ -67,6 +67,7 @@ class SessionCheck(Struct, rename="camel"):
         messages: how many valid messages it has.
         findings: by kind, in the order of `KINDS`.
         differences: the figures whose declared and counted sums differ.
+        records: records of a log that become no row, by kind, with their bytes.
         unknown_keys: how often each came, as ``message.KEY`` and so on; beyond 100 different ones ``…`` counts the rest.
     """
 
@@ -76,6 +77,7 @@ class SessionCheck(Struct, rename="camel"):
     findings: dict[str, Finding]
     differences: dict[str, Difference]
     unknown_keys: dict[str, int]
+    records: dict[str, Records] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -121,6 +123,8 @@ class _Findings:
             if None in dates:
                 self.add("null-date", message.index)
             self._add_dates(dates, message.index)
+            if message.producer is not None:  # what a log has no column for is in `extra`
+                continue
             if message.extra:
                 self.add_unknown("message", message.extra)
             for call in message.tool_calls or ():
@@ -136,7 +140,8 @@ class _Findings:
 
     def finish(self, session: Session, totals: Totals) -> SessionCheck:
         self._add_dates((session.created_at, session.updated_at), None)
-        self.add_unknown("session", _unknown_of(session))
+        if session.producer is None:
+            self.add_unknown("session", _unknown_of(session))
         of_session = Totals()
         of_session.merge(totals)
         of_session.add(session)
@@ -189,5 +194,7 @@ def check(
             for messages, end in batch.by_session():
                 found[number].add_messages(messages)
                 if end is not None and end.counted is not None:
-                    yield found.pop(number).finish(end.session, end.counted)
+                    one = found.pop(number).finish(end.session, end.counted)
+                    one.records, export.notes.records = export.notes.records, {}
+                    yield one
                     number += 1

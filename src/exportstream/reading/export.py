@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import ExportstreamError, JSONSyntaxError, NotAnExportError
-from exportstream.models.notes import Notes, Reject
+from exportstream.errors import CompressionError, CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
+from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
-from exportstream.reading.formats.rejects import Peeked, RejectLines
+from exportstream.reading.formats import HEAD, FormatReader, LogReader
+from exportstream.reading.formats.logs import recognise
+from exportstream.reading.formats.rejects import RejectLines, is_rejects
 from exportstream.reading.formats.session_export import SessionReader, missing_keys
 from exportstream.reading.formats.session_ids import SessionIds
-from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.recovering import RecoveringStream
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.lines import find_line
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.source import Source, open_source
@@ -32,6 +34,7 @@ from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
 
 Rejects = list[Reject] | Callable[[Reject], None] | None
+MIX = "mix"  # the producer of session exports
 _DEFAULT = ReadOptions()
 
 
@@ -42,7 +45,7 @@ class Export:
         source: as of `open_export`.
         options: how it is read.
         rejects: with ``on_error="skip"``, a list or a function that gets each `Reject`.
-        seen: what has come before in other exports, for ``dedupe`` over several.
+        seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
         recover: whether ``on_error="skip"`` goes on after damage as well.
@@ -50,6 +53,7 @@ class Export:
     Attributes:
         session: the `Session` being read (None before the first): what of it has been read so far.
         notes: what was noticed and is not an error, as counts.
+        duplicates: what `dedupe` dropped, as counts.
         name: the input's name.
         bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
         position: bytes of JSON read, after decompression.
@@ -68,16 +72,24 @@ class Export:
         recover: bool = True,
     ) -> None:
         reject = rejects.append if isinstance(rejects, list) else rejects
+        prices = load_prices(options.prices)
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
-        self._reader = SessionReader(
+        self._reject = (reject or (lambda _: None)) if options.on_error == "skip" else None
+        self._watch_repeats = not (only_messages or options.dedupe)
+        self._sessions = SessionReader(
             source=self._source.name,
-            reject=(reject or (lambda _: None)) if options.on_error == "skip" else None,
+            reject=self._reject,
             find_id=self._find_id,
-            watch_repeats=not only_messages,
+            watch_repeats=self._watch_repeats,
         )
+        self._reader: FormatReader = self._sessions
+        self._log: LogReader | None = None  # instead, for a log
+        self._are_rejects = False
+        self._producer: str | None = None  # None until it was looked for
         self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
-        self._counter = Counter((seen or Dedupe()) if options.dedupe else None, by_session=session_totals)
+        self._dedupe = (seen or Dedupe()) if options.dedupe else None
+        self._counter = Counter(by_session=session_totals, prices=prices)
         self._counting = not only_messages
         self._recovers = recover and options.on_error == "skip"
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
@@ -86,6 +98,7 @@ class Export:
         self._yielded = self._counted = (0, 0)
         self._messages = self._iterate()
         self.partial = False
+        self.duplicates = Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
         return self._messages
@@ -108,12 +121,19 @@ class Export:
         if self._ids is not None:
             self._ids[0].close()
             self._ids = None
-        self._reader.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
+        self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
 
     @property
     def name(self) -> str:
         """The input's name."""
         return self._source.name
+
+    @property
+    def producer(self) -> str:
+        """The program that the input came from: ``mix`` for session exports, otherwise the one that wrote the log."""
+        if self._producer is None:
+            self._recognise()
+        return self._producer or MIX
 
     @property
     def session(self) -> Session | None:
@@ -157,7 +177,7 @@ class Export:
 
     @property
     def accepted(self) -> int:
-        """How many messages were read and accepted, also those that `dedupe` does not count."""
+        """How many messages were read and accepted, also those that `dedupe` drops."""
         return self._reader.accepted
 
     @property
@@ -170,6 +190,7 @@ class Export:
         for batch in self._batches():
             if self._counting:
                 self._count(batch)
+            batch.source = self.name
             yield batch
 
     @contextmanager
@@ -182,26 +203,72 @@ class Export:
     def _session_id(self) -> str | None:
         return self.session.id if self.session is not None else None
 
+    def _recognise(self) -> None:
+        """Find out what the input is, and take the reader for it."""
+        found = None
+        with suppress(ExportstreamError):  # reading meets it again
+            head = self._source.peek(HEAD)
+            found = recognise(head)
+            self._are_rejects = is_rejects(head)
+        self._producer = found.producer if found is not None else MIX
+        if found is not None:
+            self._source.stop_at_opening_size()
+            self._reader = self._log = found.reader(
+                self._source.name,
+                self._reject,
+                watch_repeats=self._watch_repeats,
+                max_line=self._options.max_message_size,
+            )
+            self._log.on_replaced = self._sessions.on_replaced
+
+    def _steps(self) -> Iterator[None]:
+        """Read; after each step the reader has what it brought."""
+        if self._log is None:
+            stream = self._stream(self._source, self._sessions)
+            if self._are_rejects:
+                skip = self._options.on_error == "skip"
+                limit = self._options.max_message_size
+                yield from RejectLines(self._source, self._sessions, limit=limit, skip=skip)
+                return
+            yield from stream
+            if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
+                if not (self.accepted or self._sessions.complete):
+                    raise damage
+                self.partial = not isinstance(damage, JSONSyntaxError)
+        else:
+            yield from self._log.read(self._source)
+            self.notes.grown += self._source.has_grown
+
     def _batches(self) -> Iterator[Batch]:
-        reader = self._reader
         with self.explain_memory():
+            if self._producer is None:
+                self._recognise()
+            reader = self._reader
             try:
-                stream = self._main_stream()
-                for _ in stream:
+                for _ in self._steps():
                     if (batch := reader.take()) is not None:
-                        yield batch
-                if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
-                    if not (reader.accepted or reader.complete):
-                        raise damage
-                    self.partial = not isinstance(damage, JSONSyntaxError)
+                        yield self._without_repeats(batch)
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
-                    yield batch
+                    yield self._without_repeats(batch)
                 if isinstance(error, JSONSyntaxError) and error.exact and error.position is not None:
                     line, column = find_line(self._source, error.position) or (None, None)
                     error.locate(line=line, column=column)
                 explained = reader.explain(error)
+                if self._kept(error):
+                    if reader.session is not None and reader.session.id is not None and reader.within:
+                        yield self._without_repeats(Batch([], [SessionEnd(reader.session, 0)]))
+                    return
                 raise explained from (error if explained is not error else error.__cause__)
+
+    def _kept(self, error: ExportstreamError) -> bool:
+        """Whether the complete records of a log that is cut are kept."""
+        cut = isinstance(error, (CutInputError, CompressionError))
+        self.partial = self._recovers and self._log is not None and cut and self.accepted > 0
+        return self.partial
+
+    def _without_repeats(self, batch: Batch) -> Batch:
+        return batch if self._dedupe is None else self._dedupe.drop_repeats(batch, self.duplicates)
 
     def _iterate(self) -> Generator[Message, None, None]:
         for batch in self._batches():
@@ -222,7 +289,7 @@ class Export:
         if self._counted < self._yielded and self._counting:
             (start, first), (end, last) = self._counted, self._yielded
             self._counted = self._yielded
-            ends = [SessionEnd(one.session, one.end - start) for one in self._batch.ends[first:last]]
+            ends = [SessionEnd(one.session, one.end - start, None, one.repeated) for one in self._batch.ends[first:last]]
             self._count(Batch(self._batch.messages[start:end], ends))
 
     def _count(self, batch: Batch) -> None:
@@ -233,15 +300,7 @@ class Export:
             error.locate(source=self.name, session_id=self._session_id)
             raise
 
-    def _main_stream(self) -> Stream | RejectLines:
-        peeked = Peeked(self._source)
-        if peeked.is_rejects():
-            options = self._options
-            skip = options.on_error == "skip"
-            return RejectLines(peeked, self._reader, limit=options.max_message_size, skip=skip)
-        return self._stream(peeked, self._reader)
-
-    def _stream(self, source: Reader, events: Events) -> Stream:
+    def _stream(self, source: Source, events: Events) -> Stream:
         use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
         kind = RecoveringStream if self._recovers else Stream
         return kind(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)

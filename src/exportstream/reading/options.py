@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from msgspec import Struct
@@ -21,7 +22,8 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         on_error: ``stop`` at a message that is not valid, at damage or where the input is cut, or ``skip`` it.
         max_message_size: bytes of the largest message taken; memory grows with the largest message.
         max_window: bytes of the largest zstd window taken; None for 128 MiB.
-        dedupe: count a message or session that comes again only once in the totals.
+        dedupe: drop messages and sessions whose ids came before.
+        prices: ``genai`` or a price list in TOML, for messages that have tokens but no cost.
 
     Raises:
         UsageError: a value is not one of these.
@@ -31,6 +33,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     max_window: int | None = None
     dedupe: bool = False
+    prices: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""

@@ -10,9 +10,9 @@ import os
 import stat
 from typing import Any, TypeGuard
 
-from exportstream.storage.remote.urls import is_remote
+from exportstream.storage.remote.urls import is_remote, local_path
 
-__all__ = ["exists", "identity", "is_name", "is_stream", "is_url", "modified", "stat_regular"]
+__all__ = ["exists", "identity", "is_direct", "is_name", "is_stream", "is_url", "modified", "stat_regular"]
 
 
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -23,6 +23,15 @@ def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
 def is_stream(given: Any) -> bool:
     """Whether it is ``-``: standard input or output."""
     return is_name(given) and os.fspath(given) == "-"
+
+
+def is_direct(name: str) -> bool:
+    """Whether a name is that of a device, a FIFO or a socket, which is written directly."""
+    try:
+        mode = os.stat(local_path(name)).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def is_url(name: Any) -> bool:

@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
-from exportstream.storage.names import identity, is_stream, is_url, stat_regular
-from exportstream.storage.remote.urls import local_path
+from exportstream.storage.names import identity, is_stream
+from exportstream.storage.opened import HINT, Opened, open_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -57,7 +57,7 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
         return Source(sys.stdin.buffer, "<stdin>", window)
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        file = _open(path)
+        file = open_path(path)
         return Source(file, file.name, window, path=path)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Source(io.BytesIO(source), "<bytes>", window)
@@ -92,7 +92,8 @@ class Source:
         self._path = path
         self._max_window = max_window
         self._read = getattr(file, "read1", file.read)  # read1 returns the bytes that are there, and does not wait for more
-        self._stat = stat_regular(file)
+        self._opened = Opened(file, path)
+        self._stat = self._opened.stat
         self._regular = self._stat is not None and path is not None
         self._version = getattr(file, "version", None) if path is not None else None  # of a URL's content
         self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
@@ -104,6 +105,7 @@ class Source:
         self._pieces = self._iter_pieces()
         self._complete = False
         self._error: ExportstreamError | None = None
+        self._end: int | None = None  # where to stop, in bytes of the input
 
     def read(self, size: int) -> bytes:
         """Return up to `size` decompressed bytes, ``b""`` at the end.
@@ -123,6 +125,26 @@ class Source:
                 break
         return b"".join(parts)
 
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes without taking them: at least `size` if there are as many."""
+        while len(self._rest) < size and (piece := self._next_piece(_CHUNK, pending=bool(self._rest))):
+            self._rest = bytes(self._rest) + piece
+        return bytes(self._rest)
+
+    def stop_at_opening_size(self) -> None:
+        """Read only what was there when the input was opened: a program may still be adding to it.
+
+        It may then grow, but not shrink or be replaced. A compressed file may not change at all.
+        """
+        if self._stat is not None and self.compression == "none" and self.bytes_total is not None:
+            self._opened.may_grow = True
+            self._end = max(self.bytes_total, self.bytes_read)
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether something was added since the opening, where that is allowed."""
+        return self._opened.may_grow and self._opened.has_grown
+
     def read_into(self, buffer: bytearray, size: int) -> int:
         """Append the bytes that `read` would return to `buffer`, and return how many there are.
 
@@ -132,7 +154,8 @@ class Source:
         nothing_between = self.position == self.bytes_read > 0
         if self._regular and self.compression == "none" and nothing_between and self._error is None:
             end = len(buffer)
-            buffer += _BLANK[:size] if size <= len(_BLANK) else bytes(size)
+            room_size = size if self._end is None else min(size, self._end - self.bytes_read)
+            buffer += _BLANK[:room_size] if room_size <= len(_BLANK) else bytes(room_size)
             try:
                 with memoryview(buffer) as whole, whole[end:] as room:
                     count = self._file.readinto(room)
@@ -162,7 +185,7 @@ class Source:
             raise UsageError("the input can't be read a second time", source=self.name)
         if self._path is None:
             return Source(self._file, self.name, self._max_window, start=self._start)
-        second = Source(_open(self._path), self.name, self._max_window, path=self._path)
+        second = Source(open_path(self._path), self.name, self._max_window, path=self._path)
         if (identity(second._stat), second._version) != (identity(self._stat), self._version):
             second.close()
             raise ReadError("the file changed while it was read", source=self.name)
@@ -175,19 +198,7 @@ class Source:
         """
         if self._version is not None:
             self._file.require_unchanged("converted")
-        if self._stat is None:
-            return
-        try:
-            now = os.stat(local_path(self._path)) if self._path is not None else stat_regular(self._file)
-        except (FileNotFoundError, NotADirectoryError):
-            now = None
-        except ValueError:  # the caller has closed the file object
-            return
-        except OSError as error:
-            raise ReadError(error.strerror or str(error), source=self.name) from error
-        if identity(now) != identity(self._stat):
-            hint = "convert it when it is complete"
-            raise ReadError("the file changed while it was converted", hint=hint, source=self.name)
+        self._opened.require_unchanged(self.name)
 
     def close(self) -> None:
         """Close the file if `open_source` opened it; a file object of the caller stays open."""
@@ -263,9 +274,9 @@ class Source:
         try:
             if self._path is None and self._start is not None:
                 self._file.seek(self._start + self.bytes_read)  # a second reader may have moved it
-            data = self._read(size)
-            if not data and self._stat and identity(self._stat) != identity(stat_regular(self._file)):
-                raise ReadError("the file changed while it was read", hint="convert it when it is complete")
+            data = self._read(size if self._end is None else min(size, self._end - self.bytes_read))
+            if not data and self._opened.is_other:
+                raise ReadError("the file changed while it was read", hint=HINT)
         except ExportstreamError:
             raise
         except OSError as error:
@@ -284,15 +295,3 @@ class _Chunks:
 
     def read(self, _size: int) -> bytes:
         return next(self._chunks, b"")
-
-
-def _open(path: str) -> Any:
-    path = local_path(path)
-    if is_url(path):
-        from exportstream.storage.remote.reader import RemoteFile  # noqa: PLC0415 - only for URLs
-
-        return RemoteFile(path)
-    try:
-        return open(path, "rb", buffering=0)
-    except OSError as error:
-        raise ReadError(error.strerror or str(error), source=path) from error

@@ -17,11 +17,13 @@ class SessionEnd(Struct, frozen=True, gc=False):
         session: its keys.
         end: how many messages of the batch belong to it and to the sessions before it.
         counted: totals of all its messages, where they were asked for.
+        repeated: with `dedupe`, whether a session with its id came before; it has no row and is in no total then.
     """
 
     session: Session
     end: int
     counted: Totals | None = None
+    repeated: bool = False
 
 
 class Batch(Struct):
@@ -30,10 +32,12 @@ class Batch(Struct):
     Attributes:
         messages: of one or more sessions; those after the last end belong to a session that goes on.
         ends: the sessions that end here.
+        source: name of the input.
     """
 
     messages: list[Message]
     ends: list[SessionEnd]
+    source: str = ""
 
     def by_session(self) -> Iterator[tuple[list[Message], SessionEnd | None]]:
         """Split the batch: the messages of each session, and its end; None for a session that goes on."""

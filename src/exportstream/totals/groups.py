@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from exportstream.errors import UsageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.periods import PERIODS, Range
 from exportstream.totals.sums import Sums
@@ -140,7 +141,7 @@ class Groups(Struct):
         start = 0
         for end in columns.batch.ends:
             self._touch(all_keys if (start, end.end) == (0, len(keys)) else set(keys[start : end.end]))
-            if self.declaring:
+            if self.declaring and not end.repeated:
                 key = tuple(end.session.id if name == "session" else columns.source for name in self.by)
                 self._touch({key})  # also without any message
                 self.figures[key].add_declared(end.session)
@@ -198,6 +199,8 @@ class Grouping:
         Raises:
             LimitError: an exact sum of costs would need more than 10,000 digits.
         """
+        if counted(batch.messages) is not batch.messages:
+            batch = _pick(batch, [message.usage_state not in COPIES for message in batch.messages])
         if self._range.is_bounded:
             inside = self._range.contains([message.created_at for message in batch.messages])
             self.undated.add(_Columns(_pick(batch, [one is None for one in inside]), self._range, self._source))
@@ -260,7 +263,7 @@ def _check(names: tuple[str, ...]) -> None:
 def _pick(batch: Batch, flags: list[bool]) -> Batch:
     """Return a batch of some of the messages, and of all the ends."""
     before = list(accumulate(flags, initial=0))
-    ends = [SessionEnd(end.session, before[end.end]) for end in batch.ends]
+    ends = [SessionEnd(end.session, before[end.end], repeated=end.repeated) for end in batch.ends]
     return Batch(list(compress(batch.messages, flags)), ends)
 
 

@@ -20,7 +20,9 @@ from msgspec import Struct, field
 
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
+from exportstream.totals.copies import counted, counted_ends
 from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.priced import Priced
 
 MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
@@ -98,7 +100,8 @@ class Counted(Sums):
     unparsed_dates: int = 0
 
     def add_batch(self, messages: list[Message]) -> None:
-        """Add many messages at once. Every message of an export comes here; comprehensions are the fastest loops."""
+        """Add many messages at once, without copies. Every message comes here; comprehensions are the fastest loops."""
+        messages = counted(messages)
         self.messages += len(messages)
         self._add_roles(Counter([m.role for m in messages]))
         calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
@@ -165,12 +168,14 @@ class Totals(Sums):
         declared: sums of what the sessions declare.
         counted: sums over messages.
         carrying: how many sessions have a message that carries a figure.
+        priced: prices of messages without a recorded cost, None where they were not asked for.
     """
 
     sessions: int = 0
     declared: Declared = field(default_factory=Declared)
     counted: Counted = field(default_factory=Counted)
     carrying: Carrying = field(default_factory=Carrying)
+    priced: Priced | None = None
     _carried: Carrying = field(default_factory=Carrying)  # messages that carried a figure when the last session ended
 
     def add(self, item: Message | Session) -> None:
@@ -198,19 +203,34 @@ class Totals(Sums):
                 after the last end belong to a session that is added later.
             ends: each complete session, and how many of `messages` belong to it and to those before it.
         """
-        counted, carrying, carried = self.counted, self.carrying, self._carried
-        before = [getattr(counted, name).count for name in _COMPARED]
+        if (kept := counted(messages)) is not messages:
+            at = counted_ends(messages, [end for _, end in ends])
+            messages, ends = kept, [(session, end) for (session, _), end in zip(ends, at, strict=True)]
+        sums, carrying, carried = self.counted, self.carrying, self._carried
+        before = [getattr(sums, name).count for name in _COMPARED]
         if messages:
-            counted.add_batch(messages)
+            sums.add_batch(messages)
         if not ends:
             return
         self.sessions += len(ends)
         self.declared.add([session for session, _ in ends])
         pending = [count - getattr(carried, name) for name, count in zip(_COMPARED, before, strict=True)]
-        new = [getattr(counted, name).count - count for name, count in zip(_COMPARED, before, strict=True)]
+        new = [getattr(sums, name).count - count for name, count in zip(_COMPARED, before, strict=True)]
         for name, at_ends in zip(_COMPARED, _carried_at(ends, messages, new, pending), strict=True):
             setattr(carrying, name, getattr(carrying, name) + sum(map(gt, at_ends, [0, *at_ends])))
             setattr(carried, name, getattr(carried, name) + at_ends[-1])
+
+    def end_repeated(self) -> None:
+        """End a session that was added before: the messages added since are not those of the session added next."""
+        for name in _COMPARED:
+            setattr(self._carried, name, getattr(self.counted, name).count)
+
+    def merge(self, other: Self) -> None:
+        """Add what another one counted."""
+        super().merge(other)
+        if other.priced is not None:
+            self.priced = self.priced or Priced()
+            self.priced.merge(other.priced)
 
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.
@@ -234,8 +254,12 @@ class Totals(Sums):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON, with the differences."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,), order="deterministic")
-        del plain["_carried"]
+        plain: dict[str, Any] = {
+            name: msgspec.to_builtins(getattr(self, name), builtin_types=(Decimal,), order="deterministic")
+            for name in ("sessions", "declared", "counted", "carrying")
+        }
+        if self.priced is not None:
+            plain["priced"] = self.priced.as_dict()
         return plain | {"differences": msgspec.to_builtins(self.differences(), builtin_types=(Decimal,))}
 
 

@@ -7,8 +7,11 @@ Types come from the annotations of the structs; units and meanings are listed he
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
@@ -16,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as struct_fields
 
-__all__ = ["Column", "ColumnType", "columns_of"]
+__all__ = ["Column", "ColumnType", "columns_of", "getter"]
 
 
 class ColumnType(StrEnum):
@@ -49,20 +52,24 @@ class Column(NamedTuple):
         name: the column's name in the output.
         type: what it holds.
         required: whether every row has a value.
+        left_out: whether NDJSON leaves out the key of an absent value.
         is_long: whether its texts may be long.
         is_sum: whether it adds up integers of 64 bits, so that it may need more bits.
         unit: of its numbers.
         meaning: one line for readers.
+        fields: of the objects in it, as columns: of tool calls.
     """
 
     attribute: str
     name: str
     type: ColumnType
     required: bool
+    left_out: bool
     is_long: bool
     is_sum: bool
     unit: str
     meaning: str
+    fields: tuple[Column, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -75,9 +82,16 @@ class Column(NamedTuple):
         return self.type in (ColumnType.TEXTS, ColumnType.TOOL_CALLS, ColumnType.JSON)
 
 
-def columns_of(kind: type[Struct], table: str) -> list[Column]:
-    """Return the columns of a row's struct; `table` is a table's name, or ``running totals``."""
-    return [_column(field, *_UNITS_AND_MEANINGS[table][field.name]) for field in struct_fields(kind)]
+@cache
+def columns_of(kind: type[Struct], table: str) -> tuple[Column, ...]:
+    """Return the columns of a row's struct; `table` is a table's name, ``place`` or ``running totals``."""
+    return tuple(_column(field, *_UNITS_AND_MEANINGS[table][field.name]) for field in struct_fields(kind))
+
+
+def getter(columns: Sequence[Column]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that gives the values of a row, as a tuple also for one column."""
+    get = attrgetter(*(column.attribute for column in columns))
+    return get if len(columns) > 1 else lambda row: (get(row),)
 
 
 def _column(field: FieldInfo, unit: str, meaning: str) -> Column:
@@ -87,21 +101,25 @@ def _column(field: FieldInfo, unit: str, meaning: str) -> Column:
     if get_origin(kind) is Annotated:
         kind, meta = get_args(kind)
         said = meta.extra or {}
-    unknown = ColumnType.TOOL_CALLS if get_origin(kind) is list else ColumnType.JSON
+    type_ = said.get("type") or _TYPES.get(kind)
+    calls = None if type_ or get_origin(kind) is not list else get_args(kind)[0]
     return Column(
         attribute=field.name,
         name=field.encode_name,
-        type=ColumnType(said.get("type") or _TYPES.get(kind, unknown)),
+        type=ColumnType(type_ or (ColumnType.TOOL_CALLS if calls else ColumnType.JSON)),
         required=NoneType not in parts and kind is not Any and field.default is not None,
+        left_out=field.default is None,
         is_long=said.get("is_long", False),
         is_sum=said.get("is_sum", False),
         unit=unit,
         meaning=meaning,
+        fields=columns_of(calls, "tool-calls") if calls else (),
     )
 
 
 _COUNTED = "sum over its messages; absent if no message has it"
 _DECLARED = "declared by the session"
+_PRODUCER = "program that wrote the log, such as `codex`; absent for session exports"
 
 _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
     "messages": {
@@ -125,6 +143,12 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "thinking_blocks": ("", "list of thinking texts"),
         "redacted_thinking_blocks": ("", "list of redacted thinking texts"),
         "extra": ("", "keys that are not in this table, with their values"),
+        "producer": ("", _PRODUCER),
+        "agent_id": ("", "sub-agent that the message belongs to; absent for the main agent"),
+        "usage_state": ("", "`final`: tokens that will not change; `replayed`: a copy from another session, never counted"),
+        "attachments": ("", "list of attached files, each with `type` and `size`, or `url`; the data is left out"),
+        "total_input_tokens": ("tokens", "all tokens of the prompt, those of the cache included"),
+        "reasoning_tokens": ("tokens", "output tokens spent on reasoning, part of `outputTokens`"),
     },
     "tool-calls": {
         "session_id": ("", "id of the session"),
@@ -143,6 +167,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "screenshot_urls": ("", "list of URLs"),
         "created_at": ("", "`createdAt` of the message"),
         "extra": ("", "keys of the call that are not in this table"),
+        "producer": ("", _PRODUCER),
     },
     "sessions": {
         "id": ("", "id of the session"),
@@ -168,6 +193,13 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "counted_first_date": ("", "earliest `createdAt` of a message, as written"),
         "counted_last_date": ("", "latest `createdAt` of a message, as written"),
         "extra": ("", "unknown keys of the session; `response` in it has the keys of an SDK response around it"),
+        "producer": ("", _PRODUCER),
+        "parent_session_id": ("", "session that it was forked from or spawned by"),
+        "project": ("", "folder that the session worked in"),
+    },
+    "place": {
+        "file": ("", "name of the input as it was given; secrets of a URL are masked"),
+        "session_number": ("", "position of the session in the output, from 0"),
     },
     "running totals": {
         "running_messages": ("messages", "messages so far"),

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
 
 from msgspec import Struct
 
 from exportstream.errors import UsageError
-from exportstream.writing.formats import FORMATS, FormatName
-from exportstream.writing.tables import TABLES
+from exportstream.writing.formats import FormatName
+from exportstream.writing.selection import refuse_unknown
+from exportstream.writing.tables import TABLES, Table
 
-__all__ = ["COMPRESSIONS", "CompressionName", "FormatName", "Keys", "TableName", "WriteOptions", "tables_of"]
+__all__ = [
+    "FORMAT_NAMES",
+    "FormatName",
+    "Keys",
+    "TableName",
+    "WriteOptions",
+    "check_columns",
+    "new_table",
+    "split_names",
+    "tables_of",
+]
 
-COMPRESSIONS = ("zstd", "gzip", "none")
-CompressionName = Literal["zstd", "gzip", "none"]
+FORMAT_NAMES: tuple[str, ...] = get_args(FormatName)
 TableName = Literal["messages", "tool-calls", "sessions", "all"]
 Keys = Literal["camel", "snake"]
 
@@ -23,11 +33,15 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     """How rows are written.
 
     Attributes:
-        format, compression: of the outputs, or None: their suffixes decide.
+        format: of the outputs with its compression, or None: their suffixes decide.
         tables: names of tables; none for the default: messages, or all tables in a format whose files hold all.
         level: of the compression, or None for its default.
         keys: ``camel``, the export's own names, or ``snake``.
         running_totals: whether each row gets the totals after it.
+        columns: names of columns to write, in this order; None for the usual ones.
+        without: names of columns to leave out, and of fields in them.
+        flat: whether NDJSON has every column in every row, and any JSON as text.
+        place: whether rows have the columns `file` and `sessionNumber`, as those of merged inputs do.
         csv_safe: whether CSV cells that a spreadsheet would run begin with an apostrophe.
         force: whether outputs that exist are replaced.
 
@@ -36,19 +50,21 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     """
 
     format: FormatName | None = None
-    compression: CompressionName | None = None
     tables: tuple[str, ...] = ()
     level: int | None = None
     keys: Keys = "camel"
     running_totals: bool = False
+    columns: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    flat: bool = False
+    place: bool = False
     csv_safe: bool = False
     force: bool = False
 
     def __post_init__(self) -> None:
         """Check the words."""
         for name, value, known in (
-            ("format", self.format, tuple(FORMATS)),
-            ("compression", self.compression, COMPRESSIONS),
+            ("format", self.format, FORMAT_NAMES),
             ("keys", self.keys, ("camel", "snake")),
         ):
             if value is not None and value not in known:
@@ -58,7 +74,42 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
                 raise UsageError(f"expected table to be one of {', '.join(TABLES)} or all, got {table!r}")
 
 
+def split_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """The names in a text with commas, or in several of them, each once; None if nothing was said."""
+    if names is None:
+        return None
+    texts = (names,) if isinstance(names, str) else names
+    return tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",")))
+
+
 def tables_of(table: str | Iterable[str] | None) -> tuple[str, ...]:
     """The names of tables that were asked for: one, several, ``all``, or none for the default."""
     names = (table,) if isinstance(table, str) else tuple(dict.fromkeys(table or ()))
     return TABLES if "all" in names else names
+
+
+def new_table(name: str, options: WriteOptions, key: Sequence[str] = ()) -> Table:
+    """Make a table as the options say; see `Table` for `key`."""
+    return Table(
+        name,
+        keys=options.keys,
+        running=options.running_totals,
+        place=options.place,
+        columns=options.columns,
+        without=options.without,
+        flat=options.flat,
+        key=key,
+    )
+
+
+def check_columns(tables: Iterable[str], options: WriteOptions) -> None:
+    """Refuse names of columns that none of these tables has, and choices that leave a table without columns.
+
+    Raises:
+        UsageError: it lists the columns there are.
+    """
+    if options.columns is not None or options.without:
+        usual = {name: Table(name, keys=options.keys, running=options.running_totals) for name in tables}
+        refuse_unknown({name: table.known for name, table in usual.items()}, options.columns, options.without)
+        for name in usual:
+            new_table(name, options)

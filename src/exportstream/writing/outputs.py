@@ -14,15 +14,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
-from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.names import is_direct, is_name, is_stream
 from exportstream.storage.sink import check_level
 from exportstream.writing.formats import FORMATS, OutputFormat
-from exportstream.writing.options import WriteOptions
+from exportstream.writing.options import WriteOptions, check_columns
 from exportstream.writing.tables import TABLES
 
 _FORMAT_OF = {suffix: format_.name for format_ in FORMATS.values() for suffix in format_.suffixes}
 _COMPRESSION_OF = {".zst": "zstd", ".zstd": "zstd", ".gz": "gzip"}
-_SUFFIX_OF = {"zstd": ".zst", "gzip": ".gz", "none": ""}
+_DEFAULT = "ndjson.zst"
 _INPUT_SUFFIXES = (".zst", ".zstd", ".gz", ".bz2", ".xz", ".json", ".ndjson", ".jsonl")
 REJECTS = ".rejects.ndjson"
 
@@ -38,64 +38,76 @@ class Output(Struct, frozen=True):
 
 def suffix_of(options: WriteOptions) -> str:
     """The suffix of an output that gets its name from us."""
-    format_ = FORMATS[options.format or "ndjson"]
-    outside = _SUFFIX_OF[options.compression or "zstd"] if format_.compression is None else ""
-    return format_.suffixes[0] + outside
+    return f".{options.format or _DEFAULT}"
 
 
 def decide_outputs(source: Any, target: Any, options: WriteOptions) -> list[Output]:
-    """Decide format and compression: options win over suffixes, and a suffix that says otherwise is refused.
+    """Decide format and compression by the option, or else by the suffix; a suffix that contradicts the option is refused.
 
-    Without a target it is ``NAME.ndjson.zst`` next to the input, or standard output for standard input. Each of several
-    tables has its name in the name of its output, unless one file holds all of them.
+    Without a target it is ``NAME.ndjson.zst`` next to the input, or standard output for standard input. Streams, devices
+    and pipes get NDJSON unless the option or a suffix says otherwise. Each of several tables has its name in the name of
+    its output, unless one file holds all of them.
     """
     if target is None:
         target = _default_target(source, options)
     if not is_name(target) or is_stream(target):
-        format_ = FORMATS[options.format or "ndjson"]
-        tables = _tables(options, format_)
-        if format_.all_tables:
-            raise UsageError(f"{format_.title} can't be written to a stream", hint="name a file")
-        if len(tables) > 1:
-            raise UsageError("several tables can't share one stream", hint="name a file, or choose one `table`")
-        return [Output(target, format_.name, format_.compression or options.compression or "none", tables)]
+        return [_decide_stream(target, *_decide_format("", options.format or "ndjson"), options)]
     path = os.fspath(target)
-    stem, format_suffix, compression_suffix = _split(path)
-    said_compression = _COMPRESSION_OF.get(compression_suffix.lower())
-    said_format = _FORMAT_OF.get(format_suffix.lower())
-    _agree(path, "format", options.format, said_format)
-    _agree(path, "compression", options.compression, said_compression)
     if os.path.isdir(path) or path.endswith("/"):
         raise UsageError(
             "the output is a folder", source=path, hint="name a file in it, or end it in / for an output of each input"
         )
-    name = options.format or said_format
-    if name is None:
-        raise UsageError(f"can't tell the format from the name {shown(path)!r}", hint=_hint_at_suffixes())
-    format_ = FORMATS[name]
-    inside = format_.compression
-    if inside is not None and (said_compression or options.compression not in (None, inside)):
-        raise UsageError(f"{name} files are not compressed from outside", hint="leave `compression` and its suffix out")
-    compression = inside or options.compression or said_compression or "none"
-    tables = _tables(options, format_)
-    if format_.all_tables:
+    direct = is_direct(path)
+    name, compression = _decide_format(path, options.format, "ndjson" if direct else None)
+    if direct:
+        return [_decide_stream(path, name, compression, options)]
+    tables = _tables(options, FORMATS[name])
+    if FORMATS[name].all_tables:
         return [Output(path, name, compression, tables)]
     several = len(tables) > 1
-    rest = format_suffix + compression_suffix
-    return [Output(f"{stem}.{t}{rest}" if several else path, name, compression, (t,)) for t in tables]
+    stem, *rest = _split(path)
+    return [Output(f"{stem}.{t}{''.join(rest)}" if several else path, name, compression, (t,)) for t in tables]
+
+
+def _decide_stream(target: Any, name: str, compression: str, options: WriteOptions) -> Output:
+    format_ = FORMATS[name]
+    tables = _tables(options, format_)
+    if format_.all_tables:
+        raise UsageError(f"{format_.title} can't be written to a stream", hint="name a file")
+    if len(tables) > 1:
+        raise UsageError("several tables can't share one stream", hint="name a file, or choose one `table`")
+    return Output(target, name, compression, tables)
+
+
+def _decide_format(path: str, asked: str | None, default: str | None = None) -> tuple[str, str]:
+    """Return the format and the compression that the option or a name says, or else the default."""
+    said_name, said_compression = _said(path)
+    name, compression = _said(f"x.{asked}") if asked is not None else (said_name or default, said_compression)
+    by_name = said_name is not None or said_compression != "none"
+    if by_name and (said_name not in (None, name) or said_compression != compression):
+        raise UsageError(f"format={asked!r} contradicts the name {shown(path)!r}", hint="change one of the two")
+    if name is None:
+        raise UsageError(f"can't tell the format from the name {shown(path)!r}", hint=_hint_at_suffixes())
+    inside = FORMATS[name].compression
+    if inside is not None and compression != "none":
+        raise UsageError(f"{name} files are not compressed from outside", hint="leave the suffix of the compression out")
+    return name, inside or compression
 
 
 def check_outputs(outputs: Iterable[Output], options: WriteOptions) -> None:
     """Refuse options that do not fit the outputs, before anything is read or written.
 
     Raises:
-        UsageError: an output can't be written with these options.
+        UsageError: an output can't be written with these options, or has no such column.
         MissingExtraError, OutOfMemoryError: a library that a format needs can't be loaded.
     """
+    check_columns([name for output in outputs for name in output.tables], options)
     for output in outputs:
         format_ = FORMATS[output.format]
         if options.csv_safe and not format_.csv_safe:
             raise UsageError("csv_safe=True goes with CSV output only")
+        if options.flat and not format_.flat:
+            raise UsageError("flat=True goes with NDJSON output only", hint="other formats have every column in every row")
         if format_.compression != "none":
             check_level(output.compression, options.level)
         format_.load()
@@ -104,7 +116,7 @@ def check_outputs(outputs: Iterable[Output], options: WriteOptions) -> None:
 def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[Output]:
     """The outputs of one input among many: ``FOLDER/NAME.ndjson.zst``, or ``FOLDER/TABLE/NAME.ndjson.zst`` for several."""
     name = strip_suffixes(relative) + suffix_of(options)
-    format_ = FORMATS[options.format or "ndjson"]
+    format_ = FORMATS[_decide_format(name, None)[0]]
     tables = _tables(options, format_)
     if len(tables) == 1 or format_.all_tables:
         return decide_outputs(None, f"{folder.rstrip('/')}/{name}", options)
@@ -136,9 +148,10 @@ def _split(path: str) -> tuple[str, str, str]:
     return (rest, format_, compression) if format_.lower() in _FORMAT_OF else (stem, "", compression)
 
 
-def _agree(path: str, what: str, option: str | None, said: str | None) -> None:
-    if option is not None and said is not None and option != said:
-        raise UsageError(f"{what}={option!r} contradicts the name {shown(path)!r}", hint="change one of the two")
+def _said(path: str) -> tuple[str | None, str]:
+    """Return the format that the suffixes of a name say, and the compression."""
+    _, format_, compression = _split(path)
+    return _FORMAT_OF.get(format_.lower()), _COMPRESSION_OF.get(compression.lower(), "none")
 
 
 def _default_target(source: Any, options: WriteOptions) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from exportstream.errors import UsageError, printable, shown
+from exportstream.errors import UsageError, label
 from exportstream.models.notes import Reject
 from exportstream.storage.names import is_stream
 from exportstream.storage.sink import Sink, open_sink
@@ -51,7 +51,7 @@ class RejectsFile:
         # The message's own bytes, if they are known and fit on a line: then not even white space is lost.
         raw = reject.raw is not None and b"\n" not in reject.raw and b"\r" not in reject.raw
         line: dict[str, Any] = {
-            "source": None if reject.source is None else printable(shown(reject.source), 4096),
+            "source": None if reject.source is None else label(reject.source),
             "sessionId": reject.session_id,
             "messageIndex": reject.index,
             "position": reject.position,

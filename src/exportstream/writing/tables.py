@@ -1,26 +1,33 @@
 """Rows and columns of the tables: `messages`, `tool-calls`, `sessions`.
 
 Takes: batches of messages and of complete sessions. Returns: a list of structs, one for each row, whose fields are the
-columns in their order; with running totals a second list has the totals after each row. Raises: `LimitError` for a sum of
-costs that needs more than 10,000 digits. Holds: the rows of one batch.
+columns in their order; further lists have the place of each row, and the totals after it, unless columns were chosen: then
+there is one list. Raises: `UsageError` for a choice that leaves none, `LimitError` for a sum of costs that needs more than
+10,000 digits. Holds: the rows of one batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import repeat
+from functools import cache
+from itertools import chain, repeat
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from exportstream.errors import label
 from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
 from exportstream.models.structs import DateTime, LongText, Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
-from exportstream.writing.columns import Column, columns_of
+from exportstream.writing.columns import columns_of
+from exportstream.writing.selection import TABLES, Selection, choose
 
-TABLES = ("messages", "tool-calls", "sessions")
+__all__ = ["TABLES", "PlaceRow", "Rows", "RunningRow", "SessionRow", "Table", "ToolCallRow"]
+
+_PLACE, _RUNNING = "place", "running totals"
+_NUMBER = "session_number"
 
 Rows = tuple[list[Any], ...]
 Sum = Annotated[int, Meta(extra={"is_sum": True})]  # it may need more than 64 bits
@@ -45,6 +52,7 @@ class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="ca
     screenshot_urls: list[str] | None = None
     created_at: DateTime | None
     extra: dict[str, Any] | None = None
+    producer: str | None = None
 
 
 class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
@@ -73,6 +81,16 @@ class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="cam
     counted_first_date: DateTime | None = None
     counted_last_date: DateTime | None = None
     extra: dict[str, Any] | None = None
+    producer: str | None = None
+    parent_session_id: str | None = None
+    project: str | None = None
+
+
+class PlaceRow(Struct, kw_only=True, gc=False, rename="camel"):
+    """Where a row is from: sessions of several inputs may have one id."""
+
+    file: str
+    session_number: int
 
 
 class RunningRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
@@ -95,47 +113,104 @@ class Table:
         name: one of `TABLES`.
         keys: ``camel`` (the wire's names) or ``snake``.
         running: whether each row gets the totals after it.
+        place: whether each row gets the columns `file` and `sessionNumber`, also where they were not chosen.
+        columns: names of columns to write, in this order; None for the usual ones. See `selection.choose`.
+        without: names of columns to leave out.
+        flat: whether absent values are written as null, and any JSON as text.
+        key: attributes of columns that stay whatever is chosen. With `session_number` among them the format writes that
+            column by itself, first.
+
+    Attributes:
+        columns: for each list of rows its columns, in order.
+        known: all columns that could be chosen.
+
+    Raises:
+        UsageError: no columns are left.
     """
 
-    def __init__(self, name: str, *, keys: str = "camel", running: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        keys: str = "camel",
+        running: bool = False,
+        place: bool = False,
+        columns: Sequence[str] | None = None,
+        without: Sequence[str] = (),
+        flat: bool = False,
+        key: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self.is_snake = keys == "snake"
         self._types = SNAKE if self.is_snake else CAMEL
-        self._running = Totals() if running else None
+        self._running = Totals()
+        self._sessions = 0
         row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
-        kinds = [row, RunningRow] if running else [row]
+        kinds = {name: row, _PLACE: PlaceRow} | ({_RUNNING: RunningRow} if running else {})
         if self.is_snake:
-            kinds = [SNAKE.message if kind is Message else derive(kind, kind.__name__, snake, {}) for kind in kinds]
+            kinds = {title: _in_snake(kind) for title, kind in kinds.items()}
         self._kinds = kinds
-
-    @property
-    def columns(self) -> list[list[Column]]:
-        """For each list of rows its columns, in order."""
-        return [columns_of(kind, name) for kind, name in zip(self._kinds, (self.name, "running totals"), strict=False)]
+        parts = {title: list(columns_of(kind, title)) for title, kind in kinds.items()}
+        self.known = list(chain.from_iterable(parts.values()))
+        if _NUMBER in key:
+            parts[_PLACE] = [column for column in parts[_PLACE] if column.attribute != _NUMBER]
+        usual = [column for title, part in parts.items() if place or title != _PLACE for column in part]
+        is_chosen = columns is not None or bool(without) or flat
+        chosen = usual
+        if is_chosen:
+            every = list(chain.from_iterable(parts.values()))
+            chosen = choose(name, every, usual, columns=columns, without=without, key=key)
+        used = {column.attribute for column in chosen}
+        parts = {
+            title: left
+            for title, part in parts.items()
+            if (left := [column for column in part if column.attribute in used]) or title == name
+        }
+        self._others = [{_PLACE: self._places, _RUNNING: self._running_rows}[title] for title in parts if title != name]
+        self._selection: Selection | None = None
+        self.columns = list(parts.values())
+        if is_chosen:
+            self._selection = Selection(chosen, [[one.attribute for one in part] for part in parts.values()], flat=flat)
+            self.columns = [chosen]
 
     def rows(self, batch: Batch) -> Rows | None:
         """The rows of a batch, or None if there are none. The messages may be renamed in place."""
-        running = None if self._running is None else self._running_rows(batch)
+        others = [make(batch) for make in self._others]
         rows = self._rows(batch)
+        self._sessions += len(batch.ends)
         if not rows:
             return None
-        return (rows,) if running is None else (rows, running)
+        return (rows, *others) if self._selection is None else (self._selection.rows((rows, *others)),)
 
     def session_numbers(self, batch: Batch) -> Iterator[int]:
-        """For each row of a batch, the number of its session in this batch, from 0."""
+        """For each row of a batch that comes next, the number of its session in the output, from 0."""
+        first = self._sessions  # `rows` may be called before these are used
+        return chain.from_iterable(repeat(first + number, count) for number, count in self._counts(batch))
+
+    def _counts(self, batch: Batch) -> list[tuple[int, int]]:
+        """For each session of a batch its number in the batch, and how many rows it has there."""
         if self.name == "sessions":
-            yield from range(len(batch.ends))
-            return
-        for number, (messages, _) in enumerate(batch.by_session()):
-            calls = self.name == "tool-calls"
-            yield from repeat(number, sum(len(one.tool_calls or ()) for one in messages) if calls else len(messages))
+            return [(number, 1) for number, end in enumerate(batch.ends) if not end.repeated]
+        sessions = (messages for messages, _ in batch.by_session())
+        if self.name == "messages":
+            return list(enumerate(map(len, sessions)))
+        return [(number, sum(len(one.tool_calls or ()) for one in messages)) for number, messages in enumerate(sessions)]
+
+    def _places(self, batch: Batch) -> list[Any]:
+        """The place of each row; rows of one session share one."""
+        new, file, first = self._kinds[_PLACE], label(batch.source), self._sessions
+        return [
+            place
+            for number, count in self._counts(batch)
+            for place in repeat(new(file=file, session_number=first + number), count)
+        ]
 
     def _rows(self, batch: Batch) -> list[Any]:
         if self.name == "sessions":
-            return [self._session_row(end) for end in batch.ends]
+            return [self._session_row(end) for end in batch.ends if not end.repeated]
         if self.name == "messages":
             return batch.messages if self._types is CAMEL else respell(batch.messages, self._types)
-        kind = self._kinds[0]
+        kind = self._kinds[self.name]
         return [
             kind(
                 session_id=message.session_id,
@@ -143,6 +218,7 @@ class Table:
                 message_index=message.index,
                 tool_call_index=number,
                 created_at=message.created_at,
+                producer=message.producer,
                 **{name: getattr(call, name) for name in _CALL_FIELDS},
             )
             for message in batch.messages
@@ -152,7 +228,7 @@ class Table:
     def _session_row(self, end: SessionEnd) -> Any:
         assert end.counted is not None
         counted = end.counted.counted
-        return self._kinds[0](
+        return self._kinds[self.name](
             **{name: getattr(end.session, name) for name in Session.__struct_fields__},
             counted_messages=counted.messages,
             counted_user_messages=counted.roles.get("user", 0),
@@ -171,7 +247,6 @@ class Table:
     def _running_rows(self, batch: Batch) -> list[Any]:
         """The totals after each row. Those of a session are added after its messages."""
         totals, rows = self._running, []
-        assert totals is not None
         for messages, end in batch.by_session():
             if self.name == "sessions":
                 totals.add_batch(messages)
@@ -186,16 +261,15 @@ class Table:
                         after = self._running_row()
                         after.running_tool_calls -= calls - 1 - number
                         rows.append(after)
-            if end is not None:
+            if end is not None and not end.repeated:
                 totals.add(end.session)
                 if self.name == "sessions":
                     rows.append(self._running_row())
         return rows
 
     def _running_row(self) -> Any:
-        assert self._running is not None
         counted, declared = self._running.counted, self._running.declared
-        return self._kinds[-1](
+        return self._kinds[_RUNNING](
             running_messages=counted.messages,
             running_tool_calls=counted.tool_calls,
             running_input_tokens=counted.input_tokens.sum or 0,
@@ -205,6 +279,11 @@ class Table:
             running_completion_tokens=declared.completion_tokens.sum or 0,
             running_declared_cost=declared.cost.sum,
         )
+
+
+@cache
+def _in_snake(kind: type[Struct]) -> Any:
+    return SNAKE.message if kind is Message else derive(kind, kind.__name__, snake, {})
 
 
 _CALL_FIELDS = ToolCall.__struct_fields__

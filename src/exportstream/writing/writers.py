@@ -14,16 +14,23 @@ from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.batch import Batch
 from exportstream.writing.formats import FORMATS
-from exportstream.writing.options import WriteOptions
+from exportstream.writing.options import WriteOptions, new_table
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
 
 
 class Origin(Struct, frozen=True):
-    """The input of a conversion: its path, which is never overwritten, and its size in bytes, if they are known."""
+    """The input of a conversion.
+
+    Attributes:
+        path: it is never overwritten; None if it is not known.
+        size: in bytes, None if it is not known.
+        dedupe: whether sessions that come again have no row; new messages of theirs do.
+    """
 
     path: str | None = None
     size: int | None = None
+    dedupe: bool = False
 
 
 _UNKNOWN = Origin()
@@ -131,7 +138,7 @@ class EncodedWriter:
         transaction: Transaction,
         origin: Origin,
     ) -> None:
-        self._table = Table(output.tables[0], keys=options.keys, running=options.running_totals)
+        self._table = new_table(output.tables[0], options)
         self._encoder = new_encoder(self._table)
         outside = FORMATS[output.format].compression is None
         self._sink = transaction.add(

@@ -1,1 +1,72 @@
-"""One file for each kind of export."""
+"""The formats of inputs. A log's format is recognised by its first bytes; everything else is read as a session export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from exportstream.errors import ExportstreamError
+from exportstream.models.notes import Notes, Reject
+from exportstream.models.structs import Session
+from exportstream.reading.json.buffer import Reader
+from exportstream.totals.batch import Batch
+
+HEAD = 64 * 1024  # bytes that a format is recognised by; a pipe may have less of them
+
+
+class FormatReader(Protocol):
+    """Reads inputs of one format; its attributes say how far it is.
+
+    Attributes:
+        number: how many sessions have begun.
+        within: whether the last of them is not complete yet.
+        accepted: how many messages were accepted.
+        notes: what was noticed.
+        on_replaced: called where halves of surrogate pairs were replaced.
+    """
+
+    number: int
+    within: bool
+    accepted: int
+    notes: Notes
+    on_replaced: Callable[[int | None, int], None] | None
+
+    @property
+    def session(self) -> Session | None:
+        """The session being read, or the last one; None before the first."""
+
+    def take(self) -> Batch | None:
+        """Return what was read since the last time; None if that is nothing."""
+
+    def explain(self, error: ExportstreamError) -> ExportstreamError:
+        """Add to an error what is known of the session; return the error that the reader of this input should get."""
+
+
+class LogReader(FormatReader, Protocol):
+    """Reads logs of one program."""
+
+    def read(self, reader: Reader, /) -> Iterator[None]:
+        """Read the input; after each step `take` has what it brought."""
+
+
+class MakeReader(Protocol):
+    """Makes a reader; see `RolloutReader` for what it is given."""
+
+    def __call__(
+        self, source: str, reject: Callable[[Reject], None] | None, /, *, watch_repeats: bool, max_line: int
+    ) -> LogReader:
+        """Make it."""
+
+
+class LogFormat(NamedTuple):
+    """The format of a program's logs.
+
+    Attributes:
+        producer: the name of the program.
+        recognise: whether an input of these first bytes is of this format.
+        reader: makes a reader of one input.
+    """
+
+    producer: str
+    recognise: Callable[[bytes], bool]
+    reader: MakeReader

@@ -33,7 +33,6 @@ _KINDS: tuple[tuple[str, Callable[[_Keys], bool]], ...] = (
     ("Anthropic batch results", lambda keys: {"custom_id", "result"} <= keys.keys()),
     ("Gemini batch results", _is_gemini_batch),
     ("a Gemini transcript", lambda keys: {"sessionId", "projectHash"} <= keys.keys()),
-    ("a Codex rollout", lambda keys: {"type", "payload"} <= keys.keys()),
     ("an opencode export", lambda keys: isinstance(keys.get("info"), dict)),
     ("a Claude Code transcript", _is_claude_code),
 )

@@ -20,9 +20,24 @@ FIELDS = {
     kind: {wire: name for name, camel in CAMEL_NAMES[kind].items() for wire in (camel, name)}
     for kind in (Message, ToolCall, Session)
 }
-for _ours in ("session_id", "sessionId", "index", "messageIndex", "extra"):  # ours to fill in, not the input's
-    for _kind in (Message, ToolCall, Session):
-        FIELDS[_kind].pop(_ours, None)
+# Ours to fill in, not the input's.
+_OURS = frozenset(
+    [
+        "session_id",
+        "index",
+        "extra",
+        "producer",
+        "agent_id",
+        "usage_state",
+        "attachments",
+        "total_input_tokens",
+        "reasoning_tokens",
+        "parent_session_id",
+        "project",
+    ]
+)
+for _kind, _names in FIELDS.items():
+    FIELDS[_kind] = {wire: name for wire, name in _names.items() if name not in _OURS}
 
 _INTEGERS = frozenset(
     [

@@ -31,38 +31,12 @@ _TEXT = rb'(?:null|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
 _BEGINS = re.compile(
     rb'\s*\{\s*"source"\s*:\s*%b\s*,\s*"sessionId"\s*:\s*%b\s*,\s*"messageIndex"\s*:' % (_TEXT, _TEXT), re.DOTALL
 )
-_FIRST = b'{"source"'
-_LONGEST_BEGIN = 64 * 1024
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
-class Peeked:
-    """A reader whose first bytes can be looked at before they are read."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._head = bytearray()
-
-    def is_rejects(self) -> bool:
-        """Whether it is a file of rejects; reads as few bytes as tell it."""
-        head = self._head
-        while True:
-            text = bytes(head[:_LONGEST_BEGIN]).lstrip()
-            if _BEGINS.match(text):
-                return True
-            if not (_FIRST.startswith(text[: len(_FIRST)]) and len(head) < _LONGEST_BEGIN):
-                return False
-            if b'"messageIndex"' in text or self._reader.read_into(head, CHUNK) == 0:
-                return bool(_BEGINS.match(bytes(head)))
-
-    def read_into(self, buffer: bytearray, size: int) -> int:
-        """Read as every reader does."""
-        if not self._head:
-            return self._reader.read_into(buffer, size)
-        piece = self._head[:size]
-        del self._head[:size]
-        buffer += piece
-        return len(piece)
+def is_rejects(head: bytes) -> bool:
+    """Whether an input of these first bytes is a file of rejects."""
+    return _BEGINS.match(head) is not None
 
 
 class RejectLines:

@@ -1,7 +1,7 @@
 """Output formats: one record for each, and a module of the same name that writes it.
 
 A module has a function ``open_writer(output, options, transaction, origin)`` that returns a `Writer` (see `writers`). It is
-imported only for an output in its format. A new format takes its module, its record here, and its name in `FormatName`.
+imported only for an output in its format. A new format takes its module, its record here, and its suffixes in `FormatName`.
 """
 
 from __future__ import annotations
@@ -15,28 +15,44 @@ from exportstream.storage.memory import explain_memory
 
 __all__ = ["FORMATS", "FormatName", "OutputFormat"]
 
-FormatName = Literal["ndjson", "csv", "parquet", "sqlite"]
+FormatName = Literal[
+    "ndjson",
+    "ndjson.zst",
+    "ndjson.gz",
+    "jsonl",
+    "jsonl.zst",
+    "jsonl.gz",
+    "csv",
+    "csv.zst",
+    "csv.gz",
+    "parquet",
+    "db",
+    "sqlite",
+    "sqlite3",
+]  # what a file's name ends in: format and compression
 
 
 class OutputFormat(Struct, frozen=True, kw_only=True):
     """One output format, as the other modules see it.
 
     Attributes:
-        name: its name in options, and that of its module.
+        name: its name in reports and errors, and that of its module.
         title: its name in sentences.
-        suffixes: of its files; files that get their name from us end in the first.
+        suffixes: of its files.
         compression: of a format that compresses inside, or not at all; its levels are those of this compression. None for a
             format that is compressed from outside.
         all_tables: whether one file holds all tables. Such a file is no stream.
         csv_safe: whether it takes the option `csv_safe`.
+        flat: whether it takes the option `flat`.
     """
 
-    name: FormatName
+    name: str
     title: str
     suffixes: tuple[str, ...]
     compression: str | None = None
     all_tables: bool = False
     csv_safe: bool = False
+    flat: bool = False
 
     def load(self) -> Any:
         """Import its module.
@@ -52,7 +68,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
 FORMATS: dict[str, OutputFormat] = {
     record.name: record
     for record in (
-        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl")),
+        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl"), flat=True),
         OutputFormat(name="csv", title="CSV", suffixes=(".csv",), csv_safe=True),
         OutputFormat(name="parquet", title="Parquet", suffixes=(".parquet",), compression="zstd"),
         OutputFormat(

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import partial
 from itertools import accumulate, chain, repeat
-from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +20,7 @@ import pyarrow.compute as pc
 
 from exportstream.errors import LimitError
 from exportstream.models.dates import parse_instant
-from exportstream.models.names import CAMEL, SNAKE
-from exportstream.writing.columns import Column, ColumnType, columns_of
+from exportstream.writing.columns import Column, ColumnType, getter
 from exportstream.writing.formats.json import json_cells
 
 _TEXT, _INTEGER, _BOOLEAN = pa.string(), pa.int64(), pa.bool_()
@@ -51,19 +49,17 @@ Make = Callable[[Values], list[Any]]  # the values of one attribute → one arra
 class Columns:
     """The columns of one list of rows (of structs): their Arrow fields, and how their arrays are made."""
 
-    def __init__(self, columns: Iterable[Column], *, is_snake: bool) -> None:
+    def __init__(self, columns: Sequence[Column], *, is_snake: bool) -> None:
         self.fields: list[Any] = []
         self.short: list[str] = []  # names of those whose values are short
         self._makers: list[Make] = []
-        attributes = []
         for column in columns:
             fields, make = _column(column, is_snake=is_snake)
             self.fields += fields
             if not (column.is_nested or column.is_long):
                 self.short += [field.name for field in fields]
             self._makers.append(make)
-            attributes.append(column.attribute)
-        self._get = attrgetter(*attributes)
+        self._get = getter(columns)
 
     def arrays(self, rows: list[Any]) -> list[Any]:
         """One array for each field."""
@@ -90,8 +86,7 @@ def _column(column: Column, *, is_snake: bool) -> tuple[list[Any], Make]:
         case ColumnType.TEXTS:
             return [pa.field(name, _TEXTS)], partial(_plain, _TEXTS)
         case ColumnType.TOOL_CALLS:
-            kind = (SNAKE if is_snake else CAMEL).tool_call
-            calls = Columns(columns_of(kind, "tool-calls"), is_snake=is_snake)
+            calls = Columns(column.fields, is_snake=is_snake)
             element = pa.field("element", pa.struct(calls.fields), nullable=False)
             return [pa.field(name, pa.list_(element))], partial(_tool_calls, calls)
         case ColumnType.JSON:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import astuple
 
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.columns import Column
+from exportstream.writing.columns import Column, getter
 from exportstream.writing.formats.json import json_cells
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
@@ -46,8 +45,9 @@ class CSV:
     """
 
     def __init__(self, table: Table, *, safe: bool = False) -> None:
-        self._parts = [(attrgetter(*(column.attribute for column in part)), part) for part in table.columns]
+        self._parts = [(getter(part), part) for part in table.columns]
         self._safe = safe
+        self._is_alone = sum(map(len, table.columns)) == 1  # absent is "" then: readers pass over an empty line
 
     def header(self) -> bytes:
         """The column names."""
@@ -66,6 +66,8 @@ class CSV:
         for part, (get, columns) in zip(rows, self._parts, strict=True):
             for values, column in zip(_transposed(part, get, len(columns)), columns, strict=True):
                 cells, quote = self._cells(values, column)
+                if self._is_alone and not quote:
+                    cells = [cell or b'""' for cell in cells]
                 if len(cells) == 1:  # the same in all rows
                     constant += quote + cells[0] + quote + b","
                 else:

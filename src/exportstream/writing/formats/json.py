@@ -24,6 +24,11 @@ def json_cells(values: Sequence[Any]) -> list[Any]:
     return [None if value is None else next(each) for value in values]
 
 
+def json_texts(values: Sequence[Any]) -> list[str | None]:
+    """Return each value as JSON in text, and None as None."""
+    return [None if cell is None else cell.decode() for cell in json_cells(values)]
+
+
 def to_json(value: Any, *, indent: int = -1) -> bytes:
     """A value as JSON with its numbers as they are; `indent` below 0 is compact."""
     return msgspec.json.format(ENCODER.encode(value), indent=indent)

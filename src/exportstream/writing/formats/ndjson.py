@@ -5,11 +5,15 @@ Takes: the rows of `tables`. Returns: bytes, each row ended by a line feed. Rais
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
-from exportstream.writing.tables import Rows
+from exportstream.writing.tables import PlaceRow, Rows
 from exportstream.writing.writers import EncodedWriter, Origin, Writer
 
 
@@ -30,8 +34,19 @@ class NDJSON:
         return b""
 
     def encode(self, rows: Rows) -> bytes:
-        """The lines of some rows; running totals are joined to their row's object."""
+        """The lines of some rows; their places and running totals are joined to their row's object."""
         if len(rows) == 1:
             return ENCODER.encode_lines(rows[0])
+        if len(rows) == 2 and isinstance(rows[1][0], PlaceRow):
+            return b"".join(_placed(*rows))
         encode = ENCODER.encode
-        return b"".join(b"%b,%b\n" % (encode(row)[:-1], encode(running)[1:]) for row, running in zip(*rows, strict=True))
+        return b"".join(b"{%b}\n" % b",".join([encode(part)[1:-1] for part in row]) for row in zip(*rows, strict=True))
+
+
+def _placed(rows: list[Any], places: list[Any]) -> Iterator[bytes]:
+    """Add its place to each row, for all rows of a session at once: only at the end of a line is a } before a line feed."""
+    at = 0
+    for place, same in groupby(places):
+        end = at + sum(1 for _ in same)
+        yield ENCODER.encode_lines(rows[at:end]).replace(b"}\n", b",%b\n" % ENCODER.encode(place)[1:])
+        at = end

@@ -22,8 +22,8 @@ from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
-from exportstream.writing.formats.sqlite_tables import SQLTable
-from exportstream.writing.options import WriteOptions
+from exportstream.writing.formats.sqlite_tables import KEYS, SQLTable
+from exportstream.writing.options import WriteOptions, new_table
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
 from exportstream.writing.writers import Origin, Writer
@@ -50,8 +50,9 @@ _SETTINGS = (
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a SQLite output; see `writers.Writer`."""
-    tables = [Table(name, keys=options.keys, running=options.running_totals) for name in output.tables]
-    return transaction.add(Database(output.target, tables, force=options.force, source_path=origin.path))
+    tables = [new_table(name, options, KEYS[name]) for name in output.tables]
+    database = Database(output.target, tables, force=options.force, source_path=origin.path, dedupe=origin.dedupe)
+    return transaction.add(database)
 
 
 class Database(StagedOutput):
@@ -64,6 +65,7 @@ class Database(StagedOutput):
         tables: all that the database will have.
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
+        dedupe: leave out foreign keys to sessions: those that come again have no row.
 
     Attributes:
         name: the path as given.
@@ -85,6 +87,7 @@ class Database(StagedOutput):
         *,
         force: bool = False,
         source_path: str | None = None,
+        dedupe: bool = False,
     ) -> None:
         if not is_name(path) or is_stream(path):
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
@@ -92,9 +95,8 @@ class Database(StagedOutput):
         super().__init__(self._file)
         self.bytes_out = 0
         self.rows = 0
-        self._sessions = 0
         self._connection: sqlite3.Connection | None = None
-        present = {table.name for table in tables}
+        present = {table.name for table in tables} - ({"sessions"} if dedupe else set())
         self._tables = [(table, SQLTable(table, present)) for table in tables]
         with self._abort_on_error():
             self._refuse_journals()
@@ -109,13 +111,12 @@ class Database(StagedOutput):
         """Write the rows of a batch; if that fails, the whole output is aborted."""
         self._require_open()
         for table, sql in self._tables:
-            numbers = map(self._sessions.__add__, table.session_numbers(batch))
+            numbers = table.session_numbers(batch)
             rows = table.rows(batch)
             if rows is not None:
                 with self._abort_on_error():
                     self._insert(sql, sql.values(numbers, rows), rows)
                 self.rows += len(rows[0])
-        self._sessions += len(batch.ends)
 
     def _insert(self, sql: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
         assert self._connection is not None
@@ -127,7 +128,7 @@ class Database(StagedOutput):
                 f"a row that SQLite can't hold: {error}",
                 hint="choose another format",
                 source=self.name,
-                session_id=getattr(row, "session_id", row.id),
+                session_id=getattr(row, "session_id", getattr(row, "id", None)),
                 message_index=getattr(row, "index", getattr(row, "message_index", None)),
             ) from error
 

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any
 
-from exportstream.writing.columns import Column, ColumnType
-from exportstream.writing.formats.json import json_cells
+from exportstream.writing.columns import Column, ColumnType, getter
+from exportstream.writing.formats.json import json_texts
 from exportstream.writing.tables import Rows, Table
 
-__all__ = ["SQLTable"]
+__all__ = ["KEYS", "SQLTable"]
 
-_KEYS = {
+KEYS = {
     "sessions": ["session_number"],
     "messages": ["session_number", "index"],
     "tool-calls": ["session_number", "message_index", "tool_call_index"],
@@ -50,11 +49,11 @@ class SQLTable:
     """
 
     def __init__(self, table: Table, present: set[str]) -> None:
-        self._parts = [(attrgetter(*(column.attribute for column in part)), part) for part in table.columns]
+        self._parts = [(getter(part), part) for part in table.columns]
         columns = [column for part in table.columns for column in part]
         names = {column.attribute: column.name for column in columns}
         names["session_number"] = "session_number" if table.is_snake else "sessionNumber"
-        keys = [names[attribute] for attribute in _KEYS[table.name]]
+        keys = [names[attribute] for attribute in KEYS[table.name]]
         name = _sql_name(table.name)
         lines = [
             (f'"{keys[0]}" INTEGER NOT NULL', _NUMBER_NOTE),
@@ -63,7 +62,7 @@ class SQLTable:
         ]
         for parent in _PARENTS[table.name]:
             if parent in present:
-                shared = _listed(keys[: len(_KEYS[parent])])
+                shared = _listed(keys[: len(KEYS[parent])])
                 lines.append((f"FOREIGN KEY {shared} REFERENCES {_sql_name(parent)} {shared}", ""))
         last = len(lines) - 1
         text = "".join(
@@ -74,6 +73,7 @@ class SQLTable:
         self.indexes = [
             f'CREATE INDEX "{name}_{names[attribute]}" ON {name} ("{names[attribute]}")'
             for attribute in _INDEXES[table.name]
+            if attribute in names
         ]
 
     def values(self, session_numbers: Iterable[int], rows: Rows) -> Iterator[tuple[Any, ...]]:
@@ -110,7 +110,7 @@ def _column(column: Column) -> tuple[str, str]:
 
 def _converted(values: tuple[Any, ...], column: Column) -> Sequence[Any]:
     if column.is_nested:
-        return [None if cell is None else cell.decode() for cell in json_cells(values)]
+        return json_texts(values)
     if column.type is ColumnType.DECIMAL:
         return [None if value is None else _real(value) for value in values]
     if column.is_sum:

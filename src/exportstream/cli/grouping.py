@@ -1,0 +1,69 @@
+"""The options of totals by group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from exportstream.cli.options import force_flag, option
+from exportstream.totals.groups import DIMENSIONS
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+_OPTIONS = (
+    option(
+        "Output",
+        "-o",
+        "--output",
+        type=click.Path(),
+        help="Write to this file: .csv (one table), .md or .json. It gets every figure, a terminal only a few.",
+    ),
+    force_flag,
+    option(
+        "Groups",
+        "--by",
+        multiple=True,
+        metavar="WORDS",
+        show_default="totals of everything",
+        help=f"Count by {', '.join(DIMENSIONS[:-1])} or {DIMENSIONS[-1]}; by several with commas (day,model). Give it more "
+        "than once for several tables. By tool, calls are counted. Memory grows with the number of groups.",
+    ),
+    option(
+        "Groups",
+        "--since",
+        metavar="TIME",
+        show_default="the first",
+        help="Count messages created at this date or date-time or later. Messages without a date are a row of their own.",
+    ),
+    option("Groups", "--until", metavar="TIME", show_default="the last", help="Count messages created before this."),
+    option(
+        "Groups",
+        "--tz",
+        metavar="ZONE",
+        show_default="the offset of each date",
+        help="Take days and ranges in this zone, such as Europe/Berlin, or local.",
+    ),
+    option(
+        "Groups",
+        "--sort",
+        metavar="WORD",
+        show_default="dates in order, others by cost",
+        help="Sort by this word of --by, or by a figure, the largest first: cost, output-tokens and so on.",
+    ),
+    option(
+        "Groups",
+        "--top",
+        type=click.IntRange(min=1),
+        show_default="all",
+        help="Show this many groups, and the others as one row.",
+    ),
+)
+
+
+def grouping_options(command: _Decorated) -> _Decorated:
+    """Add the options of totals by group to a command."""
+    for one in reversed(_OPTIONS):
+        command = one(command)
+    return command

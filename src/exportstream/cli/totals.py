@@ -1,0 +1,159 @@
+"""The command `totals`: a table of everything, or tables of groups, on standard output or in a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from exportstream.cli.display import ManyProgress, Progress, json_text, print_few_warnings
+from exportstream.cli.executors import open_executor
+from exportstream.cli.figures import show_totals
+from exportstream.cli.grouping import grouping_options
+from exportstream.cli.options import Command, many_inputs, totals_options
+from exportstream.cli.process import Exit
+from exportstream.cli.terminal import in_options, show_json, show_lines, tell
+from exportstream.conversion.inputs import find_inputs, stands_for_several
+from exportstream.conversion.report import SCHEMA, open_text
+from exportstream.conversion.totals import TotalsReport, total_all, total_one
+from exportstream.errors import UsageError, shown
+from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.transaction import Transaction
+from exportstream.totals.periods import Range
+from exportstream.totals.tables import GroupOptions
+
+_SUFFIXES = (".csv", ".md", ".json")
+
+
+@click.command(
+    "totals",
+    cls=Command,
+    examples=[
+        ("exportstream totals session.json", "declared and counted figures"),
+        ("exportstream totals exports/ --by day,model", "cost and tokens of each day and model"),
+        ("exportstream totals exports/ --by month --by tool", "two tables"),
+        ("exportstream totals exports/ --by session --top 10", "the ten most expensive sessions"),
+        ("exportstream totals exports/ --since 2025-10-01 -o bill.csv", "from that day on"),
+    ],
+)
+@many_inputs
+@grouping_options
+@totals_options
+def totals_command(
+    *,
+    inputs: tuple[str, ...],
+    output: str | None,
+    force: bool,
+    as_json: bool,
+    by: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    tz: str | None,
+    sort: str | None,
+    top: int | None,
+    dedupe: bool,
+    jobs: int | None,
+    on_error: OnError,
+    max_message_size: int,
+    max_window: int,
+    quiet: bool,
+) -> None:
+    """Print the totals of all INPUTs together, or by group.
+
+    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. Declared totals come
+    from the sessions, counted totals from their messages. An unknown figure is -, never 0.
+
+    A session counts in each group that it has messages in. Declared figures are by session and file only. An input that
+    fails counts nowhere, and is listed at the end. Costs are exact in files and JSON; a terminal shows 6 decimals.
+    """
+    suffix = "" if output is None else os.path.splitext(output)[1].lower()
+    tables = tuple(tuple(words.split(",")) for words in by)
+    if not tables and (since is not None or until is not None or suffix in (".csv", ".md")):
+        tables = ((),)
+    _check_output(output, suffix, as_json=as_json, tables=len(tables))
+    groups = GroupOptions(by=tables, range=Range(since=since, until=until, tz=tz), sort=sort, top=top)
+    reading = ReadOptions(
+        on_error=on_error,
+        max_message_size=max_message_size,
+        max_window=max_window,
+        dedupe=dedupe,
+    )
+    several = len(inputs) > 1 or stands_for_several(inputs[0])
+    with Transaction() as transaction:
+        save = None
+        if output is not None:
+            source = None if several or inputs[0] == "-" else inputs[0]
+            save = open_text(output, transaction, force=force, source_path=source)
+        if several:
+            done = _count_many(inputs, reading, groups, jobs, quiet=quiet)
+        else:
+            with Progress(enabled=not quiet) as bar:
+                done = total_one(inputs[0], reading, groups, progress=bar.update)
+        if save is not None:
+            save(_TEXTS[suffix](done))
+    print_few_warnings(
+        [(outcome.source, outcome.report.notes) for outcome in done.outcomes if outcome.report is not None],
+        "name them alone to see them",
+    )
+    if output is None:
+        _show(done, as_json=as_json)
+    for outcome in done.failed:
+        tell(in_options(str(outcome.error)))
+    if done.failed or done.partial or done.rejected:
+        sys.exit(Exit.INPUT if done.failed else Exit.PARTIAL)
+
+
+def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int) -> None:
+    if output is None:
+        return
+    if as_json:
+        raise UsageError("--json prints, and does not go with --output", hint="leave one out, or give -o FILE.json")
+    if suffix not in _SUFFIXES:
+        raise UsageError(
+            f"expected an output whose name ends in {', '.join(_SUFFIXES)}, got {shown(output)}", hint="choose one of them"
+        )
+    if suffix == ".csv" and tables > 1:
+        raise UsageError(f"a CSV holds one table, got {tables} times --by", hint="give one, or write .md or .json")
+
+
+def _count_many(
+    inputs: tuple[str, ...], reading: ReadOptions, groups: GroupOptions, jobs: int | None, *, quiet: bool
+) -> TotalsReport:
+    if reading.dedupe and jobs is not None and jobs > 1:
+        raise UsageError("--jobs does not go with --dedupe, which goes over all inputs", hint="leave --jobs out")
+    found = find_inputs(inputs)
+    with (
+        ManyProgress(enabled=not quiet) as progress,
+        open_executor(len(found), 1 if reading.dedupe else jobs, None) as executor,
+    ):
+        return total_all(found, reading, groups, executor=executor, progress=progress.update)
+
+
+def _document(done: TotalsReport) -> dict[str, Any]:
+    """Return the JSON of totals: those of everything, or the tables; and what failed of several inputs."""
+    tables = done.to_dict()
+    for one in tables["failed"]:
+        one["error"] = in_options(one["error"])
+    if done.tables:
+        return {"schema": SCHEMA, **tables}
+    several = {name: tables[name] for name in ("inputs", "failed")} if len(done.outcomes) > 1 else {}
+    return {"schema": SCHEMA, **done.totals.as_dict(), **several}
+
+
+_TEXTS: dict[str, Callable[[TotalsReport], str]] = {
+    ".json": lambda done: json_text(_document(done)) + "\n",
+    ".csv": lambda done: done.tables[0].to_csv(),
+    ".md": lambda done: "\n".join(table.to_markdown() for table in done.tables),
+}
+
+
+def _show(done: TotalsReport, *, as_json: bool) -> None:
+    if as_json:
+        show_json(json_text(_document(done)))
+    elif done.tables:
+        show_lines(str(done).split("\n"))
+    else:
+        show_totals(done.totals, stderr=False)

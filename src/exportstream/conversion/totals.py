@@ -1,0 +1,267 @@
+"""Totals of many inputs, also by group, in this process or through any executor.
+
+Takes: the names of inputs. Returns: a `TotalsReport`. Raises: `UsageError` before any work; the error of one input is in its
+`Outcome`. Holds: a job and an outcome for each input, and the groups.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable, Iterable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import field
+from msgspec.structs import replace
+
+from exportstream.conversion.inputs import find_inputs
+from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.plan import Job, total_size
+from exportstream.conversion.progress import Reading, Status, Watch
+from exportstream.conversion.report import Counts, Outcome
+from exportstream.errors import ExportstreamError, UsageError
+from exportstream.reading.export import Export
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.names import is_stream
+from exportstream.totals.groups import Grouping
+from exportstream.totals.periods import Range
+from exportstream.totals.seen import Dedupe
+from exportstream.totals.tables import GroupOptions, GroupTable, make_tables
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+
+class TotalsReport(Counts):
+    """Returned by `totals_many`: what was read (see `Counts`), with the totals of all inputs, and the tables.
+
+    Attributes:
+        tables: one for each `by`.
+        range: which messages are in the tables; `totals` has all of them.
+        outcomes: one for each input, in their order; memory grows with the number of inputs. Failed inputs count nowhere.
+        seconds: wall time.
+    """
+
+    tables: list[GroupTable] = field(default_factory=list)
+    range: Range = Range()
+    outcomes: list[Outcome] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The inputs that failed."""
+        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as plain values: the tables, and the inputs that failed."""
+        return {
+            **msgspec.to_builtins(self.range),
+            "tables": [table.to_dict() for table in self.tables],
+            "inputs": len(self.outcomes),
+            "failed": [outcome.as_dict() for outcome in self.failed],
+        }
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.tables))
+
+    def _repr_html_(self) -> str:
+        """Show the tables in a notebook."""
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+class TotalsJob(Job):
+    """One input whose totals are asked for.
+
+    Attributes:
+        name: the name of its groups by file; `source` may be an absolute one, for a cluster.
+        groups: which groups are made.
+        seen: with `dedupe`, what came before; it can't reach another process.
+    """
+
+    name: str = ""
+    groups: GroupOptions = GroupOptions()
+    seen: Dedupe | None = None
+
+
+class _Counted(Counts):
+    """What was read of one input, and its groups."""
+
+    grouping: Grouping = field(default_factory=lambda: Grouping(()))
+
+
+def totals_many(
+    sources: Iterable[Any],
+    *,
+    by: str | Iterable[str | Iterable[str]] = (),
+    since: str | date | None = None,
+    until: str | date | None = None,
+    tz: str | None = None,
+    sort: str | None = None,
+    top: int | None = None,
+    executor: Executor | None = None,
+    on_error: OnError = "stop",
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+    dedupe: bool = False,
+    fail_fast: bool = False,
+    progress: Watch = None,
+) -> TotalsReport:
+    """Count the totals of many exports, all together and by group.
+
+    Memory grows with the number of groups and inputs, not with their size.
+
+    Args:
+        sources: as of `convert_many`.
+        by: ``session``, ``file``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
+            ``finish-reason``; several joined by commas for a table of their combinations, such as ``"day,model"``; a list
+            for several tables. By ``tool`` calls are counted, and nothing else.
+        since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
+            has an offset or `tz` is given. Messages without a date are counted apart.
+        until: count only messages created before this time.
+        tz: a time zone such as ``Europe/Berlin``, or ``local``, for days and ranges. None: the offset of each text.
+        sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
+            from the largest cost.
+        top: give only the first groups a row of their own, the others one together.
+        executor: see `convert_many`.
+        on_error: see `open_export`; so are all up to `dedupe`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
+        dedupe: see `open_export`; over all inputs, each of which is read twice, to leave a bad one out. Not with an
+            executor.
+        fail_fast: after the first failure, cancel the inputs that have not begun.
+        progress: called with a `Status` now and then.
+
+    Returns:
+        The totals, a table for each of `by` (one of a single row for a range without `by`), and the outcome of each input.
+        An input that fails does not stop the others, and is left out of all figures.
+
+    Raises:
+        UsageError: before any work: a word is none of these, or there is no input.
+        ReadError: a folder can't be read.
+    """
+    tables = tuple(_names(one) for one in ([by] if isinstance(by, str) else by))
+    groups = GroupOptions(
+        by=tables or (((),) if since is not None or until is not None else ()),
+        range=Range(since=_text(since), until=_text(until), tz=tz),
+        sort=sort,
+        top=top,
+    )
+    reading = ReadOptions(
+        on_error=on_error,
+        max_message_size=max_message_size,
+        max_window=max_window,
+        dedupe=dedupe,
+    )
+    return total_all(sources, reading, groups, executor=executor, fail_fast=fail_fast, progress=progress)
+
+
+def total_all(
+    sources: Iterable[Any],
+    reading: ReadOptions,
+    groups: GroupOptions,
+    *,
+    executor: Executor | None = None,
+    fail_fast: bool = False,
+    progress: Watch = None,
+) -> TotalsReport:
+    """Count the totals of many exports as their options say; see `totals_many`."""
+    started = time.monotonic()
+    if reading.dedupe and executor is not None:
+        raise UsageError("`dedupe` goes over all inputs, in one process", hint="leave the executor out")
+    seen = Dedupe() if reading.dedupe else None
+    jobs = [
+        TotalsJob(one.source, [], reading, size=one.size, name=one.source, groups=groups, seen=seen)
+        for one in find_inputs(sources)
+    ]
+    status = Status(len(jobs), total_size(jobs))
+    done = TotalsReport(range=groups.range)
+    grouping = Grouping(groups.by, groups.range)
+    outcomes: dict[int, Outcome] = {}
+    for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, progress, fail_fast=fail_fast, run=_run_job):
+        outcomes[number] = outcome
+        if isinstance(outcome.report, _Counted):
+            grouping.merge(outcome.report.grouping)
+            outcome.report.grouping = Grouping(())  # the groups of each input are not kept
+    done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
+    for outcome in done.outcomes:  # in the order of the inputs
+        if outcome.report is not None:
+            done.merge(outcome.report)
+    done.tables = make_tables(grouping, groups)
+    done.seconds = time.monotonic() - started
+    return done
+
+
+def total_one(
+    source: Any,
+    reading: ReadOptions,
+    groups: GroupOptions,
+    *,
+    progress: Callable[[Export], None] = lambda _: None,
+) -> TotalsReport:
+    """Count the totals of one export as their options say.
+
+    Args:
+        source: as of `open_export`.
+        reading: how it is read.
+        groups: which tables are made.
+        progress: called with the open `Export` after each batch.
+
+    Raises:
+        InputError, ReadError: as `open_export`.
+    """
+    started = time.monotonic()
+    counted = _count(source, str(source), reading, groups, progress=progress)
+    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted)])
+    done.merge(counted)
+    done.tables = make_tables(counted.grouping, groups)
+    done.seconds = time.monotonic() - started
+    return done
+
+
+def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
+    """Count one input."""
+    reading = Reading(count)
+    try:
+        if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
+            with Export(job.source, replace(job.reading, dedupe=False), only_messages=True) as export:
+                for _ in export.batches():
+                    pass
+        done = _count(job.source, job.name, job.reading, job.groups, seen=job.seen, progress=reading)
+    except ExportstreamError as error:
+        return Outcome(job.source, "failed", error=str(error))
+    reading.up_to(done.bytes_read)
+    return Outcome(job.source, "counted", done)
+
+
+def _count(
+    source: Any,
+    name: str,
+    reading: ReadOptions,
+    groups: GroupOptions,
+    *,
+    seen: Dedupe | None = None,
+    progress: Callable[[Export], None],
+) -> _Counted:
+    with Export(source, reading, seen=seen) as export:
+        done = _Counted(grouping=Grouping(groups.by, groups.range, export.name if is_stream(source) else name))
+        for batch in export.batches():
+            if groups.by:
+                try:
+                    done.grouping.add(batch)
+                except ExportstreamError as error:  # of a sum
+                    error.locate(source=export.name)
+                    raise
+            progress(export)
+        done.add(export)
+    return done
+
+
+def _names(by: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(by.split(",")) if isinstance(by, str) else tuple(by)
+
+
+def _text(bound: str | date | None) -> str | None:
+    return bound.isoformat() if isinstance(bound, date) else bound

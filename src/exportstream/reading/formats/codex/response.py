@@ -1,0 +1,279 @@
+"""One response of the model: its items become one message, and its tool calls get their results.
+
+Takes: payloads of response items, outputs of tools, a usage. Returns: a `Message`.
+Raises: `InvalidMessageError` for an item with a known field of another type. Holds: the items of one response.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from exportstream.errors import InputError, InvalidMessageError
+from exportstream.models.structs import Message, ToolCall
+from exportstream.reading.formats.codex.content import Content, as_text, read_content
+from exportstream.reading.formats.codex.usage import Usage
+from exportstream.reading.lines.records import decode_value
+
+_CUSTOM = "custom_tool_call"
+_FUNCTIONS = frozenset({"function_call", "local_shell_call"})
+_INPUT_KEYS = ("arguments", "input", "action")
+_CALL_KEYS = frozenset({"type", "id", "call_id", "name", "status", *_INPUT_KEYS})
+_OUTPUT_KEYS = frozenset({"type", "call_id", "output", "tools"})
+_WRAPPER_KEYS = frozenset({"content", "success"})
+_MESSAGE_KEYS = frozenset({"type", "id", "role", "content"})
+_REASONING_KEYS = frozenset({"type", "id", "summary", "content"})
+_WRAPPED = '{"output":'  # an output of older versions: JSON with the text and the exit code
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What is the same for the messages of a turn.
+
+    Attributes:
+        id: its id, None before the first one.
+        model: the model that answers.
+        effort: the reasoning effort that was asked for.
+    """
+
+    id: str | None = None
+    model: str | None = None
+    effort: str | None = None
+
+
+class Response:
+    """A response that is being read.
+
+    Args:
+        turn: the turn it belongs to.
+        replayed: whether it is a copy of one of another session.
+
+    Attributes:
+        turn, replayed: as given.
+        model: the model that wrote it.
+        ended: whether its items are complete; results of its calls may still come.
+        usage: its tokens, once they are known.
+        is_recorded: whether a usage record of it was read.
+        id: the provider's id of it, if it is written.
+        size: bytes of its items so far.
+    """
+
+    def __init__(self, turn: Turn, *, replayed: bool) -> None:
+        self.turn = turn
+        self.replayed = replayed
+        self.model = turn.model
+        self.ended = False
+        self.is_recorded = False
+        self.usage: Usage | None = None
+        self.id: str | None = None
+        self.size = 0
+        self._first: str | None = None
+        self._last: str | None = None
+        self._message_id: str | None = None
+        self._texts: list[str] = []
+        self._reasoning: list[str] = []
+        self._thoughts: list[str] = []
+        self._attachments: list[dict[str, Any]] = []
+        self._calls: list[ToolCall] = []
+        self._open: dict[str, ToolCall] = {}  # calls without a result
+        self._answered = False
+        self._extra: dict[str, Any] = {}
+        self._found: dict[str, int] = {}  # how many items had each of its keys
+
+    @property
+    def takes_items(self) -> bool:
+        """Whether another item can belong to it: a model goes on after the results of tools with its next response."""
+        return not self.ended and (not self._answered or bool(self._open))
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether one of its calls has no result."""
+        return bool(self._open)
+
+    def add_item(self, item: dict[str, Any], time: str | None) -> None:
+        """Add a message, a reasoning or a call."""
+        kind = item.get("type", "message")
+        if kind == "message":
+            content = read_content(item.get("content"))
+            self._texts += content.texts
+            self._keep(content, leftover(item, _MESSAGE_KEYS))
+            self._message_id = self._message_id or text_of(item, "id")
+        elif kind == "reasoning":
+            summary, thoughts = read_content(item.get("summary")), read_content(item.get("content"))
+            self._reasoning += summary.texts
+            self._thoughts += thoughts.texts
+            self._keep(summary, {})
+            self._keep(thoughts, leftover(item, _REASONING_KEYS))
+        else:
+            self._add_call(item, kind)
+        self._first = self._first if self._first is not None else time
+        self._last = time
+
+    def _add_call(self, item: dict[str, Any], kind: str) -> None:
+        given = next((item[key] for key in _INPUT_KEYS if item.get(key) is not None), None)
+        extra = leftover(item, _CALL_KEYS)
+        item_id, call_id, status = text_of(item, "id"), text_of(item, "call_id"), text_of(item, "status")
+        if item_id is not None and call_id is not None:
+            extra["item_id"] = item_id
+        by_client = kind in _FUNCTIONS or kind == _CUSTOM or call_id is not None
+        if status is not None and by_client:
+            extra["status"] = status
+        call = ToolCall(
+            id=call_id or item_id or "",
+            name=text_of(item, "name") or kind.removesuffix("_call"),
+            type="custom" if kind == _CUSTOM else "function" if kind in _FUNCTIONS else "server",
+            finished=not by_client and status == "completed",
+            is_error=True if status == "failed" else None,
+            input="" if given is None else as_text(given),
+            input_json=_parsed(given) if isinstance(given, str) else given,
+            extra=extra or None,
+        )
+        self._calls.append(call)
+        if call_id is not None:
+            self._open[call_id] = call
+
+    def add_output(self, output: dict[str, Any], time: str | None) -> bool:
+        """Add the output of a tool; return whether one of the calls waits for it."""
+        call = self._open.pop(text_of(output, "call_id") or "", None)
+        if call is None:
+            return False
+        content, extra, failed = read_output(output)
+        call.finished = True
+        call.result = "\n".join(content.texts)
+        call.is_error = failed if failed is not None else call.is_error
+        if extra:
+            call.extra = (call.extra or {}) | {"output": extra}
+        self._attachments += content.attachments
+        self._answered, self._last = True, time
+        return True
+
+    def set_exit(self, call_ids: tuple[Any, ...], *, failed: bool) -> None:
+        """Note whether a call failed, as an event says."""
+        for call in self._calls:
+            if call.id in call_ids:
+                call.is_error = failed
+
+    def end(self, usage: Usage | None, time: str | None) -> None:
+        """Complete the items."""
+        self.ended = True
+        if usage is not None:
+            self.usage = usage
+        self._first = self._first if self._first is not None else time
+        self._last = self._last if self._last is not None else time
+
+    def message(self) -> Message:
+        """Return the row; its id is empty if no item has one."""
+        extra = {"turn_id": self.turn.id, "effort": self.turn.effort} | self._extra
+        message = Message(
+            id=self.id or self._message_id or "",
+            role="assistant",
+            content="\n\n".join(self._texts),
+            model=self.model,
+            reasoning="\n\n".join(self._reasoning) or None,
+            thinking_blocks=self._thoughts or None,
+            tool_calls=self._calls or None,
+            created_at=self._first,
+            updated_at=self._last,
+            attachments=self._attachments or None,
+            extra={key: value for key, value in extra.items() if value is not None} or None,
+        )
+        if self.usage is not None:
+            message.input_tokens = self.usage.input
+            message.output_tokens = self.usage.output
+            message.cache_creation_tokens = self.usage.cache_write
+            message.cache_read_tokens = self.usage.cached
+            message.reasoning_tokens = self.usage.reasoning
+            message.total_input_tokens = self.usage.input
+            message.usage_state = "final"
+        return message
+
+    def _keep(self, content: Content, extra: dict[str, Any]) -> None:
+        self._attachments += content.attachments
+        if content.rest:
+            extra["content"] = content.rest
+        for key, value in extra.items():  # a list where more than one item has the key
+            self._found[key] = count = self._found.get(key, 0) + 1
+            if count == 1:
+                self._extra[key] = value
+            elif count == 2:
+                self._extra[key] = [self._extra[key], value]
+            else:
+                self._extra[key].append(value)
+
+
+def user_message(item: dict[str, Any], time: str | None, turn: Turn) -> Message:
+    """Return the row of a message that no model wrote."""
+    content = read_content(item.get("content"))
+    extra = leftover(item, _MESSAGE_KEYS)
+    if content.rest:
+        extra["content"] = content.rest
+    if turn.id is not None:
+        extra = {"turn_id": turn.id} | extra
+    return Message(
+        id=text_of(item, "id") or "",
+        role=text_of(item, "role") or "user",
+        content="\n".join(content.texts),
+        created_at=time,
+        updated_at=time,
+        attachments=content.attachments or None,
+        extra=extra or None,
+    )
+
+
+def late_output(output: dict[str, Any], time: str | None, turn: Turn) -> Message:
+    """Return the row of a tool's output whose call is not waiting any more, or was never there."""
+    content, extra, _ = read_output(output)
+    known = {"turn_id": turn.id, "call_id": text_of(output, "call_id")}
+    return Message(
+        id="",
+        role="tool",
+        content="\n".join(content.texts),
+        created_at=time,
+        updated_at=time,
+        attachments=content.attachments or None,
+        extra={key: value for key, value in known.items() if value is not None} | extra or None,
+    )
+
+
+def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool | None]:
+    """Return what a tool's output holds, the keys that have no column, and whether it failed if it says so."""
+    extra, failed = leftover(output, _OUTPUT_KEYS), None
+    value = output.get("output", output.get("tools"))
+    if isinstance(value, dict):
+        extra |= leftover(value, _WRAPPER_KEYS)
+        failed = not value["success"] if isinstance(value.get("success"), bool) else None
+        value = value.get("content")
+    elif isinstance(value, str) and value.startswith(_WRAPPED):
+        parsed = _parsed(value)
+        metadata = parsed.get("metadata") if isinstance(parsed, dict) else None
+        if isinstance(metadata, dict) and type(metadata.get("exit_code")) is int:
+            failed = metadata["exit_code"] != 0
+    content = read_content(value)
+    if content.rest:
+        extra["content"] = content.rest
+    return content, extra, failed
+
+
+def leftover(item: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """The keys that have no column."""
+    return {key: value for key, value in item.items() if key not in known and value is not None}
+
+
+def text_of(item: dict[str, Any], key: str) -> str | None:
+    """A text, None if it is absent.
+
+    Raises:
+        InvalidMessageError: it is something else.
+    """
+    value = item.get(key)
+    if value is not None and not isinstance(value, str):
+        raise InvalidMessageError(f"expected string, got {type(value).__name__}", path=f"$.payload.{key}")
+    return value
+
+
+def _parsed(text: str) -> Any:
+    """The JSON value that a text holds, None if it holds none."""
+    try:
+        return decode_value(text.encode("utf-8", "surrogatepass"))[0] if text[:1] in ("{", "[") else None
+    except InputError:
+        return None

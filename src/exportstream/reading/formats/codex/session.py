@@ -1,0 +1,215 @@
+"""One session of a rollout: its records become rows.
+
+Takes: records, decoded. Returns: rows, and at the end the `Session`.
+Raises: `InvalidMessageError` for a record with a known field of another type.
+Holds: one response, until its calls have their results or the next one begins, and up to 1 MiB of what users say meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from exportstream.errors import InvalidMessageError
+from exportstream.models.structs import Message, Session
+from exportstream.reading.formats.codex.replay import Replay
+from exportstream.reading.formats.codex.response import Response, Turn, late_output, leftover, text_of, user_message
+from exportstream.reading.formats.codex.usage import Usage, Usages
+
+PRODUCER = "codex"
+_TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
+_LARGEST_PENDING = 1 << 20  # bytes of messages that came while calls waited for their results
+_META_KEYS = frozenset({"id", "timestamp", "cwd"})
+
+
+class Exit(Struct, gc=False):
+    """What an event says of how a call ended."""
+
+    call_id: Any = None
+    id: Any = None
+    exit_code: Any = None
+
+
+class Event(Exit, gc=False):
+    """An event, without the texts that it repeats."""
+
+    type: str = "without a type"
+    turn_id: Any = None
+    info: Any = None
+    item: Exit | None = None
+
+
+class RolloutSession:
+    """The session of a rollout.
+
+    Args:
+        session_id: its id as long as no `session_meta` says it.
+
+    Attributes:
+        session: what is known of it.
+        rows: its complete rows that were not taken yet.
+        index: how many rows it has so far.
+    """
+
+    def __init__(self, session_id: str) -> None:
+        self.session = Session(id=session_id, producer=PRODUCER)
+        self.rows: list[Message] = []
+        self.index = 0
+        self._has_meta = False
+        self._agent: str | None = None
+        self._replay = Replay({})
+        self._usages = Usages(inherits=False)
+        self._turn = Turn()
+        self._response: Response | None = None
+        self._pending: list[tuple[Message, Turn, bool]] = []  # rows that come after the response
+        self._pending_size = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of the response that is not complete."""
+        return self._response.size if self._response is not None else 0
+
+    def finish(self) -> Session:
+        """Complete the session."""
+        self.flush()
+        declared = self._usages.declared
+        self.session.prompt_tokens, self.session.completion_tokens = declared.input, declared.output
+        return self.session
+
+    def see_line(self, ordinal: Any, time: str | None) -> None:
+        """Take what every line has."""
+        if type(ordinal) is int:
+            self._replay.see_line(ordinal)
+        if time is not None:
+            self.session.updated_at = time
+
+    def add_meta(self, meta: dict[str, Any], time: str | None) -> bool:
+        """Take a `session_meta`; False if it begins another session."""
+        if self._has_meta:
+            same = self._replay.see_meta(meta)
+            self._usages.replaying = self._replay.running
+            self._usages.inherits |= self._replay.running
+            return same
+        self._has_meta = True
+        self._replay = replay = Replay(meta)
+        self._usages.inherits, self._usages.replaying = replay.parent is not None, replay.running
+        session, extra = self.session, leftover(meta, _META_KEYS)
+        found = {key: meta.get(key) for key in ("id", "timestamp", "cwd")}
+        for key, value in found.items():
+            if value is not None and not isinstance(value, str):
+                raise InvalidMessageError(f"expected string, got {type(value).__name__}", path=f"$.payload.{key}")
+        if found["id"] is not None and self.index == 0 and self._response is None:
+            session.id = found["id"]
+        elif found["id"] not in (None, session.id):
+            extra["id"] = found["id"]
+        session.created_at, session.project = found["timestamp"] or time, found["cwd"]
+        session.parent_session_id = replay.parent
+        self._agent = session.id if replay.is_sub_agent else None
+        session.extra = extra or None
+        return True
+
+    def add_turn(self, context: dict[str, Any]) -> None:
+        """Take a `turn_context`."""
+        self._end_response()
+        self._see_turn(context.get("turn_id"))
+        model, effort = (value if isinstance(value, str) else None for value in map(context.get, ("model", "effort")))
+        self._turn = Turn(self._turn.id, model or self._turn.model, effort)
+
+    def add_item(self, item: dict[str, Any], time: str | None, size: int) -> bool:
+        """Take an item of a conversation; False if it becomes no row."""
+        kind = item.get("type", "message")
+        if not isinstance(kind, str):
+            raise InvalidMessageError(f"expected string, got {type(kind).__name__}", path="$.payload.type")
+        if kind.endswith("_output"):
+            if self._response is not None and self._response.add_output(item, time):
+                self._response.size += size
+            else:
+                self._add(late_output(item, time, self._turn), self._turn, replayed=self._replay.running)
+        elif kind == "message" and item.get("role") != "assistant":
+            row = user_message(item, time, self._turn)
+            if self._response is None or not self._response.is_waiting:
+                self.flush()
+            self._pending.append((row, self._turn, self._replay.running))
+            self._pending_size += size
+            if self._response is None or self._pending_size > _LARGEST_PENDING:
+                self.flush()
+        elif kind in ("message", "reasoning") or kind.endswith("_call"):
+            if self._response is None or not self._response.takes_items:
+                self._begin_response()
+            assert self._response is not None
+            self._response.add_item(item, time)
+            self._response.size += size
+        else:
+            return False
+        return True
+
+    def add_event(self, event: Event, time: str | None) -> None:
+        """Take an event: the tokens so far, a turn that begins or ends, or how a call ended."""
+        if event.type == "token_count":
+            self._add_usage(self._usages.count(event.info), time)
+            if self._response is not None and isinstance(event.info, dict) and isinstance(event.info.get("model"), str):
+                self._response.model = event.info["model"]
+        elif event.type in _TURN_EVENTS:
+            self._end_response()
+            self._see_turn(event.turn_id)
+        elif self._response is not None:
+            ended = event.item if event.item is not None else event
+            if type(ended.exit_code) is int:
+                self._response.set_exit((ended.call_id, ended.id), failed=ended.exit_code != 0)
+
+    def add_usage_record(self, record: dict[str, Any], time: str | None) -> None:
+        """Take a token usage record. A `token_count` before it told the same."""
+        usage = self._usages.record(record)
+        if usage is None:
+            return
+        if self._response is None or self._response.is_recorded:
+            self._begin_response()
+        assert self._response is not None
+        self._response.end(usage, time)
+        self._response.is_recorded = True
+        self._response.id = text_of(record, "response_id")
+
+    def flush(self) -> None:
+        """Complete the response, and the messages that came while its calls waited."""
+        response, self._response = self._response, None
+        if response is not None:
+            self._add(response.message(), response.turn, replayed=response.replayed)
+        for row, turn, replayed in self._pending:
+            self._add(row, turn, replayed=replayed)
+        self._pending, self._pending_size = [], 0
+
+    def _add_usage(self, usage: Usage | None, time: str | None) -> None:
+        """Add tokens to the response that they belong to; without one they are a row of their own."""
+        if usage is None:
+            return
+        if self._response is None or self._response.usage is not None:
+            self._begin_response()
+        assert self._response is not None
+        self._response.end(usage, time)
+
+    def _begin_response(self) -> None:
+        self.flush()
+        self._response = Response(self._turn, replayed=self._replay.running)
+
+    def _end_response(self) -> None:
+        if self._response is not None:
+            self._response.ended = True
+
+    def _see_turn(self, turn_id: Any) -> None:
+        self._replay.see_turn(turn_id)
+        self._usages.replaying = self._replay.running
+        if isinstance(turn_id, str) and turn_id != self._turn.id:
+            self._turn = Turn(turn_id, self._turn.model, self._turn.effort)
+
+    def _add(self, row: Message, turn: Turn, *, replayed: bool) -> None:
+        """Add a row, with what no item says of itself."""
+        row.session_id = self.session.id or ""
+        row.index = self.index
+        row.id = row.id or f"{turn.id if turn.id is not None else row.session_id}:{self.index}"
+        row.producer = PRODUCER
+        row.agent_id = self._agent
+        if replayed:
+            row.usage_state = "replayed"
+        self.index += 1
+        self.rows.append(row)

@@ -1,0 +1,15 @@
+"""The formats of logs, one on each line."""
+
+from __future__ import annotations
+
+from exportstream.reading.formats import LogFormat
+from exportstream.reading.formats.codex.reader import RolloutReader
+from exportstream.reading.formats.codex.recognise import is_rollout
+from exportstream.reading.formats.codex.session import PRODUCER as CODEX
+
+LOG_FORMATS = (LogFormat(CODEX, is_rollout, RolloutReader),)
+
+
+def recognise(head: bytes) -> LogFormat | None:
+    """The format of an input of these first bytes; None if it is none of these."""
+    return next((one for one in LOG_FORMATS if one.recognise(head)), None)

@@ -1,0 +1,119 @@
+"""Decodes the lines of a run, many in one call, and each by itself where that fails.
+
+Takes: a `Run`, and a msgspec decoder of one line. Yields: a `Record` for each line that is not blank.
+Raises: `LimitError` for a line that is too long. Any other line that is refused is yielded with its error.
+Holds: the lines of one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from exportstream.errors import InputError, JSONSyntaxError, LimitError
+from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.exact import value_is_deeper
+from exportstream.reading.json.guard import replace_surrogates
+from exportstream.reading.lines.runs import Run, too_long
+
+MAX_DEPTH = 512
+_BLANK = b" \t\r\n"
+_TORN = b" \t\r\n\0"  # a system that went down may leave NULs before or after a line
+_ANY = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class Record(NamedTuple):
+    """One line.
+
+    Attributes:
+        value: what the decoder made of it, None if it was refused.
+        line: its bytes.
+        position: the input's position of the first one.
+        error: why it was refused.
+        nuls: how many NUL bytes were around it. A line of nothing else has no value and no error.
+        replaced: how many halves of surrogate pairs were replaced.
+    """
+
+    value: Any
+    line: bytes
+    position: int
+    error: InputError | None = None
+    nuls: int = 0
+    replaced: int = 0
+
+
+def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
+    """Decode each line of a run.
+
+    Args:
+        run: whole lines.
+        decoder: of one line.
+        max_line: bytes of the longest line taken.
+
+    Raises:
+        LimitError: a line is longer.
+    """
+    lines = run.data.split(b"\n")
+    values = _decode_all(run.data, decoder, sum(bool(line) for line in lines))
+    position = run.position
+    for line in lines:
+        if line:
+            if len(line) > max_line:
+                raise too_long(max_line, position)
+            elif values is not None:
+                yield Record(next(values), line, position)
+            elif line.strip(_BLANK):
+                yield _decode_one(line, position, decoder)
+        position += len(line) + 1
+
+
+def decode_value(data: bytes | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, int]:
+    """Decode one value, and return it with the number of halves of surrogate pairs that became U+FFFD.
+
+    Raises:
+        JSONSyntaxError: it is not JSON, or not UTF-8.
+        LimitError: it is nested too deeply.
+    """
+    try:
+        value, replaced = decoder.decode(data), 0
+    except REFUSALS as error:
+        data, replaced = replace_surrogates(bytes(data))
+        try:
+            value = decoder.decode(data)
+        except REFUSALS:
+            raise _refusal(error) from None
+    if len(memoryview(data)) > 2 * MAX_DEPTH and value_is_deeper(value, MAX_DEPTH):
+        raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
+    return value, replaced
+
+
+def _decode_all(data: bytes, decoder: Any, count: int) -> Iterator[Any] | None:
+    """Decode all lines in one call; None if one of them is refused, or if lines and values don't pair up."""
+    try:
+        values = decoder.decode_lines(data)
+    except REFUSALS:
+        return None
+    return iter(values) if len(values) == count else None
+
+
+def _decode_one(line: bytes, position: int, decoder: Any) -> Record:
+    stripped = line.strip(_TORN)
+    nuls = len(line) - len(stripped) if b"\0" in line else 0
+    if not stripped:
+        return Record(None, line, position, nuls=nuls)
+    try:
+        value, replaced = decode_value(stripped, decoder)
+    except (JSONSyntaxError, LimitError) as error:
+        return Record(None, line, position, error, nuls)
+    return Record(value, stripped, position, None, nuls, replaced)
+
+
+def _refusal(error: BaseException) -> InputError:
+    if isinstance(error, RecursionError):
+        return LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
+    if isinstance(error, UnicodeDecodeError):
+        return JSONSyntaxError("expected UTF-8, got other bytes")
+    return JSONSyntaxError(f"expected a JSON object on the line, got something else: {error}")

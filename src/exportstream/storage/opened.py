@@ -1,0 +1,83 @@
+"""Opens files, and tells whether an open file is still what it was when it was opened.
+
+Takes: a path or URL, or an open file. Raises: `ReadError` if it can't be opened or has changed.
+Holds: what the system said of it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from exportstream.errors import ReadError
+from exportstream.storage.names import identity, is_url, stat_regular
+from exportstream.storage.remote.urls import local_path
+
+HINT = "convert it when it is complete"
+
+
+def open_path(path: str) -> Any:
+    """Open a path or URL for reading, without a buffer."""
+    path = local_path(path)
+    if is_url(path):
+        from exportstream.storage.remote.reader import RemoteFile  # noqa: PLC0415 - only for URLs
+
+        return RemoteFile(path)
+    try:
+        return open(path, "rb", buffering=0)
+    except OSError as error:
+        raise ReadError(error.strerror or str(error), source=path) from error
+
+
+class Opened:
+    """A file that was opened.
+
+    Args:
+        file: the open file.
+        path: its path, None if the caller opened it.
+
+    Attributes:
+        stat: what the system said of it; None for anything but a regular file.
+        may_grow: whether it is still the same if something was added at its end.
+    """
+
+    def __init__(self, file: Any, path: str | None) -> None:
+        self.stat = stat_regular(file)
+        self.may_grow = False
+        self._file = file
+        self._path = path
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether it is larger now."""
+        now = self._now()
+        return now is not None and self.stat is not None and now.st_size > self.stat.st_size
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the open file has changed, whatever is under its path now."""
+        return self.stat is not None and self._differs(stat_regular(self._file))
+
+    def require_unchanged(self, name: str) -> None:
+        """Raise `ReadError` if what is under its path is something else, or has changed; also after it was closed."""
+        if self.stat is None:
+            return
+        try:
+            now = self._now()
+        except ValueError:  # the caller has closed the file object
+            return
+        except OSError as error:
+            raise ReadError(error.strerror or str(error), source=name) from error
+        if self._differs(now):
+            raise ReadError("the file changed while it was converted", hint=HINT, source=name)
+
+    def _now(self) -> os.stat_result | None:
+        try:
+            return os.stat(local_path(self._path)) if self._path is not None else stat_regular(self._file)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _differs(self, now: os.stat_result | None) -> bool:
+        if not self.may_grow or now is None or self.stat is None:
+            return identity(now) != identity(self.stat)
+        return (now.st_dev, now.st_ino) != (self.stat.st_dev, self.stat.st_ino) or now.st_size < self.stat.st_size

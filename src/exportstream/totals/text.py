@@ -1,0 +1,74 @@
+"""Figures and tables in words: numbers in bounded length, columns that fit a width. Prints nothing."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+_LONG_FIGURE = 100  # characters
+_GAP = "  "
+
+
+def figure(value: Any, sign: str = "-") -> str:
+    """Write a figure in bounded length and time: a long number in scientific notation, and with … where digits are left out.
+
+    Args:
+        value: a number, None, or text, which stays as it is.
+        sign: ``+`` writes the sign of positive numbers too.
+    """
+    if value is None or isinstance(value, str):
+        return value or "-"
+    text = f"{value:{sign},}"
+    if len(text) <= _LONG_FIGURE:
+        return text
+    number = Decimal(value)
+    digits = "".join(map(str, number.as_tuple().digits[:_LONG_FIGURE]))
+    left_out = "…" if len(number.as_tuple().digits) > _LONG_FIGURE else ""
+    mark = "-" if number.is_signed() else sign.strip("-")
+    return f"{mark}{digits[0]}.{digits[1:]}{left_out}E{number.adjusted():+}"
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text)
+
+
+def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int, width: int, least: int) -> list[str]:
+    """Align the cells of a table: labels on the left, figures on the right.
+
+    Args:
+        headings: of all columns.
+        lines: cells, as many in each.
+        labels: how many columns are labels. Labels are cut where the table is wider than `width`; figures never are.
+        width: columns of a terminal.
+        least: columns of a label that stay in any case.
+    """
+    widths = [max(map(width_of, column)) for column in zip(headings, *lines, strict=True)]
+    too_wide = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    while too_wide > 0 and labels and max(widths[:labels]) > least:
+        at = widths.index(max(widths[:labels]))
+        widths[at] -= 1
+        too_wide -= 1
+    return [
+        _GAP.join(_padded(_cut(cell, widths[at]), widths[at], right=at >= labels) for at, cell in enumerate(cells)).rstrip()
+        for cells in (headings, *lines)
+    ]
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - width_of(text))
+    return space + text if right else text + space
+
+
+def _cut(text: str, width: int) -> str:
+    """Leave out the middle of a text that is too wide: names of files and models differ at both ends."""
+    if width_of(text) <= width:
+        return text
+    start, end = text[: width // 2], text[len(text) - (width - 1) // 2 :]
+    while width_of(start) + width_of(end) >= width:
+        start, end = (start[:-1], end) if width_of(start) > width_of(end) else (start, end[1:])
+    return f"{start}…{end}"

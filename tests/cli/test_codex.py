@@ -1,0 +1,93 @@
+"""Codex rollouts through the command: convert, totals, check, merges, folders, and what it says of logs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tests.kit.command import run, said, speak
+from tests.kit.documents import export
+from tests.kit.rollouts import OWN, Rollout, drawn, turn_id
+
+OTHER = turn_id()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as Codex makes it: a plain rollout, and one that is packed."""
+    day = tmp_path / "sessions" / "2026" / "02" / "23"
+    day.mkdir(parents=True)
+    (day / f"rollout-2026-02-23T12-00-00-{OWN}.jsonl").write_bytes(drawn(1).data)
+    packed = zstandard.compress(drawn(2).data.replace(OWN.encode(), OTHER.encode()))
+    (day / f"rollout-2026-02-23T13-00-00-{OTHER}.jsonl.zst").write_bytes(packed)
+    return tmp_path
+
+
+def rows(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_convert_a_folder(folder: Path) -> None:
+    """A folder of rollouts is converted as it is, file by file or merged, into all tables."""
+    assert run("convert", "sessions", "-o", "out/", "--format", "csv", "--quiet", cwd=folder).returncode == 0
+    assert len([path for path in (folder / "out").rglob("*") if path.is_file()]) == 2
+    done = run("convert", "sessions", "-o", "all.ndjson", "--merge", "--table", "all", "--quiet", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, b"")
+    messages, calls, sessions = (rows(folder / f"all.{name}.ndjson") for name in ("messages", "tool-calls", "sessions"))
+    assert {row["sessionId"] for row in messages} == {OWN, OTHER}
+    assert {row["producer"] for row in [*messages, *calls, *sessions]} == {"codex"}
+    assert [(row["id"], row["countedInputTokens"], row["project"]) for row in sessions] == [
+        (row["id"], row["promptTokens"], "/work") for row in sessions
+    ]
+
+
+def test_totals_are_those_of_the_rows(folder: Path) -> None:
+    """Totals of a rollout are the sums over its rows."""
+    name = f"sessions/2026/02/23/rollout-2026-02-23T12-00-00-{OWN}.jsonl"
+    assert run("convert", name, "-o", "rows.ndjson", "--quiet", cwd=folder).returncode == 0
+    messages = rows(folder / "rows.ndjson")
+    counted = json.loads(speak("totals", name, "--json", cwd=folder).stdout)["counted"]
+    for key in ("inputTokens", "outputTokens", "cacheReadTokens"):
+        stated = [row[key] for row in messages if key in row]
+        assert counted[key] == {"sum": sum(stated), "count": len(stated)}  # type: ignore[arg-type]
+    assert counted["messages"] == len(messages)
+
+
+def test_a_merge_with_a_session_export(folder: Path) -> None:
+    """Rollouts and session exports go into one table with one set of columns; only rows of logs name their producer."""
+    (folder / "mix.json").write_bytes(export("mix", 2))
+    names = ["mix.json", "sessions"]
+    assert run("convert", *names, "-o", "all.csv", "--merge", "--quiet", cwd=folder).returncode == 0
+    assert run("convert", *names, "-o", "all.ndjson", "--merge", "--quiet", cwd=folder).returncode == 0
+    assert {row.get("producer") for row in rows(folder / "all.ndjson")} == {None, "codex"}
+    assert len((folder / "all.csv").read_bytes()) > 0
+
+
+def test_check_lists_what_is_no_row(tmp_path: Path) -> None:
+    """Check lists records that become no row, and a difference between declared and counted tokens as a finding."""
+    rollout = Rollout().meta().turn().user().compact(5000).say().used()
+    (tmp_path / "r.jsonl").write_bytes(rollout.data)
+    code, output, errors = speak("check", "r.jsonl", "--strict", cwd=tmp_path)
+    assert (code, errors) == (0, "")
+    assert f"session {OWN}: 2 messages, nothing odd\n  no rows: " in output
+    assert "compacted 1 (5." in output
+    rollout.total["input_tokens"] += 7
+    (tmp_path / "r.jsonl").write_bytes(rollout.say().used().data)
+    code, output, _ = speak("check", "r.jsonl", "--strict", cwd=tmp_path)
+    assert code == 3
+    assert "  promptTokens: declared 207, counted 200\n" in output
+
+
+def test_a_torn_last_line_is_a_warning(tmp_path: Path) -> None:
+    """A log whose last line is not complete is converted, with a warning; the same from a pipe."""
+    data = Rollout().meta().turn().user().data + b'{"timestamp":"2026'
+    (tmp_path / "r.jsonl").write_bytes(data)
+    done = run("convert", "r.jsonl", "-o", "-", cwd=tmp_path)
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)
+    assert (
+        said(done)[0] == "exportstream: r.jsonl: warning: the last line is not complete (18 B): it is left for the next time"
+    )
+    assert run("convert", "-", "-o", "-", "--quiet", cwd=tmp_path, data=data).stdout == done.stdout

@@ -1,0 +1,144 @@
+"""`totals` and `check` over many inputs, and `totals` by group, through the command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from exportstream import totals_many
+from tests.kit.command import run, said
+from tests.kit.documents import cut, dump, message, session
+from tests.kit.files import DATA, debris, many
+
+USED = DATA / "session-with-usage.json"
+
+
+def test_tables_are_those_of_the_library(tmp_path: Path) -> None:
+    """--by prints a table for each, as the library's text; --json prints its plain values."""
+    folder = many(tmp_path, 4)
+    made = totals_many(folder, by=["role", "session"], sort="messages", top=2)
+    arguments = ["totals", folder, "--by", "role", "--by", "session", "--sort", "messages", "--top", "2", "--jobs", "2"]
+    done = run(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == f"{made}\n"
+    found = json.loads(run(*arguments, "--json", cwd=tmp_path).stdout, parse_float=Decimal)
+    assert found == {"schema": 1, **made.to_dict()}
+
+
+def test_a_day_of_a_model_costs(tmp_path: Path) -> None:
+    """A table of days and models shows tokens, cost and calls."""
+    lines = run("totals", USED, "--by", "day,model", cwd=tmp_path).stdout.decode().splitlines()
+    assert lines[0].split() == ["day", "model", "messages", "calls", "failed", "input", "output", "cost"]
+    assert lines[-1].split()[0] == "total"
+    assert lines[-1].split()[-1] == "0.066"
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("name", ["bill.csv", "bill.md", "bill.json", "BILL.JSON"])
+def test_the_suffix_decides_how_tables_are_written(name: str, tmp_path: Path) -> None:
+    """-o writes CSV, Markdown or JSON and prints nothing; an existing file is replaced with --force only."""
+    arguments = ["totals", USED, "--by", "role", "-o", name]
+    done = run(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    text = (tmp_path / name).read_text()
+    (table,) = totals_many(USED, by="role").tables
+    if name.endswith("csv"):
+        assert [row["role"] for row in csv.DictReader(io.StringIO(text))] == [row.key[0] for row in table.rows]
+    elif name.endswith("md"):
+        assert text == table.to_markdown()
+    else:
+        assert json.loads(text, parse_float=Decimal)["tables"] == [table.to_dict()]
+    again = run(*arguments, cwd=tmp_path)
+    assert (again.returncode, "--force replaces it" in again.stderr.decode()) == (2, True)
+    assert run(*arguments, "--force", cwd=tmp_path).returncode == 0
+
+
+def test_no_output_appears_for_input_that_fails(tmp_path: Path) -> None:
+    """The only input is bad: exit code 3, and no file."""
+    (tmp_path / "in.json").write_bytes(cut("in"))
+    assert run("totals", "in.json", "-o", "out.json", cwd=tmp_path).returncode == 3
+    assert not (tmp_path / "out.json").exists()
+    assert debris(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-o", "x.txt"], "expected an output whose name ends in .csv, .md, .json, got x.txt"),
+        (["-o", "x.csv", "--by", "day", "--by", "model"], "a CSV holds one table, got 2 times --by"),
+        (["-o", "x.json", "--json"], "--json prints, and does not go with --output"),
+        (["--by", "color"], "expected --by to be of session, file, model"),
+        (["--by", "tool", "--sort", "cost"], "expected --sort to be a column of a table (tool, tool-calls"),
+        (["--since", "soon"], "expected --since to be a date or date-time, got 'soon'"),
+        (["--tz", "Mars"], "expected --tz to be a time zone, got 'Mars'"),
+        (["--dedupe", "--jobs", "2", USED], "--jobs does not go with --dedupe"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:
+    """A word that is none is one line in the words of the command, before any work."""
+    done = run("totals", USED, *arguments, cwd=tmp_path)
+    assert (done.returncode, len(said(done))) == (2, 1)
+    assert words in said(done)[0]
+
+
+def test_totals_of_many_inputs(tmp_path: Path) -> None:
+    """Without --by the totals of all inputs are one table; what failed is listed at the end, with exit code 3."""
+    folder = many(tmp_path / "in", 3)
+    (folder / "bad.json").write_bytes(cut("bad"))
+    done = run("totals", folder, "--json", cwd=tmp_path)
+    assert done.returncode == 3
+    (line,) = said(done)
+    assert "bad.json: the input ends before the document is complete" in line
+    found = json.loads(done.stdout)
+    assert (found["counted"]["messages"], found["inputs"], len(found["failed"])) == (9, 4, 1)
+    text = run("totals", folder, cwd=tmp_path).stdout.decode()
+    assert "declared" in text.splitlines()[0]
+
+
+def test_a_range_without_groups_is_one_row(tmp_path: Path) -> None:
+    """--since alone prints one row, and one for messages without a date."""
+    days = [message(1, createdAt="2025-01-01T00:00:00Z"), message(2, createdAt="2025-01-02T00:00:00Z")]
+    data = dump(session(*days, message(3, createdAt=None)))
+    done = run("totals", "-", "--since", "2025-01-02", cwd=tmp_path, data=data)
+    assert [line.split() for line in done.stdout.decode().splitlines()] == [
+        ["sessions", "messages"],
+        ["total", "1", "1"],
+        ["undated", "1", "1"],
+    ]
+
+
+def test_messages_without_tokens_have_no_zero(tmp_path: Path) -> None:
+    """A figure that nobody stated is absent from the table, and null in JSON."""
+    data = dump(session(message(1), message(2, inputTokens=0)))
+    rows = json.loads(run("totals", "-", "--by", "model", "--json", cwd=tmp_path, data=data).stdout)["tables"][0]["rows"]
+    assert (rows[0]["inputTokens"], rows[0]["outputTokens"], rows[0]["cost"]) == (0, None, None)
+
+
+def test_hostile_names_are_printed_as_escapes(tmp_path: Path) -> None:
+    """A model's name can't move the cursor."""
+    data = dump(session(message(1, model="\x1b[2J\u202e")))
+    done = run("totals", "-", "--by", "model", cwd=tmp_path, data=data)
+    assert b"\\x1b[2J\\u202e" in done.stdout
+    assert b"\x1b" not in done.stdout
+
+
+def test_check_of_many_inputs(tmp_path: Path) -> None:
+    """Check names each input before its sessions, goes on after one that fails, and lists it at the end."""
+    folder = many(tmp_path / "in", 2)
+    (folder / "bad.json").write_bytes(cut("bad"))
+    done = run("check", folder, cwd=tmp_path)
+    assert done.returncode == 3
+    lines = done.stdout.decode().splitlines()
+    assert [line for line in lines if line.endswith(".json:")] == [
+        f"{folder}/{name}.json:" for name in ("bad", "s000", "d1/s001")
+    ]
+    assert "2 sessions in 3 inputs" in lines[-1]
+    assert "bad.json: the input ends" in said(done)[0]
+    found = json.loads(run("check", folder, "--json", cwd=tmp_path).stdout)
+    assert [one["source"][-9:] for one in found["sessions"]] == ["s000.json", "s001.json"]
+    assert (found["sessionCount"], [one["source"] for one in found["failed"]]) == (2, [f"{folder}/bad.json"])

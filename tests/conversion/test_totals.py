@@ -1,0 +1,113 @@
+"""Totals of many inputs: the same in one process and in several, without the inputs that fail."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from exportstream import Status, UsageError, convert, totals_many
+from exportstream.conversion.pool import Workers
+from tests.kit.documents import cut, dump, export, message, session
+from tests.kit.files import many
+
+
+def test_groups_of_a_folder_are_those_of_its_files(tmp_path: Path) -> None:
+    """The totals of a folder are the sums over its files, in the plain totals and in every table."""
+    folder = many(tmp_path, 7)
+    done = totals_many(folder, by=["file", "role"])
+    single = [convert(path, tmp_path / f"{path.stem}.out.ndjson").totals for path in sorted(folder.rglob("s0*.json"))]
+    assert done.totals.counted.messages == sum(one.counted.messages for one in single) == 21
+    files, roles = done.tables
+    costs = [row.figures["declaredCost"] for row in files.rows]
+    assert sorted(costs, key=str) == sorted([one.declared.cost.sum for one in single], key=str)
+    assert roles.total.figures["cost"] == done.totals.counted.cost.sum
+    assert [outcome.status for outcome in done.outcomes] == ["counted"] * 7
+    assert str(done) == f"{files}\n\n{roles}"
+    assert str(files).splitlines()[0] in done._repr_html_()
+
+
+def test_processes_and_threads_give_the_same_totals(tmp_path: Path) -> None:
+    """Any executor gives the tables that one process gives."""
+    folder = many(tmp_path, 5)
+    alone = totals_many(folder, by=["day,model", "file", "tool"])
+    with Workers(2) as workers, ThreadPoolExecutor(2) as threads:
+        for executor in (workers, threads):
+            done = totals_many(folder, by=["day,model", "file", "tool"], executor=executor)
+            assert (done.tables, done.totals) == (alone.tables, alone.totals)
+
+
+def test_an_input_that_fails_counts_nowhere(tmp_path: Path) -> None:
+    """The others are counted, and the failure is in its outcome and in the plain values."""
+    many(tmp_path, 2)
+    (tmp_path / "bad.json").write_bytes(cut("bad"))
+    done = totals_many(tmp_path, by="session")
+    (failed,) = done.failed
+    assert failed.source.endswith("bad.json")
+    assert {row.key[0] for row in done.tables[0].rows} == {"s000", "s001"}
+    assert done.totals.counted.messages == done.tables[0].total.figures["messages"] == 6
+    plain = done.to_dict()
+    assert (plain["inputs"], [one["source"] for one in plain["failed"]]) == (3, [failed.source])
+    kept = totals_many(tmp_path, by="session", on_error="skip")
+    assert (kept.failed, kept.tables[0].total.figures["messages"]) == ([], 8)
+
+
+def test_a_range_is_given_as_text_or_date(tmp_path: Path) -> None:
+    """A range without `by` is a table of one row; the plain totals have all messages."""
+    path = tmp_path / "in.json"
+    days = [message(day, createdAt=f"2025-01-0{day}T00:00:00Z", cost=Decimal("0.10")) for day in (1, 2, 3)]
+    path.write_bytes(dump(session(*days)))
+    for since in ("2025-01-02", date(2025, 1, 2)):
+        done = totals_many(path, since=since, until="2025-01-03")
+        (table,) = done.tables
+        assert (table.rows, table.total.figures["messages"], table.total.figures["cost"]) == ([], 1, Decimal("0.10"))
+        assert done.totals.counted.messages == 3
+        assert done.to_dict()["since"] == "2025-01-02"
+    assert totals_many(path).tables == []
+
+
+def test_by_is_a_word_or_several(tmp_path: Path) -> None:
+    """Words joined by commas, or a tuple in a list, are one table."""
+    folder = many(tmp_path, 1)
+    assert totals_many(folder, by="day,role").tables == totals_many(folder, by=[("day", "role")]).tables
+    assert [table.by for table in totals_many(folder, by=["day", "role"]).tables] == [("day",), ("role",)]
+
+
+def test_dedupe_is_over_all_inputs_and_in_one_process(tmp_path: Path) -> None:
+    """A message that comes again in another input is counted once."""
+    many(tmp_path, 1)
+    (tmp_path / "zzz.json").write_bytes((tmp_path / "s000.json").read_bytes())
+    done = totals_many(tmp_path, dedupe=True)
+    assert (done.totals.counted.messages, done.totals.sessions) == (3, 1)
+    (table,) = totals_many(tmp_path, by="session", dedupe=True).tables
+    (row,) = table.rows
+    assert (row.figures["messages"], row.figures["sessions"]) == (3, 1)
+    assert row.figures["declaredCost"] == done.totals.declared.cost.sum
+    with ThreadPoolExecutor(1) as threads, pytest.raises(UsageError, match="`dedupe` goes over all inputs"):
+        totals_many(tmp_path, dedupe=True, executor=threads)
+
+
+def test_dedupe_drops_no_copy_of_a_message_in_an_input_that_fails(tmp_path: Path) -> None:
+    """A bad input counts nowhere, and the good copy after it counts."""
+    (tmp_path / "a.json").write_bytes(cut("same"))
+    (tmp_path / "b.json").write_bytes(export("same"))
+    done = totals_many(tmp_path, dedupe=True, by="session")
+    assert (len(done.failed), done.totals.counted.messages, done.tables[0].total.figures["messages"]) == (1, 3, 3)
+
+
+def test_progress(tmp_path: Path) -> None:
+    """The status tells the files that are done and the bytes that were read."""
+    folder = many(tmp_path, 3)
+    seen: list[Status] = []
+    totals_many(folder, progress=seen.append)
+    size = sum(path.stat().st_size for path in folder.rglob("*.json"))
+    assert (seen[-1].files_done, seen[-1].bytes_done, seen[-1].bytes_total) == (3, size, size)
+
+
+def test_wrong_words_are_refused_before_any_work(tmp_path: Path) -> None:
+    """A word that is no dimension is an error before anything is read."""
+    with pytest.raises(UsageError, match="expected `by`"):
+        totals_many(tmp_path / "missing.json", by="color")

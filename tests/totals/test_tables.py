@@ -1,0 +1,173 @@
+"""Tables of groups: sorted, cut at the top with nothing lost, and as text that fits a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exportstream import GroupTable, Message, Session, ToolCall, UsageError
+from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.groups import Grouping
+from exportstream.totals.periods import Range
+from exportstream.totals.tables import WIDTH, GroupOptions, make_tables
+from exportstream.totals.text import aligned, width_of
+
+
+def message(model: str | None = None, cost: str | None = None, **fields: Any) -> Message:
+    made = {"session_id": "s", "id": "m", "role": "user", "content": "", "created_at": None, "updated_at": None}
+    return Message(**{**made, "model": model, "cost": None if cost is None else Decimal(cost), **fields})
+
+
+def table(*messages: Message, by: tuple[str, ...] = ("model",), source: str = "f", **options: Any) -> GroupTable:
+    chosen = GroupOptions(by=(by,), **options)
+    grouping = Grouping(chosen.by, chosen.range, source)
+    grouping.add(Batch(list(messages), [SessionEnd(Session(id="s"), len(messages))]))
+    (made,) = make_tables(grouping, chosen)
+    return made
+
+
+def keys(made: GroupTable) -> list[Any]:
+    return [row.key[0] for row in made.rows]
+
+
+COSTS = (message("a", "0.5"), message("b"), message("c", "2"), message(None, "1"), message("d", "2"))
+
+
+def test_groups_are_sorted_by_cost() -> None:
+    """The largest cost comes first, equal ones in the order of their keys, and unknown ones last."""
+    assert keys(table(*COSTS)) == ["c", "d", None, "a", "b"]
+
+
+def test_dates_are_sorted_in_their_order() -> None:
+    """Days come from the first to the last, messages without a date after them, whatever they cost."""
+    days = [message(cost="1", created_at=f"2025-01-0{day}T00:00:00Z") for day in (3, 1, 2)]
+    assert keys(table(message(cost="9"), *days, by=("day",))) == ["2025-01-01", "2025-01-02", "2025-01-03", None]
+    assert keys(table(*days, by=("day",), sort="cost", top=1)) == ["2025-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"), [("model", ["a", "b", "c", "d", None]), ("messages", ["a", "b", "c", "d", None])]
+)
+def test_sort_by_a_word(sort: str, expected: list[Any]) -> None:
+    """A dimension sorts from the first to the last, a figure from the largest."""
+    assert keys(table(*COSTS, sort=sort)) == expected
+    assert keys(table(*COSTS, message("d"), sort="messages"))[0] == "d"
+
+
+def test_the_groups_after_the_top_are_one_row() -> None:
+    """Nothing is lost: the row of the others adds up with the rest to the total; its sessions are unknown."""
+    made = table(*COSTS, top=2)
+    assert keys(made) == ["c", "d"]
+    assert made.others is not None
+    assert made.other_groups == 3
+    assert (made.others.figures["messages"], made.others.figures["cost"]) == (3, Decimal("1.5"))
+    assert made.others.figures["sessions"] is None
+    assert (made.total.figures["messages"], made.total.figures["cost"]) == (5, Decimal("5.5"))
+    assert (made.total.figures["sessions"], table(*COSTS, top=5).others) == (1, None)
+
+
+def test_columns_are_those_that_make_sense() -> None:
+    """By tool only figures of calls; declared figures by session and file only."""
+    assert table(by=("tool",)).columns == ("toolCalls", "failed", "unfinished")
+    assert "declaredCost" in table(by=("session",)).columns
+    assert not [name for name in table().columns if name.startswith("declared")]
+
+
+def test_plain_values() -> None:
+    """`to_dict` has rows whose keys are the dimensions and the figures, exact, for pandas or JSON."""
+    made = table(message("a", "0.10", finish_reason="end_turn"), by=("finish-reason", "model")).to_dict()
+    (row,) = made["rows"]
+    assert (row["finishReason"], row["model"], row["messages"], str(row["cost"])) == ("end_turn", "a", 1, "0.10")
+    assert row["inputTokens"] is None
+    assert list(row) == ["finishReason", "model", *made["columns"]]
+    assert (made["by"], made["others"], made["undated"], made["total"]["messages"]) == (
+        ["finish-reason", "model"],
+        None,
+        None,
+        1,
+    )
+
+
+def test_messages_without_a_date_have_a_row() -> None:
+    """With a range, messages without a date are a row of their own, which the total does not include."""
+    made = table(*COSTS, range=Range(since="2025-01-01"))
+    assert made.undated is not None
+    assert (made.rows, made.total.figures["messages"], made.undated.figures["messages"]) == ([], 0, 5)
+    assert str(made).splitlines()[-1].startswith("undated")
+
+
+def test_text() -> None:
+    """Labels stand on the left, figures on the right with separators, and unknown ones are -."""
+    made = table(message("opus", "1234.5", input_tokens=1234567), message("opus"), message(output_tokens=0))
+    assert str(made).splitlines() == [
+        "model  sessions  messages      input  output      cost",
+        "opus          1         2  1,234,567       -  1,234.50",
+        "-             1         1          -       0         -",
+        "total         1         3  1,234,567       0  1,234.50",
+    ]
+
+
+def test_costs_are_exact_in_files_and_short_in_text() -> None:
+    """A text rounds costs to micro-dollars, a CSV has all digits; an enormous cost does not make an enormous text."""
+    made = table(message("a", "0.12345678"), message("b", "1E+400"))
+    assert "0.123457" not in made.to_csv()
+    assert "0.12345678" in made.to_csv()
+    assert "0.123457" in str(made)
+    assert max(map(len, str(made).splitlines())) < 1000
+
+
+LABELS = st.text(max_size=60) | st.sampled_from(["模" * 40, "a" * 300, "\x1b[31m", "e\u0301" * 30, "|", "<b>"])
+
+
+@given(st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=3))
+def test_text_fits_a_terminal(labels: list[tuple[str, str]]) -> None:
+    """No line is wider than 80 columns, and none holds a control character, whatever names the input has."""
+    calls = [ToolCall(id="c", name="n", type="t", finished=False, input="", is_error=True)]
+    used = {"input_tokens": 10**9, "output_tokens": 10**9, "cache_read_tokens": 10**9, "tool_calls": calls}
+    made = table(*(message(model, "1234567.123456", role=role, **used) for model, role in labels), by=("model", "role"))
+    for line in str(made).split("\n"):
+        assert width_of(line) <= WIDTH
+        assert line.isprintable()
+
+
+def test_labels_are_cut_in_their_middle() -> None:
+    """Both ends of a name stay: files and models differ there."""
+    lines = aligned(["a", "n"], [["claude-sonnet-4-5-20250929", "1"], ["x", "1,000"]], 1, 24, 4)
+    assert lines == ["a                      n", "claude-s…20250929      1", "x                  1,000"]
+    assert all(width_of(line) <= 24 for line in lines)
+
+
+def test_csv_and_markdown() -> None:
+    """A CSV has every figure of each group and of the others; names in Markdown can't break its table."""
+    made = table(message("a|b"), message("c,d"), message("e"), top=2)
+    read = list(csv.DictReader(io.StringIO(made.to_csv())))
+    assert [row["model"] for row in read] == ["a|b", "c,d", "others (1)"]
+    assert list(read[0]) == ["model", *made.columns]
+    assert "| a\\|b | 1 | 1 |" in made.to_markdown()
+
+
+def test_secrets_of_urls_are_masked() -> None:
+    """A file that is a URL is named without its password."""
+    made = table(message(), by=("file",), source="https://me:secret@example.com/in.json")
+    assert "secret" not in f"{made}{made.to_dict()}{made.to_csv()}{made.to_markdown()}"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"by": (("day",), ("tool",)), "sort": "color"}, "expected `sort` to be a column of a table (day, sessions"),
+        ({"by": (("tool",),), "sort": "cost"}, "expected `sort`"),
+        ({"by": (("tool",),), "top": 0}, "expected `top` to be a positive number, got 0"),
+    ],
+)
+def test_words_that_are_no_columns_are_refused(options: dict[str, Any], words: str) -> None:
+    """A wrong word is an error that lists the right ones."""
+    with pytest.raises(UsageError) as found:
+        GroupOptions(**options)
+    assert words in str(found.value)
