@@ -134,12 +134,13 @@ ERRORS = {
     "the output exists": f"touch out.csv; exportstream convert {SAMPLE} -o out.csv",
     "can't tell the format from the name": f"exportstream convert {SAMPLE} -o out.txt",
     "expected a folder for the outputs of several inputs": f"exportstream convert {SAMPLE} tests/data/*.json -o out.csv",
-    "the output is a folder": f"mkdir rows; exportstream convert {SAMPLE} -o rows",
+    "the output is a folder": f"mkdir rows; exportstream convert {SAMPLE} --merge -o rows",
     "its folder does not exist": f"exportstream convert {SAMPLE} -o rows/out.csv",
     "it would be written twice": f"mkdir x; cp {SAMPLE} x/a.json; cp {SAMPLE} x/a.ndjson; exportstream convert x -o rows/",
     "several tables can't share one stream": f"exportstream convert {SAMPLE} --table all -o -",
     "contradicts the name": f"exportstream convert {SAMPLE} -o out.csv.zst --format csv.gz",
     "no exports found": "mkdir x; exportstream convert x -o rows/",
+    "ignored:": f"mkdir x; cp {SAMPLE} x; echo '[]' > x/p.json; exportstream convert x -o rows/; false",
     "No such file or directory": "exportstream totals missing.json",
     "No space left on device": f"exportstream convert {SAMPLE} -o - > /dev/full",
     "can't connect": "exportstream totals http://name:secret@127.0.0.1:9/in.json",
@@ -181,7 +182,7 @@ def test_json_keys():
             if isinstance(inner, dict) and name not in ("roles", "cut", "findings"):
                 yield from keys(inner)
 
-    documents = [ManyReport().as_dict(), Totals().as_dict(), SessionCheck(None, None, 0, {}, {}, {}).as_dict()]
+    documents = [ManyReport().to_dict(), Totals().to_dict(), SessionCheck(None, None, 0, {}, {}, {}).to_dict()]
     assert [name for found in documents for name in keys(found) if f'"{name}"' not in text and f"`{name}`" not in text] == []
 
 

@@ -43,18 +43,20 @@ def right() -> None:
     cost: Cost = totals.counted.cost
     stated: Decimal | None = cost.sum
     tokens: int | None = totals.declared.prompt_tokens.sum
+    messages: list[Message] = list(iter_messages("a", max_window=1, on_error="skip", dedupe=True))
+    message_cost: Decimal | None = messages[0].cost
+    plain: dict[str, object] = messages[0].to_dict() | totals.to_dict() | report.to_dict() | Session().to_dict()
     dropped: int = report.duplicates.messages
     gaps: dict[str, Difference] = totals.differences()
     totals.add_sessions([], [(Session(), 0)])
     priced: Priced | None = totals.priced
     many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv.gz", update=True, progress=watch)
     merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True, prices="genai")
-    messages: list[Message] = list(iter_messages("a", max_window=1, on_error="skip", dedupe=True))
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
     with open_export("a", on_error="skip", rejects=[], prices=Path("p.toml")) as export:
         same: Export = export
     options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
-    print(stated, tokens, dropped, gaps, priced)  # noqa: T201
+    print(stated, tokens, dropped, gaps, message_cost, plain, priced)  # noqa: T201
     print(written, totals, many, merged, messages, found, same, options)  # noqa: T201
 
 
@@ -74,3 +76,6 @@ def wrong() -> None:
     WriteOptions(kyes="snake")  # type: ignore[call-arg]
     Totals().add("user")  # type: ignore[arg-type]
     Totals().counted.cost.sum + 1  # type: ignore[operator]
+    next(iter_messages("a")).cost + 1  # type: ignore[operator]
+    next(iter_messages("a")).cost.upper()  # type: ignore[union-attr]
+    Totals().as_dict()  # type: ignore[attr-defined]

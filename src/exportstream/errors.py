@@ -4,6 +4,7 @@
 
     ExportstreamError                  the base: catch this one
     ├── UsageError (ValueError)        the call can't be carried out as asked
+    │   ├── OptionError                an option has a value that it does not take
     │   └── MissingExtraError          it needs an optional library (ImportError)
     ├── InputError                     the input is not what it has to be
     │   ├── CutInputError              it ends too early
@@ -16,8 +17,6 @@
         ├── ReadError
         ├── WriteError
         └── OutOfMemoryError           something does not fit into memory (MemoryError)
-
-Wrong arguments to a function are the caller's faults: ``TypeError`` and ``ValueError`` as everywhere in Python.
 
 What an error says may come from outside: `printable` makes one neutral line of it, `shown` and `mask` leave out the secrets
 of URLs: user info, query values and fragments, also of URLs that can't be parsed. Passwords that should have been
@@ -41,6 +40,7 @@ __all__ = [
     "LimitError",
     "MissingExtraError",
     "NotAnExportError",
+    "OptionError",
     "OutOfMemoryError",
     "ReadError",
     "TransferError",
@@ -168,6 +168,19 @@ class UsageError(ExportstreamError, ValueError):
     """The call can't be carried out as asked: an output that exists, options that contradict each other."""
 
 
+class OptionError(UsageError):
+    """An option has a value that it does not take."""
+
+
+def check_types(options: object, kind: type, *names: str) -> None:
+    """Raise `OptionError` for one of these options whose value is of another type; a number may be None."""
+    for name in names:
+        value = getattr(options, name)
+        if type(value) is not kind and not (value is None and kind is int):
+            words = "True or False" if kind is bool else "a whole number"
+            raise OptionError(f"expected {name} to be {words}, got {value!r}")
+
+
 class MissingExtraError(UsageError, ImportError):
     """Something that was asked for needs a library that only some users need.
 
@@ -201,7 +214,12 @@ class JSONSyntaxError(InputError):
 
 
 class NotAnExportError(InputError):
-    """The input is JSON, but not a session export."""
+    """The input is JSON, but not a session export.
+
+    `foreign` says whether it is something else from its first value on, rather than an export with a fault.
+    """
+
+    foreign = False
 
 
 class InvalidMessageError(InputError):

@@ -21,7 +21,7 @@ SECTION = re.compile(r"^(\w[\w ]*):\n((?:(?:  .*)?\n)*)", re.MULTILINE)
 GROUPS_OF = {
     "Output": "output format level force report",
     "Rows": "table columns without keys flat running-totals csv-safe dedupe",
-    "Several inputs": "merge update fail-fast jobs dask",
+    "Several inputs": "merge update exclude fail-fast jobs dask",
     "Bad input": "on-error rejects",
     "Limits": "max-message-size max-window",
     "General": "quiet debug help",
@@ -69,7 +69,7 @@ def test_options(verb: str, tmp_path: Path) -> None:
 def test_defaults(verb: str, tmp_path: Path) -> None:
     """The help shows the default of every option that is no switch, but for names and addresses."""
     for option in options(verb):
-        if not option.is_flag and not {"rejects", "report", "dask", "output"} & {option.name}:
+        if not option.is_flag and not {"rejects", "report", "dask", "output", "exclude"} & {option.name}:
             assert option.show_default, option.name
     text = " ".join(sections(verb, tmp_path)["Limits"].split())
     assert (DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_WINDOW) == (1 << 30, 128 << 20)

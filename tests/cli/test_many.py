@@ -104,7 +104,6 @@ def test_jobs_give_the_same(tmp_path: Path, jobs: str) -> None:
         (["in", "-o", "rows", "--jobs", "0"], "jobs"),
         (["in", "--merge", "-o", "all"], "can't tell the format"),
         (["in", "--merge", "-o", "a.ndjson"], "a.ndjson: the output exists"),
-        (["in", "--merge", "-o", "b.ndjson", "--update"], "--update does not go with --merge"),
         (["in", "--merge", "-o", "b.ndjson", "--dask", "x"], "--dask does not go with --merge"),
         (["in", "--merge", "--table", "all"], "several tables can't share one stream"),
         (["a.json", "--dask", "tcp://127.0.0.1:1"], "--dask goes with several inputs"),

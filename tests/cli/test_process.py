@@ -27,7 +27,10 @@ def complete(shell: str, words: str, tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors_and_exit_codes(name: str) -> None:
     """Each error has its exit code: 2 for usage, 4 for the system, 3 for everything else, which is the input."""
-    usage, system = {"UsageError", "MissingExtraError"}, {"TransferError", "ReadError", "WriteError", "OutOfMemoryError"}
+    usage, system = (
+        {"UsageError", "OptionError", "MissingExtraError"},
+        {"TransferError", "ReadError", "WriteError", "OutOfMemoryError"},
+    )
     expected = Exit.USAGE if name in usage else Exit.SYSTEM if name in system else Exit.INPUT
     assert exit_code(getattr(exportstream, name)("x")) is expected
 

@@ -186,7 +186,7 @@ def test_reports_and_rejects(tmp_path: Path) -> None:
     url = "s3://KEY:s3c/r3t@bucket/x.json"
     one = Report(source=url, rejects=url, cut={url: 1}, outputs=[Written(url, ("messages",), "ndjson", "none", 1, 1, 1)])
     report = ManyReport(outcomes=[Outcome(url, "converted", one), Outcome(url, "skipped")])
-    require_clean(json.dumps(report.as_dict()))
+    require_clean(json.dumps(report.to_dict()))
     assert report.outcomes[0].source == one.source == url
     with Transaction() as transaction:
         rejects = RejectsFile(tmp_path / "r.ndjson", transaction, force=False)

@@ -142,3 +142,22 @@ def test_check_of_many_inputs(tmp_path: Path) -> None:
     found = json.loads(run("check", folder, "--json", cwd=tmp_path).stdout)
     assert [one["source"][-9:] for one in found["sessions"]] == ["s000.json", "s001.json"]
     assert (found["sessionCount"], [one["source"] for one in found["failed"]]) == (2, [f"{folder}/bad.json"])
+
+
+@pytest.mark.parametrize(
+    ("declared", "code", "words"),
+    [
+        ("0.3", 0, ""),
+        ("0.30000000000000004", 0, ""),
+        ("0.300001", 0, "(rounding)"),
+        ("0.31", 3, "declared 0.31, counted 0.3"),
+    ],
+)
+def test_only_a_real_difference_fails_a_strict_check(declared: str, code: int, words: str, tmp_path: Path) -> None:
+    """Check --strict ends with 3 for a cost that differs, not for one that was rounded or added up as doubles."""
+    made = [message(number, cost=Decimal(cost)) for number, cost in enumerate(("0.1", "0.2"))]
+    data = dump(session(*made, cost=Decimal(declared)))
+    done = run("check", "-", "--strict", cwd=tmp_path, data=data)
+    assert (done.returncode, words in done.stdout.decode()) == (code, True)
+    assert (b"cost: declared" in done.stdout) == bool(words)
+    assert (b"nothing odd" in done.stdout) == (code == 0)

@@ -154,7 +154,7 @@ def bad_ones(folder: Path) -> None:
     (folder / "in/cut.json").write_bytes(cut("cut"))
     (folder / "in/invalid.json").write_bytes(invalid("i"))
     (folder / "in/no-json.json").write_bytes(b"nothing of the kind")
-    (folder / "in/other.json").write_bytes(b'{"some": "thing"}')
+    (folder / "in/other.json").write_bytes(b'{"title":"t","messages":[]}')
     (folder / "in/packed.json.gz").write_bytes(b"\x1f\x8b\x08" + bytes(50))
     os.symlink("gone", folder / "in/gone.json")
 
@@ -464,7 +464,7 @@ def test_the_report_is_json_and_true(folder: Path) -> None:
     (folder / "in/cut.json").write_bytes(export("cut")[:-9])
     done = convert_many(["in"], "rows", report="r.json", table=["messages", "sessions"])
     said = json.loads((folder / "r.json").read_bytes(), parse_float=Decimal)
-    assert said == {"schema": 1, **json.loads(to_json(done.as_dict()), parse_float=Decimal)}
+    assert said == {"schema": 1, **json.loads(to_json(done.to_dict()), parse_float=Decimal)}
     assert list(said)[:2] == ["schema", "source"]
     assert said["source"] == "5 inputs"
     for one in said["inputs"]:

@@ -83,10 +83,10 @@ def read(source: Any, *, on: bool = True, on_error: str = "stop", **options: Any
         try:
             for batch in export.batches():
                 messages += map(plain, batch.messages)
-                sessions += [(plain(end.session), exact(end.counted.as_dict())) for end in batch.ends if end.counted]
+                sessions += [(plain(end.session), exact(end.counted.to_dict())) for end in batch.ends if end.counted]
         except ExportstreamError as caught:
             error = type(caught), caught.what
-        totals, notes = exact(export.totals.as_dict()), {name: getattr(export.notes, name) for name in NOTES}
+        totals, notes = exact(export.totals.to_dict()), {name: getattr(export.notes, name) for name in NOTES}
     refused = [(r.session_id, r.index, r.path, r.reason, exact(r.message)) for r in rejects]
     return Outcome(messages, sessions, totals, notes, refused, error)
 

@@ -617,7 +617,7 @@ def compare(data: bytes, how: How, tables: tuple[str, ...] = TABLES) -> Result:
                 rows,
             )
         if judged == "accepted":
-            text = differences(rows, report.totals.as_dict(), wanted, table)
+            text = differences(rows, report.totals.to_dict(), wanted, table)
             if text is not None:
                 return Result(judged, f"{table}: {text}", cause(f"{table}: {text}"), wanted, rows)
     return Result(judged, None, "", wanted)

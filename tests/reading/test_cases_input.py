@@ -677,11 +677,11 @@ def variants(name: str) -> Iterator[tuple[str, bytes]]:
 def test_key_order(tmp_path: Path, name: str, table: str) -> None:
     """Whatever the order of keys and the white space, rows and totals are the same."""
     expected = rows(SAMPLES[name].data, tmp_path, table=table)
-    totals = read(SAMPLES[name].data)[1].totals.as_dict()
+    totals = read(SAMPLES[name].data)[1].totals.to_dict()
     assert expected
     for what, data in variants(name):
         assert rows(data, tmp_path, table=table) == expected, what
-        assert read(data)[1].totals.as_dict() == totals, what
+        assert read(data)[1].totals.to_dict() == totals, what
 
 
 LATE = b'{"title":"t","messages":[' + dump(message(0)) + b"," + dump(message(1)) + b'],"id":"late"}'

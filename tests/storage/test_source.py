@@ -599,7 +599,7 @@ def test_what_is_no_source_is_a_type_error(wrong: object) -> None:
         open_source(wrong)
 
 
-@pytest.mark.parametrize("wrong", [["text"], [None], {"id": 1}, [[1]]])
+@pytest.mark.parametrize("wrong", [iter(["text"]), [None], {"id": 1}, [[1]]])
 def test_what_gives_no_bytes_is_a_type_error(wrong: object) -> None:
     """Chunks have to be bytes, and so has what a file object's read gives."""
     with pytest.raises(TypeError, match="expected bytes from <chunks>"):

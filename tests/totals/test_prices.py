@@ -262,7 +262,7 @@ def test_a_file_prices_as_plain_arithmetic_does_however_messages_are_split(messa
     for part in reversed(parts):
         merged.merge(pickle.loads(pickle.dumps(part)))  # noqa: S301 - as it comes from a worker
     assert merged == whole
-    assert merged.as_dict() == whole.as_dict()
+    assert merged.to_dict() == whole.to_dict()
 
 
 def test_a_cost_is_written_short() -> None:
@@ -330,8 +330,8 @@ def test_totals_of_other_lists_add_up_and_name_both() -> None:
         whole.merge(part)
     assert whole.priced.cost.sum == 3
     assert [part.name for part in whole.priced.lists] == ["f", "f"]
-    assert whole.as_dict()["priced"]["cost"] == {"sum": 3, "count": 3}
-    assert "priced" not in Totals().as_dict()
+    assert whole.to_dict()["priced"]["cost"] == {"sum": 3, "count": 3}
+    assert "priced" not in Totals().to_dict()
 
 
 ENTRY = '[[price]]\nmodel = "m"\ninput = 1\noutput = 1\n'

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from exportstream import Cost, Count, Counted, Difference, Duplicates, LimitError, Message, Session, ToolCall, Totals
 from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.figures import compare_costs
 from exportstream.totals.seen import Dedupe, Seen
 from exportstream.totals.sums import KNOWN_ROLES, MAX_ROLES
 
@@ -310,15 +311,15 @@ def test_differences_are_exact() -> None:
 
 def test_no_cost_is_not_free() -> None:
     """Without any cost the figure is None; with a cost of 0 it is 0."""
-    assert batched([message()]).as_dict()["counted"]["cost"] == {"sum": None, "count": 0}
-    assert batched([message(cost=Decimal(0))]).as_dict()["counted"]["cost"] == {"sum": 0, "count": 1}
-    assert added([Session(id="s")]).as_dict()["declared"]["cost"] == {"sum": None, "count": 0}
-    assert added([Session(id="s", cost=Decimal(0))]).as_dict()["declared"]["cost"] == {"sum": 0, "count": 1}
+    assert batched([message()]).to_dict()["counted"]["cost"] == {"sum": None, "count": 0}
+    assert batched([message(cost=Decimal(0))]).to_dict()["counted"]["cost"] == {"sum": 0, "count": 1}
+    assert added([Session(id="s")]).to_dict()["declared"]["cost"] == {"sum": None, "count": 0}
+    assert added([Session(id="s", cost=Decimal(0))]).to_dict()["declared"]["cost"] == {"sum": 0, "count": 1}
 
 
 def test_cache_tokens_alone_are_reported() -> None:
     """A producer that writes cache tokens only does not have them reported as unknown."""
-    assert batched([message(cache_read_tokens=5)]).as_dict()["counted"]["cacheReadTokens"] == {"sum": 5, "count": 1}
+    assert batched([message(cache_read_tokens=5)]).to_dict()["counted"]["cacheReadTokens"] == {"sum": 5, "count": 1}
 
 
 def test_roles_are_bounded() -> None:
@@ -345,7 +346,7 @@ def test_a_role_may_be_called_like_the_rest() -> None:
     totals = batched([message(role=role) for role in ("(other roles)", *(f"a{number}" for number in range(70)))])
     assert totals.counted.roles["(other roles)"] == 1
     assert totals.counted.other_roles == 7
-    assert totals.as_dict()["counted"]["otherRoles"] == 7
+    assert totals.to_dict()["counted"]["otherRoles"] == 7
 
 
 @settings(max_examples=150, deadline=None)
@@ -432,3 +433,31 @@ def test_differences_only_where_every_session_says_both() -> None:
     for item in (carrying, told, carrying, told):
         again.add(item)
     assert again.differences() == {"promptTokens": Difference(20, 18), "cost": Difference(4, 2)}
+
+
+SMALL_COSTS = st.lists(st.decimals(0, 100, places=6), min_size=1, max_size=50)
+
+
+@given(SMALL_COSTS)
+def test_the_error_of_adding_up_doubles_is_no_difference(costs: list[Decimal]) -> None:
+    """A server that adds up doubles declares 0.30000000000000004 for 0.1 + 0.2: that is equal."""
+    declared = Decimal(repr(sum(map(float, costs))))
+    assert compare_costs(declared, sum(costs, Decimal()), len(costs)) is None
+
+
+@given(SMALL_COSTS)
+def test_rounding_each_cost_is_rounding(costs: list[Decimal]) -> None:
+    """Costs that were cut to micro-dollars before they were added differ by rounding, and by more they differ."""
+    counted = sum(costs, Decimal())
+    exact = counted + len(costs) * Decimal("0.0000009")
+    assert compare_costs(exact, counted, len(costs)) == Difference(exact, counted, "rounding")
+    more = counted + len(costs) * Decimal("0.0000011")
+    assert compare_costs(more, counted, len(costs)) == Difference(more, counted, "differs")
+
+
+def test_enormous_costs_differ() -> None:
+    """A difference that can't be written is one."""
+    found = compare_costs(Decimal("1e9999999"), Decimal(1), 1)
+    assert found is not None
+    assert found.kind == "differs"
+    assert compare_costs(Decimal("1e9999999"), Decimal("1e9999999"), 1) is None

@@ -24,9 +24,11 @@ from hypothesis import strategies as st
 from benchmarks.generate import generate
 from exportstream import CutInputError, LimitError, UsageError, WriteError
 from exportstream.cli.process import exit_code
+from exportstream.models.dates import offsets_of
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.batch import Batch
+from exportstream.writing.columns import ColumnType
 from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.formats.sqlite import Database
 from exportstream.writing.tables import TABLES, Table
@@ -109,16 +111,24 @@ def assert_same(path: Path, source: Any, names: tuple[str, ...] = TABLES, *, key
             cursor = connection.execute(f"SELECT * FROM {SQL_NAMES[name]} ORDER BY rowid")  # noqa: S608
             columns = [column[0] for column in cursor.description]
             made = Table(name, keys=keys, running=options.get("running", False)).columns
-            assert columns == [number, *(column.name for part in made for column in part)]
+            word = "Offset" if keys == "camel" else "_offset"
+            dates = [column.name for part in made for column in part if column.type is ColumnType.DATE_TIME]
+            plain = [column.name for part in made for column in part]
+            assert columns == [
+                number,
+                *(n for name in plain for n in ([name, f"{name}{word}"] if name in dates else [name])),
+            ]
             rows = cursor.fetchall()
             expected = ndjson(source, name, keys=keys, **options)
             assert len(rows) == len(expected)
             for row, wanted in zip(rows, expected, strict=True):
                 assert wanted.keys() <= set(columns)
+                values = dict(zip(columns, row, strict=True))
+                assert [values[f"{date}{word}"] for date in dates] == offsets_of([values[date] for date in dates])
                 different = [
                     (column, value, wanted.get(column))
                     for column, value in zip(columns[1:], row[1:], strict=True)
-                    if not same(column, value, wanted.get(column))
+                    if not column.endswith(word) and not same(column, value, wanted.get(column))
                 ]
                 assert different == []
     if "sessions" in names:

@@ -88,12 +88,13 @@ def expected(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in names:
         value, word = row.get(name), camel(name)
-        if word.endswith("Text"):
+        if word.endswith(("Text", "Offset")):
             continue
         if word in DATES:
             found[name] = None if value is None else instant(value)
-            kept = value is not None and not value.endswith(("Z", "+00:00"))
-            found[f"{name}_text" if "_" in name else f"{name}Text"] = value if kept else None
+            found[f"{name}_text" if "_" in name else f"{name}Text"] = None
+            offset = value and ("Z" if value.endswith("Z") else value[-6:])
+            found[f"{name}_offset" if "_" in name else f"{name}Offset"] = offset
         elif word in COSTS:
             found[name] = None if value is None else Decimal(value)
             found[f"{name}_text" if "_" in name or "_" in "".join(names) else f"{name}Text"] = None
@@ -202,7 +203,8 @@ content: string not null | model: string | finishReason: string | reasoning: str
 toolCalls: list<element: struct<id: string not null, name: string not null, type: string not null, finished: bool not null,
  isError: bool, input: string not null, inputJson: string, result: string, metadata: string,
  screenshotUrls: list<element: string not null>, extra: string> not null>
-createdAt: timestamp[us, tz=UTC] | createdAtText: string | updatedAt: timestamp[us, tz=UTC] | updatedAtText: string
+createdAt: timestamp[us, tz=UTC] | createdAtText: string | createdAtOffset: string
+updatedAt: timestamp[us, tz=UTC] | updatedAtText: string | updatedAtOffset: string
 inputTokens: int64 | outputTokens: int64 | cacheCreationTokens: int64 | cacheReadTokens: int64
 cost: decimal128(38, 18) | costText: string
 thinkingBlocks: list<element: string not null> | redactedThinkingBlocks: list<element: string not null> | extra: string
@@ -247,6 +249,7 @@ def test_the_schema_says_what_is_json_and_what_is_money() -> None:
         **dict.fromkeys(costs, usd),
         **{f"{name}Text": {**usd, b"textOf": name.encode()} for name in costs},
         **{f"{name}Text": {b"textOf": name.encode()} for name in ("createdAt", "updatedAt")},
+        **{f"{name}Offset": {b"offsetOf": name.encode()} for name in ("createdAt", "updatedAt")},
     }
 
 
@@ -364,7 +367,7 @@ ODD += [
     "2025-01-01T00:00:00Z\0",
     "2025-01-01T00:00:00Z\n2025-01-01T00:00:00Z",
 ]
-PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 TWO = st.integers(0, 62).map("{:02}".format)
 DATE_TEXTS = st.one_of(
     st.sampled_from(ODD),
@@ -385,11 +388,18 @@ DATE_TEXTS = st.one_of(
 )
 
 
+COLUMNS = ["createdAt", "createdAtText", "createdAtOffset"]
+
+
 def check_dates(texts: list[str | None]) -> None:
-    """The rule: an instant wherever there is one that datetimes can hold, and the text unless it is in the plain form."""
+    """The rule: an instant wherever datetimes can hold it, its offset, and the text unless these two say it exactly."""
     data = of_messages(struct(n, created_at=text) for n, text in enumerate(texts))
-    for text, row in zip(texts, read(data, columns=["createdAt", "createdAtText"]).to_pylist(), strict=True):
+    for text, row in zip(texts, read(data, columns=COLUMNS).to_pylist(), strict=True):
+        offset = (
+            None if row["createdAtOffset"] is None else datetime.fromisoformat(f"2000-01-01T00:00{row['createdAtOffset']}")
+        )
         wanted = parse_instant(text)
+        assert (offset and offset.utcoffset()) == (wanted and wanted.utcoffset()), text
         if wanted is not None and wanted.tzinfo is not None:
             try:
                 wanted = wanted.astimezone(UTC)
@@ -401,6 +411,7 @@ def check_dates(texts: list[str | None]) -> None:
         if row["createdAtText"] is None and text is not None:
             assert PLAIN.fullmatch(text)
             assert wanted is not None
+            assert text.endswith(row["createdAtOffset"])
             assert parse_instant(text) == wanted
         else:
             assert row["createdAtText"] == text
@@ -430,7 +441,8 @@ def test_dates_of_sessions() -> None:
     assert (row["createdAt"], row["createdAtText"]) == (None, "yesterday")
     assert (row["countedFirstDate"], row["countedFirstDateText"]) == (None, "2025-01-01T00:00:00")
     assert row["countedLastDate"] == datetime(2025, 1, 1, 23, tzinfo=UTC)
-    assert row["countedLastDateText"] == "2025-01-02T00:00:00+01:00"
+    assert (row["countedLastDateText"], row["countedLastDateOffset"]) == (None, "+01:00")
+    assert (row["createdAtOffset"], row["countedFirstDateOffset"]) == (None, None)
 
 
 # Lists and JSON ------------------------------------------------------------------------------------------------------

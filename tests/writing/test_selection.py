@@ -13,6 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from exportstream import UsageError, WriteOptions, convert, merge_many
+from exportstream.models.dates import offsets_of
 from exportstream.writing.options import check_columns, split_names
 from exportstream.writing.tables import TABLES, Table
 from tests.kit.documents import dump, message, session, tool_call
@@ -259,3 +260,32 @@ def test_flat_goes_with_columns() -> None:
     assert [list(row) for row in rows] == [["cost", "toolCalls"]] * 6
     assert next(call["inputJson"] for row in rows for call in row["toolCalls"] or ()) == '{"pattern":"data/**/*.csv"}'
     assert all("input" not in call for row in rows for call in row["toolCalls"] or ())
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        ("2025-10-03T10:00:01+05:30", "+05:30"),
+        ("2025-10-03T10:00:01.123456789-09:00", "-09:00"),
+        ("2025-10-03T10:00:01Z", "Z"),
+        ("2025-10-03t10:00:01z", "Z"),
+        ("2025-10-03T10:00:01+00:00", "+00:00"),
+        ("2025-10-03T10:00:01+0530", "+05:30"),
+        ("2025-10-03T10:00:01", None),
+        ("2025-10-03", None),
+        ("2025-02-30T10:00:01+05:30", None),
+        ("yesterday+05:30", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_offsets(tmp_path: Path, text: str | None, offset: str | None) -> None:
+    """Parquet and SQLite have the offset that a date-time is written with, alone and among others; null if it has none."""
+    assert offsets_of([text]) == [offset]
+    data = dump(session(message(0, createdAt=text), message(1, createdAt="2025-01-01T00:00:00-01:00")))
+    convert(data, tmp_path / "a.parquet")
+    assert parquet.read_table(tmp_path / "a.parquet")["createdAtOffset"].to_pylist() == [offset, "-01:00"]
+    convert(data, tmp_path / "a.db")
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        found = connection.execute("select createdAt, createdAtOffset, updatedAtOffset from messages").fetchall()
+    assert found == [(text, offset, "+05:30"), ("2025-01-01T00:00:00-01:00", "-01:00", "+05:30")]

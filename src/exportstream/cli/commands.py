@@ -15,6 +15,7 @@ from exportstream.cli.display import (
     Progress,
     json_text,
     print_all_warnings,
+    print_failures,
     print_outcome,
     print_summary,
 )
@@ -24,11 +25,11 @@ from exportstream.cli.options import Command, check_options, convert_options, ma
 from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.cli.totals import totals_command
-from exportstream.conversion.inputs import find_inputs, stands_for_several
+from exportstream.conversion.inputs import Input, find_inputs, stands_for_several
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
-from exportstream.conversion.report import SCHEMA, Report
+from exportstream.conversion.report import SCHEMA, Outcome, Report, outcome_of
 from exportstream.errors import CutInputError, ExportstreamError, UsageError, label, shown
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.writing.options import FormatName, Keys, WriteOptions, split_names, tables_of
@@ -91,6 +92,7 @@ def convert_command(
     report: str | None,
     merge: bool,
     update: bool,
+    exclude: tuple[str, ...],
     fail_fast: bool,
     jobs: int | None,
     dask: str | None,
@@ -107,7 +109,8 @@ def convert_command(
 
     Several inputs go into a folder, one output each, or with --merge into one output. Folders are searched for .json,
     .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and NAME.rejects.ndjson
-    are left out. An input that is named twice is taken once. Memory grows with the number of inputs.
+    are left out. JSON files in them that are no exports are ignored, with a note. An input that is named twice is taken
+    once. Memory grows with the number of inputs.
     """
     reading = ReadOptions(
         on_error=on_error,
@@ -129,9 +132,8 @@ def convert_command(
     )
     done: Report
     if merge:
-        for option, given in (("--update", update), ("--dask", dask is not None)):
-            if given:
-                raise UsageError(f"{option} does not go with --merge", hint="leave one out")
+        if dask is not None:
+            raise UsageError("--dask does not go with --merge", hint="leave one out")
         with ManyProgress(enabled=not quiet) as progress:
             done = merge_all(
                 inputs,
@@ -139,13 +141,15 @@ def convert_command(
                 reading,
                 writing,
                 rejects=rejects,
+                exclude=exclude,
+                update=update,
                 fail_fast=fail_fast,
                 report=report,
                 words=in_options,
                 progress=progress.update,
             )
             ignore_signals()
-    elif (many := find_many(inputs, output, report, dask=dask)) is not None:
+    elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
         with ManyProgress(enabled=not quiet) as progress, hint_at_update(), open_executor(len(many), jobs, dask) as executor:
             done = convert_all(
                 many,
@@ -194,6 +198,7 @@ cli.add_command(totals_command)
 def check_command(
     *,
     inputs: tuple[str, ...],
+    exclude: tuple[str, ...],
     strict: bool,
     as_json: bool,
     max_message_size: int,
@@ -205,28 +210,34 @@ def check_command(
     would refuse is exit code 3. Memory grows with the number of messages of the largest session, to find repeated ids.
     """
     several = len(inputs) > 1 or stands_for_several(inputs[0])
-    sources = [one.source for one in find_inputs(inputs)] if several else [inputs[0]]
+    found_inputs = find_inputs(inputs, exclude=exclude) if several or exclude else [Input(inputs[0], "", named=True)]
     sessions = odd = invalid = 0
     failed: list[tuple[str, ExportstreamError]] = []
+    ignored: list[Outcome] = []
     if as_json:
         show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
-    for source in sources:
-        if several and not as_json:
-            show_lines([f"{shown(source)}:"])
+    for one in found_inputs:
+        source = one.source
+        heading = [f"{shown(source)}:"] if several else []
         try:
             for found in exportstream.check(source, max_message_size=max_message_size, max_window=max_window):
                 if as_json:
                     of = {"source": label(source)} if several else {}
-                    show_json(("," if sessions else "") + json_text(of | found.as_dict()), end="")
-                else:
+                    show_json(("," if sessions else "") + json_text(of | found.to_dict()), end="")
+                elif not found.clean:
+                    show_lines(heading)
                     print_check(found)
+                    heading = []
                 sessions += 1
                 odd += not found.clean
                 invalid += "invalid-message" in found.findings
         except ExportstreamError as stopped:
             if isinstance(stopped, CutInputError):
                 stopped.hint = "exportstream convert --on-error skip keeps the complete messages"  # check has no such option
-            failed.append((source, stopped))
+            if (outcome := outcome_of(source, stopped, named=one.named)).status == "ignored":
+                ignored.append(outcome)
+            else:
+                failed.append((source, stopped))
     if as_json:  # a complete document, also after an error
         errors = [{"source": label(source), "error": in_options(str(error))} for source, error in failed]
         ended = f'"failed":{json_text(errors)},' if several else ""
@@ -235,11 +246,10 @@ def check_command(
     if failed and not several:
         raise failed[0][1]
     if not as_json:
-        of_inputs = f" in {amount(len(sources), 'inputs')}" if several else ""
+        of_inputs = f" in {amount(len(found_inputs) - len(ignored), 'inputs')}" if several else ""
         show_lines([f"{amount(sessions, 'sessions')}{of_inputs}, {odd:,} with findings"])
-    for _, error in failed:
-        tell(in_options(str(error)))
-    if failed or invalid or (strict and odd):
+    print_failures([*ignored, *(Outcome(source, "failed", error=str(error)) for source, error in failed)])
+    if failed or len(ignored) == len(found_inputs) or invalid or (strict and odd):
         sys.exit(Exit.INPUT)
 
 

@@ -12,7 +12,7 @@ from exportstream.cli.figures import amount, show_totals, size
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
-from exportstream.conversion.report import ManyReport, Report
+from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.errors import shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
@@ -150,7 +150,7 @@ def print_summary(report: Report) -> None:
     targets = " and ".join(shown(output.target) for output in report.outputs)
     what = shown(report.source)
     if isinstance(report, ManyReport):
-        others = {"skipped": "up to date", "failed": "failed", "cancelled": "not begun"}
+        others = {"skipped": "up to date", "ignored": "ignored", "failed": "failed", "cancelled": "not begun"}
         counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
         what = ", ".join([f"{report.count('converted'):,} of {report.source} converted", *counts])
     if isinstance(report, ManyReport) and not report.count("converted"):
@@ -169,10 +169,21 @@ def print_outcome(report: Report) -> int:
     for name, messages in report.cut.items():
         complete = f"{messages:,} complete message{'' if messages == 1 else 's'}"
         tell(f"{shown(name)}: the input is cut; kept {complete}")
-    failed = report.failed if isinstance(report, ManyReport) else []
+    failed = isinstance(report, ManyReport) and print_failures(report.outcomes)
+    return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
+
+
+def print_failures(outcomes: list[Outcome]) -> bool:
+    """Print the first few inputs that are no exports, and all that failed; return whether some did, or none is an export."""
+    ignored = [outcome for outcome in outcomes if outcome.status == "ignored"]
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in ignored[:_FEW]:
+        tell(f"ignored: {in_options(str(outcome.error))}")
+    if more := ignored[_FEW:]:
+        tell(f"{amount(len(more), 'more inputs')} ignored")
     for outcome in failed:
         tell(in_options(str(outcome.error)))
-    return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
+    return bool(failed) or 0 < len(ignored) == len(outcomes)
 
 
 def _rounded(cost: Decimal) -> str:

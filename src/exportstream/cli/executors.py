@@ -14,7 +14,8 @@ from exportstream.conversion.plan import is_current
 from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.storage.memory import import_error
-from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.names import is_direct, is_name, is_stream
+from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import decide_outputs, looks_like_file, refuse_same_files
@@ -24,19 +25,22 @@ _FILES = 32  # open in the command's process, besides those for workers; measure
 _FILES_OF_A_WORKER = 4  # measured: 2 to 3
 
 
-def find_many(inputs: tuple[str, ...], output: str | None, report: str | None, *, dask: str | None) -> list[Input] | None:
-    """Find the inputs of outputs that go into a folder: several, a folder, a glob, or one with `-o DIR/`.
+def find_many(
+    inputs: tuple[str, ...], output: str | None, report: str | None, *, exclude: tuple[str, ...], dask: str | None
+) -> list[Input] | None:
+    """Find the inputs of outputs that go into a folder: several, a folder, a glob, or one with `-o DIR/` or a folder.
 
     Returns:
         The inputs, which are listed once and here; None for one input with an output of its own.
     """
-    into_folder = output is not None and output.endswith("/")
+    into_folder = output is not None and (output.endswith("/") or os.path.isdir(local_path(output)))
     if not into_folder and len(inputs) == 1 and not stands_for_several(inputs[0]):
         if dask is not None:
             raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
+        find_inputs(inputs, exclude=exclude)  # the one may be excluded
         return None
-    found = find_inputs(inputs, without=[output, report])
-    if not into_folder and (output in (None, "-", "") or looks_like_file(str(output))):
+    found = find_inputs(inputs, without=[output, report], exclude=exclude)
+    if not into_folder and (output in (None, "-", "") or looks_like_file(str(output)) or is_direct(str(output))):
         got = "" if output is None else f", got the name of a file: {shown(output)}"
         hint = "give -o DIR/, or --merge and -o FILE"
         raise UsageError(f"expected a folder for the outputs of several inputs{got}", hint=hint)

@@ -42,6 +42,8 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
     for label, declared, counted, name in _rows(totals):
         gap = differences[name].exact if name in differences else None
         differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
+        if name in differences and differences[name].kind == "rounding":
+            differs += " (rounding)"
         table.add_row(*map(Text, (label, figure(declared), figure(counted), differs)))
     text = io.StringIO()  # rich would end the process by itself where the output is closed
     stream = sys.stderr if stderr else sys.stdout
@@ -82,10 +84,10 @@ def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
 
 def print_check(found: SessionCheck) -> None:
     """Print the findings of one session on standard output."""
-    odd = ", nothing odd" if found.clean else ""
-    lines = [f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}{odd}"]
+    lines = [f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"]
     for name, difference in found.differences.items():
-        lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}")
+        rounding = " (rounding)" if difference.kind == "rounding" else ""
+        lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}{rounding}")
     for kind, finding in found.findings.items():
         if finding.session:
             lines.append(f"  {amount(finding.session, OF_SESSION[kind])}")

@@ -143,6 +143,13 @@ _limits = (
 _debug = option(
     "General", "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
 )  # read by `main`, before anything is parsed
+_exclude = option(
+    "Several inputs",
+    "--exclude",
+    metavar="GLOB",
+    multiple=True,
+    help="Leave out files and folders of these names; with a / in it, of these paths. Repeatable.",
+)
 _jobs = option(
     "Several inputs",
     "-j",
@@ -247,9 +254,10 @@ _writing = (
         "Several inputs",
         "--update",
         is_flag=True,
-        help="Skip inputs that are older than their outputs, and replace older outputs. Options are not compared, and "
-        "earlier rejects are not reported again.",
+        help="Skip inputs that are older than their outputs, and replace older outputs; with --merge, all of it if one "
+        "input is newer. Options are not compared, and earlier rejects and failures of a merge are not reported again.",
     ),
+    _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
     _jobs,
     option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),
@@ -294,9 +302,9 @@ def convert_options(command: _Decorated) -> _Decorated:
 
 def totals_options(command: _Decorated) -> _Decorated:
     """Add the options of totals to a command."""
-    return _add((json_flag, *_adding), command)
+    return _add((json_flag, _exclude, *_adding), command)
 
 
 def check_options(command: _Decorated) -> _Decorated:
     """Add the options of check to a command."""
-    return _add((json_flag, strict_flag, *_checking), command)
+    return _add((json_flag, strict_flag, _exclude, *_checking), command)

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from exportstream.cli.display import ManyProgress, Progress, json_text, print_few_warnings
+from exportstream.cli.display import ManyProgress, Progress, json_text, print_failures, print_few_warnings
 from exportstream.cli.executors import open_executor
 from exportstream.cli.figures import show_totals
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.options import Command, many_inputs, totals_options
 from exportstream.cli.process import Exit
-from exportstream.cli.terminal import in_options, show_json, show_lines, tell
-from exportstream.conversion.inputs import find_inputs, stands_for_several
+from exportstream.cli.terminal import in_options, show_json, show_lines
+from exportstream.conversion.inputs import Input, find_inputs, stands_for_several
 from exportstream.conversion.report import SCHEMA, open_text
 from exportstream.conversion.totals import TotalsReport, total_all, total_one
 from exportstream.errors import UsageError, shown
@@ -55,6 +55,7 @@ def totals_command(
     sort: str | None,
     top: int | None,
     dedupe: bool,
+    exclude: tuple[str, ...],
     jobs: int | None,
     on_error: OnError,
     max_message_size: int,
@@ -81,6 +82,7 @@ def totals_command(
         max_window=max_window,
         dedupe=dedupe,
     )
+    found = find_inputs(inputs, exclude=exclude)
     several = len(inputs) > 1 or stands_for_several(inputs[0])
     with Transaction() as transaction:
         save = None
@@ -88,7 +90,7 @@ def totals_command(
             source = None if several or inputs[0] == "-" else inputs[0]
             save = open_text(output, transaction, force=force, source_path=source)
         if several:
-            done = _count_many(inputs, reading, groups, jobs, quiet=quiet)
+            done = _count_many(found, reading, groups, jobs, quiet=quiet)
         else:
             with Progress(enabled=not quiet) as bar:
                 done = total_one(inputs[0], reading, groups, progress=bar.update)
@@ -100,10 +102,9 @@ def totals_command(
     )
     if output is None:
         _show(done, as_json=as_json)
-    for outcome in done.failed:
-        tell(in_options(str(outcome.error)))
-    if done.failed or done.partial or done.rejected:
-        sys.exit(Exit.INPUT if done.failed else Exit.PARTIAL)
+    failed = print_failures(done.outcomes)
+    if failed or done.partial or done.rejected:
+        sys.exit(Exit.INPUT if failed else Exit.PARTIAL)
 
 
 def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int) -> None:
@@ -120,11 +121,10 @@ def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int
 
 
 def _count_many(
-    inputs: tuple[str, ...], reading: ReadOptions, groups: GroupOptions, jobs: int | None, *, quiet: bool
+    found: list[Input], reading: ReadOptions, groups: GroupOptions, jobs: int | None, *, quiet: bool
 ) -> TotalsReport:
     if reading.dedupe and jobs is not None and jobs > 1:
         raise UsageError("--jobs does not go with --dedupe, which goes over all inputs", hint="leave --jobs out")
-    found = find_inputs(inputs)
     with (
         ManyProgress(enabled=not quiet) as progress,
         open_executor(len(found), 1 if reading.dedupe else jobs, None) as executor,
@@ -140,7 +140,7 @@ def _document(done: TotalsReport) -> dict[str, Any]:
     if done.tables:
         return {"schema": SCHEMA, **tables}
     several = {name: tables[name] for name in ("inputs", "failed")} if len(done.outcomes) > 1 else {}
-    return {"schema": SCHEMA, **done.totals.as_dict(), **several}
+    return {"schema": SCHEMA, **done.totals.to_dict(), **several}
 
 
 _TEXTS: dict[str, Callable[[TotalsReport], str]] = {

@@ -10,11 +10,12 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
 
+from exportstream.conversion.exclude import Exclude
 from exportstream.errors import ReadError, UsageError
 from exportstream.storage.names import is_name, is_stream, is_url
 from exportstream.storage.remote.urls import local_path
@@ -59,7 +60,7 @@ def stands_for_several(source: str) -> bool:
     return _is_folder(name) or _is_glob(name)
 
 
-def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
+def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | Iterable[str] = ()) -> list[Input]:
     """Find all inputs.
 
     Args:
@@ -68,12 +69,14 @@ def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
             the end), ``-``. One name alone is one source. An `Input` that was found before is taken as it is. Each input
             is taken once.
         without: outputs: folders and files that are left out when folders and globs are searched.
+        exclude: globs of inputs that are left out; see `Exclude`.
 
     Raises:
-        UsageError: there is none, or a folder or glob holds no export.
+        UsageError: there is none, or a folder or glob holds no export, or none that is not excluded.
         ReadError: a folder can't be read, or is missing.
     """
     found: list[Input] = []
+    excluded = Exclude(exclude)
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
     left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
     for source in [sources] if is_name(sources) else sources:
@@ -84,13 +87,12 @@ def find_inputs(sources: Any, *, without: Collection[Any] = ()) -> list[Input]:
             raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
         name = local_path(os.fsdecode(source))
         before = len(found)
-        found += _find(name, left_out)
-        if len(found) == before:
-            raise UsageError(
-                "no exports found", source=name, hint="folders are searched for .json, .ndjson and .jsonl files"
-            )
+        found += [one for one in _find(name, left_out, excluded) if not excluded(one.source, one.relative)]
+        if len(found) == before and not (excluded and not stands_for_several(name)):
+            hint = "folders are searched for .json, .ndjson and .jsonl files"
+            raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
     if not found:
-        raise UsageError("expected at least one input, got none")
+        raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}
     for one in found:
         key = one.source if is_stream(one.source) or is_url(one.source) else os.path.realpath(one.source)
@@ -107,7 +109,7 @@ def _is_glob(name: str) -> bool:
     return _MAGIC.search(name) is not None and not os.path.lexists(name)
 
 
-def _find(name: str, without: set[str]) -> Iterator[Input]:
+def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
     if is_stream(name):
         yield Input("-", "stdin", named=True)
     elif is_url(name):
@@ -118,22 +120,22 @@ def _find(name: str, without: set[str]) -> Iterator[Input]:
             if named or looks_like_export(relative):
                 yield Input(url, relative, named)
     elif _is_glob(name):
-        yield from _match(name, without)
+        yield from _match(name, without, exclude)
     elif _is_folder(name):
-        yield from _walk(name, without)
+        yield from _walk(name, without, exclude)
     else:  # if it is missing, reading will report the error
         yield Input(name, os.path.basename(name), named=True)
 
 
-def _walk(folder: str, without: set[str]) -> Iterator[Input]:
-    for inner, files in _folders(folder, without):
+def _walk(folder: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
+    for inner, files in _folders(folder, without, exclude):
         for name in sorted(filter(looks_like_export, files)):
             path = os.path.join(inner, name)
             if _is_input(path) and os.path.realpath(path) not in without:
                 yield Input(path, os.path.relpath(path, folder))
 
 
-def _folders(folder: str, without: set[str]) -> Iterator[tuple[str, list[str]]]:
+def _folders(folder: str, without: set[str], exclude: Exclude) -> Iterator[tuple[str, list[str]]]:
     """Yield a folder and all folders in it, each with the names of its files, in order; not hidden ones, and no links."""
 
     def fail(error: OSError) -> None:
@@ -143,22 +145,24 @@ def _folders(folder: str, without: set[str]) -> Iterator[tuple[str, list[str]]]:
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(inner, name)) not in without
+            if not name.startswith(".")
+            and os.path.realpath(os.path.join(inner, name)) not in without
+            and not exclude(os.path.join(inner, name), os.path.relpath(os.path.join(inner, name), folder))
         )
         yield inner, files
 
 
-def _match(pattern: str, without: set[str]) -> Iterator[Input]:
+def _match(pattern: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
     fixed = os.path.dirname(pattern[: _MAGIC.search(pattern).start()])  # type: ignore[union-attr]
     above = os.path.realpath(fixed)  # a folder is left out only if it is below this one, as when a folder is searched
     below = tuple(os.path.join(path, "") for path in without if path.startswith(os.path.join(above, "")))
-    for path in sorted(set(_paths(pattern, without))):
+    for path in sorted(set(_paths(pattern, without, exclude))):
         real = os.path.realpath(path)
         if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects(path):
             yield Input(path, os.path.relpath(path, fixed or "."))
 
 
-def _paths(pattern: str, without: set[str]) -> Iterator[str]:
+def _paths(pattern: str, without: set[str], exclude: Exclude) -> Iterator[str]:
     """Yield the paths that a glob matches.
 
     Neither of Python's own ``**`` will do: that of `glob` follows links, which may be a loop, and that of `pathlib` passes
@@ -170,9 +174,9 @@ def _paths(pattern: str, without: set[str]) -> Iterator[str]:
         return
     before, rest = pattern[: stars.start()], pattern[stars.end() :] or "*"
     for start in glob.iglob(before) if before else (".",):
-        for folder, _ in _folders(start, without):
+        for folder, _ in _folders(start, without, exclude):
             inner = os.path.normpath(folder) if before else os.path.relpath(folder)
-            yield from _paths(os.path.join("" if inner == "." else glob.escape(inner), rest), without)
+            yield from _paths(os.path.join("" if inner == "." else glob.escape(inner), rest), without, exclude)
 
 
 def _is_input(path: str) -> bool:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
-from exportstream.conversion.report import Outcome
+from exportstream.conversion.report import Outcome, outcome_of
 from exportstream.errors import ExportstreamError, mask, shown
 from exportstream.reading.prices import GENAI
 from exportstream.storage.names import is_stream, is_url
@@ -42,7 +42,7 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
     try:
         done = convert_to([job.source], job.outputs, job.reading, job.writing, rejects=job.rejects, progress=reading)
     except ExportstreamError as error:
-        return Outcome(job.source, "failed", error=str(error))
+        return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)
     return Outcome(job.source, "converted", report=done)
 

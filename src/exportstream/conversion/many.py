@@ -62,6 +62,7 @@ def convert_many(
     max_window: int | None = None,
     dedupe: bool = False,
     prices: str | os.PathLike[str] | None = None,
+    exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -91,6 +92,8 @@ def convert_many(
         max_window: see `convert`.
         dedupe: see `convert`.
         prices: see `convert`.
+        exclude: a glob, or several, of inputs that are left out. One without ``/`` is compared with the names of files and
+            folders; one with ``/`` with paths, as given or within the folder that is searched.
         update: skip inputs that are older than their outputs, and replace older outputs.
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
         report: a path for the report as JSON.
@@ -127,6 +130,7 @@ def convert_many(
         ),
         rejects=rejects,
         executor=executor,
+        exclude=exclude,
         update=update,
         fail_fast=fail_fast,
         report=report,
@@ -142,6 +146,7 @@ def convert_all(
     *,
     rejects: Any = None,
     executor: Executor | None = None,
+    exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
@@ -154,13 +159,14 @@ def convert_all(
     if folder in ("", "-"):
         raise UsageError(f"expected a folder for the outputs, got {folder!r}", hint="name one, such as rows/")
     if looks_like_file(folder) and not os.path.isdir(folder):
-        raise UsageError(f"expected a folder for the outputs, got the name of a file: {folder}", hint="end it in /")
+        what = f"expected a folder for the outputs, got the name of a file: {folder}"
+        raise UsageError(what, hint="end it in /, or use merge_many for one output")
     if is_name(rejects):
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
     load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
-    jobs = plan_jobs(find_inputs(sources, without=[folder, report]), folder, reading, writing, rejects)
+    jobs = plan_jobs(find_inputs(sources, without=[folder, report], exclude=exclude), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)
     done = ManyReport(source=f"{len(jobs):,} inputs")

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import (
+    is_merge_current,
     refuse_existing,
     total_size,
 )
 from exportstream.conversion.progress import Reading, Status, Watch, counting
-from exportstream.conversion.report import ManyReport, Outcome, Report, open_report
+from exportstream.conversion.report import ManyReport, Outcome, Report, open_report, outcome_of
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
@@ -49,6 +50,8 @@ def merge_many(
     max_window: int | None = None,
     dedupe: bool = False,
     prices: str | os.PathLike[str] | None = None,
+    exclude: str | Iterable[str] = (),
+    update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
     progress: Watch = None,
@@ -77,6 +80,8 @@ def merge_many(
         max_window: see `convert`.
         dedupe: see `convert`.
         prices: see `convert`.
+        exclude: see `convert_many`.
+        update: replace outputs that exist, and write none if all are newer than every input.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
@@ -111,6 +116,8 @@ def merge_many(
             force=force,
         ),
         rejects=rejects,
+        exclude=exclude,
+        update=update,
         fail_fast=fail_fast,
         report=report,
         progress=progress,
@@ -124,6 +131,8 @@ def merge_all(
     writing: WriteOptions,
     *,
     rejects: Any = None,
+    exclude: str | Iterable[str] = (),
+    update: bool = False,
     fail_fast: bool = False,
     report: Any = None,
     words: Callable[[str], str] = str,
@@ -133,7 +142,7 @@ def merge_all(
     started = time.monotonic()
     writing = replace(writing, place=True)
     outputs = decide_outputs("-", target, writing)
-    inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects])
+    inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects], exclude=exclude)
     if reading.on_error == "skip" and rejects is None:
         rejects = rejects_name(outputs[0].target, inputs[0].source)
     written = [output.target for output in outputs]
@@ -146,19 +155,22 @@ def merge_all(
         ]
     )
     check_outputs(outputs, writing)
+    current = update and is_merge_current(inputs, outputs)
+    writing = replace(writing, force=writing.force or update)
     if not writing.force:
         refuse_existing([*written, rejects], report)
     load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     status = Status(len(inputs), total_size(inputs))
-    outcomes = [Outcome(found.source, "converted") for found in inputs]
-    if not fail_fast:
+    outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
+    if not (fail_fast or current):
         _read_first(inputs, outcomes, status, progress, reading)
-    good = [outcome.source for outcome in outcomes if outcome.status == "converted"]
+    good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=f"{len(inputs):,} inputs", outcomes=outcomes)
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=words)
         if good:
-            merged, duplicates = _merge(good, outputs, status, progress, reading, writing, rejects)
+            merged, duplicates, ignored = _merge(good, outputs, status, progress, reading, writing, rejects)
+            done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)
             if reading.dedupe:
                 left = iter(duplicates)
@@ -186,8 +198,8 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
                     progress(export)
                 progress(export)
         except ExportstreamError as error:
-            outcomes[number] = Outcome(found.source, "failed", error=str(error))
-            status.failed += 1
+            outcomes[number] = outcome_of(found.source, error, named=found.named)
+            status.failed += outcomes[number].status == "failed"
             status.files_done += 1
     if status.bytes_total is not None:  # what failed is not read again, nor to its end
         good = zip(inputs, outcomes, strict=True)
@@ -195,18 +207,26 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
 
 
 def _merge(
-    sources: list[str],
+    inputs: list[Input],
     outputs: list[Output],
     status: Status,
     watch: Watch,
     reading: ReadOptions,
     writing: WriteOptions,
     rejects: Any,
-) -> tuple[Report, list[Duplicates]]:
-    """Convert inputs into the outputs; return the report, and what `dedupe` dropped of each input."""
+) -> tuple[Report, list[Duplicates], dict[str, Outcome]]:
+    """Convert inputs into the outputs; return the report, what `dedupe` dropped of each, and those that are ignored."""
     progress = Reading(counting(status, watch))
     before = status.files_done
     duplicates: list[Duplicates] = []
+    named = {found.source for found in inputs if found.named}
+    ignored: dict[str, Outcome] = {}
+
+    def ignore(source: str, error: ExportstreamError) -> bool:
+        outcome = outcome_of(source, error, named=source in named)
+        if outcome.status == "ignored":
+            ignored[source] = outcome
+        return source in ignored
 
     def follow(export: Export) -> None:
         progress(export)
@@ -214,7 +234,8 @@ def _merge(
         if len(duplicates) < progress.exports:
             duplicates.append(export.duplicates)
 
-    done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow)
+    sources = [found.source for found in inputs]
+    done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow, ignore=ignore)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
-    return done, duplicates
+    return done, duplicates, ignored

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from exportstream.conversion.inputs import stands_for_several
 from exportstream.conversion.report import Report, open_report
-from exportstream.errors import UsageError
+from exportstream.errors import ExportstreamError, NotAnExportError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.names import HINT_AT_SEVERAL, is_name, is_stream, refuse_misuse
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
 from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
@@ -122,6 +123,10 @@ def convert_one(
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
     """Convert one export as its options say; see `convert`."""
+    refuse_misuse(source)
+    if is_name(source) and stands_for_several(os.fsdecode(source)):
+        what = f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}"
+        raise UsageError(what, hint=HINT_AT_SEVERAL)
     outputs = decide_outputs(source, target, writing)
     return convert_to([source], outputs, reading, writing, rejects=rejects, report=report, progress=progress)
 
@@ -135,6 +140,7 @@ def convert_to(
     rejects: Any = None,
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
+    ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
 
@@ -146,6 +152,7 @@ def convert_to(
         rejects: see `convert`; so are `report` and `progress`.
         report: see `convert`.
         progress: see `convert`.
+        ignore: called with a source that is no export and its error; says whether to go on without it.
 
     Returns, Raises: as `convert`.
     """
@@ -172,21 +179,30 @@ def convert_to(
         seen = Dedupe()  # one for all
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
+        foreign: NotAnExportError | None = None
         for source in sources:
             with (
                 Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals) as export,
                 export.explain_memory(),
             ):
-                for batch in export.batches():
-                    writers.add(batch)
-                    if progress is not None:
-                        progress(export)
+                try:
+                    for batch in export.batches():
+                        writers.add(batch)
+                        if progress is not None:
+                            progress(export)
+                except NotAnExportError as error:
+                    if not ignore(source, error):
+                        raise
+                    foreign = foreign or error
+                    continue
                 if progress is not None:
                     progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
                 if len(sources) == 1:
                     done.source = export.name
+        if foreign is not None and not unchanged:
+            raise foreign  # there is nothing to write
         _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
         writers.finish()
         _require_unchanged(unchanged)  # finishing may have taken minutes

@@ -15,7 +15,7 @@ from msgspec import Struct
 from exportstream.conversion.inputs import Input
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import exists, is_name, is_stream, is_url, modified
+from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
@@ -25,6 +25,13 @@ def is_current(source: str, outputs: Iterable[Output]) -> bool:
     changed = None if is_stream(source) else modified(source)
     written = [modified(output.target) for output in outputs]
     return changed is not None and all(when is not None and when > changed for when in written)
+
+
+def is_merge_current(inputs: Iterable[Input], outputs: Iterable[Output]) -> bool:
+    """Whether all outputs of a merge exist and are newer than each input; none that is a stream is ever known to be."""
+    written = list(outputs)
+    named = all(is_name(one.target) and not is_stream(one.target) for one in written)
+    return named and all(is_current(one.source, written) for one in inputs)
 
 
 def total_size(items: Iterable[Job | Input]) -> int | None:
@@ -38,7 +45,10 @@ def plan_jobs(
 ) -> list[Job]:
     """Return a job for each input, except inputs that were found in a folder and are outputs of others."""
     jobs = [
-        (Job(one.source, decide_in_folder(folder, one.relative, writing), reading, writing, rejects, one.size), one)
+        (
+            Job(one.source, decide_in_folder(folder, one.relative, writing), reading, writing, rejects, one.size, one.named),
+            one,
+        )
         for one in inputs
     ]
     writers: dict[str, set[str]] = {}
@@ -81,7 +91,7 @@ def _key(name: str) -> str:
 def refuse_existing(names: Iterable[Any], report: Any) -> None:
     """Refuse names that exist already."""
     names = [name for name in (*names, report) if is_name(name) and not is_stream(name)]
-    found = [name for name in names if exists(os.fsdecode(name))]
+    found = [name for name in names if exists(os.fsdecode(name)) and not is_direct(os.fsdecode(name))]
     if found:
         more = f", and {len(found) - 1:,} more of the outputs" if len(found) > 1 else ""
         raise UsageError(
@@ -112,6 +122,7 @@ class Job(Struct):
         writing: how rows are written.
         rejects: a list or a function that gets each `Reject`; it can't reach another process.
         size: bytes of the input as stored, None if that is not known.
+        named: see `Input`.
         token: random, so that no two jobs are equal: Dask does not run a job again that it takes for the same.
     """
 
@@ -121,4 +132,5 @@ class Job(Struct):
     writing: WriteOptions = WriteOptions()
     rejects: Any = None
     size: int | None = None
+    named: bool = True
     token: str = ""

@@ -16,17 +16,18 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import LONGEST_LINE, label, printable
+from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, label, printable
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
+from exportstream.totals.text import brief
 from exportstream.writing.formats.json import to_printable_json
 from exportstream.writing.writers import Written
 
 SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
-STATUSES = ("converted", "skipped", "failed", "cancelled")
+STATUSES = ("converted", "skipped", "ignored", "failed", "cancelled")
 
 
 class Counts(Struct, rename="camel"):
@@ -83,13 +84,13 @@ class Counts(Struct, rename="camel"):
         self.duplicates.merge(other.duplicates)
         self.totals.merge(other.totals)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values under the names of the JSON."""
         read = {
             f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
         }
         read["cut"] = {label(name): messages for name, messages in self.cut.items()}
-        return read | {"totals": self.totals.as_dict()}
+        return read | {"totals": self.totals.to_dict()}
 
 
 class Report(Counts):
@@ -107,6 +108,9 @@ class Report(Counts):
     seconds: float = 0.0
     rejects: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Report({brief(self.source)}, messages={self.messages}, rejected={self.rejected}, rows={self.rows})"
+
     @property
     def rows(self) -> int:
         """Rows written, of all outputs."""
@@ -122,7 +126,7 @@ class Report(Counts):
         """Bytes of the outputs as they are stored."""
         return sum(output.bytes_written for output in self.outputs)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         written = {
             "source": label(self.source),
@@ -133,7 +137,7 @@ class Report(Counts):
             "seconds": round(self.seconds, 3),
             "rejects": None if self.rejects is None else label(self.rejects),
         }
-        return written | super().as_dict()
+        return written | super().to_dict()
 
 
 def _in_camel(output: Written) -> dict[str, Any]:
@@ -166,7 +170,7 @@ def open_report(
     save = open_text(path, transaction, force=force, source_path=source_path)
 
     def write(done: Report) -> None:
-        document = {"schema": SCHEMA, **done.as_dict()}
+        document = {"schema": SCHEMA, **done.to_dict()}
         for one in document.get("inputs", ()):
             if "error" in one:
                 one["error"] = words(one["error"])
@@ -186,10 +190,10 @@ class Outcome(Struct, frozen=True):
 
     Attributes:
         source: the input's name.
-        status: ``converted`` (of totals: ``counted``), ``skipped`` (it was up to date), ``failed``, or ``cancelled`` (an
-            earlier one failed).
+        status: ``converted`` (of totals: ``counted``), ``skipped`` (it was up to date), ``ignored`` (it was found
+            in a folder or by a glob, and is JSON, but no export), ``failed``, or ``cancelled`` (an earlier one failed).
         report: of an input that was counted, or converted to outputs of its own.
-        error: why it failed.
+        error: why it failed or was ignored.
         duplicates: what `dedupe` dropped of it in a merge; None without.
     """
 
@@ -199,14 +203,20 @@ class Outcome(Struct, frozen=True):
     error: str | None = None
     duplicates: Duplicates | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values: the source, the status, and the error, the duplicates or the report."""
         plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
         if self.duplicates is not None:
             plain["duplicates"] = msgspec.to_builtins(self.duplicates)
-        return plain | (self.report.as_dict() if self.report is not None else {})
+        return plain | (self.report.to_dict() if self.report is not None else {})
+
+
+def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
+    """Return the outcome of an input with an error; see `Input.named`."""
+    ignored = isinstance(error, NotAnExportError) and error.foreign and not named
+    return Outcome(source, "ignored" if ignored else "failed", error=str(error))
 
 
 class ManyReport(Report):
@@ -218,6 +228,10 @@ class ManyReport(Report):
 
     outcomes: list[Outcome] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
+        return f"ManyReport({counts}{', ' if counts else ''}messages={self.messages}, rows={self.rows})"
+
     def count(self, status: str) -> int:
         """How many inputs had this outcome."""
         return sum(outcome.status == status for outcome in self.outcomes)
@@ -226,6 +240,11 @@ class ManyReport(Report):
     def failed(self) -> list[Outcome]:
         """The inputs that failed."""
         return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    @property
+    def ignored(self) -> list[Outcome]:
+        """The inputs that are no exports, found in folders and by globs."""
+        return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
 
     @property
     def bytes_encoded(self) -> int:
@@ -245,7 +264,7 @@ class ManyReport(Report):
     def _reports(self) -> list[Report]:
         return [outcome.report for outcome in self.outcomes if isinstance(outcome.report, Report)]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         counts = {status: self.count(status) for status in STATUSES}
-        return super().as_dict() | counts | {"inputs": [outcome.as_dict() for outcome in self.outcomes]}
+        return super().to_dict() | counts | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}

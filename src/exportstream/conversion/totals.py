@@ -20,7 +20,7 @@ from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
-from exportstream.conversion.report import Counts, Outcome
+from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
@@ -61,7 +61,7 @@ class TotalsReport(Counts):
             **msgspec.to_builtins(self.range),
             "tables": [table.to_dict() for table in self.tables],
             "inputs": len(self.outcomes),
-            "failed": [outcome.as_dict() for outcome in self.failed],
+            "failed": [outcome.to_dict() for outcome in self.failed],
         }
 
     def __str__(self) -> str:
@@ -173,7 +173,7 @@ def total_all(
         raise UsageError("`dedupe` goes over all inputs, in one process", hint="leave the executor out")
     seen = Dedupe() if reading.dedupe else None
     jobs = [
-        TotalsJob(one.source, [], reading, size=one.size, name=one.source, groups=groups, seen=seen)
+        TotalsJob(one.source, [], reading, size=one.size, named=one.named, name=one.source, groups=groups, seen=seen)
         for one in find_inputs(sources)
     ]
     status = Status(len(jobs), total_size(jobs))
@@ -231,7 +231,7 @@ def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
                     pass
         done = _count(job.source, job.name, job.reading, job.groups, seen=job.seen, progress=reading)
     except ExportstreamError as error:
-        return Outcome(job.source, "failed", error=str(error))
+        return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)
     return Outcome(job.source, "counted", done)
 

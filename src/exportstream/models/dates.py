@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -20,6 +21,28 @@ def parse_instant(text: str | None) -> datetime | None:
         return msgspec.convert(text, datetime)
     except (msgspec.ValidationError, ValueError, OverflowError):
         return None
+
+
+def offsets_of(texts: Sequence[str | None]) -> list[str | None]:
+    """The offset that each date-time is written with: ``Z``, or hours and minutes such as ``+05:30``.
+
+    None for a text without one, for one that can't be parsed, and for None.
+    """
+    try:
+        instants = msgspec.convert(texts, list[datetime | None])  # all at once, which is the usual case
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        instants = [parse_instant(text) for text in texts]
+    return [
+        None if text is None or instant is None or instant.tzinfo is None else _offset(text)
+        for text, instant in zip(texts, instants, strict=True)
+    ]
+
+
+def _offset(text: str) -> str:
+    """The offset at the end of a date-time that has one; msgspec also takes a small z, and no colon."""
+    if text[-1] in "Zz":
+        return "Z"
+    return text[-6:] if text[-3] == ":" else f"{text[-5:-2]}:{text[-2:]}"
 
 
 def exact_instant(text: str | None) -> tuple[datetime, str] | None:

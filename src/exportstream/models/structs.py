@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from exportstream.models.dates import parse_instant
@@ -41,8 +42,10 @@ Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # 64 bits: sums of them
 # The same to Python and to the decoder; outputs may write them in a way of their own.
 DateTime = Annotated[str, Meta(extra={"type": "date-time"})]
 LongText = Annotated[str, Meta(extra={"is_long": True})]
-# Decoded as any value: msgspec's Decimal also takes text, which is not a number. Reading looks at its type.
-USD = Annotated[Any, Meta(extra={"type": "decimal"})]
+if TYPE_CHECKING:
+    USD = Decimal | None
+else:  # decoded as any value: msgspec's Decimal also takes text, which is not a number; reading looks at its type
+    USD = Annotated[Any, Meta(extra={"type": "decimal"})]
 
 
 class ToolCall(
@@ -77,6 +80,10 @@ class ToolCall(
     metadata: LongText | None = None
     screenshot_urls: list[str] | None = None
     extra: OurExtra = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is there as plain values, named as in the JSON."""
+        return _to_dict(self)
 
 
 class Message(
@@ -148,6 +155,10 @@ class Message(
         """`updated_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.updated_at)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is there as plain values, named as in NDJSON rows."""
+        return _to_dict(self)
+
 
 class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, gc=False, rename="camel"):
     """A session without its messages, as the server describes it.
@@ -188,3 +199,12 @@ class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True,
     def updated_datetime(self) -> datetime | None:
         """`updated_at` as a datetime, None if it is absent or can't be parsed."""
         return parse_instant(self.updated_at)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is there as plain values, named as in the JSON."""
+        return _to_dict(self)
+
+
+def _to_dict(struct: Struct) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(Decimal,))
+    return plain

@@ -81,10 +81,11 @@ class SessionCheck(Struct, rename="camel"):
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found."""
-        return not (self.findings or self.differences or self.unknown_keys)
+        """Whether nothing was found; a difference by rounding is no finding."""
+        differs = any(difference.kind == "differs" for difference in self.differences.values())
+        return not (self.findings or differs or self.unknown_keys)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values under the names of the JSON."""
         plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,))
         return plain
@@ -175,8 +176,14 @@ def check(
         max_window: see `open_export`.
 
     Raises:
-        InputError, ReadError: as `open_export`.
+        OptionError: at once; a value is not one that the option takes.
+        InputError, ReadError: as `open_export`, when the first session is asked for.
     """
+    options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
+    return _check(source, options)
+
+
+def _check(source: Any, options: ReadOptions) -> Iterator[SessionCheck]:
     found: defaultdict[int, _Findings] = defaultdict(_Findings)  # of the sessions that have begun and were not yielded yet
 
     def reject(rejected: Reject) -> None:
@@ -186,7 +193,6 @@ def check(
     def replaced(index: int | None, count: int) -> None:
         found[export.sessions].add("replaced-surrogate", index, count=count)
 
-    options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
     with Export(source, options, rejects=reject, session_totals=True, recover=False) as export:
         export.watch_replaced(replaced)
         number = 1

@@ -12,7 +12,15 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import CompressionError, CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
+from exportstream.errors import (
+    CompressionError,
+    CutInputError,
+    ExportstreamError,
+    JSONSyntaxError,
+    NotAnExportError,
+    OptionError,
+    UsageError,
+)
 from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.counting import Counter
@@ -32,10 +40,17 @@ from exportstream.storage.source import Source, open_source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
+from exportstream.totals.text import brief
 
 Rejects = list[Reject] | Callable[[Reject], None] | None
 MIX = "mix"  # the producer of session exports
 _DEFAULT = ReadOptions()
+
+
+def check_rejects(rejects: object) -> None:
+    """Raise `OptionError` for anything but a list, a function, and None."""
+    if not (rejects is None or isinstance(rejects, list) or callable(rejects)):
+        raise OptionError(f"expected rejects to be a list or a function, got {rejects!r}")
 
 
 class Export:
@@ -71,6 +86,7 @@ class Export:
         only_messages: bool = False,
         recover: bool = True,
     ) -> None:
+        check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
         prices = load_prices(options.prices)
         self._source = open_source(source, max_window=options.max_window)
@@ -97,14 +113,21 @@ class Export:
         self._batch = Batch([], [])
         self._yielded = self._counted = (0, 0)
         self._messages = self._iterate()
+        self._closed = False
         self.partial = False
         self.duplicates = Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
+        self._require_open()
         return self._messages
 
     def __next__(self) -> Message:
+        self._require_open()
         return next(self._messages)
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._closed else ""
+        return f"Export({brief(self.name)}, messages={self.accepted}, sessions={self.sessions}{state})"
 
     def __enter__(self) -> Self:
         return self
@@ -114,6 +137,7 @@ class Export:
 
     def close(self) -> None:
         """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
+        self._closed = True
         self._count_yielded()
         self._batch, self._yielded, self._counted = Batch([], []), (0, 0), (0, 0)
         self._messages.close()
@@ -187,11 +211,16 @@ class Export:
 
     def batches(self) -> Iterator[Batch]:
         """Yield what was read, in batches."""
+        self._require_open()
         for batch in self._batches():
             if self._counting:
                 self._count(batch)
             batch.source = self.name
             yield batch
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UsageError("the export is closed", source=self.name)
 
     @contextmanager
     def explain_memory(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from exportstream.models.structs import Message
-from exportstream.reading.export import Export, Rejects
+from exportstream.reading.export import Export, Rejects, check_rejects
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 
@@ -41,6 +41,7 @@ def open_export(
         An iterator over `Message` with the state of the reading as attributes.
 
     Raises:
+        OptionError: an option has a value that it does not take.
         InputError: the input is not what it has to be; what kind, and where, is in the error.
         ReadError: the system failed to read.
     """
@@ -74,7 +75,8 @@ def iter_messages(
         dedupe: see `open_export`.
 
     Raises:
-        InputError, ReadError: as `open_export`.
+        OptionError: at once; a value is not one that the option takes.
+        InputError, ReadError: as `open_export`, when the first message is asked for.
     """
     options = ReadOptions(
         on_error=on_error,
@@ -82,6 +84,7 @@ def iter_messages(
         max_window=max_window,
         dedupe=dedupe,
     )
+    check_rejects(rejects)
     return _iter_messages(source, options, rejects)
 
 

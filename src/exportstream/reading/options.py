@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from exportstream.errors import UsageError
+from exportstream.errors import OptionError, check_types
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 
 __all__ = ["OnError", "ReadOptions"]
@@ -26,7 +26,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         prices: ``genai`` or a price list in TOML, for messages that have tokens but no cost.
 
     Raises:
-        UsageError: a value is not one of these.
+        OptionError: a value is not one of these.
     """
 
     on_error: OnError = "stop"
@@ -38,8 +38,10 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check the values."""
         if self.on_error not in ("stop", "skip"):
-            raise UsageError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}")
+            raise OptionError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}")
+        check_types(self, bool, "dedupe")
+        check_types(self, int, "max_message_size", "max_window")
         for name in ("max_message_size", "max_window"):
             size = getattr(self, name)
             if size is not None and size < 1:
-                raise UsageError(f"expected {name} to be a positive number of bytes, got {size}")
+                raise OptionError(f"expected {name} to be a positive number of bytes, got {size}")

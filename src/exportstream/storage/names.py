@@ -1,18 +1,25 @@
 """Names of inputs and outputs: paths, URLs and ``-``; whether something has a name, and whether there is a file under it.
 
-Takes: what a user gives as an input or output. Raises: what `remote.urls` raises. Holds: nothing.
+Takes: what a user gives as an input or output. Raises: `UsageError` for a source that can't be one, and what `remote.urls`
+raises. Holds: nothing.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 from typing import Any, TypeGuard
 
+from exportstream.errors import UsageError
 from exportstream.storage.remote.urls import is_remote, local_path
 
-__all__ = ["exists", "identity", "is_direct", "is_name", "is_stream", "is_url", "modified", "stat_regular"]
+__all__ = ["exists", "identity", "is_direct", "is_name", "is_stream", "is_url", "modified", "refuse_misuse", "stat_regular"]
+
+HINT_AT_SEVERAL = "convert_many or merge_many takes several"
+
+_JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*\{)")
 
 
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -37,6 +44,17 @@ def is_direct(name: str) -> bool:
 def is_url(name: Any) -> bool:
     """Whether a name is a URL; a ``file://`` URL is a path."""
     return isinstance(name, str) and is_remote(name)
+
+
+def refuse_misuse(source: Any) -> None:
+    """Raise `UsageError` for JSON as a string, and for several paths in place of one input."""
+    if isinstance(source, str) and _JSON_TEXT.match(source):
+        raise UsageError(
+            f"expected a path, a URL, '-' or bytes, got JSON as a string: {source[:40]!r}",
+            hint="encode it to bytes, or give - to read standard input",
+        )
+    if isinstance(source, (list, tuple, set, frozenset)) and any(map(is_name, source)):
+        raise UsageError(f"expected one input, got a {type(source).__name__} of paths", hint=HINT_AT_SEVERAL)
 
 
 def modified(name: str) -> float | None:

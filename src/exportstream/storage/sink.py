@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import zstandard
 
-from exportstream.errors import UsageError
+from exportstream.errors import OptionError
 from exportstream.storage.files import ByteDestination, open_destination
 from exportstream.storage.transaction import StagedOutput
 
@@ -60,13 +60,13 @@ def open_sink(
 
 
 def check_level(compression: str, level: int | None) -> None:
-    """Raise `UsageError` for a compression that is not known, and for a level that it does not have."""
+    """Raise `OptionError` for a compression that is not known, and for a level that it does not have."""
     if compression not in _LEVELS:
-        raise UsageError(f"expected compression zstd, gzip or none, got {compression!r}")
+        raise OptionError(f"expected compression zstd, gzip or none, got {compression!r}")
     if level is not None and (level not in _LEVELS[compression] or level == 0):
         levels = _LEVELS[compression]
         expected = f"a level from {levels[0]} to {levels[-1]}{' except 0' * (0 in levels)}" if levels else "no level"
-        raise UsageError(f"expected {expected} for {compression}, got {level}")
+        raise OptionError(f"expected {expected} for {compression}, got {level}")
 
 
 class Sink(StagedOutput):

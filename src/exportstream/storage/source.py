@@ -17,10 +17,10 @@ from contextlib import suppress
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from exportstream.errors import ExportstreamError, ReadError, UsageError
+from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError
 from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
-from exportstream.storage.names import identity, is_stream
+from exportstream.storage.names import identity, is_stream, refuse_misuse
 from exportstream.storage.opened import HINT, Opened, open_path
 
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
     Raises:
         ReadError: the file or URL can't be opened.
         TypeError: `source` is none of these, or is open as text.
-        UsageError: `max_window` is not positive.
+        UsageError: `source` is JSON as a string or several paths, or `max_window` is not positive.
     """
     if max_window is not None and max_window < 1:
-        raise UsageError(f"expected max_window to be a positive number of bytes, got {max_window}")
+        raise OptionError(f"expected max_window to be a positive number of bytes, got {max_window}")
+    refuse_misuse(source)
     window = min(max(max_window or DEFAULT_MAX_WINDOW, 1 << 10), 1 << 31)  # the limits of zstd itself
     if is_stream(source):
         if sys.stdin is None:

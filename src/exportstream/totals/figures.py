@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Context, Decimal, Inexact, Rounded
 from functools import reduce
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -16,6 +16,9 @@ from exportstream.errors import LimitError
 
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
 _PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
+_ROUGH = Context(prec=28, Emax=999_999_999, Emin=-999_999_999, traps=[])
+_EPSILON = Decimal(2) ** -52  # of a double: adding one may change the sum by half of this part of it
+_MICRO_DOLLAR = Decimal("0.000001")
 
 
 class Count(Struct, gc=False):
@@ -80,10 +83,12 @@ class Difference(Struct, frozen=True):
     Attributes:
         declared: the sum of what sessions declare.
         counted: the sum over their messages.
+        kind: ``rounding`` for a cost that is within a micro-dollar for each message that has one, else ``differs``.
     """
 
     declared: Any
     counted: Any
+    kind: Literal["rounding", "differs"] = "differs"
 
     @property
     def exact(self) -> Decimal | None:
@@ -92,6 +97,30 @@ class Difference(Struct, frozen=True):
             return _PADDED.subtract(self.counted, self.declared)
         except Inexact:
             return None
+
+
+def compare(declared: Any, counted: Any) -> Difference | None:
+    """Return how two numbers differ, None if they are equal."""
+    return None if declared == counted else Difference(declared, counted)
+
+
+def compare_costs(declared: Decimal, counted: Decimal, count: int) -> Difference | None:
+    """Return how two sums of costs differ, None if they are equal or differ by less than sums of doubles do.
+
+    Args:
+        declared: what sessions declare. Their server may have added up doubles: 0.1 + 0.2 is 0.30000000000000004.
+        counted: the exact sum over messages.
+        count: how many messages were added.
+    """
+    difference = compare(declared, counted)
+    gap = None if difference is None else difference.exact
+    if difference is None or gap is None:
+        return difference
+    largest = max(Decimal(declared).copy_abs(), Decimal(counted).copy_abs())
+    if gap.copy_abs() <= _ROUGH.multiply(_ROUGH.multiply(_EPSILON, count), largest):
+        return None
+    rounding = gap.copy_abs() <= _ROUGH.multiply(_MICRO_DOLLAR, count)
+    return Difference(declared, counted, "rounding") if rounding else difference
 
 
 def _sum(costs: list[Decimal]) -> Decimal:

@@ -1,6 +1,6 @@
 """Groups: totals by session, file, model, role, tool, period or finish reason, single or combined.
 
-Takes: batches of one input. Returns: figures by key. Raises: `UsageError` for words that are none of these, `LimitError`
+Takes: batches of one input. Returns: figures by key. Raises: `OptionError` for words that are none of these, `LimitError`
 where a sum of costs would need more than 10,000 digits. Holds: about twenty numbers for each group.
 
 Groups of parts merge to the groups of the whole. They add up to the whole for all figures but `sessions`: a session is
@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from exportstream.errors import UsageError
+from exportstream.errors import OptionError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
@@ -255,9 +255,9 @@ def _check(names: tuple[str, ...]) -> None:
     """Refuse words that are no dimensions, and those that come twice."""
     for name in names:
         if name not in DIMENSIONS:
-            raise UsageError(f"expected `by` to be of {', '.join(DIMENSIONS)}, got {name!r}")
+            raise OptionError(f"expected `by` to be of {', '.join(DIMENSIONS)}, got {name!r}")
     if len({*names}) < len(names):
-        raise UsageError(f"expected each word of `by` once, got {','.join(names)}")
+        raise OptionError(f"expected each word of `by` once, got {','.join(names)}")
 
 
 def _pick(batch: Batch, flags: list[bool]) -> Batch:

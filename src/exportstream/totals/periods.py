@@ -1,7 +1,7 @@
 """Periods: the day, week, month and hour of a message, and whether it is in a range of time.
 
-Takes: date-times as written. Returns: texts such as ``2025-10-03``. Raises: `UsageError` for a zone or a bound that is none.
-Holds: nothing.
+Takes: date-times as written. Returns: texts such as ``2025-10-03``.
+Raises: `OptionError` for a zone or a bound that is none. Holds: nothing.
 
 Without a zone a day is that of the text's own offset. A date-time without an offset counts as UTC where instants are needed.
 """
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from exportstream.errors import UsageError
+from exportstream.errors import OptionError
 from exportstream.models.dates import truncated_instants
 
 LOCAL = "local"
@@ -30,7 +30,7 @@ class Range(Struct, frozen=True):
         tz: name of a zone, such as ``Europe/Berlin``, or ``local`` for the machine's; None for the offset of each text.
 
     Raises:
-        UsageError: a value is none of these, or the range is empty.
+        OptionError: a value is none of these, or the range is empty.
     """
 
     since: str | None = None
@@ -43,7 +43,7 @@ class Range(Struct, frozen=True):
         bounds = [self._bound("since"), self._bound("until")]
         since, until = bounds
         if since and until and (since.tzinfo is None) == (until.tzinfo is None) and since >= until:
-            raise UsageError(f"expected `since` before `until`, got {self.since} and {self.until}", hint="swap them")
+            raise OptionError(f"expected `since` before `until`, got {self.since} and {self.until}", hint="swap them")
 
     @property
     def is_bounded(self) -> bool:
@@ -82,7 +82,7 @@ class Range(Struct, frozen=True):
                 zone = _zone(self.tz)
                 bound = bound.astimezone() if zone is None else bound.replace(tzinfo=zone)
         except (ValueError, OverflowError):
-            raise UsageError(
+            raise OptionError(
                 f"expected `{name}` to be a date or date-time, got {text!r}",
                 hint="write it as 2025-10-03 or 2025-10-03T10:00",
             ) from None
@@ -96,7 +96,7 @@ def _zone(name: str | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise UsageError(
+        raise OptionError(
             f"expected `tz` to be a time zone, got {name!r}", hint="write it as Europe/Berlin, UTC or local"
         ) from None
 

@@ -155,7 +155,7 @@ class Priced(Struct):
         for key in sorted(self._unpriced.keys() - {others}, key=_order)[MAX_UNPRICED:]:
             _add(self._unpriced, others, self._unpriced.pop(key))
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON."""
         return {
             "lists": to_builtins(self.lists),

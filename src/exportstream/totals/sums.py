@@ -21,8 +21,9 @@ from msgspec import Struct, field
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference
+from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs
 from exportstream.totals.priced import Priced
+from exportstream.totals.text import brief
 
 MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
@@ -178,6 +179,10 @@ class Totals(Sums):
     priced: Priced | None = None
     _carried: Carrying = field(default_factory=Carrying)  # messages that carried a figure when the last session ended
 
+    def __repr__(self) -> str:
+        counted, cost = self.counted, brief(self.counted.cost.sum)
+        return f"Totals(sessions={self.sessions}, messages={counted.messages}, tool_calls={counted.tool_calls}, cost={cost})"
+
     def add(self, item: Message | Session) -> None:
         """Add one message, or one session after its messages."""
         if isinstance(item, Session):
@@ -235,7 +240,8 @@ class Totals(Sums):
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.
 
-        A figure that some session does not declare can't be compared, nor one that none of its messages carries.
+        A figure that some session does not declare can't be compared, nor one that none of its messages carries. Costs that
+        differ by less than the error of adding up doubles are equal.
         """
         declared, counted, carrying = self.declared, self.counted, self.carrying
         pairs: tuple[tuple[str, Count | Cost, int, Any], ...] = (
@@ -246,20 +252,23 @@ class Totals(Sums):
             ("completionTokens", declared.completion_tokens, carrying.output_tokens, counted.output_tokens.sum),
             ("cost", declared.cost, carrying.cost, counted.cost.sum),
         )
-        return {
-            name: Difference(figure.sum, found)
-            for name, figure, sessions, found in pairs
-            if figure.count == sessions == self.sessions > 0 and figure.sum != found
+        found = {
+            name: compare_costs(figure.sum, counted_sum, counted.cost.count)
+            if isinstance(figure, Cost) and figure.sum is not None
+            else compare(figure.sum, counted_sum)
+            for name, figure, sessions, counted_sum in pairs
+            if figure.count == sessions == self.sessions > 0
         }
+        return {name: difference for name, difference in found.items() if difference is not None}
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON, with the differences."""
         plain: dict[str, Any] = {
             name: msgspec.to_builtins(getattr(self, name), builtin_types=(Decimal,), order="deterministic")
             for name in ("sessions", "declared", "counted", "carrying")
         }
         if self.priced is not None:
-            plain["priced"] = self.priced.as_dict()
+            plain["priced"] = self.priced.to_dict()
         return plain | {"differences": msgspec.to_builtins(self.differences(), builtin_types=(Decimal,))}
 
 

@@ -1,6 +1,6 @@
 """Tables of groups: sorted, with the smaller groups as one row if asked for, as plain values and as text.
 
-Takes: `Groups`. Returns: `GroupTable`. Raises: `UsageError` for a word that is no column. Holds: a row for each group.
+Takes: `Groups`. Returns: `GroupTable`. Raises: `OptionError` for a word that is no column. Holds: a row for each group.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import UsageError, printable, shown
+from exportstream.errors import OptionError, printable, shown
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.groups import TOOL, Figures, Grouping, Groups, Key
 from exportstream.totals.periods import PERIODS, Range
@@ -57,7 +57,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
         top: how many groups have a row of their own; the others share one. None for all.
 
     Raises:
-        UsageError: a word is none of these.
+        OptionError: a word is none of these.
     """
 
     by: tuple[tuple[str, ...], ...] = ()
@@ -69,11 +69,11 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
         """Check the words."""
         Grouping(self.by, self.range)
         if self.top is not None and self.top < 1:
-            raise UsageError(f"expected `top` to be a positive number, got {self.top}")
+            raise OptionError(f"expected `top` to be a positive number, got {self.top}")
         possible = [word for names in self.by for word in (*names, *_words(names))]
         if self.sort is not None and self.sort not in possible:
             words = ", ".join(dict.fromkeys(possible))
-            raise UsageError(f"expected `sort` to be a column of a table ({words}), got {self.sort!r}")
+            raise OptionError(f"expected `sort` to be a column of a table ({words}), got {self.sort!r}")
 
 
 class GroupRow(Struct, frozen=True):

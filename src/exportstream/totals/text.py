@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from exportstream.errors import printable, shown
+
 _LONG_FIGURE = 100  # characters
 _GAP = "  "
 
@@ -72,3 +74,8 @@ def _cut(text: str, width: int) -> str:
     while width_of(start) + width_of(end) >= width:
         start, end = (start[:-1], end) if width_of(start) > width_of(end) else (start, end[1:])
     return f"{start}…{end}"
+
+
+def brief(value: object) -> str:
+    """Return the repr of a name or number in a few characters, for the repr of what holds it, without secrets of URLs."""
+    return repr(printable(shown(value), 30)[:60]) if isinstance(value, str) else printable(str(value), 30)

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-from exportstream.errors import UsageError
+from exportstream.errors import OptionError, check_types
 from exportstream.writing.formats import FormatName
 from exportstream.writing.selection import refuse_unknown
 from exportstream.writing.tables import TABLES, Table
@@ -46,7 +46,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
         force: whether outputs that exist are replaced.
 
     Raises:
-        UsageError: a word is not one of these.
+        OptionError: a value is not one of these.
     """
 
     format: FormatName | None = None
@@ -62,16 +62,18 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     force: bool = False
 
     def __post_init__(self) -> None:
-        """Check the words."""
+        """Check the values."""
         for name, value, known in (
             ("format", self.format, FORMAT_NAMES),
             ("keys", self.keys, ("camel", "snake")),
         ):
             if value is not None and value not in known:
-                raise UsageError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
+                raise OptionError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
+        check_types(self, bool, "running_totals", "csv_safe", "force")
+        check_types(self, int, "level")
         for table in self.tables:
             if table not in TABLES:
-                raise UsageError(f"expected table to be one of {', '.join(TABLES)} or all, got {table!r}")
+                raise OptionError(f"expected table to be one of {', '.join(TABLES)} or all, got {table!r}")
 
 
 def split_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
@@ -84,6 +86,8 @@ def split_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
 
 def tables_of(table: str | Iterable[str] | None) -> tuple[str, ...]:
     """The names of tables that were asked for: one, several, ``all``, or none for the default."""
+    if table is not None and not isinstance(table, Iterable):
+        raise OptionError(f"expected table to be a name or several, got {table!r}")
     names = (table,) if isinstance(table, str) else tuple(dict.fromkeys(table or ()))
     return TABLES if "all" in names else names
 

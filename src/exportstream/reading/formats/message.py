@@ -90,7 +90,7 @@ def build_message(value: Any) -> Message:
         message = msgspec.convert(value, Message)
     except msgspec.ValidationError:
         return _build_by_key(value)
-    cost: Any = message.cost
+    cost: Any = message.cost  # what msgspec decoded, of any type
     if cost is None or cost.__class__ is Decimal:
         return message
     return _build_by_key(value)

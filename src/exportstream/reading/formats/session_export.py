@@ -216,11 +216,15 @@ class SessionReader(Struct):
         self._locate(error)
         if not isinstance(error, NotAnExportError):
             return error
+        first = self.number == 0 or (self.number == 1 and self.within)
         keys = self._pending if self._pending is not None else (self.session.extra if self.session is not None else None)
-        return (
-            explain_object(keys or {}, self._around if self._in_result else None, self.source, first=self.number == 1)
-            or error
-        )
+        around = self._around if self._in_result else None
+        answer = explain_object(keys or {}, around, self.source, first=self.number == 1)
+        if answer is not None and "an error response" in answer.what:
+            return answer
+        answer, foreign = answer or error, error.foreign and first
+        answer.foreign = foreign
+        return answer
 
     def _tell_replaced(self, index: int | None) -> None:
         """Tell the number of the message that had halves of surrogate pairs, None for a key or value of the session."""

@@ -210,14 +210,14 @@ class Envelope:
             return _OBJECT
         if self._at is _ARRAY and kind == "end_array":
             if self._empty_array:
-                raise NotAnExportError(f"{_NO_SESSION}, got an empty array")
+                raise _no_session("an empty array")
             self.in_array = False
             return _TOP
         if self._at is _TOP and kind == "start_array":
             self.in_array = self._empty_array = True
             return _ARRAY
         if kind != "start_map":
-            raise NotAnExportError(f"{_NO_SESSION}, got {_KINDS.get(kind, 'a boolean')}")
+            raise _no_session(_KINDS.get(kind, "a boolean"))
         self._keys = set()
         self._was_response = self._empty_array = False
         self.begun += 1
@@ -261,9 +261,15 @@ class Envelope:
         if "messages" not in self._keys:
             ours = not _OF_A_ROW.isdisjoint(self._keys)
             hint = "it looks like an output of exportstream: give it the export" if ours else None
-            raise NotAnExportError(f"{_NO_SESSION}, got {_listed(self._keys)}", hint=hint)
+            raise _no_session(_listed(self._keys), hint)
         self._to.end_session()
         return _ARRAY if self.in_array else _TOP
+
+
+def _no_session(got: str, hint: str | None = None) -> NotAnExportError:
+    error = NotAnExportError(f"{_NO_SESSION}, got {got}", hint=hint)
+    error.foreign = True  # as far as this value says
+    return error
 
 
 def _listed(keys: set[str]) -> str:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exportstream.errors import LimitError
-from exportstream.models.dates import parse_instant
+from exportstream.models.dates import offsets_of, parse_instant
 from exportstream.writing.columns import Column, ColumnType, getter
 from exportstream.writing.formats.json import json_cells
 
@@ -33,10 +33,9 @@ _EXACT = Context(prec=38, traps=[Inexact, InvalidOperation])
 _UNIT = Decimal("1E-18")
 
 _CLOCK = r"-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
-_UTC = r"(?:Z|\+00:00)"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 _FAST = f"^[12][0-9]{{3}}{_CLOCK}{_ZONE}$"  # pyarrow and `parse_instant` read these alike, except the 30th of February
-_PLAIN = re.compile(f"[0-9]{{4}}{_CLOCK}{_UTC}")
+_PLAIN = re.compile(f"[0-9]{{4}}{_CLOCK}{_ZONE}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC)  # beyond these, readers that make datetimes would fail
@@ -68,13 +67,14 @@ class Columns:
 
 
 def _column(column: Column, *, is_snake: bool) -> tuple[list[Any], Make]:
-    """The fields of a column (the second one, if any, holds text), and the function that makes their arrays."""
+    """The fields of a column (a second one holds text, a third one offsets), and the function that makes their arrays."""
     name, nullable = column.name, not column.required
     unit = {"unit": column.unit} if column.type is ColumnType.DECIMAL else {}
     as_text = pa.field(f"{name}_text" if is_snake else f"{name}Text", _TEXT, metadata={"textOf": name, **unit})
     match column.type:
         case ColumnType.DATE_TIME:
-            return [pa.field(name, _INSTANT), as_text], _dates
+            offset = pa.field(f"{name}_offset" if is_snake else f"{name}Offset", _TEXT, metadata={"offsetOf": name})
+            return [pa.field(name, _INSTANT), as_text, offset], _dates
         case ColumnType.DECIMAL:
             return [pa.field(name, _DECIMAL, metadata=unit), as_text], _decimals
         case ColumnType.INTEGER:
@@ -137,19 +137,19 @@ def _spread(given: Iterable[Any], values: Values) -> list[Any]:
 
 
 def _dates(values: Values) -> list[Any]:
-    """Instants, and the texts that are not an instant in the plain form of UTC."""
+    """Instants; the texts that instant and offset do not say exactly; and the offsets."""
     texts = _plain(_TEXT, values)[0]
     if pc.all(pc.match_substring_regex(texts, _FAST), min_count=0).as_py():
         with suppress(pa.ArrowInvalid):  # no such day
             instants = texts.cast(_INSTANT)
-            is_utc = pc.match_substring_regex(texts, f"{_UTC}$")
-            return [instants, pc.if_else(is_utc, pa.scalar(None, _TEXT), texts)]
+            offsets = pc.if_else(pc.ends_with(texts, "Z"), "Z", pc.utf8_slice_codeunits(texts, -6))
+            return [instants, pa.nulls(len(texts), _TEXT), offsets]
     micros = list(map(_micros, values))
     kept = [
         None if text is None or (instant is not None and _PLAIN.fullmatch(text)) else text
         for text, instant in zip(values, micros, strict=True)
     ]
-    return [pa.array(micros, _INSTANT), pa.array(kept, _TEXT)]
+    return [pa.array(micros, _INSTANT), pa.array(kept, _TEXT), pa.array(offsets_of(values), _TEXT)]
 
 
 def _micros(text: str | None) -> int | None:

@@ -3,9 +3,10 @@
 Takes: a table, and its rows. Returns: statements and tuples. Raises: nothing. Holds: one batch of rows.
 
 The first column of each table is the computed `sessionNumber`: ids may repeat, numbers do not, so keys are made of
-numbers. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any other value compact JSON as TEXT, absent NULL. Columns of
-decimals and of sums have no type, since SQLite would round digits in a typed one: a decimal is REAL if that is the same
-number, otherwise TEXT with its digits; a sum of tokens is INTEGER, or TEXT beyond 64 bits.
+numbers. After each date-time there is a column with its offset. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any
+other value compact JSON as TEXT, absent NULL. Columns of decimals and of sums have no type, since SQLite would round digits
+in a typed one: a decimal is REAL if that is the same number, otherwise TEXT with its digits; a sum of tokens is INTEGER, or
+TEXT beyond 64 bits.
 SQLite keeps a NUL character in a text and everything after it; its function `length` and its shell stop at the NUL.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from exportstream.models.dates import offsets_of
 from exportstream.writing.columns import Column, ColumnType, getter
 from exportstream.writing.formats.json import json_texts
 from exportstream.writing.tables import Rows, Table
@@ -57,7 +59,7 @@ class SQLTable:
         name = _sql_name(table.name)
         lines = [
             (f'"{keys[0]}" INTEGER NOT NULL', _NUMBER_NOTE),
-            *map(_column, columns),
+            *(line for column in columns for line in _column(column, is_snake=table.is_snake)),
             (f"PRIMARY KEY {_listed(keys)}", ""),
         ]
         for parent in _PARENTS[table.name]:
@@ -69,7 +71,8 @@ class SQLTable:
             f"  {line}{',' if number < last else ''}{note and f' -- {note}'}\n" for number, (line, note) in enumerate(lines)
         )
         self.create = f"CREATE TABLE {name} (\n{text})"
-        self.insert = f"INSERT INTO {name} VALUES ({', '.join('?' * (1 + len(columns)))})"  # noqa: S608 - a name of ours
+        width = 1 + len(columns) + sum(column.type is ColumnType.DATE_TIME for column in columns)
+        self.insert = f"INSERT INTO {name} VALUES ({', '.join('?' * width)})"  # noqa: S608 - a name of ours
         self.indexes = [
             f'CREATE INDEX "{name}_{names[attribute]}" ON {name} ("{names[attribute]}")'
             for attribute in _INDEXES[table.name]
@@ -82,6 +85,8 @@ class SQLTable:
         for part, (get, columns) in zip(rows, self._parts, strict=True):
             for values, column in zip(zip(*map(get, part), strict=True), columns, strict=True):
                 made.append(_converted(values, column))
+                if column.type is ColumnType.DATE_TIME:
+                    made.append(offsets_of(values))
         return zip(*made, strict=True)
 
 
@@ -96,8 +101,8 @@ def _listed(names: list[str]) -> str:
 _SQL_TYPES = {ColumnType.INTEGER: "INTEGER", ColumnType.BOOLEAN: "INTEGER"}
 
 
-def _column(column: Column) -> tuple[str, str]:
-    """The column's definition, and a comment for readers of the schema."""
+def _column(column: Column, *, is_snake: bool) -> list[tuple[str, str]]:
+    """The column's definition and a comment for readers of the schema; a second one for the offset of a date-time."""
     line, note = f'"{column.name}"', "JSON" if column.is_nested else ""
     if column.type is ColumnType.DECIMAL:
         note = f"{column.unit}: {_DECIMAL_NOTE}"
@@ -105,7 +110,11 @@ def _column(column: Column) -> tuple[str, str]:
         note = _SUM_NOTE
     else:
         line += " " + _SQL_TYPES.get(column.type, "TEXT")
-    return line + (" NOT NULL" if column.required else ""), note
+    lines = [(line + (" NOT NULL" if column.required else ""), note)]
+    if column.type is ColumnType.DATE_TIME:
+        name = f"{column.name}_offset" if is_snake else f"{column.name}Offset"
+        lines.append((f'"{name}" TEXT', "Z, or hours and minutes from UTC"))
+    return lines
 
 
 def _converted(values: tuple[Any, ...], column: Column) -> Sequence[Any]:

@@ -1,0 +1,178 @@
+"""Folders as they are: files that are no exports, --exclude, outputs in folders that exist, and merges that are up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command import run, said
+from tests.kit.documents import cut, dump, export
+from tests.kit.files import contents, everything, put, rows
+
+FOREIGN = {
+    "package.json": b'{"name":"x","version":"1"}',
+    "codex.jsonl": b'{"type":"session_meta","payload":{}}\n{"type":"x","payload":{}}',
+    "empty.json": b"[]",
+    "number.json": b"5",
+}
+
+
+def with_foreign(folder: Path, *names: str) -> Path:
+    """Write files that are JSON, but no exports, beside one export."""
+    put(folder, "in/a.json")
+    for name in names or FOREIGN:
+        (folder / "in" / name).write_bytes(FOREIGN[name])
+    return folder
+
+
+@pytest.mark.parametrize("source", ["in", "in/*"])
+@pytest.mark.parametrize(
+    "options", [["-o", "rows/", "-j1"], ["-o", "rows/", "-j2"], ["--merge"], ["--merge", "--fail-fast"]]
+)
+def test_files_that_are_no_exports(tmp_path: Path, source: str, options: list[str]) -> None:
+    """JSON files of another kind in a folder or glob are ignored: named, counted and no failure."""
+    with_foreign(tmp_path)
+    target = ["-o", "all.ndjson"] if "--merge" in options else []
+    done = run("convert", source, *options, *target, "--report", "r.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert said(done)[0].startswith("exportstream: 1 of 5 inputs converted, 4 ignored: 3 rows")
+    assert [line.split(":")[2].strip() for line in said(done)[1:]] == [f"in/{name}" for name in sorted(FOREIGN)]
+    written = json.loads((tmp_path / "r.json").read_bytes())
+    assert (written["converted"], written["ignored"], written["failed"]) == (1, 4, 0)
+    assert sum(one["status"] == "ignored" and "expected a session" in one["error"] for one in written["inputs"]) == 4
+    assert len(rows(tmp_path / ("all.ndjson" if target else "rows/a.ndjson.zst"))) == 3
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_file_that_is_no_export_named_by_hand(tmp_path: Path, name: str) -> None:
+    """A file that the user named has to be an export, alone or among others."""
+    with_foreign(tmp_path)
+    assert run("convert", f"in/{name}", "-o", "x.csv", cwd=tmp_path).returncode == 3
+    done = run("convert", "in/a.json", f"in/{name}", "-o", "rows/", cwd=tmp_path)
+    assert (done.returncode, b"1 of 2 inputs converted, 1 failed" in done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        cut("c"),
+        b"",
+        b'{"name":',
+        b'{"error":{"code":404,"message":"no session"}}',
+        b'{"title":"t","messages":[]}',
+        b'{"id":"s","title":"t","messages":null}',
+        export("e") + b"\n" + FOREIGN["package.json"],
+        dump({"id": "s", "title": "t", "messages": []}) + b"5",
+    ],
+)
+def test_faults_are_failures(tmp_path: Path, data: bytes) -> None:
+    """An export with a fault, an error response and damaged JSON in a folder are failures, never ignored."""
+    put(tmp_path, "in/a.json")
+    (tmp_path / "in/b.json").write_bytes(data)
+    done = run("convert", "in", "-o", "rows", "-j1", cwd=tmp_path)
+    assert (done.returncode, b"1 of 2 inputs converted, 1 failed" in done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-o", "rows"], ["--merge", "-o", "x.csv"], ["--merge", "--fail-fast", "-o", "x.csv"]]
+)
+def test_a_folder_without_an_export(tmp_path: Path, arguments: list[str]) -> None:
+    """Where no file is an export it is exit code 3, without an output."""
+    with_foreign(tmp_path)
+    (tmp_path / "in/a.json").unlink()
+    done = run("convert", "in", *arguments, cwd=tmp_path)
+    assert (done.returncode, b"in/codex.jsonl: expected a session" in done.stderr) == (3, True)
+    assert everything(tmp_path) == sorted(f"in/{name}" for name in FOREIGN)
+
+
+def test_totals_and_check_of_a_folder(tmp_path: Path) -> None:
+    """Totals and check ignore such files, too, and take --exclude."""
+    with_foreign(tmp_path)
+    put(tmp_path, "in/old/b.json")
+    for verb, words in (("totals", "sessions - 1"), ("check", "1 session in 1 input, 1 with findings")):
+        done = run(verb, "in", "--exclude", "old", cwd=tmp_path)
+        assert (done.returncode, len(said(done))) == (0, 4), done.stderr
+        assert words in " ".join(done.stdout.decode().split())
+        assert run(verb, "in/a.json", "--exclude", "a.json", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("globs", "names"),
+    [
+        (["b.json"], ["a", "d/c"]),
+        (["*b.json", "a.*"], ["d/c"]),
+        (["d"], ["a"]),
+        (["d/"], ["a"]),
+        (["d/*"], ["a"]),
+        (["in/d/b.json"], ["a", "d/c"]),
+        (["d/**/b.json"], ["a", "d/c"]),
+        (["**/e"], ["a", "d/c"]),
+        (["*/b.json"], ["a", "d/c", "d/e/b"]),
+        (["e/b.json"], ["a", "d/c", "d/e/b"]),
+        (["A.json"], ["a", "d/c", "d/e/b"]),
+    ],
+)
+@pytest.mark.parametrize("source", ["in", "in/**/*.json"])
+def test_exclude(tmp_path: Path, source: str, globs: list[str], names: list[str]) -> None:
+    """--exclude leaves out files and folders by name, and with a / by path, in folders and globs."""
+    put(tmp_path, "in/a.json", "in/d/c.json", "in/d/e/b.json")
+    options = [word for glob in globs for word in ("--exclude", glob)]
+    if globs == ["in/d/b.json"]:
+        os.rename(tmp_path / "in/d/e/b.json", tmp_path / "in/d/b.json")
+    done = run("convert", source, "-o", "rows/", "-qj1", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(contents(tmp_path / "rows")) == [f"{name}.ndjson.zst" for name in names]
+
+
+def test_exclude_of_named_inputs(tmp_path: Path) -> None:
+    """--exclude holds for files that a shell's glob has named, and it is an error if nothing is left."""
+    put(tmp_path, "a.json", "b.json")
+    assert run("convert", "a.json", "b.json", "--exclude", "b*", "-o", "rows/", "-q", cwd=tmp_path).returncode == 0
+    assert list(contents(tmp_path / "rows")) == ["a.ndjson.zst"]
+    for arguments in (["a.json"], ["a.json", "b.json"], ["."]):
+        done = run("convert", *arguments, "--exclude", "*json*", "-o", "more/", cwd=tmp_path)
+        assert (done.returncode, b"--exclude" in done.stderr) == (2, True)
+    assert run("convert", "a.json", "--exclude", "", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("target", ["old", "old/", "link", "new/"])
+def test_an_output_that_is_a_folder(tmp_path: Path, target: str) -> None:
+    """One input goes into a folder that exists under its own name, as with cp, and with a slash into a new one."""
+    put(tmp_path, "in/a.json")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "link").symlink_to("old")
+    done = run("convert", "in/a.json", "-o", target, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(rows(tmp_path / target / "a.ndjson.zst")) == 3
+    again = run("convert", "in/a.json", "-o", target, cwd=tmp_path)
+    assert (again.returncode, b"a.ndjson.zst: the output exists" in again.stderr) == (2, True)
+
+
+def test_several_inputs_into_a_device(tmp_path: Path) -> None:
+    """A device is no folder for several outputs."""
+    put(tmp_path, "in/a.json", "in/b.json")
+    done = run("convert", "in", "-o", "/dev/null", cwd=tmp_path)
+    assert (done.returncode, b"got the name of a file: /dev/null" in done.stderr) == (2, True)
+    assert run("convert", "in", "--merge", "-o", "/dev/null", cwd=tmp_path).returncode == 0
+
+
+def test_update_of_a_merge(tmp_path: Path) -> None:
+    """--merge --update writes again if an input is newer than an output, or one is missing; otherwise nothing."""
+    put(tmp_path, "in/a.json", "in/b.json")
+    arguments = ["convert", "in", "--merge", "-o", "all.csv", "-t", "messages,sessions", "--update", "--report", "r.json"]
+    time.sleep(0.02)  # a clock of 4 ms
+    assert b"2 of 2 inputs converted" in run(*arguments, cwd=tmp_path).stderr
+    before = contents(tmp_path)
+    done = run(*arguments, cwd=tmp_path)
+    assert (done.returncode, said(done)) == (0, ["exportstream: 0 of 2 inputs converted, 2 up to date"])
+    assert json.loads((tmp_path / "r.json").read_bytes())["skipped"] == 2
+    assert {**contents(tmp_path), "r.json": b""} == {**before, "r.json": b""}
+    (tmp_path / "all.sessions.csv").unlink()
+    assert b"2 of 2 inputs converted" in run(*arguments, cwd=tmp_path).stderr
+    put(tmp_path, "in/b.json", messages=5)
+    os.utime(tmp_path / "all.messages.csv", (1, 1))
+    assert b"2 of 2 inputs converted: 10 rows" in run(*arguments, cwd=tmp_path).stderr

@@ -1,0 +1,196 @@
+"""The library as a caller meets it: plain dicts, short reprs, and errors that name the option or the right function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exportstream import (
+    ExportstreamError,
+    InvalidMessageError,
+    ManyReport,
+    OptionError,
+    Totals,
+    UsageError,
+    check,
+    convert,
+    convert_many,
+    iter_messages,
+    merge_many,
+    open_export,
+)
+from exportstream.writing.options import FORMAT_NAMES
+from tests.kit.documents import dump, message, session, tool_call
+from tests.kit.files import DATA, lines
+from tests.kit.readings import converted
+
+SAMPLE = DATA / "session-with-usage.json"
+ODD_NAME = "\x1b\U000e0001" * 40 + ".json"
+
+
+@pytest.mark.parametrize("name", ["session-with-usage.json", "session.sdk-0.8.1-no-alias.json", "session.sdk-0.8.1.json"])
+def test_messages_and_sessions_are_plain_dicts_as_in_the_rows(name: str) -> None:
+    """A message's dict is its NDJSON row, and a session's is what it declares, in whatever spelling the input had."""
+    source = DATA / name
+    messages = list(iter_messages(source))
+    assert [one.to_dict() for one in messages] == lines(converted(source, format="ndjson"))
+    calls = [call.to_dict() for one in messages for call in one.tool_calls or ()]
+    assert calls == [call for one in messages for call in one.to_dict().get("toolCalls", ())]
+    with open_export(source) as export:
+        list(export)
+        assert export.session is not None
+        [row] = lines(converted(source, format="ndjson", table="sessions"))
+        assert export.session.to_dict() == {key: value for key, value in row.items() if not key.startswith("counted")}
+
+
+def test_dicts_keep_numbers_and_unknown_keys() -> None:
+    """Costs are Decimal with their digits, also deep inside; an unknown key is under extra, and an absent one is absent."""
+    data = dump(session(message(0, cost=Decimal("0.10"), new={"a": Decimal("1.50")}, toolCalls=[tool_call(inputJson=[1])])))
+    [one] = iter_messages(data)
+    plain = one.to_dict()
+    assert str(plain["cost"]), str(plain["extra"]["new"]["a"]) == ("0.10", "1.50")
+    assert plain["toolCalls"][0]["inputJson"] == [1]
+    assert "model" not in plain
+    assert one.cost is not None
+    assert one.cost + 1 == Decimal("1.10")
+
+
+def test_a_cost_written_as_a_string_is_refused() -> None:
+    """Types say that a cost is a Decimal; text is none, though a decoder may take it for one."""
+    with pytest.raises(InvalidMessageError, match=r"expected number, got string .*at \$.cost"):
+        list(iter_messages(dump(session(message(0), message(1, cost="0.10")))))
+
+
+def test_reprs_are_one_short_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Totals, reports and exports show a few figures, in bounded length, and nothing private."""
+    monkeypatch.chdir(tmp_path)
+    Path("in.json").write_bytes(SAMPLE.read_bytes())
+    export = open_export("in.json")
+    list(export)
+    export.close()
+    done = convert("in.json", "out.ndjson")
+    many = convert_many(["in.json", "missing.json"], "rows")
+    assert [repr(one) for one in (export, export.totals, done, many)] == [
+        "Export('in.json', messages=6, sessions=1, closed)",
+        "Totals(sessions=1, messages=6, tool_calls=3, cost=0.066)",
+        "Report('in.json', messages=6, rejected=0, rows=6)",
+        "ManyReport(converted=1, failed=1, messages=6, rows=6)",
+    ]
+    Path(ODD_NAME).write_bytes(dump(session(message(0, cost=Decimal("1." + "3" * 500)))))
+    with open_export(ODD_NAME) as odd:
+        list(odd)
+        shown = [repr(odd), repr(odd.totals), repr(convert(ODD_NAME, "odd.csv")), repr(Totals()), repr(ManyReport())]
+    assert all(len(text) < 120 and text.isprintable() and "_carried" not in text for text in shown), shown
+    assert repr(convert(dump(session()), tmp_path / "b.csv")) == "Report('<bytes>', messages=0, rejected=0, rows=0)"
+
+
+def misused(call: Callable[[], Any]) -> str:
+    """What a wrong call says; it is an error of ours, and a ValueError, raised at once."""
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert isinstance(caught.value, ExportstreamError)
+    assert isinstance(caught.value, ValueError)
+    return str(caught.value)
+
+
+def test_misuse_names_the_function_that_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder, a pattern or a list in place of one input names the functions that take them; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    Path("in/a.json").write_bytes(SAMPLE.read_bytes())
+    meant = "; convert_many or merge_many takes several"
+    for source in ("in", Path("in"), "in/", "in/*.json"):
+        assert (
+            misused(lambda source=source: convert(source))
+            == f"expected one input, got a folder or a pattern: {source}{meant}"
+        )
+    for call in (convert, open_export):
+        assert misused(lambda call=call: call(["in/a.json"])) == f"expected one input, got a list of paths{meant}"
+        for text in ('{"id":"s","messages":[]}', ' [{"id":1}]', "{}", '{\n "id": "*"}'):
+            found = misused(lambda call=call, text=text: call(text))
+            assert found.startswith("expected a path, a URL, '-' or bytes, got JSON as a string: "), text
+            assert found.endswith("; encode it to bytes, or give - to read standard input")
+    assert "use merge_many for one output" in misused(lambda: convert_many(["in"], "all.ndjson"))
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    Path("{}.json").write_bytes(SAMPLE.read_bytes())
+    Path("[a].json").write_bytes(SAMPLE.read_bytes())
+    assert convert("[a].json").rows == 6
+
+
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("on_error to be 'stop' or 'skip', got 'raise'", {"on_error": "raise"}),
+    ("max_message_size to be a positive number of bytes, got 0", {"max_message_size": 0}),
+    ("max_message_size to be a whole number, got '1'", {"max_message_size": "1"}),
+    ("max_window to be a whole number, got 1.5", {"max_window": 1.5}),
+    ("max_window to be a whole number, got True", {"max_window": True}),
+    ("dedupe to be True or False, got 'no'", {"dedupe": "no"}),
+    ("dedupe to be True or False, got None", {"dedupe": None}),
+]
+OF_ROWS: list[tuple[str, dict[str, Any]]] = [
+    (f"format to be one of {', '.join(FORMAT_NAMES)}, got 'xml'", {"format": "xml"}),
+    ("keys to be one of camel, snake, got 5", {"keys": 5}),
+    ("table to be one of messages, tool-calls, sessions or all, got 'message'", {"table": "message"}),
+    ("table to be a name or several, got 5", {"table": 5}),
+    ("level to be a whole number, got '3'", {"level": "3"}),
+    ("a level from -7 to 22 except 0 for zstd, got 99", {"level": 99}),
+    ("force to be True or False, got 'yes'", {"force": "yes"}),
+]
+
+
+@pytest.mark.parametrize(("expected", "options"), OPTIONS)
+def test_wrong_options_are_told_at_the_call(expected: str, options: dict[str, Any], tmp_path: Path) -> None:
+    """Every function refuses a wrong value when it is called, not when the first message is asked for."""
+    calls: list[Callable[..., Any]] = [
+        lambda **given: open_export(SAMPLE, **given),
+        lambda **given: iter_messages(SAMPLE, **given),
+        lambda **given: convert(SAMPLE, tmp_path / "a.csv", **given),
+        lambda **given: convert_many([SAMPLE], tmp_path / "rows", **given),
+        lambda **given: merge_many([SAMPLE], tmp_path / "b.csv", **given),
+    ]
+    if options.keys() & {"max_window", "max_message_size"}:
+        calls.append(lambda **given: check(SAMPLE, **given))
+    for call in calls:
+        with pytest.raises(OptionError) as caught:
+            call(**options)
+        assert str(caught.value) == f"expected {expected}"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("expected", "options"), OF_ROWS)
+def test_wrong_options_of_rows(expected: str, options: dict[str, Any], tmp_path: Path) -> None:
+    """Options of outputs are refused before anything is read or written."""
+    for call in (convert, lambda *given, **more: merge_many([given[0]], given[1], **more)):
+        with pytest.raises(OptionError) as caught:
+            call(SAMPLE, tmp_path / "a.ndjson.zst", **options)
+        assert str(caught.value) == f"expected {expected}"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", [open_export, iter_messages])
+def test_rejects_are_a_list_or_a_function(call: Callable[..., Any]) -> None:
+    """A name for rejects is no list, which is told at the call."""
+    with pytest.raises(OptionError, match="expected rejects to be a list or a function"):
+        call(SAMPLE, on_error="skip", rejects="bad.ndjson")
+
+
+def test_a_closed_export_gives_nothing_more() -> None:
+    """Each way of asking a closed export for messages raises, so that its end is not taken for that of the input."""
+    with open_export(SAMPLE) as export:
+        next(export)
+    for ask in (lambda: next(export), lambda: iter(export), lambda: list(export), lambda: list(export.batches())):
+        assert misused(ask).endswith("session-with-usage.json: the export is closed")
+    assert export.totals.counted.messages == 1
+    export.close()
+
+
+def test_reports_are_json_by_any_encoder(tmp_path: Path) -> None:
+    """`to_dict` of reports and totals has plain values only, with the keys of the JSON report."""
+    done = merge_many([SAMPLE], tmp_path / "a.csv", report=tmp_path / "r.json")
+    said = json.loads((tmp_path / "r.json").read_bytes(), parse_float=Decimal)
+    assert said == {"schema": 1, **json.loads(json.dumps(done.to_dict(), default=float), parse_float=Decimal)}
+    assert done.totals.to_dict() == done.to_dict()["totals"]
