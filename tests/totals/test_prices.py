@@ -7,6 +7,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -35,11 +36,15 @@ from exportstream import (
     convert_many,
     merge_many,
     open_export,
+    totals_many,
 )
 from exportstream.reading.prices import _load_genai, load_prices
+from exportstream.totals.batch import Batch
+from exportstream.totals.groups import Grouping
 from exportstream.totals.price_file import prices_of_file
 from exportstream.totals.priced import MAX_UNPRICED, Priced, Unpriced
 from exportstream.totals.prices import Prices
+from exportstream.totals.tables import GroupOptions, make_tables
 from tests.kit.documents import dump, session
 from tests.kit.documents import message as document
 
@@ -397,6 +402,67 @@ def test_the_first_pattern_that_fits_decides() -> None:
     assert prices.costs([message(model=name, input_tokens=10**6) for name in names]) == [1, 1, 3, 2, 2, 3]
 
 
+# Groups -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["model", "day", "session", "model,role"])
+@settings(max_examples=50, deadline=None)
+@given(st.lists(MESSAGES, max_size=12), st.lists(st.integers(0, 12), max_size=2))
+def test_groups_are_priced_as_their_messages_are(by: str, messages: list[Message], cuts: list[int]) -> None:
+    """Each group has the price of its messages, however they come, and all together that of the whole."""
+    prices = prices_of_file(FILE, "f")
+    options = GroupOptions(by=(tuple(by.split(",")),), priced=True)
+    grouping = Grouping(options.by)
+    for first, last in pairwise((0, *sorted(cuts), len(messages))):
+        grouping.add(Batch(messages[first:last], []), prices)
+    (table,) = make_tables(grouping, options)
+    (one_batch,) = make_tables(_grouped(messages, options, prices), options)
+    assert str(table) == str(one_batch)
+    for row in table.rows:
+        same = [m for m in messages if _key(m, options.by[0]) == row.key]
+        assert row.figures["pricedCost"] == priced(same, prices).cost.sum
+        assert row.figures["unpricedMessages"] == sum(one.messages for one in priced(same, prices).unpriced)
+    assert table.total.figures["pricedCost"] == priced(messages, prices).cost.sum
+
+
+def _grouped(messages: list[Message], options: GroupOptions, prices: Prices) -> Grouping:
+    grouping = Grouping(options.by)
+    grouping.add(Batch(messages, []), prices)
+    return grouping
+
+
+def _key(m: Message, by: tuple[str, ...]) -> tuple[str | None, ...]:
+    values = {"model": m.model, "role": m.role, "session": m.session_id, "day": m.created_at and m.created_at[:10]}
+    if values["day"] == m.created_at:  # a day alone is no date-time
+        values["day"] = None
+    return tuple(values[name] for name in by)
+
+
+def test_groups_without_prices_have_no_columns_of_them() -> None:
+    """The figures of prices are there only where prices are, and by tool never."""
+    (with_them,), (without,), (tools,) = (
+        make_tables(Grouping(options.by), options)
+        for options in (
+            GroupOptions(by=(("model",),), priced=True),
+            GroupOptions(by=(("model",),)),
+            GroupOptions(by=(("tool",),), priced=True),
+        )
+    )
+    assert set(with_them.columns) - set(without.columns) == {"pricedCost", "unpricedMessages"}
+    assert tools.columns == ("toolCalls", "failed", "unfinished")
+    with pytest.raises(UsageError, match="expected `sort` to be a column"):
+        GroupOptions(by=(("model",),), sort="priced-cost")
+
+
+def test_groups_are_sorted_by_the_larger_of_cost_and_price() -> None:
+    """The most expensive group comes first, whether its cost was recorded or computed."""
+    options = GroupOptions(by=(("role",),), priced=True)
+    costs = [("a", None, 2), ("b", Decimal(3), None), ("c", None, 4), ("d", Decimal(1), None), ("e", None, None)]
+    messages = [message(role=role, cost=cost, input_tokens=tokens and tokens * 10**6) for role, cost, tokens in costs]
+    (table,) = make_tables(_grouped(messages, options, prices_of_file(FILE, "f")), options)
+    assert [row.key[0] for row in table.rows] == ["c", "b", "a", "d", "e"]
+
+
 # Readings ---------------------------------------------------------------------------------------------------------------
 
 
@@ -442,7 +508,7 @@ def test_a_repeated_message_is_priced_once_with_dedupe(folder: Path) -> None:
     assert done.totals.priced.cost == Cost(Decimal(2), 2)
 
 
-@pytest.mark.parametrize("both", [convert_many, merge_many])
+@pytest.mark.parametrize("both", [convert_many, merge_many, totals_many])
 @pytest.mark.parametrize(
     ("name", "kind", "match"),
     [
@@ -455,12 +521,9 @@ def test_a_wrong_list_is_an_error_before_any_work(folder: Path, both: Any, name:
     """A list that can't be taken is one error, not one for each input, and nothing is written."""
     (folder / "bad.toml").write_bytes(b"")
     files = [session_file(folder, f"{one}.json", "1") for one in "ab"]
+    targets = {convert_many: [folder / "rows"], merge_many: [folder / "out.ndjson"]}.get(both, [])
     with pytest.raises(kind, match=match):
-        both(
-            files,
-            folder / "out.ndjson" if both is merge_many else folder / "rows",
-            prices=name if name == "-" else folder / name,
-        )
+        both(files, *targets, prices=name if name == "-" else folder / name)
     assert {path.suffix for path in folder.iterdir()} == {".json", ".toml"}
 
 
@@ -480,3 +543,15 @@ def test_a_list_may_come_through_a_pipe(folder: Path) -> None:
     prices = load_prices(folder / "pipe")
     writer.join()
     assert prices.costs([message(input_tokens=10**6)]) == [1]
+
+
+@pytest.mark.parametrize("workers", [False, True])
+def test_totals_of_many_inputs_are_priced(folder: Path, workers: bool) -> None:
+    """totals_many prices all inputs and their groups, in worker processes too."""
+    files = [session_file(folder, f"{name}.json", name, "b") for name in "abc"]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) if workers else nullcontext() as executor:
+        done = totals_many(files, by="file", prices=folder / "prices.toml", executor=executor)
+    assert [row.figures["pricedCost"] for row in done.tables[0].rows] == [2, 2, 2]
+    assert [row.figures["cost"] for row in done.tables[0].rows] == [7, 7, 7]
+    assert done.totals.priced.cost == Cost(Decimal(6), 6)
+    assert done.to_dict()["prices"][0]["name"] == str(folder / "prices.toml")

@@ -8,10 +8,12 @@ import sys
 from typing import Any
 
 from exportstream.cli.terminal import show_lines
-from exportstream.errors import printable
+from exportstream.errors import printable, shown
 from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
+from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
-from exportstream.totals.text import figure
+from exportstream.totals.tables import WIDTH
+from exportstream.totals.text import aligned, figure
 
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
 _SINGULAR = {
@@ -76,10 +78,34 @@ def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
         ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
+        *_prices(totals.priced),
         ("first message", None, counted.first_date, ""),
         ("last message", None, counted.last_date, ""),
     ]
     return rows
+
+
+def _prices(priced: Priced | None) -> list[tuple[str, Any, Any, str]]:
+    if priced is None:
+        return []
+    return [
+        ("priced cost (USD)", None, priced.cost.sum, ""),
+        ("  messages with a price", None, priced.cost.count, ""),
+        ("  messages without one", None, sum(one.messages for one in priced.unpriced), ""),
+    ]
+
+
+def show_prices(priced: Priced, *, unpriced: bool) -> None:
+    """Print the price lists, and if asked for the messages without a price, on standard output."""
+    show_lines(["", *(f"prices: {shown(str(one))}" for one in priced.lists)])
+    if unpriced and priced.unpriced:
+        headings = ["without a price", "reason", "messages", "input", "output", "cache write", "cache read"]
+        show_lines(["", *aligned(headings, [_cells(one) for one in priced.unpriced], 2, WIDTH, 8)])
+
+
+def _cells(one: Unpriced) -> list[str]:
+    tokens = one.input_tokens, one.output_tokens, one.cache_creation_tokens, one.cache_read_tokens
+    return ["-" if one.model is None else printable(one.model), one.reason, *map(figure, (one.messages, *tokens))]
 
 
 def print_check(found: SessionCheck) -> None:

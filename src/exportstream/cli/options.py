@@ -273,6 +273,14 @@ _writing = (
     _quiet,
     _debug,
 )
+_prices = option(
+    "Rows",
+    "--prices",
+    metavar="genai|FILE",
+    show_default="none",
+    help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
+    "extra prices; takes half a second to load), or by a list in TOML.",
+)
 _adding = (
     option(
         "Rows",
@@ -280,6 +288,7 @@ _adding = (
         is_flag=True,
         help="Drop messages and sessions whose ids came before. Memory grows by 90 to 180 bytes per message.",
     ),
+    _prices,
     _jobs,
     _on_error,
     *_limits,

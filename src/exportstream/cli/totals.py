@@ -11,7 +11,7 @@ import click
 
 from exportstream.cli.display import ManyProgress, Progress, json_text, print_failures, print_few_warnings
 from exportstream.cli.executors import open_executor
-from exportstream.cli.figures import show_totals
+from exportstream.cli.figures import show_prices, show_totals
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.options import Command, many_inputs, totals_options
 from exportstream.cli.process import Exit
@@ -23,6 +23,7 @@ from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
+from exportstream.totals.priced import PriceList
 from exportstream.totals.tables import GroupOptions
 
 _SUFFIXES = (".csv", ".md", ".json")
@@ -34,9 +35,9 @@ _SUFFIXES = (".csv", ".md", ".json")
     examples=[
         ("exportstream totals session.json", "declared and counted figures"),
         ("exportstream totals exports/ --by day,model", "cost and tokens of each day and model"),
-        ("exportstream totals exports/ --by month --by tool", "two tables"),
         ("exportstream totals exports/ --by session --top 10", "the ten most expensive sessions"),
         ("exportstream totals exports/ --since 2025-10-01 -o bill.csv", "from that day on"),
+        ("exportstream totals exports/ --by model --by tool --prices genai", "two tables, messages without a cost priced"),
     ],
 )
 @many_inputs
@@ -55,6 +56,7 @@ def totals_command(
     sort: str | None,
     top: int | None,
     dedupe: bool,
+    prices: str | None,
     exclude: tuple[str, ...],
     jobs: int | None,
     on_error: OnError,
@@ -75,12 +77,15 @@ def totals_command(
     if not tables and (since is not None or until is not None or suffix in (".csv", ".md")):
         tables = ((),)
     _check_output(output, suffix, as_json=as_json, tables=len(tables))
-    groups = GroupOptions(by=tables, range=Range(since=since, until=until, tz=tz), sort=sort, top=top)
+    groups = GroupOptions(
+        by=tables, range=Range(since=since, until=until, tz=tz), sort=sort, top=top, priced=prices is not None
+    )
     reading = ReadOptions(
         on_error=on_error,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
+        prices=prices,
     )
     found = find_inputs(inputs, exclude=exclude)
     several = len(inputs) > 1 or stands_for_several(inputs[0])
@@ -146,7 +151,7 @@ def _document(done: TotalsReport) -> dict[str, Any]:
 _TEXTS: dict[str, Callable[[TotalsReport], str]] = {
     ".json": lambda done: json_text(_document(done)) + "\n",
     ".csv": lambda done: done.tables[0].to_csv(),
-    ".md": lambda done: "\n".join(table.to_markdown() for table in done.tables),
+    ".md": lambda done: "\n".join([*(table.to_markdown() for table in done.tables), *map(_of_prices, _lists(done))]),
 }
 
 
@@ -157,3 +162,13 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
         show_lines(str(done).split("\n"))
     else:
         show_totals(done.totals, stderr=False)
+    if done.totals.priced is not None and not as_json:
+        show_prices(done.totals.priced, unpriced=not done.range.is_bounded)  # they are of all messages
+
+
+def _lists(done: TotalsReport) -> list[PriceList]:
+    return [] if done.totals.priced is None else done.totals.priced.lists
+
+
+def _of_prices(one: PriceList) -> str:
+    return f"Prices: {shown(str(one))}\n"

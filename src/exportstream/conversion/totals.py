@@ -7,6 +7,7 @@ Takes: the names of inputs. Returns: a `TotalsReport`. Raises: `UsageError` befo
 from __future__ import annotations
 
 import html
+import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -25,6 +26,7 @@ from exportstream.errors import ExportstreamError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
@@ -60,6 +62,7 @@ class TotalsReport(Counts):
         return {
             **msgspec.to_builtins(self.range),
             "tables": [table.to_dict() for table in self.tables],
+            **({} if self.totals.priced is None else {"prices": msgspec.to_builtins(self.totals.priced.lists)}),
             "inputs": len(self.outcomes),
             "failed": [outcome.to_dict() for outcome in self.failed],
         }
@@ -106,6 +109,7 @@ def totals_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
+    prices: str | os.PathLike[str] | None = None,
     fail_fast: bool = False,
     progress: Watch = None,
 ) -> TotalsReport:
@@ -126,11 +130,12 @@ def totals_many(
             from the largest cost.
         top: give only the first groups a row of their own, the others one together.
         executor: see `convert_many`.
-        on_error: see `open_export`; so are all up to `dedupe`.
+        on_error: see `open_export`; so are all up to `prices`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`; over all inputs, each of which is read twice, to leave a bad one out. Not with an
             executor.
+        prices: see `open_export`; the tables get the figures ``pricedCost`` and ``unpricedMessages``.
         fail_fast: after the first failure, cancel the inputs that have not begun.
         progress: called with a `Status` now and then.
 
@@ -148,12 +153,14 @@ def totals_many(
         range=Range(since=_text(since), until=_text(until), tz=tz),
         sort=sort,
         top=top,
+        priced=prices is not None,
     )
     reading = ReadOptions(
         on_error=on_error,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
+        prices=prices,
     )
     return total_all(sources, reading, groups, executor=executor, fail_fast=fail_fast, progress=progress)
 
@@ -171,6 +178,7 @@ def total_all(
     started = time.monotonic()
     if reading.dedupe and executor is not None:
         raise UsageError("`dedupe` goes over all inputs, in one process", hint="leave the executor out")
+    load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
     seen = Dedupe() if reading.dedupe else None
     jobs = [
         TotalsJob(one.source, [], reading, size=one.size, named=one.named, name=one.source, groups=groups, seen=seen)
@@ -250,7 +258,7 @@ def _count(
         for batch in export.batches():
             if groups.by:
                 try:
-                    done.grouping.add(batch)
+                    done.grouping.add(batch, export.prices)
                 except ExportstreamError as error:  # of a sum
                     error.locate(source=export.name)
                     raise

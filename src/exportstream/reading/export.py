@@ -72,6 +72,7 @@ class Export:
         name: the input's name.
         bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
         position: bytes of JSON read, after decompression.
+        prices: the price list in use, None without.
         partial: whether the input was cut, and what was complete was kept.
     """
 
@@ -88,7 +89,7 @@ class Export:
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
-        prices = load_prices(options.prices)
+        self.prices = load_prices(options.prices)
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
         self._reject = (reject or (lambda _: None)) if options.on_error == "skip" else None
@@ -105,7 +106,7 @@ class Export:
         self._producer: str | None = None  # None until it was looked for
         self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
-        self._counter = Counter(by_session=session_totals, prices=prices)
+        self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
         self._recovers = recover and options.on_error == "skip"
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.

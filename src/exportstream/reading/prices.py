@@ -6,7 +6,7 @@ import os
 from functools import cache
 from typing import Any
 
-from exportstream.errors import UsageError
+from exportstream.errors import ReadError, UsageError
 from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_stream
 from exportstream.storage.source import open_source
@@ -36,7 +36,12 @@ def load_prices(name: str | os.PathLike[str] | None) -> Prices | None:
     if is_stream(name):
         raise UsageError("prices can't come from standard input", hint="name a file in TOML, or genai")
     data = b""
-    with open_source(name) as source:
+    try:
+        source = open_source(name)
+    except ReadError as error:
+        error.hint = error.hint or "name a file in TOML, or genai"
+        raise
+    with source:
         while piece := source.read(_LARGEST):  # a pipe gives what is there
             data += piece
             if len(data) > _LARGEST:

@@ -23,6 +23,8 @@ from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.periods import PERIODS, Range
+from exportstream.totals.priced import Priced
+from exportstream.totals.prices import Prices
 from exportstream.totals.sums import Sums
 
 TOOL = "tool"
@@ -48,6 +50,8 @@ class Figures(Sums):
         cache_creation_tokens: see `input_tokens`.
         cache_read_tokens: see `input_tokens`.
         cost: recorded cost in USD.
+        priced_cost: price of the messages without a recorded cost in USD, where prices are given.
+        unpriced_messages: those with tokens but neither a cost nor a price, where prices are given.
         content_bytes: bytes of ``content`` as UTF-8.
         reasoning_duration: sum of the server's integers; the format states no unit.
         declared_prompt_tokens: declared by the sessions; only by session and file.
@@ -65,14 +69,21 @@ class Figures(Sums):
     cache_creation_tokens: Count = field(default_factory=Count)
     cache_read_tokens: Count = field(default_factory=Count)
     cost: Cost = field(default_factory=Cost)
+    priced_cost: Cost = field(default_factory=Cost)
+    unpriced_messages: int = 0
     content_bytes: int = 0
     reasoning_duration: Count = field(default_factory=Count)
     declared_prompt_tokens: Count = field(default_factory=Count)
     declared_completion_tokens: Count = field(default_factory=Count)
     declared_cost: Cost = field(default_factory=Cost)
 
-    def add_messages(self, messages: list[Message]) -> None:
+    def add_messages(self, messages: list[Message], prices: Prices | None) -> None:
         """Add messages and their calls."""
+        if prices is not None:
+            priced = Priced()
+            prices.add_to(priced, messages)
+            self.priced_cost.merge(priced.cost)
+            self.unpriced_messages += sum(one.messages for one in priced.unpriced)
         self.messages += len(messages)
         self.add_calls([call for m in messages if m.tool_calls for call in m.tool_calls])
         self.cost.add([m.cost for m in messages if m.cost is not None])
@@ -123,7 +134,7 @@ class Groups(Struct):
         for key, message in zip(keys, columns.batch.messages, strict=True):
             parts[key].append(message)
         for key, messages in parts.items():
-            self.figures[key].add_messages(messages)
+            self.figures[key].add_messages(messages, columns.prices)
         self._add_sessions(columns, keys, set(parts))
 
     def _add_calls(self, columns: _Columns) -> None:
@@ -193,8 +204,12 @@ class Grouping:
         self.tables = [Groups(names, not range.is_bounded and {*names} <= _DECLARING) for names in by]
         self.undated = Groups((), declaring=False)
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Batch, prices: Prices | None = None) -> None:
         """Add messages, and the sessions that end among them.
+
+        Args:
+            batch: of one input.
+            prices: of messages without a cost, None for none. They are no part of this, which may come from a worker.
 
         Raises:
             LimitError: an exact sum of costs would need more than 10,000 digits.
@@ -203,9 +218,9 @@ class Grouping:
             batch = _pick(batch, [message.usage_state not in COPIES for message in batch.messages])
         if self._range.is_bounded:
             inside = self._range.contains([message.created_at for message in batch.messages])
-            self.undated.add(_Columns(_pick(batch, [one is None for one in inside]), self._range, self._source))
+            self.undated.add(_Columns(_pick(batch, [one is None for one in inside]), self._range, self._source, prices))
             batch = _pick(batch, [one is True for one in inside])
-        columns = _Columns(batch, self._range, self._source)
+        columns = _Columns(batch, self._range, self._source, prices)
         for table in self.tables:
             table.add(columns)
 
@@ -219,8 +234,9 @@ class Grouping:
 class _Columns:
     """The keys of a batch's messages, one column for each dimension, made when they are first asked for."""
 
-    def __init__(self, batch: Batch, range: Range, source: str) -> None:  # noqa: A002
+    def __init__(self, batch: Batch, range: Range, source: str, prices: Prices | None) -> None:  # noqa: A002
         self.batch = batch
+        self.prices = prices
         self.source = source
         self._range = range
         self._made: dict[str, list[str | None]] = {}

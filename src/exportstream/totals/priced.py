@@ -46,6 +46,10 @@ class PriceList(Struct, frozen=True, order=True, rename="camel"):
     version: str
     last_change: str | None = None
 
+    def __str__(self) -> str:
+        dated = "no price has a date" if self.last_change is None else f"last change {self.last_change}"
+        return f"{self.name} {self.version}, {dated}"
+
 
 class Unpriced(Struct, frozen=True, rename="camel"):
     """Messages without a price.
@@ -102,7 +106,7 @@ class Rates(Struct, frozen=True):
         for rate, tokens in kinds:
             if rate is not None:
                 total = _EXACT.add(total, _EXACT.multiply(rate, tokens).scaleb(-6, _EXACT))
-        return _tidy(total)
+        return tidy(total)
 
 
 class Priced(Struct):
@@ -122,7 +126,7 @@ class Priced(Struct):
         cost = Cost()
         cost.add([rates.cost(*of) for rates, of in self._priced.items()])
         if cost.sum is not None:
-            cost.sum = _tidy(cost.sum)
+            cost.sum = tidy(cost.sum)
         cost.count = sum(of[0] for of in self._priced.values())
         return cost
 
@@ -174,7 +178,7 @@ def _order(key: tuple[str | None, str]) -> tuple[bool, str, str]:
     return reason == Reason.OTHERS, model or "", reason
 
 
-def _tidy(cost: Decimal) -> Decimal:
+def tidy(cost: Decimal) -> Decimal:
     """Leave out zeros at the end of the fraction, and write no exponent for a large number."""
     short = _EXACT.normalize(cost)
     return _EXACT.quantize(short, _ONE) if short == short.to_integral_value() else short

@@ -18,6 +18,7 @@ from exportstream.errors import OptionError, printable, shown
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.groups import TOOL, Figures, Grouping, Groups, Key
 from exportstream.totals.periods import PERIODS, Range
+from exportstream.totals.priced import tidy
 from exportstream.totals.text import aligned, figure, width_of
 
 Value = int | Decimal | None
@@ -29,6 +30,7 @@ _MICRO = -6  # the exponent of a micro-dollar
 _LONG_COST = 30  # digits
 _NAMES = {f.name: f.encode_name for f in struct_fields(Figures)}
 _OF_CALLS = ("tool_calls", "failed", "unfinished")
+_PRICED = ("priced_cost", "unpriced_messages")
 _DECLARED = ("declared_prompt_tokens", "declared_completion_tokens", "declared_cost")
 _HEADINGS = {  # in the order of the columns in a text
     "sessions": "sessions",
@@ -40,6 +42,8 @@ _HEADINGS = {  # in the order of the columns in a text
     "output_tokens": "output",
     "cache_read_tokens": "cache read",
     "cost": "cost",
+    "priced_cost": "priced",
+    "unpriced_messages": "unpriced",
     "declared_cost": "declared",
 }
 _LEFT_OUT_FIRST = ("unfinished", "declared_cost", "cache_read_tokens", "sessions", "failed", "tool_calls", "messages")
@@ -53,7 +57,8 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
         by: the dimensions of each table, of `groups.DIMENSIONS`.
         range: which messages are counted.
         sort: a dimension, from the first to the last, or a figure of `SORTS`, from the largest; None for dates in their
-            order, and other groups by cost.
+            order, and other groups by cost (recorded or priced, the larger one).
+        priced: whether prices are given, so that the tables have columns of them.
         top: how many groups have a row of their own; the others share one. None for all.
 
     Raises:
@@ -64,13 +69,14 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
     range: Range = Range()
     sort: str | None = None
     top: int | None = None
+    priced: bool = False
 
     def __post_init__(self) -> None:
         """Check the words."""
         Grouping(self.by, self.range)
         if self.top is not None and self.top < 1:
             raise OptionError(f"expected `top` to be a positive number, got {self.top}")
-        possible = [word for names in self.by for word in (*names, *_words(names))]
+        possible = [word for names in self.by for word in (*names, *_words(names, priced=self.priced))]
         if self.sort is not None and self.sort not in possible:
             words = ", ".join(dict.fromkeys(possible))
             raise OptionError(f"expected `sort` to be a column of a table ({words}), got {self.sort!r}")
@@ -196,7 +202,7 @@ def make_tables(grouping: Grouping, options: GroupOptions) -> list[GroupTable]:
 
 
 def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) -> GroupTable:
-    words = _words(groups.by)
+    words = _words(groups.by, priced=options.priced)
     names = [word.replace("-", "_") for word in words]
     applies = options.sort is not None and options.sort in (*groups.by, *words)
     order = _order(groups.by, options.sort if applies else None, by_size=options.top is not None)
@@ -224,14 +230,16 @@ def _row(key: Key, figures: Figures, names: Sequence[str], without: set[str] | N
     for name in names:
         value = getattr(figures, name)
         value = value.sum if isinstance(value, (Count, Cost)) else value
+        if name == "priced_cost" and isinstance(value, Decimal):
+            value = tidy(value)  # however the input was split
         values[_NAMES[name]] = None if name in (without or ()) else value
     return GroupRow(key, values)
 
 
-def _words(by: tuple[str, ...]) -> list[str]:
+def _words(by: tuple[str, ...], *, priced: bool) -> list[str]:
     """Return the figures that a table has, as words of options."""
-    declaring = {*by} <= {"session", "file"}
-    names = _OF_CALLS if TOOL in by else [name for name in _NAMES if declaring or name not in _DECLARED]
+    without = (*(() if {*by} <= {"session", "file"} else _DECLARED), *(() if priced else _PRICED))
+    names = _OF_CALLS if TOOL in by else [name for name in _NAMES if name not in without]
     return [name.replace("_", "-") for name in names]
 
 
@@ -243,7 +251,13 @@ def _order(by: tuple[str, ...], sort: str | None, *, by_size: bool) -> Callable[
     if sort is None and by and by[0] in PERIODS and not by_size:
         return lambda item: _absent_last(item[0])
     names = [sort.replace("-", "_")] if sort is not None else ["tool_calls"] if TOOL in by else ["cost", "messages"]
-    return lambda item: (*(_largest_first(getattr(item[1], name)) for name in names), _absent_last(item[0]))
+    return lambda item: (*(_size(item[1], name, by_price=sort is None) for name in names), _absent_last(item[0]))
+
+
+def _size(figures: Figures, name: str, *, by_price: bool) -> tuple[bool, Any]:
+    """Return the sort key of a figure, the largest first; of a cost, that of its price where it is larger."""
+    found = _largest_first(getattr(figures, name))
+    return min(found, _largest_first(figures.priced_cost)) if by_price and name == "cost" else found
 
 
 def _absent_last(key: Key) -> tuple[tuple[bool, str], ...]:

@@ -1,0 +1,82 @@
+"""Prices through the command: apart from declared and recorded costs, in totals and in rows."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command import run, said
+from tests.kit.documents import dump, message
+from tests.kit.files import DATA
+
+USED = DATA / "session-with-usage.json"
+LIST = '[[price]]\nmodel = "claude-sonnet*"\ninput = 3\noutput = 15\n'
+
+
+@pytest.fixture
+def unpaid(tmp_path: Path) -> Path:
+    """A folder with a price list, and with the session of the samples without its costs and one message with a cost."""
+    (tmp_path / "prices.toml").write_text(LIST)
+    sample = json.loads(USED.read_bytes(), parse_float=Decimal)
+    for one in sample["messages"]:
+        one.pop("cost", None)
+    sample["messages"].append(message(9, model="claude-sonnet-4", inputTokens=1, cost=5))
+    (tmp_path / "session.json").write_bytes(dump(sample))
+    return tmp_path
+
+
+def test_declared_recorded_and_priced_costs_are_apart(unpaid: Path) -> None:
+    """Each has its own figure, in the table and in JSON, with the list and the messages that it has no price for."""
+    arguments = ["totals", "session.json", "--prices", "prices.toml"]
+    lines = run(*arguments, cwd=unpaid).stdout.decode().splitlines()
+    recorded, computed = (line.removeprefix("priced ").split()[2:4] for line in lines if "cost (USD)" in line)
+    assert recorded == ["0.068367", "5"]
+    assert computed == ["-", "0.069054"]
+    assert lines[-4].startswith("prices: prices.toml ")
+    assert lines[-1].split() == ["claude-opus-4", "unknown-model", "1", "6,003", "303", "300", "4,000"]
+    found = json.loads(run(*arguments, "--json", cwd=unpaid).stdout, parse_float=Decimal)
+    assert found["declared"]["cost"]["sum"] == Decimal("0.068367")
+    assert found["counted"]["cost"] == {"sum": 5, "count": 1}
+    assert found["priced"]["cost"] == {"sum": Decimal("0.069054"), "count": 2}
+    assert found["priced"]["lists"][0]["name"] == "prices.toml"
+    assert [(one["model"], one["messages"]) for one in found["priced"]["unpriced"]] == [("claude-opus-4", 1)]
+
+
+def test_models_have_a_column_of_prices(unpaid: Path) -> None:
+    """A model without a price has its tokens, no price, and its messages are counted."""
+    arguments = ["totals", "session.json", "--prices", "prices.toml", "--by", "model"]
+    lines = [line.split() for line in run(*arguments, cwd=unpaid).stdout.decode().splitlines()]
+    assert lines[0][-3:] == ["cost", "priced", "unpriced"]
+    assert {line[0]: line[-3:] for line in lines[1:4]} == {
+        "claude-sonnet-4": ["5.00", "0.069054", "0"],
+        "claude-opus-4": ["-", "-", "1"],
+        "-": ["-", "-", "0"],
+    }
+    run(*arguments, "-o", "bill.md", cwd=unpaid)
+    assert (unpaid / "bill.md").read_text().splitlines()[-1].startswith("Prices: prices.toml ")
+
+
+def test_genai_prices_by_the_package(unpaid: Path) -> None:
+    """--prices genai prices every model that the package knows, and names its version."""
+    found = json.loads(run("totals", "session.json", "--prices", "genai", "--json", cwd=unpaid).stdout)
+    assert found["priced"]["cost"]["count"] == 3
+    assert found["priced"]["lists"][0]["name"] == "genai-prices"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("none.toml", 4, "exportstream: none.toml: No such file or directory; name a file in TOML, or genai"),
+        ("session.json", 2, "exportstream: session.json: expected a price list in TOML"),
+        ("-", 2, "exportstream: prices can't come from standard input"),
+    ],
+)
+def test_a_wrong_price_list_is_an_error(unpaid: Path, name: str, code: int, words: str) -> None:
+    """A list that can't be read is exit code 4, one that is none exit code 2, with a line that says so."""
+    done = run("totals", "session.json", "--prices", name, cwd=unpaid)
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert len(said(done)) == 1
+    assert said(done)[0].startswith(words)
