@@ -103,6 +103,11 @@ class Envelope:
         return brackets
 
     @property
+    def keys(self) -> int:
+        """How many keys of the session have come."""
+        return len(self._keys)
+
+    @property
     def has_messages(self) -> bool:
         """Whether the key `messages` of the session has come."""
         return "messages" in self._keys

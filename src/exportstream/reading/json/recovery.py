@@ -9,28 +9,30 @@ messages, or inside a value of one, can be told by what follows only. So a place
 its own reads on from there as if it were in `messages`. The first value must be a valid message. A value inside a message is
 followed by that message's own brackets, which contradict; then the place is passed over. If nothing contradicts up to
 the next document, the end, or for `WINDOW` bytes, the reading goes on there. A contradiction that comes later is an error.
-Whatever is doubtful stays in the damaged stretch. No byte is tried twice as the same thing, so the time is linear.
+Whatever is doubtful stays in the damaged stretch. A `Budget` keeps the time linear: where too much was tried in vain, the
+next bytes are passed over; if a `messages` key is among them, the messages after it are not taken for this session's.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from exportstream.errors import InputError, InvalidMessageError, JSONSyntaxError, LimitError
+from exportstream.errors import InputError, JSONSyntaxError, LimitError
 from exportstream.models.names import CAMEL_NAMES
 from exportstream.models.structs import Message
-from exportstream.reading.formats.message import build_message
 from exportstream.reading.json.buffer import CHUNK, Buffer
 from exportstream.reading.json.envelope import Envelope
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import STRING_GOES_ON
 from exportstream.reading.json.parser import Parser
+from exportstream.reading.json.trial import COST_OF_LOOK, COST_OF_TRIAL, Budget, Trial, is_other
 
 WINDOW = 64 * 1024
 PIECE = 64 * 1024  # bytes of a damaged stretch that are reported at once
-_SMALLEST = 1024  # bytes of a place that are tried first
+_SMALLEST = 512  # bytes of a place that are tried first
+_LONGEST = 4 * 1024 * 1024  # bytes of a message that is tried, and of a session before its messages; memory grows with it
 _LONGEST_PLACE = 1024
+_COST_OF_KEY = 10  # bytes that are read in the time in which a key of the session is copied
 _BEFORE = 256  # bytes before a place that are looked at
 
 _TOKEN = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?|[{}\[\],]', re.DOTALL)
@@ -52,7 +54,8 @@ class Recovery:
         self.error: InputError | None = None
         self._buffer = buffer
         self._events = events
-        self._limit = limit
+        self._longest = min(limit, _LONGEST)
+        self._budget = Budget()
         self._depth, self._in_string = 0, False  # where the bytes begin that are held
         self._unproven = -1  # the session whose place was taken because nothing contradicted for a while
         self._reported = 0  # pieces of this stretch
@@ -142,6 +145,10 @@ class Recovery:
                 continue
             begin = buffer.position_of(place.start())
             position = begin + 1
+            if not self._budget.allows(begin):
+                # A session may begin here, and the messages after it would be taken for those of the session before it.
+                messages = messages and not header and place.group(1) is None
+                continue
             if place.group(1) is not None:
                 after = buffer.position_of(place.end())
                 if messages and after >= no_message_before:
@@ -177,17 +184,22 @@ class Recovery:
 
     def _try(self, position: int, envelope: Envelope, *, in_messages: bool) -> tuple[Envelope | None, int]:
         """Read on from a place: the envelope to go on with, or None and a position before which no such place is."""
-        buffer, events = self._buffer, _Trial()
-        parser = Parser(events, envelope.resumed(events, in_messages=in_messages))
-        begin, size = position, _SMALLEST
+        begin, buffer = position, self._buffer
         self._contradicted = False
-        while True:
+        self._budget.spend(COST_OF_LOOK)
+        if is_other(buffer.data, begin - buffer.position_of(0), in_messages=in_messages):
+            return None, begin
+        events, proved, size = Trial(in_messages=in_messages), False, _SMALLEST
+        parser = Parser(events, envelope.resumed(events, in_messages=in_messages))
+        self._budget.spend(COST_OF_TRIAL + _COST_OF_KEY * envelope.keys)
+        while not (proved or (events.held and position - begin >= WINDOW)):
             index = position - buffer.position_of(0)
-            if index >= len(buffer.data) and not buffer.at_end:
-                buffer.read(CHUNK)
+            if len(buffer.data) - index < size and not buffer.at_end:
+                buffer.read(max(CHUNK, size))
                 continue
             piece = bytes(memoryview(buffer.data)[index : index + size])
             proved = not piece and buffer.end_error() is None
+            self._budget.spend(len(piece))
             try:
                 parser.feed(piece, last=proved)
             except (JSONSyntaxError, LimitError):
@@ -196,17 +208,15 @@ class Recovery:
                 return None, position + len(piece) - unread
             except InputError:
                 return None, position
-            held = events.valid is True if in_messages else events.has_messages
-            position += len(piece)
             proved = proved or (events.ended and not envelope.in_array)
-            if proved or (held and position - begin >= WINDOW):
-                if held:
-                    self._unproven = -1 if proved else envelope.begun + (not in_messages)
-                    return envelope.resumed(events, in_messages=in_messages), position
+            if not (piece or proved) or not (events.held or position - begin <= self._longest):
                 return None, position
-            if not piece or (in_messages and events.valid is False) or (not held and position - begin > self._limit):
-                return None, position - len(piece)
-            size = min(size * 2, CHUNK)
+            position += len(piece)
+            size *= 2
+        if not events.held:
+            return None, position
+        self._unproven = -1 if proved else envelope.begun + (not in_messages)
+        return envelope.resumed(events, in_messages=in_messages), position
 
     def _report(self, end: int, *, always: bool = False) -> None:
         """Report the bytes up to an index as damage, and go on after them."""
@@ -222,44 +232,3 @@ class Recovery:
             buffer.start = at
             self._reported += 1
             always = False
-
-
-class _Trial:
-    """Takes the events of a try, and keeps whether it came to the messages of a session, and to a valid one."""
-
-    def __init__(self) -> None:
-        self.valid: bool | None = None
-        self.has_ended = False
-        self.has_messages = False
-        self.ended = False  # and another one has begun
-
-    def begin_session(self) -> None:
-        """Note that the session before it is whole."""
-        self.ended = self.has_ended
-
-    def end_session(self) -> None:
-        """Note that it is whole."""
-        self.has_ended = True
-
-    def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
-        """Look at the first message."""
-        del raw, position
-        if self.valid is None:
-            try:
-                build_message(value)
-            except InvalidMessageError:
-                self.valid = False
-            else:
-                self.valid = True
-
-    def begin_messages(self) -> None:
-        """Note that it is a session."""
-        self.has_messages = True
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is nothing to it."""
-        return _nothing
-
-
-def _nothing(*_: Any, **__: Any) -> None:
-    """Do nothing."""
