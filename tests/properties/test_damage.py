@@ -6,6 +6,7 @@ The oracle knows where each message lies in the undamaged bytes, by the standard
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,7 +111,7 @@ def test_damage_anywhere(shape: str, damage: str, on: bool) -> None:
         for at in spots(data, 97):
             hurt = DAMAGES[damage](data, at)
             messages, rejects, notes, error = read(hurt)
-            if error is not None or not notes.damaged:  # it is JSON, and not a session; or it is other text
+            if error is not None or not notes.damaged_bytes:  # it is JSON, and not a session; or it is other text
                 continue
             # The id of a session may be what is damaged, and then it is read as it is.
             header = next((name for name, (begin, _) in where.items() if begin >= at), "").endswith("m0")
@@ -139,3 +140,37 @@ def test_damage_anywhere(shape: str, damage: str, on: bool) -> None:
                 if gone and begin > at + 9:
                     assert data[begin:end] in bytes_, (at, name)
                 assert not (name in got and end <= at and data[begin:end] in bytes_), (at, name)
+
+
+@pytest.mark.parametrize("shape", ["lines", "array"])
+def test_two_damaged_sessions(shape: str) -> None:
+    """Messages after damage in a session are not taken for those of the damaged session before it."""
+    data = SHAPES[shape]
+    where = places(data)
+    for first in ("s0m1", "s0m4"):
+        for begin, end in (where[name] for name in ("s1m0", "s1m2", "s1m4")):
+            for at in (begin - 40, begin + 2, (begin + end) // 2, end + 1):
+                hurt = bytearray(data)
+                hurt[sum(where[first]) // 2] = hurt[at] = 0xFF
+                messages, rejects, _, error = read(bytes(hurt))
+                assert error is None
+                assert [one["id"] for one in messages if not one["id"].startswith(one["session_id"])] == []
+                assert {f"s2m{number}" for number in range(5)} <= {one["id"] for one in messages}
+                assert any(one.damaged for one in rejects)
+
+
+@pytest.mark.parametrize(
+    "unit", [b'{"id":', b'{"id":1},', b'"messages":[', b'{"id":"x","messages":[{', b'{"id":' * 500 + b"}" * 500]
+)
+def test_false_starts_take_linear_time(unit: bytes) -> None:
+    """Garbage that looks like the beginning of messages is parsed for a part of its size only, and is rejected as a whole."""
+    data = SHAPES["lines"]
+    middle = places(data)["s1m2"][0] + 5
+    garbage = b"\xff" + unit * (3_000_000 // len(unit)) + b"\n"
+    began = time.process_time()
+    messages, rejects, notes, error = read(data[:middle] + garbage + data[middle:])
+    assert time.process_time() - began < 20  # without a limit it takes minutes
+    assert error is None
+    assert {"s0m4", "s1m1"} <= {one["id"] for one in messages} <= places(data).keys()
+    assert garbage in b"".join(one.raw or b"" for one in rejects)
+    assert notes.damaged_bytes == sum(len(one.raw or b"") for one in rejects if one.damaged)

@@ -60,6 +60,7 @@ class Recovery:
         self._unproven = -1  # the session whose place was taken because nothing contradicted for a while
         self._reported = 0  # pieces of this stretch
         self._contradicted = False  # the last try ended with bytes that can't be there
+        self._in_other = False  # … among messages, so it may have been a session with damage of its own
         self.hold(0, 0, in_string=False)
 
     def hold(self, position: int, depth: int, *, in_string: bool) -> None:
@@ -156,12 +157,13 @@ class Recovery:
                     if header and found is not None:
                         return self._take(after, found)
                     # These messages are in a value, or of another session whose beginning is lost.
-                    messages = header or self._contradicted
+                    messages = (header or self._contradicted) and not self._in_other
                 continue
             if begin >= no_session_before and self._may_begin_session(place.start(), envelope):
                 found, no_session_before = self._try(begin, envelope, in_messages=False)
                 if found is not None:
                     return self._take(begin, found)
+                messages = messages and not self._in_other
                 place = _PLACE.match(buffer.data, begin - buffer.position_of(0))
                 assert place is not None
             is_message = messages and not header and place.group(2) in _MESSAGE_KEYS
@@ -185,7 +187,7 @@ class Recovery:
     def _try(self, position: int, envelope: Envelope, *, in_messages: bool) -> tuple[Envelope | None, int]:
         """Read on from a place: the envelope to go on with, or None and a position before which no such place is."""
         begin, buffer = position, self._buffer
-        self._contradicted = False
+        self._contradicted = self._in_other = False
         self._budget.spend(COST_OF_LOOK)
         if is_other(buffer.data, begin - buffer.position_of(0), in_messages=in_messages):
             return None, begin
@@ -202,12 +204,12 @@ class Recovery:
             self._budget.spend(len(piece))
             try:
                 parser.feed(piece, last=proved)
-            except (JSONSyntaxError, LimitError):
-                self._contradicted = True
-                unread = len(piece) if parser.unread is None else parser.unread
-                return None, position + len(piece) - unread
-            except InputError:
-                return None, position
+            except InputError as error:
+                if not (events.held and events.ended) or envelope.in_array:
+                    self._contradicted = isinstance(error, (JSONSyntaxError, LimitError))
+                    self._in_other = self._contradicted and events.within and events.has_messages
+                    read = len(piece) - (len(piece) if parser.unread is None else parser.unread)
+                    return None, position + (read if self._contradicted else 0)
             proved = proved or (events.ended and not envelope.in_array)
             if not (piece or proved) or not (events.held or position - begin <= self._longest):
                 return None, position
