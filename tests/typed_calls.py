@@ -19,6 +19,7 @@ from exportstream import (
     SessionCheck,
     Status,
     Totals,
+    Verified,
     WriteOptions,
     Written,
     check,
@@ -27,6 +28,7 @@ from exportstream import (
     iter_messages,
     merge_many,
     open_export,
+    verify,
 )
 
 
@@ -55,6 +57,8 @@ def right() -> None:
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
     with open_export("a", on_error="skip", rejects=[], prices=Path("p.toml")) as export:
         same: Export = export
+    verified: list[Verified] = list(verify(["rows/", Path("a.db")]))
+    print([one.findings for one in verified if not one.ok])  # noqa: T201
     options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
     print(stated, tokens, dropped, gaps, message_cost, plain, priced)  # noqa: T201
     print(written, totals, many, merged, messages, found, same, options)  # noqa: T201

@@ -16,6 +16,7 @@ from exportstream.conversion.one import convert
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.conversion.totals import TotalsReport, totals_many
+from exportstream.conversion.verify import Verified, verify
 from exportstream.errors import (
     CompressionError,
     CutInputError,
@@ -35,6 +36,7 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.models.version import __version__ as __version__
 from exportstream.reading.check import Finding, SessionCheck, check
 from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
@@ -45,8 +47,6 @@ from exportstream.totals.sums import Carrying, Counted, Declared, Totals
 from exportstream.totals.tables import GroupRow, GroupTable
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.writers import Written
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Carrying",
@@ -90,6 +90,7 @@ __all__ = [
     "TransferError",
     "Unpriced",
     "UsageError",
+    "Verified",
     "WriteError",
     "WriteOptions",
     "Written",
@@ -100,4 +101,5 @@ __all__ = [
     "merge_many",
     "open_export",
     "totals_many",
+    "verify",
 ]

@@ -33,7 +33,7 @@ def rows(path: Path) -> list[dict[str, object]]:
 def test_convert_a_folder(folder: Path) -> None:
     """A folder of rollouts is converted as it is, file by file or merged, into all tables."""
     assert run("convert", "sessions", "-o", "out/", "--format", "csv", "--quiet", cwd=folder).returncode == 0
-    assert len([path for path in (folder / "out").rglob("*") if path.is_file()]) == 2
+    assert len(list((folder / "out").rglob("*.csv"))) == 2
     done = run("convert", "sessions", "-o", "all.ndjson", "--merge", "--table", "all", "--quiet", cwd=folder)
     assert (done.returncode, done.stderr) == (0, b"")
     messages, calls, sessions = (rows(folder / f"all.{name}.ndjson") for name in ("messages", "tool-calls", "sessions"))
@@ -72,7 +72,7 @@ def test_check_lists_what_is_no_row(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_bytes(rollout.data)
     code, output, errors = speak("check", "r.jsonl", "--strict", cwd=tmp_path)
     assert (code, errors) == (0, "")
-    assert f"session {OWN}: 2 messages, nothing odd\n  no rows: " in output
+    assert f"session {OWN}: 2 messages\n  no rows: " in output
     assert "compacted 1 (5." in output
     rollout.total["input_tokens"] += 7
     (tmp_path / "r.jsonl").write_bytes(rollout.say().used().data)
@@ -91,3 +91,20 @@ def test_a_torn_last_line_is_a_warning(tmp_path: Path) -> None:
         said(done)[0] == "exportstream: r.jsonl: warning: the last line is not complete (18 B): it is left for the next time"
     )
     assert run("convert", "-", "-o", "-", "--quiet", cwd=tmp_path, data=data).stdout == done.stdout
+
+
+def test_broken_lines_go_to_the_rejects(tmp_path: Path) -> None:
+    """By default a broken line of a log goes to the rejects and the rest is converted; --on-error stop stops at it."""
+    rollout = Rollout().meta().turn().user()
+    data = rollout.data + b'{"timestamp":"2026\n' + Rollout().say().used().data
+    (tmp_path / "r.jsonl").write_bytes(data)
+    for command in (["convert", "r.jsonl", "-o", "out.ndjson"], ["totals", "r.jsonl"]):
+        assert run(*command, cwd=tmp_path).returncode == 5
+    (reject,) = rows(tmp_path / "out.rejects.ndjson")
+    assert (reject["position"], reject["message"]) == (len(rollout.data), '{"timestamp":"2026')
+    assert len(rows(tmp_path / "out.ndjson")) == 2
+    assert run("convert", "r.jsonl", "-o", "other.ndjson", "--on-error", "stop", cwd=tmp_path).returncode == 3
+    assert run("convert", "r.jsonl", "-o", "out.ndjson", cwd=tmp_path).returncode == 2  # the outputs exist
+    assert run("convert", "-", "-o", "-", cwd=tmp_path, data=data).returncode == 3  # rejects have no place to go
+    assert run("convert", "r.jsonl", "-o", "m.ndjson", "--merge", cwd=tmp_path).returncode == 5
+    assert len(rows(tmp_path / "m.rejects.ndjson")) == 1

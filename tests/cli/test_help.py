@@ -16,11 +16,11 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.storage.source import DEFAULT_MAX_WINDOW
 from tests.kit.command import run
 
-VERBS = ["convert", "totals", "check"]
+VERBS = ["convert", "totals", "check", "verify"]
 SECTION = re.compile(r"^(\w[\w ]*):\n((?:(?:  .*)?\n)*)", re.MULTILINE)
 GROUPS_OF = {
     "Output": "output format level force report",
-    "Rows": "table columns without keys flat running-totals csv-safe dedupe",
+    "Rows": "table columns without keys flat running-totals csv-safe dedupe prices",
     "Several inputs": "merge update exclude fail-fast jobs dask",
     "Bad input": "on-error rejects",
     "Limits": "max-message-size max-window",
@@ -40,7 +40,7 @@ def options(verb: str) -> list[click.Option]:
 
 
 def test_commands_in_order(tmp_path: Path) -> None:
-    """The help lists the commands in the order convert, totals, check, with whole sentences."""
+    """The help lists the commands in the order convert, totals, check, verify, with whole sentences."""
     lines = sections("", tmp_path)["Commands"].splitlines()
     assert [line.split()[0] for line in lines] == VERBS
     assert all(line.endswith(".") and "..." not in line for line in lines)
@@ -71,6 +71,8 @@ def test_defaults(verb: str, tmp_path: Path) -> None:
     for option in options(verb):
         if not option.is_flag and not {"rejects", "report", "dask", "output", "exclude"} & {option.name}:
             assert option.show_default, option.name
+    if verb == "verify":  # it has no limits
+        return
     text = " ".join(sections(verb, tmp_path)["Limits"].split())
     assert (DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_WINDOW) == (1 << 30, 128 << 20)
     assert re.findall(r"default: (\w+)", text) == ["1GiB", "128MiB"]
@@ -78,10 +80,10 @@ def test_defaults(verb: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_exit_codes(verb: str, tmp_path: Path) -> None:
-    """The help lists all exit codes with their meaning; check never takes a part of its input."""
+    """The help lists all exit codes with their meaning; check and verify never take a part of their input."""
     listed = dict(re.findall(r"^  (\d+)  (.*)$", sections(verb, tmp_path)["Exit codes"], re.MULTILINE))
     wanted = {str(code.value): EXIT_CODES[code] for code in Exit}
-    if verb == "check":
+    if verb in ("check", "verify"):
         del wanted["5"]
     assert listed == wanted
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from exportstream.writing.outputs import MANIFEST
 from tests.kit.command import ENVIRONMENT, children, in_session, kill, run, said, start, wait_until, workers
 from tests.kit.documents import cut, export, invalid
 from tests.kit.files import contents, debris, everything, many, put, rows, unpack
@@ -251,7 +252,7 @@ def test_outputs_in_the_folder_of_the_inputs_are_no_inputs(tmp_path: Path, befor
     arguments = ["in", "-o", f"{before}{tmp_path}/in/rows/", "--format", "ndjson", "--force"]
     for _ in range(2):
         assert "1 of 1 inputs converted" in said(run("convert", *arguments, cwd=tmp_path))[-1]
-    assert everything(tmp_path / "in") == ["a.json", "rows/a.ndjson"]
+    assert everything(tmp_path / "in") == ["a.json", f"rows/{MANIFEST}", "rows/a.ndjson"]
 
 
 def test_a_report_of_one_input_that_is_up_to_date(tmp_path: Path) -> None:
@@ -313,11 +314,11 @@ def test_merge(tmp_path: Path) -> None:
     put(tmp_path, "a.json", "b.json", "c.json")
     (tmp_path / "bad.json").write_bytes(cut("bad", 900))
     for name in "ab":
-        run("convert", f"{name}.json", "-o", f"{name}.csv", cwd=tmp_path)
-    run("convert", "-", "-o", "s.csv", cwd=tmp_path, data=export("s"))
+        run("convert", f"{name}.json", "-o", f"{name}.csv", "--columns", "*,file", cwd=tmp_path)
+    run("convert", "-", "-o", "s.csv", "--columns", "*,file", cwd=tmp_path, data=export("s"))
     parts = [(tmp_path / f"{name}.csv").read_bytes() for name in ("b", "s", "a")]
     expected = parts[0] + b"".join(part.partition(b"\n")[2] for part in parts[1:])
-    arguments = ["b.json", "bad.json", "-", "a.json", "--merge"]
+    arguments = ["b.json", "bad.json", "-", "a.json", "--merge", "--without", "sessionNumber"]
     done = run("convert", *arguments, "-o", "all.csv.zst", "--report", "r.json", cwd=tmp_path, data=export("s"))
     assert done.returncode == 3
     assert unpack((tmp_path / "all.csv.zst").read_bytes()) == expected

@@ -80,3 +80,37 @@ def test_a_wrong_price_list_is_an_error(unpaid: Path, name: str, code: int, word
     assert (done.returncode, done.stdout) == (code, b"")
     assert len(said(done)) == 1
     assert said(done)[0].startswith(words)
+
+
+def test_convert_fills_costs(unpaid: Path) -> None:
+    """Convert with --prices writes the price of each message without a cost, and says which are recorded."""
+    done = run("convert", "session.json", "-o", "-", "--prices", "prices.toml", "--quiet", cwd=unpaid)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines()]
+    priced = {row["messageIndex"]: row["cost"] for row in rows if row.get("costSource") == "priced"}
+    assert sum(priced.values()) == Decimal("0.069054")
+    assert [row["cost"] for row in rows if row.get("costSource") == "recorded"] == [5]
+
+
+def test_many_inputs_are_priced(unpaid: Path) -> None:
+    """Each output has prices, and so does a merge; the report has the sum of each source."""
+    (unpaid / "more.json").write_bytes((unpaid / "session.json").read_bytes())
+    arguments = ["convert", "session.json", "more.json", "--prices", "prices.toml", "--report", "report.json"]
+    for output in (["-o", "rows/", "--jobs", "2"], ["-o", "all.ndjson", "--merge", "--force"]):
+        done = run(*arguments, *output, cwd=unpaid)
+        assert done.returncode == 0, done.stderr
+        totals = json.loads((unpaid / "report.json").read_text(), parse_float=Decimal)["totals"]
+        assert (totals["counted"]["cost"]["sum"], totals["priced"]["cost"]["sum"]) == (10, Decimal("0.138108"))
+    assert (unpaid / "all.ndjson").read_text().count('"costSource":"priced"') == 4
+
+
+@pytest.mark.parametrize("suffix", ["ndjson", "csv.gz", "parquet", "sqlite"])
+def test_verify_knows_prices(unpaid: Path, suffix: str) -> None:
+    """An output with prices is what its record says; one that was written with another list is written again."""
+    convert = ["convert", "session.json", "-o", "rows/", "--format", suffix, "--update", "--prices"]
+    for prices in (LIST, LIST.replace("15", "16")):
+        (unpaid / "prices.toml").write_text(prices)
+        assert b"1 of 1 inputs converted" in run(*convert, "prices.toml", cwd=unpaid).stderr
+        assert b"1 up to date" in run(*convert, "prices.toml", cwd=unpaid).stderr
+        checked = run("verify", "rows", cwd=unpaid)
+        assert checked.returncode == 0, checked.stdout

@@ -23,7 +23,8 @@ def documented(columns: list[Column]) -> str:
 def with_tables(page: str) -> str:
     """The page with the table of each section replaced by that of the columns."""
     columns = {name: Table(name).columns[0] for name in TABLES}
-    _, columns["file and sessionNumber"], columns["running totals"] = Table("messages", place=True, running=True).columns
+    _, *others = Table("messages", place=True, priced=True, running=True).columns
+    columns |= dict(zip(("file and sessionNumber", "prices", "running totals"), others, strict=True))
     for title, found in columns.items():
         pattern = re.compile(rf"(^## {title}\n(?:(?!##|\|).*\n)*)(?:\|.*\n)+", re.MULTILINE)
         page, count = pattern.subn(lambda match, found=found: match[1] + documented(found), page)

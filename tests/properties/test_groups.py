@@ -129,7 +129,7 @@ def database(sources: list[str], folder: Path, zone: str | None) -> duckdb.DuckD
         CREATE TABLE dated AS
         SELECT *, sessionId AS session, {file.format(folder, "sessionId")} AS file, strlen(content) AS bytes,
             strftime(clock, '%Y-%m-%d') AS day, strftime(clock, '%G-W%V') AS week, strftime(clock, '%Y-%m') AS month,
-            strftime(clock, '%Y-%m-%dT%H') AS hour, finishReason AS "finish-reason"
+            strftime(clock, '%Y-%m-%dT%H') AS hour, finishReason AS "finish-reason", 'mix' AS producer
         FROM (SELECT *, CASE WHEN createdAt <> 'yesterday' THEN {clock} END AS clock FROM messages);
         CREATE TABLE calls AS
         SELECT *, name AS tool, 1 AS calls, CAST(coalesce(isError, FALSE) AS INT) AS failed,
@@ -257,6 +257,7 @@ def python_keys(one: dict[str, Any], session_id: str, zone: str | None) -> dict[
         "model": one.get("model"),
         "role": one["role"],
         "finish-reason": one.get("finishReason"),
+        "producer": "mix",
         "day": None if clock is None else f"{clock:%Y-%m-%d}",
         "month": None if clock is None else f"{clock:%Y-%m}",
         "hour": None if clock is None else f"{clock:%Y-%m-%dT%H}",

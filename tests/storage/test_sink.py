@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import hashlib
 import io
 import os
 import random
@@ -591,3 +592,15 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
         open_sink(tmp_path / "out", compression=kind, force=True).commit()
         open_sink("/dev/null", compression=kind).abort()
     assert names(Path("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("kind", ["zstd", "gzip", "none"])
+def test_digest_of_what_is_stored(tmp_path: Path, kind: str) -> None:
+    """On request a sink knows the SHA-256 of the bytes that it wrote, compressed."""
+    with open_sink(tmp_path / "out", compression=kind, digest=True) as sink:
+        for number in range(50_000):
+            sink.write(b"%d\n" % number)
+    assert sink.sha256 == hashlib.sha256((tmp_path / "out").read_bytes()).hexdigest()
+    with open_sink(tmp_path / "other") as sink:
+        pass
+    assert sink.sha256 is None

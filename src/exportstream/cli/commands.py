@@ -25,6 +25,7 @@ from exportstream.cli.options import Command, check_options, convert_options, ma
 from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.cli.totals import totals_command
+from exportstream.cli.verify import verify_command
 from exportstream.conversion.inputs import Input, find_inputs, stands_for_several
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
@@ -96,8 +97,9 @@ def convert_command(
     fail_fast: bool,
     jobs: int | None,
     dask: str | None,
-    on_error: OnError,
+    on_error: OnError | None,
     dedupe: bool,
+    prices: str | None,
     max_message_size: int,
     max_window: int,
 ) -> None:
@@ -117,6 +119,7 @@ def convert_command(
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
+        prices=prices,
     )
     writing = WriteOptions(
         format=format,
@@ -129,6 +132,7 @@ def convert_command(
         flat=flat,
         csv_safe=csv_safe,
         force=force,
+        priced=prices is not None,
     )
     done: Report
     if merge:
@@ -224,7 +228,7 @@ def check_command(
                 if as_json:
                     of = {"source": label(source)} if several else {}
                     show_json(("," if sessions else "") + json_text(of | found.to_dict()), end="")
-                elif not found.clean:
+                elif not found.clean or found.records:
                     show_lines(heading)
                     print_check(found)
                     heading = []
@@ -251,6 +255,9 @@ def check_command(
     print_failures([*ignored, *(Outcome(source, "failed", error=str(error)) for source, error in failed)])
     if failed or len(ignored) == len(found_inputs) or invalid or (strict and odd):
         sys.exit(Exit.INPUT)
+
+
+cli.add_command(verify_command)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -25,6 +25,7 @@ _SINGULAR = {
     "damaged stretches": "damaged stretch",
     "sessions": "session",
     "inputs": "input",
+    "outputs": "output",
     "rows": "row",
     "times": "time",
 }

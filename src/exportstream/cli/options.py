@@ -20,7 +20,7 @@ EXIT_CODES = {
     Exit.DONE: "done",
     Exit.BUG: "a bug in exportstream: please report it",
     Exit.USAGE: "wrong usage: options that contradict each other, an output that exists",
-    Exit.INPUT: "bad input (one of many is enough), or findings with check --strict",
+    Exit.INPUT: "bad input (one of many is enough); findings of verify or check --strict",
     Exit.SYSTEM: "reading, writing, the network or the memory failed; an input changed",
     Exit.PARTIAL: "done, but messages or damaged bytes were rejected",
 }
@@ -108,6 +108,7 @@ class Choices(click.Choice):  # type: ignore[type-arg,unused-ignore]  # as above
         return [CompletionItem(before + comma + str(item.value)) for item in found]
 
 
+many_outputs = click.argument("outputs", metavar="OUTPUT...", type=click.Path(), nargs=-1, required=True)
 many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
 
 json_flag = option("Output", "--json", "as_json", is_flag=True, help="Print JSON.")
@@ -117,8 +118,7 @@ _on_error = option(
     "Bad input",
     "--on-error",
     type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
+    show_default="stop, in logs skip",
     help="Stop at a message that is not valid, at bytes that are not JSON, or where the input is cut; or skip: reject them "
     "and go on with the next whole message (exit code 5).",
 )
@@ -159,6 +159,14 @@ _jobs = option(
     help="Number of worker processes.",
 )
 _quiet = option("General", "-q", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay.")
+_prices = option(
+    "Rows",
+    "--prices",
+    metavar="genai|FILE",
+    show_default="none",
+    help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
+    "extra prices; takes half a second to load), or by a list in TOML.",
+)
 _writing = (
     option(
         "Output",
@@ -243,6 +251,7 @@ _writing = (
         help="Drop messages and sessions whose ids came before in the input (with --merge, in all inputs). Memory grows by "
         "90 to 180 bytes per message.",
     ),
+    _prices,
     option(
         "Several inputs",
         "--merge",
@@ -254,8 +263,9 @@ _writing = (
         "Several inputs",
         "--update",
         is_flag=True,
-        help="Skip inputs that are older than their outputs, and replace older outputs; with --merge, all of it if one "
-        "input is newer. Options are not compared, and earlier rejects and failures of a merge are not reported again.",
+        help="Skip inputs whose outputs in the folder were made of them as they are, with these options; replace the other "
+        "outputs. A single output, one of --merge (all of it if one input is newer), and those under a URL go by times: "
+        "options are not compared. Earlier rejects and failures of a merge are not reported again.",
     ),
     _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
@@ -272,14 +282,6 @@ _writing = (
     *_limits,
     _quiet,
     _debug,
-)
-_prices = option(
-    "Rows",
-    "--prices",
-    metavar="genai|FILE",
-    show_default="none",
-    help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
-    "extra prices; takes half a second to load), or by a list in TOML.",
 )
 _adding = (
     option(
@@ -312,6 +314,11 @@ def convert_options(command: _Decorated) -> _Decorated:
 def totals_options(command: _Decorated) -> _Decorated:
     """Add the options of totals to a command."""
     return _add((json_flag, _exclude, *_adding), command)
+
+
+def verify_options(command: _Decorated) -> _Decorated:
+    """Add the options of verify to a command."""
+    return _add((_debug,), command)
 
 
 def check_options(command: _Decorated) -> _Decorated:

@@ -59,7 +59,7 @@ def totals_command(
     prices: str | None,
     exclude: tuple[str, ...],
     jobs: int | None,
-    on_error: OnError,
+    on_error: OnError | None,
     max_message_size: int,
     max_window: int,
     quiet: bool,

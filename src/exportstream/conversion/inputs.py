@@ -19,7 +19,7 @@ from exportstream.conversion.exclude import Exclude
 from exportstream.errors import ReadError, UsageError
 from exportstream.storage.names import is_name, is_stream, is_url
 from exportstream.storage.remote.urls import local_path
-from exportstream.writing.outputs import REJECTS
+from exportstream.writing.outputs import MANIFEST, REJECTS
 
 _MAGIC = re.compile(r"[*?\[]")
 _ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
@@ -194,8 +194,8 @@ def looks_like_export(name: str) -> bool:
 
 
 def is_rejects(name: str) -> bool:
-    """Whether a file has the name of our own rejects."""
-    return _without_compression(name).endswith(REJECTS)
+    """Whether a file has the name of our own rejects, or of a manifest."""
+    return _without_compression(name).endswith((REJECTS, MANIFEST))
 
 
 def _without_compression(name: str) -> str:

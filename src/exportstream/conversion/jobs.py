@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
@@ -40,7 +41,15 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
     """
     reading = Reading(count)
     try:
-        done = convert_to([job.source], job.outputs, job.reading, job.writing, rejects=job.rejects, progress=reading)
+        done = convert_to(
+            [job.source],
+            job.outputs,
+            job.reading,
+            job.writing,
+            rejects=job.rejects,
+            progress=reading,
+            manifest=None if job.folder is None else Manifest(job.folder),
+        )
     except ExportstreamError as error:
         return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)
@@ -182,11 +191,18 @@ def _absolute(job: Job) -> Job:
     outputs = [
         Output(_absolute_name(output.target), output.format, output.compression, output.tables) for output in job.outputs
     ]
+    folder = None if job.folder is None else os.path.abspath(job.folder)
     prices = job.reading.prices
     if prices is not None and prices != GENAI:
         prices = _absolute_name(os.fsdecode(prices))
-    reading = replace(job.reading, prices=prices)
-    return replace(job, source=_absolute_name(job.source), outputs=outputs, reading=reading, token=os.urandom(8).hex())
+    return replace(
+        job,
+        source=_absolute_name(job.source),
+        outputs=outputs,
+        reading=replace(job.reading, prices=prices),
+        folder=folder,
+        token=os.urandom(8).hex(),
+    )
 
 
 def _absolute_name(name: str) -> str:

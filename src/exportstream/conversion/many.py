@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.plan import (
     Job,
     is_current,
@@ -31,7 +32,7 @@ from exportstream.errors import UsageError
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
-from exportstream.storage.names import is_name
+from exportstream.storage.names import is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
@@ -56,7 +57,7 @@ def convert_many(
     flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Any = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
@@ -94,7 +95,8 @@ def convert_many(
         prices: see `convert`.
         exclude: a glob, or several, of inputs that are left out. One without ``/`` is compared with the names of files and
             folders; one with ``/`` with paths, as given or within the folder that is searched.
-        update: skip inputs that are older than their outputs, and replace older outputs.
+        update: skip inputs whose outputs were made of them as they are, with these options, and replace the other outputs.
+            The folder's manifest tells, see ``docs/verify.md``; under a URL the times do, and options are not compared.
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
@@ -127,6 +129,7 @@ def convert_many(
             flat=flat,
             csv_safe=csv_safe,
             force=force,
+            priced=prices is not None,
         ),
         rejects=rejects,
         executor=executor,
@@ -170,10 +173,12 @@ def convert_all(
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)
     done = ManyReport(source=f"{len(jobs):,} inputs")
+    manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     outcomes: dict[int, Outcome] = {}
     todo: dict[int, Job] = {}
+    current = _find_current(jobs, manifest) if update else set()
     for number, job in enumerate(jobs):
-        if update and is_current(job.source, job.outputs):
+        if number in current:
             outcomes[number] = Outcome(job.source, "skipped")
         else:
             todo[number] = job
@@ -183,7 +188,10 @@ def convert_all(
         # Existing outputs were refused above. With an executor, a job that is given to a second worker after the first
         # has died may meet its own output.
         job.writing = replace(writing, force=writing.force or update or executor is not None)
+        job.folder = None if manifest is None else manifest.folder
     make_folders(todo.values())
+    if manifest is not None and todo:
+        manifest.compact_if_stale()
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force or update, words=words)
         status = Status(len(todo), total_size(todo.values()))
@@ -195,3 +203,15 @@ def convert_all(
         done.seconds = time.monotonic() - started
         write_report(done)
     return done
+
+
+def _find_current(jobs: list[Job], manifest: Manifest | None) -> set[int]:
+    """Return the numbers of the jobs whose outputs are up to date."""
+    if manifest is None:
+        return {number for number, job in enumerate(jobs) if is_current(job.source, job.outputs)}
+    with manifest.open() as records:
+        return {
+            number
+            for number, job in enumerate(jobs)
+            if manifest.is_current(records, job.source, job.outputs, job.reading, job.writing)
+        }

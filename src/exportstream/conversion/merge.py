@@ -14,6 +14,7 @@ from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import (
     is_merge_current,
     refuse_existing,
+    settle_rejects,
     total_size,
 )
 from exportstream.conversion.progress import Reading, Status, Watch, counting
@@ -27,7 +28,7 @@ from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
-from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
+from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
 
 
 def merge_many(
@@ -44,7 +45,7 @@ def merge_many(
     flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Any = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
@@ -114,6 +115,7 @@ def merge_many(
             flat=flat,
             csv_safe=csv_safe,
             force=force,
+            priced=prices is not None,
         ),
         rejects=rejects,
         exclude=exclude,
@@ -143,14 +145,14 @@ def merge_all(
     writing = replace(writing, place=True)
     outputs = decide_outputs("-", target, writing)
     inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects], exclude=exclude)
-    if reading.on_error == "skip" and rejects is None:
-        rejects = rejects_name(outputs[0].target, inputs[0].source)
+    _, named_rejects = settle_rejects(reading, rejects, outputs[0].target, inputs[0].source)
+    rejects = named_rejects if reading.on_error == "skip" else rejects
     written = [output.target for output in outputs]
     refuse_same_files(
         [
             *(("input", found.source) for found in inputs),
             *(("output", name) for name in written),
-            ("rejects", rejects),
+            ("rejects", named_rejects),
             ("report", report),
         ]
     )

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from exportstream.conversion.inputs import stands_for_several
+from exportstream.conversion.manifest import Manifest, describe
+from exportstream.conversion.plan import settle_rejects
 from exportstream.conversion.report import Report, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError, shown
 from exportstream.reading.export import Export
@@ -18,7 +20,7 @@ from exportstream.storage.names import HINT_AT_SEVERAL, is_name, is_stream, refu
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
 from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
-from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files, rejects_name
+from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
 
@@ -37,7 +39,7 @@ def convert(
     flat: bool = False,
     csv_safe: bool = False,
     force: bool = False,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Any = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
@@ -73,7 +75,7 @@ def convert(
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`.
-        prices: see `open_export`.
+        prices: see `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
         report: a path for the report as JSON.
         progress: called with the open `Export` after each batch, and at the end.
 
@@ -105,6 +107,7 @@ def convert(
             flat=flat,
             csv_safe=csv_safe,
             force=force,
+            priced=prices is not None,
         ),
         rejects=rejects,
         report=report,
@@ -140,6 +143,7 @@ def convert_to(
     rejects: Any = None,
     report: Any = None,
     progress: Callable[[Export], None] | None = None,
+    manifest: Manifest | None = None,
     ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
@@ -152,6 +156,7 @@ def convert_to(
         rejects: see `convert`; so are `report` and `progress`.
         report: see `convert`.
         progress: see `convert`.
+        manifest: of the folder of the outputs; it records them as made of the first source.
         ignore: called with a source that is no export and its error; says whether to go on without it.
 
     Returns, Raises: as `convert`.
@@ -159,8 +164,7 @@ def convert_to(
     check_outputs(outputs, writing)
     if reading.on_error != "skip" and is_name(rejects):
         raise UsageError('`rejects` goes with on_error="skip"', hint="add it, or leave `rejects` out")
-    if reading.on_error == "skip" and rejects is None:
-        rejects = rejects_name(outputs[0].target, sources[0])
+    reading, rejects = settle_rejects(reading, rejects, outputs[0].target, sources[0])
     written_to = [("output", output.target) for output in outputs]
     inputs = [("input", source) for source in sources]
     refuse_same_files([*inputs, *written_to, ("rejects", rejects), ("report", report)])
@@ -170,15 +174,20 @@ def convert_to(
     started = time.monotonic()
     done = Report(source=f"{len(sources):,} inputs")
     rejects_file: RejectsFile | None = None
-    # Rejects get their name first, then the outputs, then the report.
+    # Rejects get their name first, then the outputs, then the report; then the outputs are recorded.
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
+        recording = transaction.add(manifest.recording()) if manifest is not None else None
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
-        writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe))
+        writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe, digest=manifest is not None))
         if is_name(rejects):
-            rejects = rejects_file = RejectsFile(rejects, transaction, force=writing.force)
+            rejects = rejects_file = RejectsFile(
+                rejects, transaction, force=writing.force, is_asked_for=reading.on_error == "skip"
+            )
         seen = Dedupe()  # one for all
+        writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
+        state: dict[str, Any] = {}
         foreign: NotAnExportError | None = None
         for source in sources:
             with (
@@ -187,6 +196,8 @@ def convert_to(
             ):
                 try:
                     for batch in export.batches():
+                        if export.prices is not None and writes_messages:
+                            batch.prices = export.prices.costs(batch.messages)
                         writers.add(batch)
                         if progress is not None:
                             progress(export)
@@ -199,19 +210,25 @@ def convert_to(
                     progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
+                state = state or export.state
                 if len(sources) == 1:
                     done.source = export.name
         if foreign is not None and not unchanged:
             raise foreign  # there is nothing to write
         _require_unchanged(unchanged)  # before a stream gets the end of its compressed frame
-        writers.finish()
+        writers.finish(lambda output: describe(output, reading, writing, done.totals))
         _require_unchanged(unchanged)  # finishing may have taken minutes
         done.outputs = writers.written
+        if manifest is not None and recording is not None:
+            recording.records = [
+                manifest.record(written, os.fspath(first), state, describe(output, reading, writing, done.totals))
+                for output, written in zip(outputs, done.outputs, strict=True)
+            ]
         done.seconds = time.monotonic() - started
         if rejects_file is not None and rejects_file.count:
             done.rejects = rejects_file.name
         write_report(done)
-    if rejects_file is not None:
+    if rejects_file is not None and reading.on_error == "skip":
         rejects_file.remove_old()
     return done
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
 from exportstream.errors import UsageError, shown
@@ -56,6 +57,15 @@ def plan_jobs(
         for output in job.outputs:
             writers.setdefault(_key(output.target), set()).add(job.source)
     return [job for job, one in jobs if one.named or not writers.get(_key(one.source), set()) - {one.source}]
+
+
+def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any) -> tuple[ReadOptions, Any]:
+    """Decide where rejects go, if none is named. A log whose rejects have no place to go is read up to the first one."""
+    if rejects is not None or reading.on_error == "stop":
+        return reading, rejects
+    if reading.on_error is None and not any(is_name(name) and not is_stream(name) for name in (target, source)):
+        return replace(reading, on_error="stop"), None
+    return reading, rejects_name(target, source)
 
 
 def names_of(job: Job) -> list[str]:
@@ -122,6 +132,7 @@ class Job(Struct):
         writing: how rows are written.
         rejects: a list or a function that gets each `Reject`; it can't reach another process.
         size: bytes of the input as stored, None if that is not known.
+        folder: where the manifest is that records the outputs; None for none.
         named: see `Input`.
         token: random, so that no two jobs are equal: Dask does not run a job again that it takes for the same.
     """
@@ -133,4 +144,5 @@ class Job(Struct):
     rejects: Any = None
     size: int | None = None
     named: bool = True
+    folder: str | None = None
     token: str = ""

@@ -8,7 +8,6 @@ Holds: one `Outcome` for each of many inputs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, label, printable
+from exportstream.models.names import camel
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.storage.sink import open_sink
@@ -142,7 +142,7 @@ class Report(Counts):
 
 def _in_camel(output: Written) -> dict[str, Any]:
     plain = msgspec.to_builtins(output)
-    return {re.sub("_(.)", lambda found: found[1].upper(), name): value for name, value in plain.items()}
+    return {camel(name): value for name, value in plain.items()}
 
 
 def open_report(

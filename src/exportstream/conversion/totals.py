@@ -105,7 +105,7 @@ def totals_many(
     sort: str | None = None,
     top: int | None = None,
     executor: Executor | None = None,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -119,7 +119,7 @@ def totals_many(
 
     Args:
         sources: as of `convert_many`.
-        by: ``session``, ``file``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
+        by: ``session``, ``file``, ``producer``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
             ``finish-reason``; several joined by commas for a table of their combinations, such as ``"day,model"``; a list
             for several tables. By ``tool`` calls are counted, and nothing else.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it

@@ -17,6 +17,12 @@ def snake(name: str) -> str:
     return "message_index" if name == "index" else name
 
 
+def camel(name: str) -> str:
+    """The camelCase spelling of a snake_case name."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
 def derive(
     base: type[Struct], name: str, rename: Callable[[str], str], types: dict[str, Any], extra: Iterable[str] = ()
 ) -> Any:

@@ -21,6 +21,8 @@ from exportstream.models.dates import parse_instant
 
 __all__ = ["Message", "Session", "ToolCall"]
 
+MIX = "mix"  # the producer of session exports, whose rows leave it out
+
 # Values we fill in ourselves. A key of that name in the input is not ours: no JSON value meets these bounds, so the
 # decoder refuses the message and the key ends in `extra` like every other unknown one.
 OurStr = Annotated[str, Meta(min_length=1, max_length=0)]

@@ -22,7 +22,7 @@ from exportstream.errors import (
     UsageError,
 )
 from exportstream.models.notes import Duplicates, Notes, Reject
-from exportstream.models.structs import Message, Session
+from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, LogReader
 from exportstream.reading.formats.logs import recognise
@@ -43,7 +43,6 @@ from exportstream.totals.sums import Totals
 from exportstream.totals.text import brief
 
 Rejects = list[Reject] | Callable[[Reject], None] | None
-MIX = "mix"  # the producer of session exports
 _DEFAULT = ReadOptions()
 
 
@@ -93,6 +92,9 @@ class Export:
         self._source = open_source(source, max_window=options.max_window)
         self._options = options
         self._reject = (reject or (lambda _: None)) if options.on_error == "skip" else None
+        # By default a log goes on after a bad line, as far as somebody gets to know of it.
+        skips_lines = options.on_error == "skip" or (options.on_error is None and not only_messages)
+        self._reject_line = (reject or (lambda _: None)) if skips_lines else None
         self._watch_repeats = not (only_messages or options.dedupe)
         self._sessions = SessionReader(
             source=self._source.name,
@@ -187,6 +189,11 @@ class Export:
         return self._source.bytes_total
 
     @property
+    def state(self) -> dict[str, Any]:
+        """What changes if the input is replaced or grows, as it was opened; empty if that is not known."""
+        return self._source.state
+
+    @property
     def require_unchanged(self) -> Callable[[], None]:
         """A function that raises `ReadError` if the input is no longer what was read; works after `close` as well."""
         return self._source.require_unchanged
@@ -245,7 +252,7 @@ class Export:
             self._source.stop_at_opening_size()
             self._reader = self._log = found.reader(
                 self._source.name,
-                self._reject,
+                self._reject_line,
                 watch_repeats=self._watch_repeats,
                 max_line=self._options.max_message_size,
             )

@@ -15,7 +15,7 @@ from exportstream.reading.options import OnError, ReadOptions
 def open_export(
     source: Any,
     *,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Rejects = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
@@ -28,7 +28,8 @@ def open_export(
         source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
             iterable of bytes (an HTTP body).
         on_error: ``stop`` stops at a message that is not valid, at bytes that are not JSON, or where the input is cut;
-            ``skip`` rejects them and goes on with the next whole message, line or session.
+            ``skip`` rejects them and goes on with the next whole message, line or session. Default: stop; in logs skip,
+            since real logs have broken lines (`Notes.rejected` counts them).
         rejects: with ``skip``, a list or a function that gets each `Reject`.
         max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
         max_window: bytes of the largest zstd window taken (default 128 MiB).
@@ -58,7 +59,7 @@ def open_export(
 def iter_messages(
     source: Any,
     *,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     rejects: Rejects = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
@@ -68,7 +69,7 @@ def iter_messages(
 
     Args:
         source: as of `open_export`; so are all others.
-        on_error: see `open_export`.
+        on_error: see `open_export`; here the default is to stop, also in logs.
         rejects: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.

@@ -22,9 +22,11 @@ from exportstream.storage.memory import is_out_of_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["decompress", "peek"]
+__all__ = ["decompress", "peek", "read_output"]
 
 _STEP = 256 << 10  # decompressed bytes per step
+_CHUNK = 1 << 20  # stored bytes of an output
+_WINDOW = 128 << 20  # bytes; outputs ask for 8 MiB at most
 _HEAD = 6  # the longest magic number
 _MAGIC = {
     "gzip": (b"\x1f\x8b",),
@@ -43,6 +45,17 @@ def decompress(chunks: Iterator[bytes], limit: int) -> tuple[str, Iterator[bytes
     head, chunks = peek(chunks, _HEAD)
     kind = _kind(head)
     return kind, chunks if kind == "none" else _iter_checked(chunks, kind, limit)
+
+
+def read_output(path: str) -> Iterator[bytes]:
+    """Yield the decompressed pieces of a file that was written here.
+
+    Raises:
+        CompressionError, CutInputError: see `decompress`.
+        OSError: the system fails.
+    """
+    with open(path, "rb") as file:
+        yield from decompress(iter(lambda: file.read(_CHUNK), b""), _WINDOW)[1]
 
 
 def peek(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:

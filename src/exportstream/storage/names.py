@@ -15,7 +15,19 @@ from typing import Any, TypeGuard
 from exportstream.errors import UsageError
 from exportstream.storage.remote.urls import is_remote, local_path
 
-__all__ = ["exists", "identity", "is_direct", "is_name", "is_stream", "is_url", "modified", "refuse_misuse", "stat_regular"]
+__all__ = [
+    "exists",
+    "identity",
+    "is_direct",
+    "is_name",
+    "is_stream",
+    "is_url",
+    "modified",
+    "refuse_misuse",
+    "stat_regular",
+    "state_of",
+    "state_of_file",
+]
 
 HINT_AT_SEVERAL = "convert_many or merge_many takes several"
 
@@ -68,6 +80,27 @@ def modified(name: str) -> float | None:
         return os.stat(name).st_mtime_ns
     except OSError:
         return None
+
+
+def state_of(name: str) -> dict[str, Any] | None:
+    """Return what changes if an input is replaced or grows; None if that is not known.
+
+    Returns:
+        The `size` and the time it was `modified` (nanoseconds since 1970) of a file, the `version` of a URL.
+    """
+    if is_url(name):
+        from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
+
+        return listing.state_of(name)
+    try:
+        return state_of_file(os.stat(name))
+    except OSError:
+        return None
+
+
+def state_of_file(found: os.stat_result) -> dict[str, Any] | None:
+    """As `state_of`; None for anything but a regular file."""
+    return {"size": found.st_size, "modified": found.st_mtime_ns} if stat.S_ISREG(found.st_mode) else None
 
 
 def exists(name: str) -> bool:

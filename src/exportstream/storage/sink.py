@@ -7,6 +7,7 @@ Holds: some blocks of bytes and the compressor's own memory (zstd: 22 MB at leve
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
 from collections import deque
@@ -38,6 +39,7 @@ def open_sink(
     force: bool = False,
     source_path: str | None = None,
     source_size: int | None = None,
+    digest: bool = False,
 ) -> Sink:
     """Open an output for bytes.
 
@@ -48,6 +50,7 @@ def open_sink(
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
         source_size: bytes of the input, if they are known; a small input starts no thread.
+        digest: compute the SHA-256 of what is written.
 
     Raises:
         UsageError: the output exists, is a folder or the input itself, or the compression or its level is not known.
@@ -56,7 +59,7 @@ def open_sink(
     """
     check_level(compression, level)
     alone = source_size is not None and source_size < _LITTLE
-    return Sink(open_destination(target, source_path, force=force), compression, level, alone=alone)
+    return Sink(open_destination(target, source_path, force=force), compression, level, alone=alone, digest=digest)
 
 
 def check_level(compression: str, level: int | None) -> None:
@@ -78,13 +81,23 @@ class Sink(StagedOutput):
         name: the path as given, or a stand-in such as ``<stdout>``.
         bytes_in: bytes that were given to `write`.
         bytes_out: bytes that were written, compressed.
+        sha256: of those, complete after `finish`; None if it was not asked for.
     """
 
-    def __init__(self, destination: ByteDestination, compression: str, level: int | None, *, alone: bool = False) -> None:
+    def __init__(
+        self,
+        destination: ByteDestination,
+        compression: str,
+        level: int | None,
+        *,
+        alone: bool = False,
+        digest: bool = False,
+    ) -> None:
         super().__init__(destination)
         self.bytes_in = 0
         self.bytes_out = 0
         self._write = destination.write
+        self._hash = hashlib.sha256() if digest else None
         self._small: list[bytes] = []
         self._small_size = 0
         self._worker: ThreadPoolExecutor | None = None
@@ -98,6 +111,11 @@ class Sink(StagedOutput):
                 from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and only for gzip
 
                 self._worker = ThreadPoolExecutor(max_workers=1)
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of what was written, in hexadecimal digits."""
+        return None if self._hash is None else self._hash.hexdigest()
 
     def write(self, data: bytes) -> None:
         """Take `data`; if that fails, the whole output is aborted."""
@@ -149,6 +167,8 @@ class Sink(StagedOutput):
     def _put(self, data: bytes) -> None:
         if data:
             self._write(data)
+            if self._hash is not None:
+                self._hash.update(data)
             self.bytes_out += len(data)
 
 

@@ -20,12 +20,11 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError
 from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
-from exportstream.storage.names import identity, is_stream, refuse_misuse
+from exportstream.storage.names import identity, is_stream, refuse_misuse, state_of_file
 from exportstream.storage.opened import HINT, Opened, open_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-
 
 __all__ = ["DEFAULT_MAX_WINDOW", "Source", "open_source"]
 
@@ -81,6 +80,7 @@ class Source:
         bytes_total: bytes in the input, None if that is not known.
         position: decompressed bytes returned so far, a byte order mark included.
         compression: ``none``, ``gzip``, ``zstd``, ``bzip2`` or ``xz``; known after the first read.
+        state: see `names.state_of`; empty if it is not known.
         reopenable: whether `reopen` works.
     """
 
@@ -97,6 +97,7 @@ class Source:
         self._stat = self._opened.stat
         self._regular = self._stat is not None and path is not None
         self._version = getattr(file, "version", None) if path is not None else None  # of a URL's content
+        self.state = (file.state if self._version is not None else self._stat and state_of_file(self._stat)) or {}
         self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
         self._start = start if start is not None else self._find_start()
         self.reopenable = self._start is not None

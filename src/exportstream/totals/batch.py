@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -33,11 +34,13 @@ class Batch(Struct):
         messages: of one or more sessions; those after the last end belong to a session that goes on.
         ends: the sessions that end here.
         source: name of the input.
+        prices: the price of each message, None for those with a cost and for those that have none; None without prices.
     """
 
     messages: list[Message]
     ends: list[SessionEnd]
     source: str = ""
+    prices: list[Decimal | None] | None = None
 
     def by_session(self) -> Iterator[tuple[list[Message], SessionEnd | None]]:
         """Split the batch: the messages of each session, and its end; None for a session that goes on."""

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from exportstream.errors import OptionError
-from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.models.structs import MIX, Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.figures import Cost, Count
@@ -28,7 +28,7 @@ from exportstream.totals.prices import Prices
 from exportstream.totals.sums import Sums
 
 TOOL = "tool"
-DIMENSIONS = ("session", "file", "model", "role", TOOL, *PERIODS, "finish-reason")
+DIMENSIONS = ("session", "file", "producer", "model", "role", TOOL, *PERIODS, "finish-reason")
 _DECLARING = {"session", "file"}  # a session declares figures for all of itself: they can't be split by anything else
 
 _ALL = Range()
@@ -261,6 +261,7 @@ class _Columns:
 
 _OF_MESSAGE: dict[str, Any] = {
     "session": attrgetter("session_id"),
+    "producer": lambda message: message.producer or MIX,
     "model": attrgetter("model"),
     "role": attrgetter("role"),
     "finish-reason": attrgetter("finish_reason"),

@@ -84,7 +84,7 @@ class Column(NamedTuple):
 
 @cache
 def columns_of(kind: type[Struct], table: str) -> tuple[Column, ...]:
-    """Return the columns of a row's struct; `table` is a table's name, ``place`` or ``running totals``."""
+    """Return the columns of a row's struct; `table` is a table's name, ``place``, ``prices`` or ``running totals``."""
     return tuple(_column(field, *_UNITS_AND_MEANINGS[table][field.name]) for field in struct_fields(kind))
 
 
@@ -200,6 +200,9 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
     "place": {
         "file": ("", "name of the input as it was given; secrets of a URL are masked"),
         "session_number": ("", "position of the session in the output, from 0"),
+    },
+    "prices": {
+        "cost_source": ("", "`recorded`: `cost` is in the export; `priced`: computed; absent without a cost"),
     },
     "running totals": {
         "running_messages": ("messages", "messages so far"),

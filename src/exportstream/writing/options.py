@@ -42,6 +42,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
         without: names of columns to leave out, and of fields in them.
         flat: whether NDJSON has every column in every row, and any JSON as text.
         place: whether rows have the columns `file` and `sessionNumber`, as those of merged inputs do.
+        priced: whether messages without a cost get their price, and all messages the column `costSource`.
         csv_safe: whether CSV cells that a spreadsheet would run begin with an apostrophe.
         force: whether outputs that exist are replaced.
 
@@ -58,6 +59,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
     without: tuple[str, ...] = ()
     flat: bool = False
     place: bool = False
+    priced: bool = False
     csv_safe: bool = False
     force: bool = False
 
@@ -99,6 +101,7 @@ def new_table(name: str, options: WriteOptions, key: Sequence[str] = ()) -> Tabl
         keys=options.keys,
         running=options.running_totals,
         place=options.place,
+        priced=options.priced,
         columns=options.columns,
         without=options.without,
         flat=options.flat,
@@ -113,7 +116,9 @@ def check_columns(tables: Iterable[str], options: WriteOptions) -> None:
         UsageError: it lists the columns there are.
     """
     if options.columns is not None or options.without:
-        usual = {name: Table(name, keys=options.keys, running=options.running_totals) for name in tables}
+        usual = {
+            name: Table(name, keys=options.keys, running=options.running_totals, priced=options.priced) for name in tables
+        }
         refuse_unknown({name: table.known for name, table in usual.items()}, options.columns, options.without)
         for name in usual:
             new_table(name, options)

@@ -25,6 +25,7 @@ _COMPRESSION_OF = {".zst": "zstd", ".zstd": "zstd", ".gz": "gzip"}
 _DEFAULT = "ndjson.zst"
 _INPUT_SUFFIXES = (".zst", ".zstd", ".gz", ".bz2", ".xz", ".json", ".ndjson", ".jsonl")
 REJECTS = ".rejects.ndjson"
+MANIFEST = ".exportstream.manifest.ndjson"  # hidden, in a folder of outputs
 
 
 class Output(Struct, frozen=True):
@@ -122,6 +123,11 @@ def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[
         return decide_outputs(None, f"{folder.rstrip('/')}/{name}", options)
     alone = [(table, replace(options, tables=(table,))) for table in tables]
     return [decide_outputs(None, f"{folder.rstrip('/')}/{table}/{name}", one)[0] for table, one in alone]
+
+
+def format_of(name: str) -> str | None:
+    """The format that the suffix of a name says, None if it says none."""
+    return _FORMAT_OF.get(_split(name)[1].lower())
 
 
 def looks_like_file(target: str) -> bool:

@@ -29,24 +29,32 @@ class RejectsFile:
         name: of the file.
         transaction: takes the file when the first reject comes.
         force: replace a file that exists.
+        is_asked_for: refuse a file that exists at once; otherwise when the first reject comes.
 
     Attributes:
         name: the file's name.
         count: how many rejects were written.
     """
 
-    def __init__(self, name: str | os.PathLike[str], transaction: Transaction, *, force: bool) -> None:
+    def __init__(
+        self, name: str | os.PathLike[str], transaction: Transaction, *, force: bool, is_asked_for: bool = True
+    ) -> None:
         self.name = os.fspath(name)
         self.count = 0
         self._transaction = transaction
         self._force = force
         self._sink: Sink | None = None
-        if not is_stream(self.name) and os.path.exists(self.name) and not force:
+        if is_asked_for:
+            self._refuse_existing()
+
+    def _refuse_existing(self) -> None:
+        if not is_stream(self.name) and os.path.exists(self.name) and not self._force:
             raise UsageError("the file for rejects exists", source=self.name, hint="force=True replaces it")
 
     def __call__(self, reject: Reject) -> None:
         """Write one line."""
         if self._sink is None:
+            self._refuse_existing()
             self._sink = self._transaction.add(open_sink(self.name, compression="none", force=self._force))
         # The message's own bytes, if they are known and fit on a line: then not even white space is lost.
         raw = reject.raw is not None and b"\n" not in reject.raw and b"\r" not in reject.raw

@@ -22,11 +22,12 @@ from exportstream.models.structs import DateTime, LongText, Message, Session, To
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
 from exportstream.writing.columns import columns_of
+from exportstream.writing.prices import PriceRow, price_rows, with_prices
 from exportstream.writing.selection import TABLES, Selection, choose
 
 __all__ = ["TABLES", "PlaceRow", "Rows", "RunningRow", "SessionRow", "Table", "ToolCallRow"]
 
-_PLACE, _RUNNING = "place", "running totals"
+_PLACE, _PRICES, _RUNNING = "place", "prices", "running totals"
 _NUMBER = "session_number"
 
 Rows = tuple[list[Any], ...]
@@ -116,6 +117,7 @@ class Table:
         place: whether each row gets the columns `file` and `sessionNumber`, also where they were not chosen.
         columns: names of columns to write, in this order; None for the usual ones. See `selection.choose`.
         without: names of columns to leave out.
+        priced: whether each message gets the column `costSource`, and the price of the batch where it has no cost.
         flat: whether absent values are written as null, and any JSON as text.
         key: attributes of columns that stay whatever is chosen. With `session_number` among them the format writes that
             column by itself, first.
@@ -135,6 +137,7 @@ class Table:
         keys: str = "camel",
         running: bool = False,
         place: bool = False,
+        priced: bool = False,
         columns: Sequence[str] | None = None,
         without: Sequence[str] = (),
         flat: bool = False,
@@ -146,7 +149,9 @@ class Table:
         self._running = Totals()
         self._sessions = 0
         row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
-        kinds = {name: row, _PLACE: PlaceRow} | ({_RUNNING: RunningRow} if running else {})
+        kinds = {name: row, _PLACE: PlaceRow}
+        kinds |= {_PRICES: PriceRow} if priced and name == "messages" else {}
+        kinds |= {_RUNNING: RunningRow} if running else {}
         if self.is_snake:
             kinds = {title: _in_snake(kind) for title, kind in kinds.items()}
         self._kinds = kinds
@@ -166,7 +171,8 @@ class Table:
             for title, part in parts.items()
             if (left := [column for column in part if column.attribute in used]) or title == name
         }
-        self._others = [{_PLACE: self._places, _RUNNING: self._running_rows}[title] for title in parts if title != name]
+        makers = {_PLACE: self._places, _PRICES: self._price_rows, _RUNNING: self._running_rows}
+        self._others = [makers[title] for title in parts if title != name]
         self._selection: Selection | None = None
         self.columns = list(parts.values())
         if is_chosen:
@@ -205,11 +211,15 @@ class Table:
             for place in repeat(new(file=file, session_number=first + number), count)
         ]
 
+    def _price_rows(self, batch: Batch) -> list[Any]:
+        return price_rows(batch, self._kinds[_PRICES])
+
     def _rows(self, batch: Batch) -> list[Any]:
         if self.name == "sessions":
             return [self._session_row(end) for end in batch.ends if not end.repeated]
         if self.name == "messages":
-            return batch.messages if self._types is CAMEL else respell(batch.messages, self._types)
+            messages = with_prices(batch)
+            return messages if self._types is CAMEL else respell(messages, self._types)
         kind = self._kinds[self.name]
         return [
             kind(

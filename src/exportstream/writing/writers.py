@@ -6,7 +6,7 @@ Takes: batches, as `Export.batches` yields them. Raises, Holds: as `formats` and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -14,38 +14,54 @@ from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.batch import Batch
 from exportstream.writing.formats import FORMATS
+from exportstream.writing.formats.json import to_json
 from exportstream.writing.options import WriteOptions, new_table
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
 
 
 class Origin(Struct, frozen=True):
-    """The input of a conversion.
+    """A conversion as its writers see it.
 
     Attributes:
-        path: it is never overwritten; None if it is not known.
-        size: in bytes, None if it is not known.
+        path: of the input, which is never overwritten; None if it is not known.
+        size: of the input in bytes, None if it is not known.
         dedupe: whether sessions that come again have no row; new messages of theirs do.
+        digest: whether the SHA-256 of each output is computed.
     """
 
     path: str | None = None
     size: int | None = None
     dedupe: bool = False
+    digest: bool = False
 
 
 _UNKNOWN = Origin()
 
 
 class Written(Struct, frozen=True):
-    """One output in figures: `rows`, `bytes_encoded` before compression (0 for SQLite), `bytes_written` as stored."""
+    """One output in figures.
+
+    Attributes:
+        target: its name.
+        tables: those in it.
+        format, compression: as words.
+        rows: how many there are, of all tables.
+        table_rows: rows of each table.
+        bytes_encoded: bytes before compression; 0 for SQLite.
+        bytes_written: bytes as stored.
+        sha256: of those bytes, if the output was recorded in a manifest.
+    """
 
     target: str
     tables: tuple[str, ...]
     format: str
     compression: str
     rows: int
+    table_rows: dict[str, int]
     bytes_encoded: int
     bytes_written: int
+    sha256: str | None = None
 
 
 class Writer(Protocol):
@@ -53,11 +69,11 @@ class Writer(Protocol):
 
     Attributes:
         name: of the output.
-        rows: how many were written.
+        rows: how many were written, of each table.
     """
 
     name: str
-    rows: int
+    rows: dict[str, int]
 
     @property
     def bytes_in(self) -> int:
@@ -67,11 +83,19 @@ class Writer(Protocol):
     def bytes_out(self) -> int:
         """Bytes of the output as stored; complete after `finish`."""
 
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of the output as stored, complete after `finish`; None if it was not asked for."""
+
     def add(self, batch: Batch) -> None:
         """Write the rows of a batch."""
 
-    def finish(self) -> None:
-        """Write what comes after the last row; only the output's name is missing then."""
+    def finish(self, about: dict[str, Any] | None = None) -> None:
+        """Write what comes after the last row; only the output's name is missing then.
+
+        Args:
+            about: a description of the output, which a format that has a place for it keeps, with the rows of each table.
+        """
 
 
 class Writers:
@@ -100,16 +124,30 @@ class Writers:
         for writer in self._writers:
             writer.add(batch)
 
-    def finish(self) -> None:
-        """Write what comes after the last row; only the outputs' names are missing then."""
-        for writer in self._writers:
-            writer.finish()
+    def finish(self, describe: Callable[[Output], dict[str, Any] | None] = lambda _: None) -> None:
+        """Write what comes after the last row; only the outputs' names are missing then.
+
+        Args:
+            describe: returns the description of an output, see `Writer.finish`.
+        """
+        for output, writer in zip(self._outputs, self._writers, strict=True):
+            writer.finish(describe(output))
 
     @property
     def written(self) -> list[Written]:
         """Each output in figures, complete after `finish`."""
         return [
-            Written(one.name, output.tables, output.format, output.compression, one.rows, one.bytes_in, one.bytes_out)
+            Written(
+                one.name,
+                output.tables,
+                output.format,
+                output.compression,
+                sum(one.rows.values()),
+                one.rows,
+                one.bytes_in,
+                one.bytes_out,
+                one.sha256,
+            )
             for output, one in zip(self._outputs, self._writers, strict=True)
         ]
 
@@ -123,8 +161,8 @@ class Encoder(Protocol):
     def encode(self, rows: Rows) -> bytes:
         """Return some rows; it may keep them back until there are more."""
 
-    def finish(self) -> bytes:
-        """Return what comes after the last row."""
+    def finish(self, about: bytes | None = None) -> bytes:
+        """Return what comes after the last row; `about` describes the file, as JSON."""
 
 
 class EncodedWriter:
@@ -149,11 +187,12 @@ class EncodedWriter:
                 force=options.force,
                 source_path=origin.path,
                 source_size=origin.size,
+                digest=origin.digest,
             )
         )
         self._sink.write(self._encoder.header())  # the sink keeps it until there are rows
         self.name = self._sink.name
-        self.rows = 0
+        self.rows = {self._table.name: 0}
 
     @property
     def bytes_in(self) -> int:
@@ -165,14 +204,19 @@ class EncodedWriter:
         """Bytes as stored."""
         return self._sink.bytes_out
 
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of those."""
+        return self._sink.sha256
+
     def add(self, batch: Batch) -> None:
         """Write the rows of a batch."""
         rows = self._table.rows(batch)
         if rows is not None:
             self._sink.write(self._encoder.encode(rows))
-            self.rows += len(rows[0])
+            self.rows[self._table.name] += len(rows[0])
 
-    def finish(self) -> None:
+    def finish(self, about: dict[str, Any] | None = None) -> None:
         """Write what comes after the last row; only the output's name is missing then."""
-        self._sink.write(self._encoder.finish())
+        self._sink.write(self._encoder.finish(None if about is None else to_json(about | {"rows": self.rows})))
         self._sink.finish()

@@ -56,21 +56,30 @@ def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
     Raises:
         LimitError: a line is longer.
     """
-    lines = run.data.split(b"\n")
-    values = _decode_all(run.data, decoder, sum(bool(line) for line in lines))
     position = run.position
-    for line in lines:
-        if line:
-            if len(line) > max_line:
-                raise too_long(max_line, position)
-            elif values is not None:
-                yield Record(next(values), line, position)
-            elif line.strip(_BLANK):
-                yield _decode_one(line, position, decoder)
+    for line in run.data.split(b"\n"):
+        if len(line) > max_line:
+            raise too_long(max_line, position)
+        if line.strip(_BLANK):
+            yield _decode_one(line, position, decoder)
         position += len(line) + 1
 
 
-def decode_value(data: bytes | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, int]:
+def decode_whole_run(run: Run, decoder: Any, max_line: int) -> list[tuple[Any, bytes]] | None:
+    """Decode all lines of a run in one call: the value and the bytes of each; None if each has to be looked at by itself."""
+    lines = run.data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    try:
+        values = decoder.decode_lines(run.data)
+    except REFUSALS:
+        return None
+    if len(values) != len(lines) or (len(run.data) > max_line and max(map(len, lines)) > max_line):
+        return None
+    return list(zip(values, lines, strict=True))
+
+
+def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, int]:
     """Decode one value, and return it with the number of halves of surrogate pairs that became U+FFFD.
 
     Raises:
@@ -80,23 +89,16 @@ def decode_value(data: bytes | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, i
     try:
         value, replaced = decoder.decode(data), 0
     except REFUSALS as error:
-        data, replaced = replace_surrogates(bytes(data))
+        data, replaced = replace_surrogates(data.encode("utf-8", "replace") if isinstance(data, str) else bytes(data))
         try:
             value = decoder.decode(data)
         except REFUSALS:
             raise _refusal(error) from None
-    if len(memoryview(data)) > 2 * MAX_DEPTH and value_is_deeper(value, MAX_DEPTH):
+    if len(data if isinstance(data, (bytes, str)) else memoryview(data)) > 2 * MAX_DEPTH and value_is_deeper(
+        value, MAX_DEPTH
+    ):
         raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
     return value, replaced
-
-
-def _decode_all(data: bytes, decoder: Any, count: int) -> Iterator[Any] | None:
-    """Decode all lines in one call; None if one of them is refused, or if lines and values don't pair up."""
-    try:
-        values = decoder.decode_lines(data)
-    except REFUSALS:
-        return None
-    return iter(values) if len(values) == count else None
 
 
 def _decode_one(line: bytes, position: int, decoder: Any) -> Record:

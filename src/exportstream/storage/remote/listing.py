@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exportstream.errors import ReadError
 from exportstream.storage.remote.reader import RemoteFile
@@ -76,6 +76,20 @@ def exists(url: str) -> bool:
                 return False
             raise
         return True
+
+
+def state_of(url: str) -> dict[str, Any] | None:
+    """Return what changes if the content of `url` changes; None if the backend can't tell.
+
+    Raises:
+        UsageError, MissingExtraError: it is not a URL that can be opened here.
+    """
+    try:
+        file = RemoteFile(url)
+    except ReadError:  # reading it will report the error
+        return None
+    file.close()
+    return file.state
 
 
 def modified(url: str) -> datetime | None:

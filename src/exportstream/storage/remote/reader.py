@@ -60,6 +60,12 @@ class RemoteFile:
                 self.version = _version(getattr(self._file, "details", None) or self._system.info(self._path))
                 self.size = self.version[0]
 
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """The version, as texts; None if the backend tells no more than the size, which says too little."""
+        known = [None if value is None else str(value) for value in self.version]
+        return {"version": known} if any(known[1:]) else None
+
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes, ``b""`` at the end.
 

@@ -1,7 +1,9 @@
 """Output formats: one record for each, and a module of the same name that writes it.
 
-A module has a function ``open_writer(output, options, transaction, origin)`` that returns a `Writer` (see `writers`). It is
-imported only for an output in its format. A new format takes its module, its record here, and its suffixes in `FormatName`.
+A module has a function ``open_writer(output, options, transaction, origin)`` that returns a `Writer` (see `writers`), and a
+function ``recount(path, tables, is_snake)`` that reads a finished output again and returns a `recount.Recount`. A format
+that is `described` has a function ``read_about(path)`` too. The module is imported only for an output in its format.
+A new format takes its module, its record here, and its suffixes in `FormatName`.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
         compression: of a format that compresses inside, or not at all; its levels are those of this compression. None for a
             format that is compressed from outside.
         all_tables: whether one file holds all tables. Such a file is no stream.
+        described: whether its files hold a description of themselves.
         csv_safe: whether it takes the option `csv_safe`.
         flat: whether it takes the option `flat`.
     """
@@ -51,6 +54,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
     suffixes: tuple[str, ...]
     compression: str | None = None
     all_tables: bool = False
+    described: bool = False
     csv_safe: bool = False
     flat: bool = False
 
@@ -70,9 +74,14 @@ FORMATS: dict[str, OutputFormat] = {
     for record in (
         OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl"), flat=True),
         OutputFormat(name="csv", title="CSV", suffixes=(".csv",), csv_safe=True),
-        OutputFormat(name="parquet", title="Parquet", suffixes=(".parquet",), compression="zstd"),
+        OutputFormat(name="parquet", title="Parquet", suffixes=(".parquet",), compression="zstd", described=True),
         OutputFormat(
-            name="sqlite", title="SQLite", suffixes=(".db", ".sqlite", ".sqlite3"), compression="none", all_tables=True
+            name="sqlite",
+            title="SQLite",
+            suffixes=(".db", ".sqlite", ".sqlite3"),
+            compression="none",
+            all_tables=True,
+            described=True,
         ),
     )
 }

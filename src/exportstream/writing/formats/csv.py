@@ -1,6 +1,7 @@
 """Rows as CSV.
 
-Takes: the rows of `tables`. Returns: bytes, each row ended by a line feed. Raises: nothing. Holds: one batch of rows.
+Takes: the rows of `tables`. Returns: bytes, each row ended by a line feed.
+Raises: nothing; reading again see `recount`. Holds: one batch of rows.
 
 It is RFC 4180 with line feeds: every text cell is quoted, a quote in it doubled; absent is an empty cell without quotes,
 an empty text is ``""``; numbers and booleans are bare; objects and arrays are compact JSON in a text cell.
@@ -8,28 +9,100 @@ an empty text is ``""``; numbers and booleans are bare; objects and arrays are c
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 from msgspec.structs import astuple
 
+from exportstream.errors import LimitError
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.columns import Column, getter
 from exportstream.writing.formats.json import json_cells
+from exportstream.writing.formats.recount import (
+    LARGEST,
+    TOOL_CALLS,
+    Recount,
+    blocks_of_lines,
+    count_calls,
+    either_spelling,
+    unreadable,
+)
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
 from exportstream.writing.writers import EncodedWriter, Origin, Writer
 
 _RISKY = re.compile(r"[=+\-@\t\r]")
+_CELL = re.compile(rb'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
 _LONG = 256  # bytes; longer texts on average are looked at one by one, shorter ones by column
 
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a CSV output; see `writers.Writer`."""
     return EncodedWriter(lambda table: CSV(table, safe=options.csv_safe), output, options, transaction, origin)
+
+
+def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+    """Count the rows and figures of a finished output; see `recount.Recount`."""
+    del is_snake  # the header has the names
+    found = Recount(tables)
+    (table,) = tables
+    header: list[bytes] = []
+    figures: dict[int, str] = {}
+    for rows in map(list, _rows(path)):
+        if not header:
+            header = _split(rows.pop(0))
+            known = either_spelling(name.decode(errors="replace") for name in header) if table == "messages" else {}
+            figures = {header.index(name.encode()): figure for name, figure in known.items()}
+        found.rows[table] += len(rows)
+        cells = list(map(_split, rows))
+        if any(len(row) != len(header) for row in cells):
+            raise unreadable(f"expected {len(header)} cells in each row, got another number")
+        for number, figure in figures.items():
+            values = [row[number].replace(b'""', b'"').decode(errors="replace") for row in cells]
+            found.add(figure, map(count_calls, values) if figure == TOOL_CALLS else [value or None for value in values])
+    if not header:
+        raise unreadable("expected a header, got an empty file")
+    return found
+
+
+def _rows(path: str) -> Iterator[Iterator[bytes]]:
+    """Yield rows without their line ends, in batches. A row ends at a line feed with an even number of quotes before it."""
+    begun: list[bytes] = []
+    quotes = 0
+
+    def complete(lines: Iterable[bytes]) -> Iterator[bytes]:
+        nonlocal quotes
+        for line in lines:
+            begun.append(line)
+            quotes += line.count(b'"')
+            if quotes % 2 == 0:
+                yield b"".join(begun)[:-1]
+                begun.clear()
+
+    for block in blocks_of_lines(path):
+        rows = complete(io.BytesIO(block))
+        if (first := next(rows, None)) is not None:
+            yield chain((first,), rows)
+        elif sum(map(len, begun)) > LARGEST:
+            raise LimitError(f"a row is larger than {LARGEST:,} bytes")
+    if begun:
+        raise unreadable("it ends within a row")
+
+
+def _split(row: bytes) -> list[bytes]:
+    """Return the cells of a row without the quotes around them; quotes in them stay doubled."""
+    cells = []
+    position = 0
+    while (cell := _CELL.match(row, position)) is not None:
+        cells.append(cell[1] if cell[1] is not None else cell[2])
+        if not cell[3]:
+            return cells
+        position = cell.end()
+    raise unreadable(f"expected a comma or the end of the row after a cell, got {row[position : position + 20]!r}")
 
 
 class CSV:
@@ -53,7 +126,7 @@ class CSV:
         """The column names."""
         return (",".join(f'"{column.name}"' for _, part in self._parts for column in part) + "\n").encode()
 
-    def finish(self) -> bytes:
+    def finish(self, about: bytes | None = None) -> bytes:  # noqa: ARG002 - there is no place for it
         """Nothing: the last line is like the others."""
         return b""
 

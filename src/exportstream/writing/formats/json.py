@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
+
+from exportstream.errors import NotAnExportError
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -32,6 +36,18 @@ def json_texts(values: Sequence[Any]) -> list[str | None]:
 def to_json(value: Any, *, indent: int = -1) -> bytes:
     """A value as JSON with its numbers as they are; `indent` below 0 is compact."""
     return msgspec.json.format(ENCODER.encode(value), indent=indent)
+
+
+def read_json(data: bytes | str) -> Any:
+    """Return the value of JSON, its numbers with all their digits.
+
+    Raises:
+        NotAnExportError: it is not JSON.
+    """
+    try:
+        return json.loads(data, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise NotAnExportError(f"expected JSON, got something else: {error}") from error
 
 
 def to_printable_json(value: Any, *, indent: int = -1) -> str:

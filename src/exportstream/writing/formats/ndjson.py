@@ -1,16 +1,21 @@
 """Rows as NDJSON: one JSON object a line.
 
-Takes: the rows of `tables`. Returns: bytes, each row ended by a line feed. Raises: nothing. Holds: one batch of rows.
+Takes: the rows of `tables`. Returns: bytes, each row ended by a line feed. Raises: nothing; reading again see `recount`.
+Holds: one batch of rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+import msgspec
+
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.formats.recount import COST, FIGURES, TOOL_CALLS, Nothing, Recount, blocks_of_lines, unreadable
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import PlaceRow, Rows
@@ -22,6 +27,34 @@ def open_writer(output: Output, options: WriteOptions, transaction: Transaction,
     return EncodedWriter(lambda _: NDJSON(), output, options, transaction, origin)
 
 
+def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+    """Count the rows and figures of a finished output; see `recount.Recount`."""
+    found = Recount(tables)
+    (table,) = tables
+    # A figure that no row has stays unknown: its column may have been left out.
+    decoder: Any = msgspec.json.Decoder(_row(is_snake=is_snake) if table == "messages" else Nothing)
+    for block in blocks_of_lines(path):
+        try:
+            rows = decoder.decode_lines(block)
+        except msgspec.MsgspecError as error:
+            raise unreadable(f"a row after the first {found.rows[table]:,} is no row: {error}") from error
+        found.rows[table] += len(rows)
+        if table == "messages":
+            for name in FIGURES:
+                if values := [value for row in rows if (value := getattr(row, name)) is not None]:
+                    found.add(name, values)
+            if calls := [len(row.tool_calls) for row in rows if row.tool_calls]:
+                found.add(TOOL_CALLS, calls)
+    return found
+
+
+def _row(*, is_snake: bool) -> Any:
+    """Return a struct of the fields of messages that hold figures."""
+    fields: list[Any] = [(name, (Decimal if name == COST else int) | None, None) for name in FIGURES]
+    fields.append((TOOL_CALLS, list[Nothing] | None, None))
+    return msgspec.defstruct("Row", fields, rename=None if is_snake else "camel")
+
+
 class NDJSON:
     """One JSON object a line; absent fields are left out."""
 
@@ -29,18 +62,19 @@ class NDJSON:
         """Nothing: each line names its fields."""
         return b""
 
-    def finish(self) -> bytes:
+    def finish(self, about: bytes | None = None) -> bytes:  # noqa: ARG002 - there is no place for it
         """Nothing: the last line is like the others."""
         return b""
 
     def encode(self, rows: Rows) -> bytes:
-        """The lines of some rows; their places and running totals are joined to their row's object."""
+        """The lines of some rows; their places, prices and running totals are joined to their row's object."""
         if len(rows) == 1:
             return ENCODER.encode_lines(rows[0])
         if len(rows) == 2 and isinstance(rows[1][0], PlaceRow):
             return b"".join(_placed(*rows))
         encode = ENCODER.encode
-        return b"".join(b"{%b}\n" % b",".join([encode(part)[1:-1] for part in row]) for row in zip(*rows, strict=True))
+        parts = ([encode(part)[1:-1] for part in row] for row in zip(*rows, strict=True))
+        return b"".join(b"{%b}\n" % b",".join(filter(None, row)) for row in parts)  # a part may have no field
 
 
 def _placed(rows: list[Any], places: list[Any]) -> Iterator[bytes]:

@@ -13,13 +13,16 @@ and the text column after it, such as ``costText`` or ``created_at_text``, holds
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from exportstream.errors import LimitError
 from exportstream.storage.memory import import_error
 from exportstream.storage.sink import check_level
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.formats.json import ENCODER, read_json
+from exportstream.writing.formats.recount import TOOL_CALLS, Recount, either_spelling, unreadable
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
@@ -27,13 +30,16 @@ from exportstream.writing.writers import EncodedWriter, Origin, Writer
 
 try:
     import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import parquet
 
     from exportstream.writing.formats.arrow import Columns
 except ImportError as error:
     raise import_error("Parquet", "pyarrow", "parquet", error) from error
 
+ABOUT = b"exportstream"  # the key of the file's description among its metadata
 ROW_GROUP = 16 << 20  # bytes of columns in memory
+_ROWS = 1024  # read at once to count them again
 _FEW = 64  # rows; fewer are gathered before they become columns, which costs as much for one row as for a hundred
 _GATHERED = 1 << 20  # bytes of JSON
 
@@ -41,6 +47,50 @@ _GATHERED = 1 << 20  # bytes of JSON
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a Parquet output; see `writers.Writer`."""
     return EncodedWriter(lambda table: Parquet(table, level=options.level), output, options, transaction, origin)
+
+
+def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+    """Count the rows and figures of a finished output, with the checksums of its pages; see `recount.Recount`."""
+    del is_snake  # the schema has the names
+    found = Recount(tables)
+    (table,) = tables
+    with _open(path) as file:
+        names = [field.name for field in file.schema_arrow]
+        figures = either_spelling(names) if table == "messages" else {}
+        for batch in file.iter_batches(batch_size=_ROWS):
+            found.rows[table] += batch.num_rows
+            for name, figure in figures.items():
+                column = batch.column(names.index(name))
+                if figure == TOOL_CALLS:
+                    found.add(figure, [pc.sum(pc.list_value_length(column)).as_py() or 0])
+                    continue
+                values = column.to_pylist()
+                if (text := _text_of(name, names)) is not None:  # numbers that the type can't hold
+                    values += batch.column(names.index(text)).to_pylist()
+                found.add(figure, values)
+    return found
+
+
+def read_about(path: str) -> dict[str, Any] | None:
+    """Return the description in a file; None if there is none."""
+    with _open(path) as file:
+        about = (file.metadata.metadata or {}).get(ABOUT)
+    return None if about is None else read_json(about)
+
+
+@contextmanager
+def _open(path: str) -> Iterator[Any]:
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise unreadable(f"expected a Parquet file, got one that can't be read: {error}") from error
+
+
+def _text_of(name: str, names: list[str]) -> str | None:
+    return next((text for text in (f"{name}Text", f"{name}_text") if text in names), None)
 
 
 class Parquet:
@@ -88,10 +138,12 @@ class Parquet:
             self._convert()
         return self._out.take()
 
-    def finish(self) -> bytes:
-        """The last row group and the footer."""
+    def finish(self, about: bytes | None = None) -> bytes:
+        """The last row group and the footer, which holds the description of the file."""
         self._convert()
         self._write()
+        if about is not None:
+            self._writer.add_key_value_metadata({ABOUT: about})
         self._writer.close()
         return self._out.take()
 

@@ -9,12 +9,14 @@ See `sqlite_tables` for how values are stored.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
+from urllib.parse import quote
 
 from exportstream.errors import LimitError, OutOfMemoryError, UsageError, WriteError
 from exportstream.storage.files import open_file
@@ -22,7 +24,9 @@ from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
-from exportstream.writing.formats.sqlite_tables import KEYS, SQLTable
+from exportstream.writing.formats.json import read_json
+from exportstream.writing.formats.recount import TOOL_CALLS, Recount, count_calls, either_spelling, unreadable
+from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INFO, INSERT_INFO, KEYS, SQLTable, info_values, sql_name
 from exportstream.writing.options import WriteOptions, new_table
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
@@ -38,6 +42,7 @@ except ImportError as error:
 
 __all__ = ["Database"]
 
+_ROWS = 1024  # read at once to count them again
 _SETTINGS = (
     "journal_mode = OFF",  # a file that fails is removed: there is nothing to go back to
     "locking_mode = EXCLUSIVE",  # nobody else knows its name
@@ -51,8 +56,54 @@ _SETTINGS = (
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a SQLite output; see `writers.Writer`."""
     tables = [new_table(name, options, KEYS[name]) for name in output.tables]
-    database = Database(output.target, tables, force=options.force, source_path=origin.path, dedupe=origin.dedupe)
+    database = Database(
+        output.target,
+        tables,
+        force=options.force,
+        source_path=origin.path,
+        dedupe=origin.dedupe,
+        digest=origin.digest,
+    )
     return transaction.add(database)
+
+
+def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+    """Count the rows and figures of a finished output; see `recount.Recount`."""
+    del is_snake  # the tables have the names
+    found = Recount(tables)
+    with _reading(path) as connection:
+        (damage,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if damage != "ok":
+            raise unreadable(f"SQLite says: {damage}")
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({sql_name(table)})")]
+            figures = either_spelling(columns) if table == "messages" else {}
+            selected = ", ".join(f'"{name}"' for name in figures) or "1"
+            rows = connection.execute(f"SELECT {selected} FROM {sql_name(table)}")  # noqa: S608 - names of ours
+            while batch := rows.fetchmany(_ROWS):
+                found.rows[table] += len(batch)
+                for values, figure in zip(zip(*batch, strict=True), figures.values(), strict=False):
+                    found.add(figure, map(count_calls, values) if figure == TOOL_CALLS else values)
+    return found
+
+
+def read_about(path: str) -> dict[str, Any] | None:
+    """Return the description in a file; None if there is none."""
+    with _reading(path) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (INFO,)).fetchone():
+            return None
+        found = dict(connection.execute(f'SELECT "key", "value" FROM {INFO}'))  # noqa: S608 - a name of ours
+    return {key: value if key == "version" else read_json(value) for key, value in found.items()}
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[sqlite3.Connection]:
+    """Open a finished database to read it; nothing is written beside it."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(os.path.abspath(path))}?immutable=1", uri=True)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise unreadable(f"SQLite says: {error}") from error
 
 
 class Database(StagedOutput):
@@ -66,12 +117,14 @@ class Database(StagedOutput):
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
         dedupe: leave out foreign keys to sessions: those that come again have no row.
+        digest: compute the SHA-256 of the finished file, which is read once more for it.
 
     Attributes:
         name: the path as given.
-        rows: how many were written, of all tables.
+        rows: how many were written, of each table.
         bytes_in: 0; there are no bytes before those of the file.
         bytes_out: size of the finished file.
+        sha256: of the finished file; None if it was not asked for.
 
     Raises:
         UsageError: the output exists, is not a file or is the input, or the journal of an old database is next to it.
@@ -88,13 +141,17 @@ class Database(StagedOutput):
         force: bool = False,
         source_path: str | None = None,
         dedupe: bool = False,
+        digest: bool = False,
     ) -> None:
         if not is_name(path) or is_stream(path):
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
         self._file = open_file(os.fsdecode(path), source_path, force=force)
         super().__init__(self._file)
         self.bytes_out = 0
-        self.rows = 0
+        self.rows = {table.name: 0 for table in tables}
+        self.sha256: str | None = None
+        self._digest = digest
+        self._about: dict[str, Any] | None = None
         self._connection: sqlite3.Connection | None = None
         present = {table.name for table in tables} - ({"sessions"} if dedupe else set())
         self._tables = [(table, SQLTable(table, present)) for table in tables]
@@ -116,7 +173,7 @@ class Database(StagedOutput):
             if rows is not None:
                 with self._abort_on_error():
                     self._insert(sql, sql.values(numbers, rows), rows)
-                self.rows += len(rows[0])
+                self.rows[table.name] += len(rows[0])
 
     def _insert(self, sql: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
         assert self._connection is not None
@@ -132,6 +189,15 @@ class Database(StagedOutput):
                 message_index=getattr(row, "index", getattr(row, "message_index", None)),
             ) from error
 
+    def finish(self, about: dict[str, Any] | None = None) -> None:
+        """Write the rest, and bring it to the disk; nothing can be written after it. It may be repeated.
+
+        Args:
+            about: see `writers.Writer.finish`.
+        """
+        self._about = about
+        super().finish()
+
     def commit(self) -> None:
         """Finish, and give the file its name. It may be repeated."""
         if self._state != "committed":
@@ -141,9 +207,12 @@ class Database(StagedOutput):
             super().commit()
 
     def _complete(self) -> None:
-        """Make the indexes, and bring everything to the disk."""
+        """Make the indexes, describe the file, and bring everything to the disk."""
         connection = self._connection
         assert connection is not None
+        if self._about is not None:
+            connection.execute(CREATE_INFO)
+            connection.executemany(INSERT_INFO, info_values(self._about | {"rows": self.rows}))
         try:
             _execute(connection, [index for _, sql in self._tables for index in sql.indexes])
         except sqlite3.Error as error:
@@ -152,6 +221,9 @@ class Database(StagedOutput):
         connection.execute("COMMIT")
         connection.close()
         self.bytes_out = os.stat(self._file.temporary).st_size
+        if self._digest:
+            with open(self._file.temporary, "rb") as file:
+                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -6,7 +6,9 @@ The first column of each table is the computed `sessionNumber`: ids may repeat, 
 numbers. After each date-time there is a column with its offset. Text is TEXT, an integer INTEGER, a boolean 0 or 1, any
 other value compact JSON as TEXT, absent NULL. Columns of decimals and of sums have no type, since SQLite would round digits
 in a typed one: a decimal is REAL if that is the same number, otherwise TEXT with its digits; a sum of tokens is INTEGER, or
-TEXT beyond 64 bits.
+TEXT beyond 64 bits. A table more, `exportstream_info`, describes the file: a key and a value in each row, JSON if it is no
+text.
+
 SQLite keeps a NUL character in a text and everything after it; its function `length` and its shell stop at the NUL.
 """
 
@@ -18,10 +20,14 @@ from typing import Any
 
 from exportstream.models.dates import offsets_of
 from exportstream.writing.columns import Column, ColumnType, getter
-from exportstream.writing.formats.json import json_texts
+from exportstream.writing.formats.json import json_texts, to_json
 from exportstream.writing.tables import Rows, Table
 
-__all__ = ["KEYS", "SQLTable"]
+__all__ = ["CREATE_INFO", "INFO", "INSERT_INFO", "KEYS", "SQLTable", "info_values", "sql_name"]
+
+INFO = "exportstream_info"
+CREATE_INFO = f'CREATE TABLE {INFO} (\n  "key" TEXT NOT NULL PRIMARY KEY,\n  "value" TEXT NOT NULL\n)'
+INSERT_INFO = f"INSERT INTO {INFO} VALUES (?, ?)"  # noqa: S608 - a name of ours
 
 KEYS = {
     "sessions": ["session_number"],
@@ -56,7 +62,7 @@ class SQLTable:
         names = {column.attribute: column.name for column in columns}
         names["session_number"] = "session_number" if table.is_snake else "sessionNumber"
         keys = [names[attribute] for attribute in KEYS[table.name]]
-        name = _sql_name(table.name)
+        name = sql_name(table.name)
         lines = [
             (f'"{keys[0]}" INTEGER NOT NULL', _NUMBER_NOTE),
             *(line for column in columns for line in _column(column, is_snake=table.is_snake)),
@@ -65,7 +71,7 @@ class SQLTable:
         for parent in _PARENTS[table.name]:
             if parent in present:
                 shared = _listed(keys[: len(KEYS[parent])])
-                lines.append((f"FOREIGN KEY {shared} REFERENCES {_sql_name(parent)} {shared}", ""))
+                lines.append((f"FOREIGN KEY {shared} REFERENCES {sql_name(parent)} {shared}", ""))
         last = len(lines) - 1
         text = "".join(
             f"  {line}{',' if number < last else ''}{note and f' -- {note}'}\n" for number, (line, note) in enumerate(lines)
@@ -90,7 +96,13 @@ class SQLTable:
         return zip(*made, strict=True)
 
 
-def _sql_name(table: str) -> str:
+def info_values(about: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rows of the table that describes the file."""
+    return [(key, value if isinstance(value, str) else to_json(value).decode()) for key, value in about.items()]
+
+
+def sql_name(table: str) -> str:
+    """The name of a table in SQLite."""
     return table.replace("-", "_")
 
 

@@ -46,9 +46,9 @@ def read_content(value: Any) -> Content:
 def _read_part(part: Any, content: Content) -> None:
     if isinstance(part, dict) and part.get("type") in _TEXT_TYPES and isinstance(part.get("text"), str):
         content.texts.append(part["text"])
-        more = {key: value for key, value in part.items() if key not in ("type", "text") and value not in (None, [], {})}
-        if more:
-            content.rest.append(more)
+        if len(part) > 2:
+            more = {key: value for key, value in part.items() if key not in ("type", "text") and value not in (None, [], {})}
+            content.rest.extend([more] if more else [])
         return
     attached = _attachment(part) if isinstance(part, dict) else None
     if attached is not None:

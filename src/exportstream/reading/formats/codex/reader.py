@@ -22,9 +22,11 @@ from exportstream.errors import ExportstreamError, InputError, InvalidMessageErr
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.recognise import is_bare_meta
-from exportstream.reading.formats.codex.session import PRODUCER, Event, RolloutSession
+from exportstream.reading.formats.codex.session import PRODUCER, Event, RolloutSession, TurnContext
+from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.buffer import Reader
-from exportstream.reading.lines.records import Record, decode_run, decode_value
+from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
@@ -44,7 +46,8 @@ class _Line(Struct, gc=False):
 
 
 _LINE = msgspec.json.Decoder(_Line)
-_EVENT = msgspec.json.Decoder(Event, float_hook=Decimal)
+_EVENT = msgspec.json.Decoder(Event)
+_TURN = msgspec.json.Decoder(TurnContext, float_hook=Decimal)
 
 
 class RolloutReader:
@@ -78,6 +81,8 @@ class RolloutReader:
         self._ids = Seen(_REMEMBERED_IDS)
         self._limit = max_line
         self._current: RolloutSession | None = None
+        self._counted: dict[str | None, Records] = {}  # records that become no row, since the last `take`
+        self._replaced = 0  # halves of surrogate pairs in the line that is being read
         self._messages: list[Message] = []
         self._ends: list[SessionEnd] = []
 
@@ -108,6 +113,9 @@ class RolloutReader:
     def take(self) -> Batch | None:
         """Return what was read since the last time; None if that is nothing."""
         self._collect()
+        for kind, records in self._counted.items():
+            self.notes.add_records(kind if kind is not None else "without a type", records)
+        self._counted = {}
         if not (self._messages or self._ends):
             return None
         batch = Batch(self._messages, self._ends)
@@ -120,37 +128,44 @@ class RolloutReader:
         return error
 
     def _read_run(self, run: Run) -> Iterator[None]:
+        position = run.position
+        for value, line in decode_whole_run(run, _LINE, self._limit) or ():
+            try:
+                self._read_line(value, line)
+            except InputError as error:
+                self._refuse(error, Record(value, line, position))
+            position += len(line) + 1
+            if self._ends:
+                yield
+        if position == run.position:
+            yield from self._read_one_by_one(run)
+
+    def _read_one_by_one(self, run: Run) -> Iterator[None]:
         for record in decode_run(run, _LINE, self._limit):
             if record.nuls:
                 self.notes.add_records("NUL bytes", Records(1, record.nuls))
+            self._replaced = record.replaced
             try:
                 if record.error is not None:
                     raise record.error
                 if record.value is not None:
-                    self._read_line(record.value, record)
+                    self._read_line(record.value, record.line)
             except InputError as error:
                 if run.is_torn and isinstance(error, JSONSyntaxError):
                     self.notes.torn += len(record.line)
                 else:
                     self._refuse(error, record)
-            self._limit_response(record)
+            self._replaced = 0
             if self._ends:
                 yield
-
-    def _limit_response(self, record: Record) -> None:
-        if self._current is not None and self._current.held > self._limit:
-            raise LimitError(
-                f"expected responses of at most {self._limit:,} bytes, got a longer one",
-                hint="allow more with `max_message_size` (memory grows with the largest response)",
-                position=record.position,
-                exact=True,
-            )
 
     def _refuse(self, error: InputError, record: Record) -> None:
         """Pass on a line that is refused, or stop."""
         index = self._current.index if self._current is not None else 0
         error.locate(message_index=index, position=record.position)
         error.exact = True
+        if self._current is not None and self._current.held > self._limit:
+            raise error
         if self._reject is None:
             error.hint = error.hint or 'on_error="skip" goes on without the line'
             raise error
@@ -162,52 +177,58 @@ class RolloutReader:
         session_id = self.session.id if self.session is not None else None
         self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
 
-    def _read_line(self, line: _Line, record: Record) -> None:
-        kind = line.type
-        if kind == "session_meta" and line.payload is not UNSET:
-            self._read_meta(self._decode(line.payload, record), line, record)
+    def _read_line(self, line: _Line, raw: bytes) -> None:
+        kind, time, payload = line.type, line.timestamp, line.payload
+        if payload is UNSET:
+            self._read_bare(line, raw)
             return
-        if line.payload is UNSET:
-            self._read_bare(line, record)
+        if kind == "session_meta":
+            self._read_meta(self._decode(payload), line, raw)
             return
-        session = self._begin()
-        session.see_line(line.ordinal, line.timestamp)
+        session = self._current if self.within and self._current is not None else self._begin()
+        session.last_time = time
+        if session.has_ordinals:
+            session.see_ordinal(line.ordinal)
         if kind == "response_item":
-            item = self._decode(line.payload, record)
-            if not session.add_item(item, line.timestamp, len(record.line)):
-                kind = f"response_item/{item['type']}"
-            else:
+            item = self._decode(payload)
+            if session.add_item(item, time, len(raw)):
+                if session.held > self._limit:
+                    raise LimitError(
+                        f"expected responses of at most {self._limit:,} bytes, got a longer one",
+                        hint="allow more with `max_message_size` (memory grows with the largest response)",
+                    )
                 return
+            kind = f"response_item/{item['type']}"
         elif kind == "event_msg":
-            event = _decode_event(line.payload)
-            session.add_event(event, line.timestamp)
+            event = _decode_event(payload)
+            session.add_event(event, time)
             kind = f"event_msg/{event.type}"
         elif kind == "turn_context":
-            session.add_turn(self._decode(line.payload, record))
+            session.add_turn(decode_value(payload, _TURN)[0])
         elif kind == "token_usage_record":
-            session.add_usage_record(self._decode(line.payload, record), line.timestamp)
-        self._count(kind, record)
+            session.add_usage_record(self._decode(payload), time)
+        self._count(kind, raw)
 
-    def _read_bare(self, line: _Line, record: Record) -> None:
+    def _read_bare(self, line: _Line, raw: bytes) -> None:
         """Read a record without an envelope: an item, or the description of the session."""
-        item = self._decode(record.line, record)
+        item = self._decode(raw)
         if line.type is None and is_bare_meta(item):
-            self._read_meta(item, line, record)
-        elif line.type is None or not self._begin().add_item(item, line.timestamp, len(record.line)):
-            self._count(line.type, record)
+            self._read_meta(item, line, raw)
+        elif line.type is None or not self._begin().add_item(item, line.timestamp, len(raw)):
+            self._count(line.type, raw)
 
-    def _read_meta(self, meta: dict[str, Any], line: _Line, record: Record) -> None:
+    def _read_meta(self, meta: dict[str, Any], line: _Line, raw: bytes) -> None:
         session = self._begin()
         if not session.add_meta(meta, line.timestamp):
             self._end_session()
             session = self._begin()
             session.add_meta(meta, line.timestamp)
-        session.see_line(line.ordinal, line.timestamp)
-        self._count("session_meta", record)
+        session.last_time = line.timestamp
+        self._count("session_meta", raw)
 
-    def _decode(self, data: bytes | Raw, record: Record) -> dict[str, Any]:
+    def _decode(self, data: bytes | Raw) -> dict[str, Any]:
         value, more = decode_value(data)
-        replaced = record.replaced + more
+        replaced = self._replaced + more
         if not isinstance(value, dict):
             raise InvalidMessageError(f"expected object, got {type(value).__name__}", path="$.payload")
         if replaced:
@@ -216,8 +237,12 @@ class RolloutReader:
                 self.on_replaced(self._current.index if self._current is not None else None, replaced)
         return value
 
-    def _count(self, kind: str | None, record: Record) -> None:
-        self.notes.add_records(kind if kind is not None else "without a type", Records(1, len(record.line) + 1))
+    def _count(self, kind: str | None, raw: bytes) -> None:
+        counted = self._counted.get(kind)
+        if counted is None:
+            counted = self._counted[kind] = Records()
+        counted.count += 1
+        counted.bytes += len(raw) + 1
 
     def _begin(self) -> RolloutSession:
         """Return the session being read, and begin one if there is none."""
@@ -253,11 +278,12 @@ def _id_of(source: str) -> str:
 
 
 def _decode_event(payload: Raw) -> Event:
-    """Decode what is needed of an event; one with other types is just counted."""
+    """Decode what is needed of an event; one with values of other types has only its type, and what it counts."""
     try:
-        event: Event = decode_value(payload, _EVENT)[0]
-    except InputError:
+        return _EVENT.decode(payload)
+    except REFUSALS:
         value = decode_value(payload)[0]
-        kind = value.get("type") if isinstance(value, dict) else None
-        event = Event(type=kind) if isinstance(kind, str) else Event()
-    return event
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        return Event()
+    return Event(type=kind, info=read_info(value.get("info")) if kind == "token_count" else None)

@@ -24,6 +24,7 @@ class Replay:
     Attributes:
         parent: id of the session that it was forked from or spawned by.
         is_sub_agent: whether it was spawned by another session.
+        first_ordinal: ordinal of the first own line, if it is written.
         running: whether the lines that are being read are those of the other session.
     """
 
@@ -39,8 +40,8 @@ class Replay:
         self._time = milliseconds(self._id)
         if self._time is None and (instant := parse_instant(_text(meta.get("timestamp")))) is not None:
             self._time = int(instant.timestamp() * 1000)
-        self._first_ordinal = _integer(meta.get("subagent_history_start_ordinal"))
-        self.running = forked is not None or self._first_ordinal is not None
+        self.first_ordinal = _integer(meta.get("subagent_history_start_ordinal"))
+        self.running = forked is not None or self.first_ordinal is not None
 
     def see_meta(self, meta: dict[str, Any]) -> bool:
         """Take another `session_meta`: False if it begins another session, because it is newer and nobody's parent."""
@@ -56,7 +57,7 @@ class Replay:
 
     def see_line(self, ordinal: int | None) -> None:
         """Take the ordinal of a line."""
-        if self._first_ordinal is not None and ordinal is not None and ordinal >= self._first_ordinal:
+        if self.first_ordinal is not None and ordinal is not None and ordinal >= self.first_ordinal:
             self.running = False
 
     def see_turn(self, turn_id: Any) -> None:

@@ -55,7 +55,6 @@ class Response:
         usage: its tokens, once they are known.
         is_recorded: whether a usage record of it was read.
         id: the provider's id of it, if it is written.
-        size: bytes of its items so far.
     """
 
     def __init__(self, turn: Turn, *, replayed: bool) -> None:
@@ -66,7 +65,6 @@ class Response:
         self.is_recorded = False
         self.usage: Usage | None = None
         self.id: str | None = None
-        self.size = 0
         self._first: str | None = None
         self._last: str | None = None
         self._message_id: str | None = None
@@ -273,7 +271,9 @@ def text_of(item: dict[str, Any], key: str) -> str | None:
 
 def _parsed(text: str) -> Any:
     """The JSON value that a text holds, None if it holds none."""
+    if not text.startswith(("{", "[")):
+        return None
     try:
-        return decode_value(text.encode("utf-8", "surrogatepass"))[0] if text[:1] in ("{", "[") else None
+        return decode_value(text)[0]
     except InputError:
         return None

@@ -15,7 +15,7 @@ from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.replay import Replay
 from exportstream.reading.formats.codex.response import Response, Turn, late_output, leftover, text_of, user_message
-from exportstream.reading.formats.codex.usage import Usage, Usages
+from exportstream.reading.formats.codex.usage import Info, Usage, Usages
 
 PRODUCER = "codex"
 _TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
@@ -36,8 +36,16 @@ class Event(Exit, gc=False):
 
     type: str = "without a type"
     turn_id: Any = None
-    info: Any = None
+    info: Info | None = None
     item: Exit | None = None
+
+
+class TurnContext(Struct, gc=False):
+    """What is needed of a `turn_context`."""
+
+    turn_id: Any = None
+    model: Any = None
+    effort: Any = None
 
 
 class RolloutSession:
@@ -49,6 +57,9 @@ class RolloutSession:
     Attributes:
         session: what is known of it.
         rows: its complete rows that were not taken yet.
+        last_time: the time of the last line.
+        has_ordinals: whether the ordinal of a line matters.
+        held: bytes of the response that is not complete.
         index: how many rows it has so far.
     """
 
@@ -56,6 +67,9 @@ class RolloutSession:
         self.session = Session(id=session_id, producer=PRODUCER)
         self.rows: list[Message] = []
         self.index = 0
+        self.last_time: str | None = None
+        self.has_ordinals = False
+        self.held = 0
         self._has_meta = False
         self._agent: str | None = None
         self._replay = Replay({})
@@ -65,24 +79,18 @@ class RolloutSession:
         self._pending: list[tuple[Message, Turn, bool]] = []  # rows that come after the response
         self._pending_size = 0
 
-    @property
-    def held(self) -> int:
-        """Bytes of the response that is not complete."""
-        return self._response.size if self._response is not None else 0
-
     def finish(self) -> Session:
         """Complete the session."""
         self.flush()
+        self.session.updated_at = self.last_time
         declared = self._usages.declared
         self.session.prompt_tokens, self.session.completion_tokens = declared.input, declared.output
         return self.session
 
-    def see_line(self, ordinal: Any, time: str | None) -> None:
-        """Take what every line has."""
+    def see_ordinal(self, ordinal: Any) -> None:
+        """Take the ordinal of a line: it tells where the session's own lines begin."""
         if type(ordinal) is int:
             self._replay.see_line(ordinal)
-        if time is not None:
-            self.session.updated_at = time
 
     def add_meta(self, meta: dict[str, Any], time: str | None) -> bool:
         """Take a `session_meta`; False if it begins another session."""
@@ -93,6 +101,7 @@ class RolloutSession:
             return same
         self._has_meta = True
         self._replay = replay = Replay(meta)
+        self.has_ordinals = replay.first_ordinal is not None
         self._usages.inherits, self._usages.replaying = replay.parent is not None, replay.running
         session, extra = self.session, leftover(meta, _META_KEYS)
         found = {key: meta.get(key) for key in ("id", "timestamp", "cwd")}
@@ -109,12 +118,13 @@ class RolloutSession:
         session.extra = extra or None
         return True
 
-    def add_turn(self, context: dict[str, Any]) -> None:
+    def add_turn(self, context: TurnContext) -> None:
         """Take a `turn_context`."""
         self._end_response()
-        self._see_turn(context.get("turn_id"))
-        model, effort = (value if isinstance(value, str) else None for value in map(context.get, ("model", "effort")))
-        self._turn = Turn(self._turn.id, model or self._turn.model, effort)
+        self._see_turn(context.turn_id)
+        model, effort = (value if isinstance(value, str) else None for value in (context.model, context.effort))
+        if (model or self._turn.model, effort) != (self._turn.model, self._turn.effort):
+            self._turn = Turn(self._turn.id, model or self._turn.model, effort)
 
     def add_item(self, item: dict[str, Any], time: str | None, size: int) -> bool:
         """Take an item of a conversation; False if it becomes no row."""
@@ -123,7 +133,7 @@ class RolloutSession:
             raise InvalidMessageError(f"expected string, got {type(kind).__name__}", path="$.payload.type")
         if kind.endswith("_output"):
             if self._response is not None and self._response.add_output(item, time):
-                self._response.size += size
+                self.held += size
             else:
                 self._add(late_output(item, time, self._turn), self._turn, replayed=self._replay.running)
         elif kind == "message" and item.get("role") != "assistant":
@@ -139,7 +149,7 @@ class RolloutSession:
                 self._begin_response()
             assert self._response is not None
             self._response.add_item(item, time)
-            self._response.size += size
+            self.held += size
         else:
             return False
         return True
@@ -147,9 +157,10 @@ class RolloutSession:
     def add_event(self, event: Event, time: str | None) -> None:
         """Take an event: the tokens so far, a turn that begins or ends, or how a call ended."""
         if event.type == "token_count":
-            self._add_usage(self._usages.count(event.info), time)
-            if self._response is not None and isinstance(event.info, dict) and isinstance(event.info.get("model"), str):
-                self._response.model = event.info["model"]
+            if event.info is not None:
+                self._add_usage(self._usages.count(event.info), time)
+                if event.info.model is not None and self._response is not None:
+                    self._response.model = event.info.model
         elif event.type in _TURN_EVENTS:
             self._end_response()
             self._see_turn(event.turn_id)
@@ -173,6 +184,7 @@ class RolloutSession:
     def flush(self) -> None:
         """Complete the response, and the messages that came while its calls waited."""
         response, self._response = self._response, None
+        self.held = 0
         if response is not None:
             self._add(response.message(), response.turn, replayed=response.replayed)
         for row, turn, replayed in self._pending:
@@ -197,8 +209,9 @@ class RolloutSession:
             self._response.ended = True
 
     def _see_turn(self, turn_id: Any) -> None:
-        self._replay.see_turn(turn_id)
-        self._usages.replaying = self._replay.running
+        if self._replay.running:
+            self._replay.see_turn(turn_id)
+            self._usages.replaying = self._replay.running
         if isinstance(turn_id, str) and turn_id != self._turn.id:
             self._turn = Turn(turn_id, self._turn.model, self._turn.effort)
 

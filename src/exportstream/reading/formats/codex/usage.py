@@ -10,13 +10,25 @@ response beside it. As soon as there is one, `token_count` is not added any more
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from exportstream.errors import InvalidMessageError
+from exportstream.models.structs import Count
 from exportstream.reading.formats.message import to_integer
 
+_WIRE_NAMES = {
+    "input": "input_tokens",
+    "cached": "cached_input_tokens",
+    "cache_write": "cache_write_input_tokens",
+    "output": "output_tokens",
+    "reasoning": "reasoning_output_tokens",
+}
 
-class Usage(NamedTuple):
+
+class Usage(Struct, frozen=True, gc=False, rename=_WIRE_NAMES.get):
     """Tokens of one response, or of all so far; None where a figure is not stated.
 
     Attributes:
@@ -27,19 +39,24 @@ class Usage(NamedTuple):
         reasoning: of the reasoning.
     """
 
-    input: int | None = None
-    cached: int | None = None
-    cache_write: int | None = None
-    output: int | None = None
-    reasoning: int | None = None
+    input: Count | None = None
+    cached: Count | None = None
+    cache_write: Count | None = None
+    output: Count | None = None
+    reasoning: Count | None = None
 
     def minus(self, other: Usage) -> Usage:
         """What came since another running total."""
-        pairs = zip(self, other, strict=True)
+        pairs = zip(astuple(self), astuple(other), strict=True)
         return Usage(*(None if mine is None else mine - (theirs or 0) for mine, theirs in pairs))
 
 
-_KEYS = ("input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens", "reasoning_output_tokens")
+class Info(Struct, gc=False):
+    """What a `token_count` holds."""
+
+    total_token_usage: Usage | None = None
+    last_token_usage: Usage | None = None
+    model: str | None = None
 
 
 class Usages:
@@ -67,11 +84,9 @@ class Usages:
             return self._total.minus(self._before)
         return self._record_total or Usage()
 
-    def count(self, info: Any) -> Usage | None:
+    def count(self, info: Info) -> Usage | None:
         """Take a `token_count`; return the usage to add, None where the total did not move or records are added."""
-        if not isinstance(info, dict):
-            return None
-        total, last = read_usage(info.get("total_token_usage")), read_usage(info.get("last_token_usage"))
+        total, last = info.total_token_usage, info.last_token_usage
         before = self._total
         moved = _moved(before, total) if total is not None else _moved(self._last, last)
         self._total, self._last = total if total is not None else before, last
@@ -96,8 +111,21 @@ class Usages:
         return usage
 
 
+def read_info(value: Any) -> Info:
+    """Read the figures of a `token_count` that are not written as usual, such as 12.0.
+
+    Raises:
+        InvalidMessageError: a figure is no integer.
+    """
+    if not isinstance(value, dict):
+        return Info()
+    model = value.get("model")
+    total, last = read_usage(value.get("total_token_usage")), read_usage(value.get("last_token_usage"))
+    return Info(total, last, model if isinstance(model, str) else None)
+
+
 def read_usage(value: Any) -> Usage | None:
-    """Read the figures of a usage; None if it is no object, or has none of them.
+    """Read the figures of a usage; None if it is no object.
 
     Raises:
         InvalidMessageError: a figure is no integer.
@@ -105,15 +133,18 @@ def read_usage(value: Any) -> Usage | None:
     if not isinstance(value, dict):
         return None
     figures = []
-    for key in _KEYS:
+    for key in _WIRE_NAMES.values():
         figure = value.get(key)
         try:
             figures.append(None if figure is None else to_integer(figure))
         except ValueError as error:
             raise InvalidMessageError(str(error), path=f"$.{key}") from None
-    return Usage(*figures) if figures.count(None) < len(figures) else None
+    return Usage(*figures)
 
 
 def _moved(before: Usage | None, now: Usage | None) -> bool:
-    zeros = Usage()
-    return any((one or 0) != (other or 0) for one, other in zip(before or zeros, now or zeros, strict=True))
+    """Whether a figure differs; one that is not stated is as good as zero."""
+    if before == now:
+        return False
+    pairs = zip(astuple(before or Usage()), astuple(now or Usage()), strict=True)
+    return any((one or 0) != (other or 0) for one, other in pairs)

@@ -1,0 +1,42 @@
+"""The command verify: outputs against what was recorded when they were written."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from exportstream.cli.figures import amount
+from exportstream.cli.options import Command, many_outputs, verify_options
+from exportstream.cli.process import Exit
+from exportstream.cli.terminal import show_lines
+from exportstream.conversion.verify import verify
+
+
+@click.command(
+    "verify",
+    cls=Command,
+    exit_codes=[code for code in Exit if code != Exit.PARTIAL],
+    examples=[
+        ("exportstream verify rows/", "all outputs of a folder"),
+        ("exportstream verify all.parquet session.db", "these files, by what they say about themselves"),
+    ],
+)
+@many_outputs
+@verify_options
+def verify_command(*, outputs: tuple[str, ...]) -> None:
+    """Compare outputs with what was recorded of them.
+
+    OUTPUT is a file, or a folder that convert wrote several outputs to. The hidden manifest of that folder has the SHA-256,
+    the rows and the totals of each. Parquet and SQLite files carry their rows and totals inside, so they can be verified
+    anywhere. Each output that differs, is missing or has no record is a line, and exit code 3.
+    """
+    count = odd = 0
+    for verified in verify(outputs):
+        count += 1
+        odd += not verified.ok
+        if not verified.ok:
+            show_lines([f"{verified.output}: {'; '.join(verified.findings)}"])
+    show_lines([f"{amount(count, 'outputs')}, {odd:,} with findings"])
+    if odd:
+        sys.exit(Exit.INPUT)

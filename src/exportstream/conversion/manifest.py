@@ -1,0 +1,264 @@
+"""The manifest of a folder of outputs: a record of each output, a line of JSON in a hidden file.
+
+Takes: finished outputs, and what they were made of. Returns: records, and whether an output is still what it would be made
+anew. Raises: `ReadError`, `WriteError`. Holds: a name and a position for each output.
+
+A line is appended when its outputs have their names, so a run that is killed between the two leaves outputs without a
+record, or with an old one: they are converted again. The last line of an output is its record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec import Raw, Struct, field
+from msgspec.structs import fields as struct_fields
+
+from exportstream.errors import shown
+from exportstream.models.names import camel
+from exportstream.models.version import __version__
+from exportstream.reading.options import ReadOptions
+from exportstream.reading.prices import load_prices
+from exportstream.storage.journal import Journal, complete_lines
+from exportstream.storage.names import is_stream, is_url, state_of
+from exportstream.totals.sums import Totals
+from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import MANIFEST, Output
+from exportstream.writing.writers import Written
+
+SCHEMA = 1
+# Options that decide whether there is an output, not what is in it.
+_NOT_COMPARED = {"force", "max_message_size", "max_window"}
+
+
+class Record(Struct, rename="camel"):
+    """The record of one output.
+
+    Attributes:
+        output: its name within the folder.
+        input: the input: its `name`, and the `size` and `modified` (nanoseconds since 1970) of a file as it was read, or the
+            `version` of a URL.
+        options: those that shape the output, without those that have their default.
+        version: of exportstream.
+        rows: rows of each table.
+        bytes: of the output as stored.
+        sha256: of those.
+        totals: declared and counted, as of `totals --json`.
+        schema: of these keys.
+    """
+
+    output: str
+    input: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
+    rows: dict[str, int] = field(default_factory=dict)
+    bytes: int | None = None
+    sha256: str | None = None
+    totals: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
+class _Name(Struct):
+    """What has to be decoded of a line to know the output that it is about."""
+
+    output: str
+
+
+_NAMES = msgspec.json.Decoder(_Name)
+
+
+def options_of(output: Output, reading: ReadOptions, writing: WriteOptions) -> dict[str, Any]:
+    """Return the options that shape an output; those that have their default are left out, so new ones change no record."""
+    given = {
+        camel(one.name): getattr(options, one.name)
+        for options in (reading, writing)
+        for one in struct_fields(options)
+        if one.name not in _NOT_COMPARED and getattr(options, one.name) != one.default
+    }
+    decided: dict[str, Any] = {"format": output.format, "compression": output.compression, "tables": output.tables}
+    if (prices := load_prices(reading.prices)) is not None:
+        decided["prices"] = prices.list.version  # that of a file is of its content
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(given | decided))  # as it is read again: no tuples
+    return dict(sorted(plain.items()))
+
+
+def describe(output: Output, reading: ReadOptions, writing: WriteOptions, totals: Totals) -> dict[str, Any]:
+    """Return the description that an output carries inside, where its format has a place for it."""
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "options": options_of(output, reading, writing),
+        "totals": totals.to_dict(),
+    }
+
+
+class Manifest:
+    """The manifest of a folder.
+
+    Args:
+        folder: of the outputs; they may be in folders of it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.journal = Journal(os.path.join(folder, MANIFEST))
+
+    def recording(self) -> Recording:
+        """Return a destination that appends records at its commit, as the first one of a `Transaction` after all others."""
+        return Recording(self.journal)
+
+    def record(self, written: Written, source: str, state: dict[str, Any], about: dict[str, Any]) -> Record:
+        """Return the record of an output.
+
+        Args:
+            written: the output in figures.
+            source: the input's name.
+            state: the input's, as of `storage.names.state_of`.
+            about: what `describe` returns.
+        """
+        return Record(
+            output=self.name_of(written.target),
+            input={"name": self._name_of_input(source), **state},
+            options=about["options"],
+            version=about["version"],
+            rows=written.table_rows,
+            bytes=written.bytes_written,
+            sha256=written.sha256,
+            totals=about["totals"],
+        )
+
+    @contextmanager
+    def open(self) -> Iterator[Records]:
+        """Open the manifest as it is now."""
+        with self.journal.open() as file:
+            yield Records(file)
+
+    def compact_if_stale(self) -> None:
+        """Write the manifest anew if more than half of its lines are of no use any more."""
+        with self.open() as records:
+            stale = records.lines > 2 * len(records)
+        if stale:
+            self.journal.compact(lambda file: sorted(Records(file).positions.values()))
+
+    def is_current(self, records: Records, source: str, outputs: Iterable[Output], reading: Any, writing: Any) -> bool:
+        """Whether each output is there, and was made of the input as it is now, with the same options."""
+        state = None if is_stream(source) else state_of(source)
+        if state is None:
+            return False
+        made_of = {"name": self._name_of_input(source), **state}
+        for output in outputs:
+            record = records.get(self.name_of(output.target))
+            if (
+                record is None
+                or record.input != made_of
+                or record.options != options_of(output, reading, writing)
+                or _size(output.target) != record.bytes
+            ):
+                return False
+        return True
+
+    def name_of(self, output: str) -> str:
+        """Return the name of an output within the folder."""
+        return os.path.relpath(os.path.abspath(output), os.path.abspath(self.folder))
+
+    def _name_of_input(self, source: str) -> str:
+        """Return the name of an input relative to the folder, so that both can move together; a URL without its secrets."""
+        if is_stream(source) or is_url(source):
+            return shown(source)
+        return os.path.relpath(os.path.realpath(source), os.path.realpath(self.folder))
+
+
+class Records:
+    """The records in a file, found once by their names and read as they are asked for.
+
+    Args:
+        file: the manifest; None if there is none.
+
+    Attributes:
+        positions: of the last line of each output.
+        lines: how many lines there are.
+    """
+
+    def __init__(self, file: BinaryIO | None) -> None:
+        self._file = file
+        self.positions: dict[str, int] = {}
+        self.lines = 0
+        for position, line in complete_lines(file) if file is not None else ():
+            self.lines += 1
+            try:
+                self.positions[_decode_name(line)] = position
+            except (ValueError, KeyError, TypeError):  # a line that was cut, and then another one was begun
+                continue
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def get(self, output: str) -> Record | None:
+        """Return the record of an output, None if it has none."""
+        position = self.positions.get(output)
+        if position is None:
+            return None
+        assert self._file is not None
+        self._file.seek(position)
+        return _decode(self._file.readline())
+
+
+class Recording:
+    """A destination of records: they are appended when all outputs before it in the transaction have their names."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.name = journal.path
+        self.records: list[Record] = []
+        self._journal = journal
+
+    def finish(self) -> None:
+        """Nothing: records are known when the outputs are finished."""
+
+    def commit(self) -> None:
+        """Append the records."""
+        self._journal.append([_encode(record) for record in self.records])
+
+    def undo_commit(self) -> None:
+        """Nothing: it is the last to commit."""
+
+    def abort(self) -> None:
+        """Nothing: nothing was written."""
+
+
+def _encode(record: Record) -> bytes:
+    """Return a record as JSON. Names of files may hold bytes that are not UTF-8, which become lone surrogates."""
+    plain: dict[str, Any] = {"schema": record.schema}
+    plain |= {one.encode_name: getattr(record, one.name) for one in struct_fields(Record)}
+    plain["output"] = Raw(json.dumps(record.output).encode())
+    plain["input"] = record.input | {"name": Raw(json.dumps(record.input["name"]).encode())}
+    return ENCODER.encode(plain)
+
+
+def _decode_name(line: bytes) -> str:
+    try:
+        return _NAMES.decode(line).output
+    except msgspec.DecodeError:  # as for lone surrogates
+        name = json.loads(line)["output"]
+        return name if isinstance(name, str) else ""
+
+
+def _decode(line: bytes) -> Record | None:
+    """Return a record; None if it is not one that this version understands."""
+    try:
+        return msgspec.convert(json.loads(line, parse_float=Decimal), Record)
+    except (ValueError, msgspec.ValidationError):
+        return None
+
+
+def _size(name: str) -> int | None:
+    try:
+        return os.stat(name).st_size
+    except OSError:
+        return None

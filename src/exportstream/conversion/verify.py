@@ -1,0 +1,229 @@
+"""Verifies outputs: each is read again and compared with what was recorded when it was written.
+
+Takes: files and folders of outputs. Yields: a `Verified` for each output. Raises: `UsageError` for what is no output at all.
+Holds: the names of the outputs of a folder, and one block of rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from exportstream.conversion.manifest import Manifest, Record
+from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
+from exportstream.models.names import camel
+from exportstream.storage.names import is_name, is_stream, is_url
+from exportstream.storage.remote.urls import local_path
+from exportstream.totals.figures import Cost, Count
+from exportstream.totals.sums import Counted
+from exportstream.writing.formats import FORMATS
+from exportstream.writing.formats.recount import Recount
+from exportstream.writing.outputs import MANIFEST, REJECTS, format_of
+
+__all__ = ["Verified", "verify"]
+
+
+class _Options(Struct):
+    format: str
+    tables: tuple[Literal["messages", "tool-calls", "sessions"], ...]
+    keys: str = "camel"
+
+
+class _Priced(Struct):
+    cost: Cost
+
+
+class _Totals(Struct):
+    counted: Counted
+    priced: _Priced | None = None
+
+
+class _About(Struct):
+    """What has to be known of an output to verify it, from its record or from itself."""
+
+    options: _Options
+    rows: dict[str, int]
+    totals: _Totals
+
+
+class Verified(Struct, frozen=True):
+    """One output that was read again.
+
+    Attributes:
+        output: its name.
+        findings: what differs from its record, in words; none if nothing does.
+        rows: rows of each table as they were counted, if they could be.
+    """
+
+    output: str
+    findings: list[str] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the output is what was written."""
+        return not self.findings
+
+
+def verify(outputs: Any) -> Iterator[Verified]:
+    """Read outputs again, and compare them with what was recorded when they were written.
+
+    The manifest of their folder has the SHA-256, the rows and the totals of each output. Parquet and SQLite files have their
+    rows and totals inside, so they can be verified on their own.
+
+    Args:
+        outputs: files, and folders of outputs; one name alone is one of them. Of a folder all outputs in its manifest are
+            verified, and all other files that look like outputs.
+
+    Yields:
+        One for each output: a missing one, one that changed, and one without a record have findings.
+
+    Raises:
+        UsageError: a name is a URL or ``-``, or a folder has no outputs.
+        MissingExtraError: Parquet files need pyarrow.
+    """
+    for given in [outputs] if is_name(outputs) else outputs:
+        if not is_name(given):
+            raise TypeError(f"expected a path of an output or a folder, got {type(given).__name__}")
+        name = local_path(os.fsdecode(given))
+        if is_stream(name) or is_url(name):
+            raise UsageError("expected a file or a folder, got a URL or a stream", hint="verify a copy of it", source=name)
+        if os.path.isdir(name):
+            yield from _verify_folder(name)
+        else:
+            yield _verify_file(name)
+
+
+def _verify_folder(folder: str) -> Iterator[Verified]:
+    found = False
+    inputs: set[str] = set()  # they may be in the folder too
+    manifest = Manifest(_manifest_above(folder) or folder)
+    inside = manifest.name_of(folder)
+    start = "" if inside == "." else os.path.join(inside, "")
+    with manifest.open() as records:
+        for output in sorted(records.positions):
+            if output.startswith(start):
+                found = True
+                record = records.get(output)
+                inputs.add(os.path.normpath(str(record.input.get("name"))) if record is not None else "")
+                yield _verify(os.path.join(folder, output.removeprefix(start)), record)
+        for path in _files_that_look_like_outputs(folder):
+            name = manifest.name_of(path)
+            if name not in records.positions and name not in inputs:
+                found = True
+                yield _verify(path, None)
+    if not found:
+        raise UsageError("expected a folder of outputs, got one without any", source=folder)
+
+
+def _verify_file(path: str) -> Verified:
+    folder = _manifest_above(os.path.dirname(os.path.abspath(path)))
+    if folder is None:
+        return _verify(path, None)
+    manifest = Manifest(folder)
+    with manifest.open() as records:
+        return _verify(path, records.get(manifest.name_of(path)))
+
+
+def _manifest_above(folder: str) -> str | None:
+    """Return the nearest folder with a manifest, from a folder upwards."""
+    above = os.path.abspath(folder)
+    while not os.path.exists(os.path.join(above, MANIFEST)):
+        if (parent := os.path.dirname(above)) == above:
+            return None
+        above = parent
+    return above
+
+
+def _files_that_look_like_outputs(folder: str) -> Iterator[str]:
+    for inner, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and not name.endswith(REJECTS) and format_of(name) is not None:
+                yield os.path.join(inner, name)
+
+
+def _verify(path: str, record: Record | None) -> Verified:
+    """Verify one output by its record, or without one by what its file says about itself."""
+    findings: list[str] = []
+    rows: dict[str, int] = {}
+    try:
+        if record is not None:
+            findings += _compare_bytes(path, record)
+        about = _read_about(path) if record is None else msgspec.convert(msgspec.structs.asdict(record), _About)
+        if about is None:
+            return Verified(path, ["expected a record in a manifest, got none"])
+        recount = _recount(path, about.options)
+        rows = recount.rows
+        findings += _compare_rows(recount, about.rows)
+        findings += _compare_totals(recount, about)
+    except msgspec.ValidationError as error:
+        findings.append(f"expected a record that this version understands, got another: {error}")
+    except MissingExtraError:
+        raise
+    except ExportstreamError as error:
+        findings.append(error.what if error.position is None else f"{error.what} (near byte {error.position:,})")
+    except OSError as error:
+        findings = ["it is missing"] if isinstance(error, FileNotFoundError) else [error.strerror or str(error)]
+    return Verified(path, findings, rows)
+
+
+def _compare_bytes(path: str, record: Record) -> list[str]:
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if record.bytes is not None and size != record.bytes:
+        return [f"expected {record.bytes:,} bytes, got {size:,}"]
+    if record.sha256 is not None and found != record.sha256:
+        return [f"expected SHA-256 {record.sha256}, got {found}"]
+    return []
+
+
+def _read_about(path: str) -> _About | None:
+    """Return what a file says about itself; None if it can't, or does not."""
+    os.stat(path)
+    format_ = FORMATS.get(format_of(path) or "")
+    about = format_.load().read_about(path) if format_ is not None and format_.described else None
+    return None if about is None else msgspec.convert(about, _About)
+
+
+def _recount(path: str, options: _Options) -> Recount:
+    format_ = FORMATS.get(options.format)
+    if format_ is None or (len(options.tables) != 1 and not format_.all_tables):
+        raise msgspec.ValidationError(f"{options.format!r} of {len(options.tables)} tables")
+    found: Recount = format_.load().recount(path, options.tables, is_snake=options.keys == "snake")
+    return found
+
+
+def _compare_rows(found: Recount, expected: dict[str, int]) -> list[str]:
+    return [
+        f"expected {count:,} rows of {table}, got {found.rows.get(table, 0):,}"
+        for table, count in expected.items()
+        if count != found.rows.get(table, 0)
+    ]
+
+
+def _compare_totals(found: Recount, about: _About) -> list[str]:
+    """Compare the figures of messages, if the totals are those of the rows."""
+    counted, priced = about.totals.counted, about.totals.priced
+    if priced is not None:  # rows have prices where no cost was recorded
+        counted.cost.merge(priced.cost)
+    if about.rows.get("messages") != counted.messages:
+        return []
+    findings = [
+        f"expected {_words(getattr(counted, name))} as {camel(name)}, got {_words(figure)}"
+        for name, figure in found.figures.items()
+        if figure != getattr(counted, name)
+    ]
+    if found.tool_calls not in (None, counted.tool_calls):
+        findings.append(f"expected {counted.tool_calls:,} tool calls, got {found.tool_calls:,}")
+    return findings
+
+
+def _words(figure: Count | Cost) -> str:
+    return "none" if figure.sum is None else f"{figure.sum} in {figure.count:,} messages"

@@ -1,0 +1,3 @@
+"""The version of the package, which outputs carry."""
+
+__version__ = "0.1.0"

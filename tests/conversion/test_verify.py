@@ -1,0 +1,295 @@
+"""Verify: every kind of tampering is found, and nothing is found where nothing changed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import sqlite3
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from pyarrow import parquet
+
+from exportstream import Verified, convert, convert_many, merge_many, verify
+from exportstream.errors import UsageError
+from exportstream.writing.outputs import MANIFEST
+from tests.kit.documents import dump, export, message, messages, session, tool_call
+from tests.kit.files import contents, many, put, unpack
+
+FORMATS = ["ndjson", "csv", "parquet", "sqlite"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def findings(*outputs: Any) -> dict[str, str]:
+    """What is found, by output; outputs without a finding are left out."""
+    return {one.output: "; ".join(one.findings) for one in verify(outputs) if not one.ok}
+
+
+def one_output(folder: Path, **options: Any) -> Path:
+    """Convert one export into a folder, and return its output."""
+    put(folder, "in/a.json", messages=20)
+    convert_many(["in"], "rows", **options)
+    (name,) = contents(folder / "rows")
+    return Path("rows", name)
+
+
+# Nothing to find --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"table": "all"},
+        {"keys": "snake", "table": "all"},
+        {"running_totals": True, "table": "all"},
+        {"dedupe": True},
+        {"table": "tool-calls"},
+    ],
+)
+def test_outputs_as_they_were_written(folder: Path, format_: Any, options: dict[str, Any]) -> None:
+    """Outputs of all formats, tables and spellings are found as they were recorded, with their rows."""
+    many(folder / "in", 3, messages=20)
+    (folder / "in/empty.json").write_bytes(dump(session()))
+    done = convert_many(["in"], "rows", format=format_, **options)
+    found = list(verify("rows"))
+    assert [one.findings for one in found] == [[]] * len(contents(folder / "rows"))
+    assert sum(sum(one.rows.values()) for one in found) == done.rows
+    assert findings(*(f"rows/{name}" for name in contents(folder / "rows"))) == {}
+
+
+@pytest.mark.parametrize("name", ["all.parquet", "all.db"])
+def test_files_that_describe_themselves(folder: Path, name: str) -> None:
+    """Parquet and SQLite files are verified without a manifest, wherever they are."""
+    many(folder / "in", 3)
+    merge_many(["in"], name, running_totals=True)
+    os.mkdir("elsewhere")
+    os.rename(name, f"elsewhere/{name}")
+    (found,) = verify(f"elsewhere/{name}")
+    assert found.ok
+    assert found.rows["messages"] == 9
+    assert [one.output for one in verify(["elsewhere", Path("elsewhere")])] == [f"elsewhere/{name}"] * 2
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@given(made=messages())
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_messages(tmp_path: Path, format_: Any, made: Any) -> None:
+    """Rows of any texts and figures are counted as they were written."""
+    source = tmp_path / "a.json"
+    source.write_bytes(dump(session(made, message(1, content='a"b\n"",\r\n'))))
+    convert_many([source], tmp_path / "rows", format=format_, force=True)
+    assert findings(tmp_path / "rows") == {}
+
+
+def test_costs_that_a_column_does_not_hold(folder: Path) -> None:
+    """Costs that Parquet and SQLite keep as text are added up with their digits."""
+    costs = [Decimal("0.1"), Decimal("1E-30"), Decimal("123456789012345678901234567890.5"), Decimal(7)]
+    Path("a.json").write_bytes(dump(session(*(message(number, cost=cost) for number, cost in enumerate(costs)))))
+    for format_ in FORMATS:
+        convert_many(["a.json"], "rows", format=format_)  # type: ignore[arg-type]
+    assert len(list(verify("rows"))) == 4
+    assert findings("rows") == {}
+
+
+def test_inputs_and_other_files_in_the_folder(folder: Path) -> None:
+    """Inputs, rejects, hidden files and files of other kinds are no outputs; what looks like one has no record."""
+    put(folder, "a.json", "b.ndjson", ".x.csv", "notes.txt", "a.rejects.ndjson")
+    convert_many(["a.json", "b.ndjson"], ".")
+    assert findings(".") == {}
+    Path("new.csv").write_text("")
+    assert findings(".") == {"./new.csv": "expected a record in a manifest, got none"}
+
+
+# Tampering --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_flipped_byte_anywhere(folder: Path, format_: Any) -> None:
+    """Any byte that is changed is found, and never ends the verification."""
+    path = one_output(folder, format=format_)
+    data = path.read_bytes()
+    for position in random.Random(1).sample(range(len(data)), 40):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 0x10]) + data[position + 1 :])
+        assert "expected SHA-256 " in findings("rows")[str(path)]
+    path.write_bytes(data)
+    assert findings("rows") == {}
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("part", [0, 0.5, 0.99])
+def test_a_cut_output(folder: Path, format_: Any, part: float) -> None:
+    """An output that was cut is found."""
+    path = one_output(folder, format=format_)
+    size = path.stat().st_size
+    os.truncate(path, int(size * part))
+    assert f"expected {size:,} bytes, got {int(size * part):,}" in findings("rows")[str(path)]
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
+@pytest.mark.parametrize("format_", ["ndjson", "csv"])
+def test_a_removed_row(folder: Path, format_: Any, compression: Any) -> None:
+    """A row that was removed, and the rest compressed again, is found with its figures."""
+    path = one_output(folder, format=format_, compression=compression)
+    kept = b"".join(unpack(path.read_bytes()).splitlines(keepends=True)[:-1])
+    pack: Any = {"zstd": zstandard.compress, "gzip": gzip.compress, "none": bytes}[compression]
+    path.write_bytes(pack(kept))
+    found = findings("rows")[str(path)]
+    assert "expected 20 rows of messages, got 19" in found
+    assert " as inputTokens, got " in found
+    assert " as cost, got " in found
+
+
+def test_an_output_of_an_older_run_with_the_same_time(folder: Path) -> None:
+    """An output that was replaced by one of an older run is found, though its time is the same."""
+    path = one_output(folder, compression="none")
+    old, when = path.read_bytes(), path.stat()
+    put(folder, "in/a.json", messages=21)
+    convert_many(["in"], "rows", compression="none", update=True)
+    path.write_bytes(old)
+    os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))
+    assert "expected 21 rows of messages, got 20" in findings("rows")[str(path)]
+
+
+def test_missing_outputs(folder: Path) -> None:
+    """An output that is missing is a finding, in a folder and by its name."""
+    path = one_output(folder)
+    path.unlink()
+    assert findings("rows") == findings(path) == {str(path): "it is missing"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("delete from messages where messageIndex = 3", "expected 20 rows of messages, got 19"),
+        ("update messages set cost = cost + 1 where messageIndex = 3", "as cost, got"),
+        ("update messages set inputTokens = null where messageIndex = 3", "as inputTokens, got"),
+        ("update messages set toolCalls = null", "tool calls, got 0"),
+        ("update messages set cost = 'x'", "cost: expected a number, got 'x'"),
+        ("drop table tool_calls", "SQLite says: no such table: tool_calls"),
+        (
+            "update exportstream_info set value = '{}' where key = 'totals'",
+            "expected a record that this version understands",
+        ),
+        ("update exportstream_info set value = '{' where key = 'rows'", "expected JSON"),
+        ("drop table exportstream_info", "expected a record in a manifest, got none"),
+    ],
+)
+def test_a_database_that_was_changed(folder: Path, statement: str, found: str) -> None:
+    """Changes of a database are found by what it says about itself."""
+    convert(export("a", 20), "a.db")
+    with sqlite3.connect("a.db") as connection:
+        connection.execute(statement)
+    connection.close()
+    assert found in findings("a.db")["a.db"]
+
+
+def test_a_parquet_file_that_was_changed(folder: Path) -> None:
+    """A Parquet file that lost a row, or whose pages were changed, is found by what it says about itself."""
+    convert(export("a", 20), "a.parquet")
+    table = parquet.read_table("a.parquet")
+    about = parquet.read_metadata("a.parquet").metadata[b"exportstream"]
+    data = Path("a.parquet").read_bytes()
+    changed = table.slice(1).replace_schema_metadata({**(table.schema.metadata or {}), b"exportstream": about})
+    parquet.write_table(changed, "b.parquet")
+    assert "expected 20 rows of messages, got 19" in findings("b.parquet")["b.parquet"]
+    parquet.write_table(pa.table({"x": [1]}), "c.parquet")
+    Path("d.parquet").write_bytes(data[:1000] + bytes([data[1000] ^ 1]) + data[1001:])
+    found = findings("c.parquet", "d.parquet")
+    assert found["c.parquet"] == "expected a record in a manifest, got none"
+    assert "expected a Parquet file, got one that can't be read" in found["d.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('"id","cost"\n"a,5\n', "it ends within a row"),
+        ('"id","cost"\n"a"b,5\n', "expected a comma"),
+        ('"id","cost"\n"a"\n', "expected 2 cells in each row"),
+        ('"id","cost"\n"a",x\n', "expected a number, got 'x'"),
+        ('"id","cost"\n"a",5', "it ends within a row"),
+        ("", "expected a header"),
+    ],
+)
+def test_csv_that_is_none(folder: Path, text: str, found: str) -> None:
+    """A file that is not our CSV any more is a finding that says why."""
+    path = one_output(folder, format="csv", compression="none")
+    path.write_text(text)
+    assert found in findings("rows")[str(path)]
+
+
+@pytest.mark.parametrize("text", ["{}\n[]\n", '{"cost":"x"}\n', "{\n", '{"toolCalls":5}\n', "\xff\n"])
+def test_ndjson_that_is_none(folder: Path, text: str) -> None:
+    """A file that is not our NDJSON any more is a finding that says where."""
+    path = one_output(folder, compression="none")
+    path.write_text(text, encoding="latin-1")
+    assert "a row after the first 0 is no row" in findings("rows")[str(path)]
+
+
+def test_a_manifest_of_another_version(folder: Path) -> None:
+    """A record that this version does not understand is a finding."""
+    path = one_output(folder)
+    manifest = Path("rows", MANIFEST)
+    manifest.write_text(manifest.read_text().replace('"format":"ndjson"', '"format":"avro"'))
+    assert "expected a record that this version understands" in findings("rows")[str(path)]
+    manifest.write_text(manifest.read_text().replace('"rows":{', '"rows":5,"was":{'))
+    assert findings("rows") == {str(path): "expected a record in a manifest, got none"}
+
+
+# Names ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_part_of_a_folder(folder: Path) -> None:
+    """A folder within, and a file, are verified by the manifest above them, from any working folder."""
+    many(folder / "in", 6)
+    convert_many(["in"], "rows")
+    assert [one.output for one in verify("rows/d1")] == ["rows/d1/s001.ndjson.zst", "rows/d1/s004.ndjson.zst"]
+    os.chdir("rows/d1")
+    assert [one.ok for one in verify(["s001.ndjson.zst", ".", "../d2"])] == [True] * 5
+
+
+@pytest.mark.parametrize("name", ["-", "s3://bucket/rows/", "empty"])
+def test_names_that_are_no_outputs(folder: Path, name: str) -> None:
+    """Streams, URLs and folders without outputs are refused, by name."""
+    (folder / "empty").mkdir()
+    with pytest.raises(UsageError, match=name):
+        list(verify(name))
+    with pytest.raises(TypeError, match="expected a path"):
+        list(verify([5]))
+
+
+def test_verified_says_whether_it_is_right() -> None:
+    """An output without findings is right."""
+    assert Verified("a").ok
+    assert not Verified("a", ["x"]).ok
+
+
+def test_memory_does_not_grow_with_the_output(folder: Path) -> None:
+    """Verifying an output takes no more memory for twenty times the rows."""
+    import tracemalloc  # noqa: PLC0415 - only here
+
+    peaks = []
+    for number, count in enumerate((1000, 20_000)):
+        made = (message(one, content="x\n" * 300, toolCalls=[tool_call()]) for one in range(count))
+        Path("a.json").write_bytes(dump(session(*made)))
+        for format_ in FORMATS:
+            convert_many(["a.json"], f"rows{number}", format=format_)  # type: ignore[arg-type]
+        list(verify(f"rows{number}"))
+        tracemalloc.start()
+        assert findings(f"rows{number}") == {}
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + (6 << 20), peaks
