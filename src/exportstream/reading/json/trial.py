@@ -46,6 +46,10 @@ class Trial:
         self.within, self.has_messages = True, False
         self.ended = self._has_ended
 
+    def end_result(self, *, is_session: bool) -> None:
+        """Note that its messages are over."""
+        self.within = not is_session
+
     def end_session(self) -> None:
         """Note that it is whole."""
         self.within, self._has_ended = False, True
