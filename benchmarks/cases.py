@@ -91,7 +91,7 @@ def find_messages(value: Any) -> int:
 
 def count_folder(name: str) -> int:
     """Count the records of all files of a folder."""
-    return sum(count_lines(str(path)) for path in Path(name).iterdir())
+    return sum(count_lines(str(path)) for path in Path(name).glob("[!.]*"))  # the hidden manifest has no rows
 
 
 # Cases ----------------------------------------------------------------------------------------------------------------

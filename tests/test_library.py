@@ -139,6 +139,7 @@ OF_ROWS: list[tuple[str, dict[str, Any]]] = [
     ("level to be a whole number, got '3'", {"level": "3"}),
     ("a level from -7 to 22 except 0 for zstd, got 99", {"level": 99}),
     ("force to be True or False, got 'yes'", {"force": "yes"}),
+    ("flat to be True or False, got 'no'", {"flat": "no"}),
 ]
 
 

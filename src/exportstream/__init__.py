@@ -41,9 +41,10 @@ from exportstream.reading.check import Finding, SessionCheck, check
 from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
 from exportstream.reading.options import ReadOptions
+from exportstream.totals.carrying import Carrying
 from exportstream.totals.figures import Cost, Count, Difference
 from exportstream.totals.priced import Priced, PriceList, Unpriced
-from exportstream.totals.sums import Carrying, Counted, Declared, Totals
+from exportstream.totals.sums import Counted, Declared, Totals
 from exportstream.totals.tables import GroupRow, GroupTable
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.writers import Written

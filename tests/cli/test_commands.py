@@ -640,7 +640,7 @@ def test_a_terminal_gets_a_bar_and_the_totals(folder: Path) -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert "━" in text
     assert re.search(r"2\.7/2\.7 kB", text)
-    assert re.search(r"\d+ messages · \d+ tool calls · \$0\.\d\d", text)
+    assert re.search(r"\d+ messages · \$0\.\d\d · \d+ tool calls", text)
     assert re.search(r"6 rows to <stdout>", text)
     assert re.search(r"prompt / input tokens +18,235 +18,006 +-229", text)
     assert text.rstrip().splitlines()[-1].startswith("last message")

@@ -15,7 +15,7 @@ from tests.kit.files import contents, everything, put, rows
 
 FOREIGN = {
     "package.json": b'{"name":"x","version":"1"}',
-    "codex.jsonl": b'{"type":"session_meta","payload":{}}\n{"type":"x","payload":{}}',
+    "claude.jsonl": b'{"type":"user","uuid":"u1","sessionId":"s1","message":{"role":"user","content":"x"}}',
     "empty.json": b"[]",
     "number.json": b"5",
 }
@@ -85,7 +85,7 @@ def test_a_folder_without_an_export(tmp_path: Path, arguments: list[str]) -> Non
     with_foreign(tmp_path)
     (tmp_path / "in/a.json").unlink()
     done = run("convert", "in", *arguments, cwd=tmp_path)
-    assert (done.returncode, b"in/codex.jsonl: expected a session" in done.stderr) == (3, True)
+    assert (done.returncode, b"in/claude.jsonl: expected a session" in done.stderr) == (3, True)
     assert everything(tmp_path) == sorted(f"in/{name}" for name in FOREIGN)
 
 
@@ -175,4 +175,4 @@ def test_update_of_a_merge(tmp_path: Path) -> None:
     assert b"2 of 2 inputs converted" in run(*arguments, cwd=tmp_path).stderr
     put(tmp_path, "in/b.json", messages=5)
     os.utime(tmp_path / "all.messages.csv", (1, 1))
-    assert b"2 of 2 inputs converted: 10 rows" in run(*arguments, cwd=tmp_path).stderr
+    assert b"2 of 2 inputs converted: 8 messages and 2 sessions" in run(*arguments, cwd=tmp_path).stderr

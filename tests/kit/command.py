@@ -126,20 +126,21 @@ class Starter:
                 self._process = None
 
 
-def run_on_terminal(*arguments: str, cwd: Path) -> tuple[int, bytes, bytes]:
-    """Run with a terminal as standard error, a pipe as standard output; return exit code, data, what was shown."""
+def run_on_terminal(*arguments: str, cwd: Path, columns: int = 160, stdout: bool = False) -> tuple[int, bytes, bytes]:
+    """Run with a terminal as standard error, and as standard output or a pipe; return exit code, data, what was shown."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=theirs if stdout else subprocess.PIPE,
         stderr=theirs,
-        env=ENVIRONMENT | {"COLUMNS": "160"},
+        env=ENVIRONMENT | {"COLUMNS": str(columns)},
     )
     os.close(theirs)
-    assert process.stdout is not None
-    data, shown, open_ones = [], [], {ours, process.stdout.fileno()}
+    data, shown, open_ones = [], [], {ours}
+    if process.stdout is not None:
+        open_ones.add(process.stdout.fileno())
     while open_ones:
         for fd in select.select(list(open_ones), [], [], 60)[0]:
             try:
@@ -150,7 +151,8 @@ def run_on_terminal(*arguments: str, cwd: Path) -> tuple[int, bytes, bytes]:
             if not piece:
                 open_ones.remove(fd)
     os.close(ours)
-    process.stdout.close()
+    if process.stdout is not None:
+        process.stdout.close()
     return process.wait(60), b"".join(data), b"".join(shown)
 
 

@@ -128,7 +128,7 @@ def test_any_failure_exception_or_signal_while_fed_slowly(
     said = process.stderr.read()
     process.stderr.close()
     assert stop_at == -number
-    assert said.strip() == b""
+    assert said == b"exportstream: interrupted\n"
     assert ((tmp_path / name).read_bytes() if (tmp_path / name).exists() else None) == old
     left = [found for found in names(tmp_path) if found != name]
     if number is signal.SIGKILL:  # nothing can answer it
@@ -340,7 +340,8 @@ def test_the_nth_call_of_the_system_fails(
                     path.unlink()
                 else:
                     path.write_bytes(old)
-    assert done > {"write": 4, "fsync": 4, "close": 4, "open": 4}.get(call, 0)
+    # zstd compresses in threads: on a busy machine it gives its bytes in one piece, so that two writes are certain.
+    assert done > {"write": 2, "fsync": 4, "close": 4, "open": 4}.get(call, 0)
     assert spared <= 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -22,7 +23,7 @@ from exportstream.cli.display import (
 from exportstream.cli.executors import find_many, hint_at_update, open_executor, skip_current
 from exportstream.cli.figures import amount, print_check
 from exportstream.cli.options import Command, check_options, convert_options, many_inputs
-from exportstream.cli.process import Exit, PipeClosed, ignore_signals, raise_on_signals, run, tune
+from exportstream.cli.process import Exit, PipeClosed, Terminated, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.cli.totals import totals_command
 from exportstream.cli.verify import verify_command
@@ -50,6 +51,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise PipeClosed from error
+        except KeyboardInterrupt as error:  # which click would print an empty line for
+            raise Terminated(signal.SIGINT) from error
 
 
 @click.group(cls=_Group, context_settings=_CONTEXT)

@@ -17,9 +17,13 @@ from exportstream.errors import shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
 from exportstream.writing.formats.json import to_printable_json
+from exportstream.writing.writers import Written
 
 _FEW = 5  # inputs
 _REFRESH = 0.2  # seconds
+_NARROW, _BROAD = 10, 40  # columns of the bar
+_FIGURES = 38  # columns: bytes, speed and time left, with a blank after each
+_LONG_TEXT = 50  # columns: text that a wide terminal has room for
 
 
 class _Bar:
@@ -29,6 +33,7 @@ class _Bar:
         self._enabled = enabled and sys.stderr.isatty()
         self._bar: Any = None
         self._task: Any = None
+        self._room = 0  # columns for text
         self._next = 0.0
 
     def __enter__(self) -> Self:
@@ -41,23 +46,29 @@ class _Bar:
         self._next = now + _REFRESH
         return True
 
-    def _show(self, done: int, total: int | None, text: str) -> None:
+    def _show(self, done: int, total: int | None, parts: list[str]) -> None:
+        """Show the bar, and as many of the parts beside it as fit."""
         if self._bar is None:
             from rich import progress  # noqa: PLC0415 - only a terminal needs it, and it takes long to import
             from rich.console import Console  # noqa: PLC0415
 
+            console = Console(stderr=True)
+            bar = max(_NARROW, min(_BROAD, console.width - _FIGURES - _LONG_TEXT))
+            self._room = max(console.width - _FIGURES - bar, 0)
             self._bar = progress.Progress(
-                progress.BarColumn(),
+                progress.BarColumn(bar),
                 progress.DownloadColumn(),
                 progress.TransferSpeedColumn(),
                 progress.TimeRemainingColumn(),
                 progress.TextColumn("{task.fields[text]}", markup=False),
-                console=Console(stderr=True),
+                console=console,
                 transient=True,
             )
             self._task = self._bar.add_task("", total=total, text="")
             self._bar.start()
-        self._bar.update(self._task, completed=done, text=text)
+        while parts and len(" · ".join(parts)) > self._room:
+            parts = parts[:-1]
+        self._bar.update(self._task, completed=done, text=" · ".join(parts))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
@@ -73,8 +84,8 @@ class Progress(_Bar):
             totals = export.totals
             counted = totals.counted
             cost = next((sum_ for sum_ in (counted.cost.sum, totals.declared.cost.sum) if sum_ is not None), Decimal(0))
-            text = f"{counted.messages:,} messages · {counted.tool_calls:,} tool calls · ${_rounded(cost)}"
-            self._show(export.bytes_read, export.bytes_total, text)
+            parts = [amount(counted.messages, "messages"), f"${_rounded(cost)}", amount(counted.tool_calls, "tool calls")]
+            self._show(export.bytes_read, export.bytes_total, parts)
 
 
 class ManyProgress(_Bar):
@@ -83,8 +94,9 @@ class ManyProgress(_Bar):
     def update(self, status: Status) -> None:
         """Show the progress of all exports."""
         if self._is_due():
-            failed = f" · {status.failed:,} failed" if status.failed else ""
-            self._show(status.bytes_done, status.bytes_total, f"{status.files_done:,} of {status.files:,} files{failed}")
+            failed = [f"{status.failed:,} failed"] if status.failed else []
+            parts = [f"{status.files_done:,} of {amount(status.files, 'files')}", *failed]
+            self._show(status.bytes_done, status.bytes_total, parts)
 
 
 def print_all_warnings(report: Report) -> None:
@@ -132,9 +144,10 @@ def print_warnings(source: str, notes: Notes) -> None:
 
 def print_summary(report: Report) -> None:
     """Print one line about what was written, and on a terminal the totals as a table."""
+    if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
+        report = report.outcomes[0].report
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
     smaller = report.bytes_parsed / report.bytes_written if report.bytes_written else 0
-    ratio = f", {smaller:.1f}x smaller than the JSON" if smaller > 1 and report.rows else ""
     rejected = (
         f"; {report.rejected:,} of {report.messages + report.rejected:,} messages rejected"
         + (f" into {shown(report.rejects)}" if report.rejects else "")
@@ -149,26 +162,41 @@ def print_summary(report: Report) -> None:
     dropped = f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
     targets = " and ".join(shown(output.target) for output in report.outputs)
     what = shown(report.source)
+    outputs = list(report.outputs)
     if isinstance(report, ManyReport):
+        outputs += [output for part in report.outcomes if isinstance(part.report, Report) for output in part.report.outputs]
         others = {"skipped": "up to date", "ignored": "ignored", "failed": "failed", "cancelled": "not begun"}
         counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
-        what = ", ".join([f"{report.count('converted'):,} of {report.source} converted", *counts])
+        what = ", ".join([f"{report.count('converted'):,} of {amount(len(report.outcomes), 'inputs')} converted", *counts])
     if isinstance(report, ManyReport) and not report.count("converted"):
         tell(what)
         return
+    whole = report.rows and any("messages" in output.tables for output in outputs)  # other tables are summaries
+    ratio = f", {smaller:.1f}x smaller than the JSON" if smaller > 1 and whole else ""
     tell(
-        f"{what}: {amount(report.rows, 'rows')}{f' to {targets}' if targets else ''} "
+        f"{what}: {_rows_of(outputs)}{f' to {targets}' if targets else ''} "
         f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}{dropped}"
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)
 
 
+def _rows_of(outputs: list[Written]) -> str:
+    """Write how many rows there are, of each table if there are several."""
+    rows: dict[str, int] = {}
+    for output in outputs:
+        table = output.tables[0] if len(output.tables) == 1 else "rows"
+        rows[table] = rows.get(table, 0) + output.rows
+    if len(rows) < 2:
+        return amount(sum(rows.values()), "rows")
+    *first, last = (amount(count, table.replace("-", " ")) for table, count in rows.items())
+    return f"{', '.join(first)} and {last}"
+
+
 def print_outcome(report: Report) -> int:
     """Print cut and failed inputs on standard error, and return the exit code."""
     for name, messages in report.cut.items():
-        complete = f"{messages:,} complete message{'' if messages == 1 else 's'}"
-        tell(f"{shown(name)}: the input is cut; kept {complete}")
+        tell(f"{shown(name)}: the input is cut; kept {amount(messages, 'complete messages')}")
     failed = isinstance(report, ManyReport) and print_failures(report.outcomes)
     return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
 

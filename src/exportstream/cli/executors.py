@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -62,12 +63,12 @@ def skip_current(source: str, output: str | None, writing: WriteOptions, report:
 
 @contextmanager
 def hint_at_update() -> Iterator[None]:
-    """Tell how to go on after a signal has ended the work."""
+    """Tell how to go on if a signal ends the work."""
     try:
         yield
-    except (KeyboardInterrupt, Terminated):
-        tell("interrupted; the same with --update goes on where it was")
-        raise
+    except (KeyboardInterrupt, Terminated) as end:
+        number = end.number if isinstance(end, Terminated) else signal.SIGINT
+        raise Terminated(number, "the same with --update goes on where it was") from end
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 from typing import Any
@@ -13,9 +12,10 @@ from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
 from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
 from exportstream.totals.tables import WIDTH
-from exportstream.totals.text import aligned, figure
+from exportstream.totals.text import aligned, figure, width_of
 
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
+_HEADINGS = ("", "declared", "counted", "difference")
 _SINGULAR = {
     "halves of surrogate pairs": "half of a surrogate pair",
     "messages have": "message has",
@@ -28,32 +28,40 @@ _SINGULAR = {
     "outputs": "output",
     "rows": "row",
     "times": "time",
+    "tool calls": "tool call",
+    "files": "file",
 }
 
 
 def show_totals(totals: Totals, *, stderr: bool) -> None:
     """Print the totals as a table, on standard error or standard output."""
-    from rich.console import Console  # noqa: PLC0415 - takes long to import
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table("", "declared", "counted", "difference", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-        column.overflow = "fold"  # no figure is cut
     differences = totals.differences()
+    lines: list[list[str]] = []
     for label, declared, counted, name in _rows(totals):
         gap = differences[name].exact if name in differences else None
         differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
         if name in differences and differences[name].kind == "rounding":
             differs += " (rounding)"
-        table.add_row(*map(Text, (label, figure(declared), figure(counted), differs)))
-    text = io.StringIO()  # rich would end the process by itself where the output is closed
+        lines.append([label, figure(declared), figure(counted), differs])
     stream = sys.stderr if stderr else sys.stdout
     on_terminal = stream is not None and stream.isatty()
-    width = shutil.get_terminal_size().columns if on_terminal else _WIDE
-    Console(file=text, highlight=False, width=width).print(table)
-    show_lines(text.getvalue().splitlines(), err=stderr)
+    show_lines(_fitted(lines, shutil.get_terminal_size().columns if on_terminal else _WIDE), err=stderr)
+
+
+def _fitted(lines: list[list[str]], width: int) -> list[str]:
+    """Align the figures; those that are too long for the width stand below their label, each on a line of its own."""
+    whole = list(lines)
+    while max(map(width_of, (table := aligned(_HEADINGS, whole, 1, _WIDE, 0)))) > width and len(whole) > 1:
+        whole.remove(max(whole, key=lambda cells: max(map(width_of, cells))))
+    found = iter(table[1:])
+    shown = [table[0]]
+    for cells in lines:
+        if cells in whole:
+            shown.append(next(found))
+        else:
+            below = zip(_HEADINGS[1:], cells[1:], strict=True)
+            shown += [cells[0], *(f"    {name}  {cell}" for name, cell in below if cell not in ("", "-"))]
+    return shown
 
 
 def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:

@@ -57,8 +57,9 @@ class PipeClosed(BaseException):
 class Terminated(BaseException):
     """A signal that ends the process, raised so that everything is cleaned up on the way out."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, hint: str = "") -> None:
         self.number = number
+        self.hint = hint
 
 
 _received: list[int] = []  # signals: Python drops an exception raised inside a callback of its own, as while it imports
@@ -129,9 +130,9 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
         _forget_stdout()  # its reader has seen enough
         return 0
     except (KeyboardInterrupt, click.Abort):  # click aborts at an EOFError too, as if a worker is hung up first
-        _end_by(_received[0] if _received else signal.SIGINT)
+        _interrupt(Terminated(_received[0] if _received else signal.SIGINT))
     except Terminated as end:
-        _end_by(end.number)
+        _interrupt(end)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user
         return _explain(error, debug)
     return 0
@@ -177,6 +178,13 @@ def _forget_stdout() -> None:
     if sys.stdout is not None:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _interrupt(end: Terminated) -> None:
+    """Say that the command was interrupted, and let the signal end it."""
+    with suppress(OSError):  # the terminal may be gone
+        tell("; ".join(filter(None, ("interrupted", end.hint))), over=True)
+    _end_by(end.number)
 
 
 def _end_by(number: int) -> None:

@@ -7,6 +7,7 @@ characters and all others that aren't printable are escaped. Raises: `OSError` i
 from __future__ import annotations
 
 import re
+import sys
 
 import click
 
@@ -22,8 +23,10 @@ _NAMES = (
 _KEYWORD = re.compile(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w.-]+)[\"'])")
 
 
-def tell(text: str) -> None:
-    """Print one line of the command's own on standard error."""
+def tell(text: str, *, over: bool = False) -> None:
+    """Print one line of the command's own on standard error; `over` the ^C that a terminal shows."""
+    if over and sys.stderr is not None and sys.stderr.isatty():
+        click.echo("\r", nl=False, err=True)
     show_lines([f"exportstream: {text}"], err=True)
 
 

@@ -27,7 +27,7 @@ from exportstream.conversion.plan import (
     total_size,
 )
 from exportstream.conversion.progress import Status, Watch
-from exportstream.conversion.report import ManyReport, Outcome, open_report
+from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report
 from exportstream.errors import UsageError
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -172,7 +172,7 @@ def convert_all(
     jobs = plan_jobs(find_inputs(sources, without=[folder, report], exclude=exclude), folder, reading, writing, rejects)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)
-    done = ManyReport(source=f"{len(jobs):,} inputs")
+    done = ManyReport(source=count_of_inputs(len(jobs)))
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     outcomes: dict[int, Outcome] = {}
     todo: dict[int, Job] = {}

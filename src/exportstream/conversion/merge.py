@@ -18,7 +18,7 @@ from exportstream.conversion.plan import (
     total_size,
 )
 from exportstream.conversion.progress import Reading, Status, Watch, counting
-from exportstream.conversion.report import ManyReport, Outcome, Report, open_report, outcome_of
+from exportstream.conversion.report import ManyReport, Outcome, Report, count_of_inputs, open_report, outcome_of
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
@@ -167,7 +167,7 @@ def merge_all(
     if not (fail_fast or current):
         _read_first(inputs, outcomes, status, progress, reading)
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
-    done = ManyReport(source=f"{len(inputs):,} inputs", outcomes=outcomes)
+    done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=words)
         if good:

@@ -10,7 +10,7 @@ from typing import Any
 from exportstream.conversion.inputs import stands_for_several
 from exportstream.conversion.manifest import Manifest, describe
 from exportstream.conversion.plan import settle_rejects
-from exportstream.conversion.report import Report, open_report
+from exportstream.conversion.report import Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError, shown
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
@@ -172,7 +172,7 @@ def convert_to(
     path = os.fspath(first) if is_name(first) and not is_stream(first) else None
     size = os.path.getsize(path) if path is not None and len(sources) == 1 and os.path.isfile(path) else None
     started = time.monotonic()
-    done = Report(source=f"{len(sources):,} inputs")
+    done = Report(source=count_of_inputs(len(sources)))
     rejects_file: RejectsFile | None = None
     # Rejects get their name first, then the outputs, then the report; then the outputs are recorded.
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:

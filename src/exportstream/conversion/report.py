@@ -145,6 +145,11 @@ def _in_camel(output: Written) -> dict[str, Any]:
     return {camel(name): value for name, value in plain.items()}
 
 
+def count_of_inputs(count: int) -> str:
+    """Return the source of a report of several inputs."""
+    return f"{count:,} input{'' if count == 1 else 's'}"
+
+
 def open_report(
     path: Any,
     transaction: Transaction,

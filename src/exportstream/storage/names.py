@@ -10,6 +10,7 @@ import io
 import os
 import re
 import stat
+import sys
 from typing import Any, TypeGuard
 
 from exportstream.errors import UsageError
@@ -21,6 +22,7 @@ __all__ = [
     "is_direct",
     "is_name",
     "is_stream",
+    "is_terminal",
     "is_url",
     "modified",
     "refuse_misuse",
@@ -51,6 +53,17 @@ def is_direct(name: str) -> bool:
     except (OSError, ValueError):
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def is_terminal(target: Any) -> bool:
+    """Whether an output is standard output and that is a terminal, or a terminal by its name."""
+    if is_stream(target):
+        return sys.stdout is not None and sys.stdout.isatty()
+    if not is_name(target) or not is_direct(os.fsdecode(target)):
+        return False
+    path = local_path(os.fsdecode(target))
+    ours = [os.fstat(fd).st_rdev for fd in range(3) if os.isatty(fd)]
+    return os.path.realpath(path) == "/dev/tty" or os.stat(path).st_rdev in ours
 
 
 def is_url(name: Any) -> bool:

@@ -1,6 +1,6 @@
 """Figures: exact sums of what some stated and others did not.
 
-Takes: counts as int, costs as Decimal. Returns: `Count`, `Cost`, `Difference`.
+Takes: counts as int, costs as Decimal. Returns: `Count`, `Cost`, `Sums` of them, `Difference`.
 Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Holds: two numbers each.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Context, Decimal, Inexact, Rounded
 from functools import reduce
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from msgspec import Struct
 
@@ -75,6 +75,19 @@ class Cost(Struct, gc=False):
         if other.sum is not None:
             self.sum = _sum([other.sum] if self.sum is None else [self.sum, other.sum])
             self.count += other.count
+
+
+class Sums(Struct, rename="camel"):
+    """Numbers, figures, and other sums, which can be added to those of another struct of the same kind."""
+
+    def merge(self, other: Self) -> None:
+        """Add what another one counted: parts that were read apart give the same totals as the whole."""
+        for name in self.__struct_fields__:
+            theirs: Any = getattr(other, name)
+            if isinstance(theirs, (Count, Cost, Sums)):
+                getattr(self, name).merge(theirs)
+            elif theirs and isinstance(theirs, int):
+                setattr(self, name, getattr(self, name) + theirs)
 
 
 class Difference(Struct, frozen=True):

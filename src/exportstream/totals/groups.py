@@ -21,11 +21,10 @@ from exportstream.errors import OptionError
 from exportstream.models.structs import MIX, Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
-from exportstream.totals.figures import Cost, Count
+from exportstream.totals.figures import Cost, Count, Sums
 from exportstream.totals.periods import PERIODS, Range
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
-from exportstream.totals.sums import Sums
 
 TOOL = "tool"
 DIMENSIONS = ("session", "file", "producer", "model", "role", TOOL, *PERIODS, "finish-reason")

@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import accumulate
-from operator import attrgetter, gt
+from operator import gt
 from typing import Any, Self, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
+from exportstream.totals.carrying import COMPARED, Carrying, carried_at
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs
+from exportstream.totals.figures import Cost, Count, Difference, Sums, compare, compare_costs
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 
@@ -29,19 +29,6 @@ MAX_ROLES = 64
 KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
 
 _Item = TypeVar("_Item", bound=Message | Session)
-
-
-class Sums(Struct, rename="camel"):
-    """Numbers, figures, and other sums, which can be added to those of another struct of the same kind."""
-
-    def merge(self, other: Self) -> None:
-        """Add what another one counted: parts that were read apart give the same totals as the whole."""
-        for name in self.__struct_fields__:
-            theirs: Any = getattr(other, name)
-            if isinstance(theirs, (Count, Cost, Sums)):
-                getattr(self, name).merge(theirs)
-            elif theirs and isinstance(theirs, int):
-                setattr(self, name, getattr(self, name) + theirs)
 
 
 class Declared(Sums):
@@ -149,18 +136,6 @@ class Counted(Sums):
         self._add_dates([date for date in (other.first_date, other.last_date) if date is not None])
 
 
-class Carrying(Sums):
-    """How many sessions have a message that carries a figure: only such figures can be compared with declared ones.
-
-    Attributes:
-        input_tokens, output_tokens, cost: sessions with a message that carries them.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: int = 0
-
-
 class Totals(Sums):
     """Sums over messages and sessions.
 
@@ -212,22 +187,22 @@ class Totals(Sums):
             at = counted_ends(messages, [end for _, end in ends])
             messages, ends = kept, [(session, end) for (session, _), end in zip(ends, at, strict=True)]
         sums, carrying, carried = self.counted, self.carrying, self._carried
-        before = [getattr(sums, name).count for name in _COMPARED]
+        before = [getattr(sums, name).count for name in COMPARED]
         if messages:
             sums.add_batch(messages)
         if not ends:
             return
         self.sessions += len(ends)
         self.declared.add([session for session, _ in ends])
-        pending = [count - getattr(carried, name) for name, count in zip(_COMPARED, before, strict=True)]
-        new = [getattr(sums, name).count - count for name, count in zip(_COMPARED, before, strict=True)]
-        for name, at_ends in zip(_COMPARED, _carried_at(ends, messages, new, pending), strict=True):
+        pending = [count - getattr(carried, name) for name, count in zip(COMPARED, before, strict=True)]
+        new = [getattr(sums, name).count - count for name, count in zip(COMPARED, before, strict=True)]
+        for name, at_ends in zip(COMPARED, carried_at(ends, messages, new, pending), strict=True):
             setattr(carrying, name, getattr(carrying, name) + sum(map(gt, at_ends, [0, *at_ends])))
             setattr(carried, name, getattr(carried, name) + at_ends[-1])
 
     def end_repeated(self) -> None:
         """End a session that was added before: the messages added since are not those of the session added next."""
-        for name in _COMPARED:
+        for name in COMPARED:
             setattr(self._carried, name, getattr(self.counted, name).count)
 
     def merge(self, other: Self) -> None:
@@ -270,37 +245,3 @@ class Totals(Sums):
         if self.priced is not None:
             plain["priced"] = self.priced.to_dict()
         return plain | {"differences": msgspec.to_builtins(self.differences(), builtin_types=(Decimal,))}
-
-
-_COMPARED = Carrying.__struct_fields__
-
-
-def _carried_at(
-    ends: list[tuple[Session, int]], messages: list[Message], counts: list[int], pending: list[int]
-) -> list[list[int]]:
-    """Count the messages that carry each of the compared figures up to each end.
-
-    Args:
-        ends: as of `Totals.add_sessions`.
-        messages: as of `Totals.add_sessions`.
-        counts: how many of `messages` carry each figure. All or none is usual, and needs no look at the messages.
-        pending: how many earlier messages of the first session carry it.
-    """
-    if len(set(counts)) == len(set(pending)) == 1 and 0 < counts[0] < len(messages):  # most carry all figures or none
-        flags = [m.cost is not None and m.input_tokens is not None and m.output_tokens is not None for m in messages]
-        if flags.count(True) == counts[0]:
-            return [_at_ends(ends, flags, pending[0])] * len(counts)
-    found = []
-    for name, count, earlier in zip(_COMPARED, counts, pending, strict=True):
-        if count == len(messages):
-            found.append([earlier + end for _, end in ends])
-        elif count == 0:
-            found.append([earlier] * len(ends))
-        else:
-            found.append(_at_ends(ends, [value is not None for value in map(attrgetter(name), messages)], earlier))
-    return found
-
-
-def _at_ends(ends: list[tuple[Session, int]], flags: list[bool], pending: int) -> list[int]:
-    carried = list(accumulate(flags, initial=pending))
-    return [carried[end] for _, end in ends]

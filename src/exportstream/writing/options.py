@@ -71,7 +71,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
         ):
             if value is not None and value not in known:
                 raise OptionError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
-        check_types(self, bool, "running_totals", "csv_safe", "force")
+        check_types(self, bool, "running_totals", "flat", "place", "csv_safe", "force")
         check_types(self, int, "level")
         for table in self.tables:
             if table not in TABLES:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
-from exportstream.storage.names import is_direct, is_name, is_stream
+from exportstream.storage.names import is_direct, is_name, is_stream, is_terminal
 from exportstream.storage.sink import check_level
 from exportstream.writing.formats import FORMATS, OutputFormat
 from exportstream.writing.options import WriteOptions, check_columns
@@ -109,6 +109,11 @@ def check_outputs(outputs: Iterable[Output], options: WriteOptions) -> None:
             raise UsageError("csv_safe=True goes with CSV output only")
         if options.flat and not format_.flat:
             raise UsageError("flat=True goes with NDJSON output only", hint="other formats have every column in every row")
+        what = (
+            format_.title if format_.compression is not None else "compressed data" if output.compression != "none" else None
+        )
+        if what is not None and not options.force and is_terminal(output.target):
+            raise UsageError(f"{what} is not written to a terminal", hint="name a file, or add force=True")
         if format_.compression != "none":
             check_level(output.compression, options.level)
         format_.load()

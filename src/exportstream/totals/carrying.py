@@ -1,0 +1,59 @@
+"""Sessions whose messages carry a figure: only their declared figures can be compared with counted ones.
+
+Takes: sessions with the messages that end with them. Returns: how many messages carried each figure at each end.
+Raises: nothing. Holds: three numbers.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from operator import attrgetter
+
+from exportstream.models.structs import Message, Session
+from exportstream.totals.figures import Sums
+
+
+class Carrying(Sums):
+    """How many sessions have a message that carries a figure: only such figures can be compared with declared ones.
+
+    Attributes:
+        input_tokens, output_tokens, cost: sessions with a message that carries them.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: int = 0
+
+
+COMPARED = Carrying.__struct_fields__
+
+
+def carried_at(
+    ends: list[tuple[Session, int]], messages: list[Message], counts: list[int], pending: list[int]
+) -> list[list[int]]:
+    """Count the messages that carry each of the compared figures up to each end.
+
+    Args:
+        ends: as of `Totals.add_sessions`.
+        messages: as of `Totals.add_sessions`.
+        counts: how many of `messages` carry each figure. All or none is usual, and needs no look at the messages.
+        pending: how many earlier messages of the first session carry it.
+    """
+    if len(set(counts)) == len(set(pending)) == 1 and 0 < counts[0] < len(messages):  # most carry all figures or none
+        flags = [m.cost is not None and m.input_tokens is not None and m.output_tokens is not None for m in messages]
+        if flags.count(True) == counts[0]:
+            return [_at_ends(ends, flags, pending[0])] * len(counts)
+    found = []
+    for name, count, earlier in zip(COMPARED, counts, pending, strict=True):
+        if count == len(messages):
+            found.append([earlier + end for _, end in ends])
+        elif count == 0:
+            found.append([earlier] * len(ends))
+        else:
+            found.append(_at_ends(ends, [value is not None for value in map(attrgetter(name), messages)], earlier))
+    return found
+
+
+def _at_ends(ends: list[tuple[Session, int]], flags: list[bool], pending: int) -> list[int]:
+    carried = list(accumulate(flags, initial=pending))
+    return [carried[end] for _, end in ends]
