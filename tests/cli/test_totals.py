@@ -16,7 +16,7 @@ from tests.kit.documents import cut, dump, message, session
 from tests.kit.files import DATA, debris, many
 
 USED = DATA / "session-with-usage.json"
-KEEPING = ["--keep-partial"]
+KEEPING = ["--on-error", "skip"]
 
 
 def test_tables_are_those_of_the_library(tmp_path: Path) -> None:

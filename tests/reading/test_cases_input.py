@@ -163,7 +163,7 @@ def keys_of(messages: list[Message]) -> list[tuple[str, int, str]]:
 def read_quietly(data: bytes, *, keep: bool) -> tuple[list[Message], ExportstreamError | None, bool]:
     found: list[Message] = []
     # Totals and repeated ids are all that is left out: it costs more than reading so small a file.
-    with Export(data, ReadOptions(keep_partial=keep), only_messages=True) as export:
+    with Export(data, ReadOptions(on_error="skip" if keep else "stop"), only_messages=True) as export:
         try:
             found.extend(export)
         except InputError as error:
@@ -262,7 +262,7 @@ def test_cut_anywhere_names_the_place(tmp_path: Path, name: str) -> None:
     """Wherever it is cut, the error says that the input ends, in which message, and how to keep what is complete."""
     refuse(
         CUTS[name],
-        r"ends.*message \d+ .*last complete id m0.*(--keep-partial|keep_partial=True)",
+        r"ends.*message \d+ .*last complete id m0.*(--on-error skip|on_error=\"skip\")",
         tmp_path,
         kind=CutInputError,
     )
@@ -270,8 +270,8 @@ def test_cut_anywhere_names_the_place(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", CUTS)
 def test_cut_anywhere_kept(tmp_path: Path, name: str) -> None:
-    """With keep_partial the complete messages are written, and the report says that it is partial."""
-    report = convert(CUTS[name], tmp_path / "out.ndjson", keep_partial=True)
+    """With on_error="skip" the complete messages are written, and the report says that it is partial."""
+    report = convert(CUTS[name], tmp_path / "out.ndjson", on_error="skip")
     lines = (tmp_path / "out.ndjson").read_text().splitlines()
     expected = ["m0", "m0"] if name == "in-a-later-session" else ["m0"]
     assert report.partial
@@ -295,20 +295,20 @@ def test_cut_anywhere_keeps_all_of_a_large_input(pack: Any) -> None:
         count = sum(whole.index(b'"id":"m%d"' % n) <= have for n in range(1, 651))
     else:
         count = 650
-    found, export = read(data, keep_partial=True)
+    found, export = read(data, on_error="skip")
     assert export.partial
     assert [item.id for item in found] == [f"m{n}" for n in range(count)]
 
 
 def test_cut_anywhere_command(tmp_path: Path) -> None:
-    """--keep-partial finishes the output, says how many messages it kept, and exits with 5."""
+    """--on-error skip finishes the output, says how many messages it kept, and exits with 5."""
     (tmp_path / "in.json").write_bytes(CUTS["inside-a-string"])
-    done = speak("convert", "in.json", "-o", "out.ndjson.zst", "--keep-partial", cwd=tmp_path)
+    done = speak("convert", "in.json", "-o", "out.ndjson.zst", "--on-error", "skip", cwd=tmp_path)
     assert done.returncode == 5
     assert "cut; kept 1 complete message" in done.stderr
     data = zstandard.ZstdDecompressor().decompressobj().decompress((tmp_path / "out.ndjson.zst").read_bytes())
     assert [json.loads(line)["id"] for line in data.splitlines()] == ["m0"]
-    assert speak("totals", "in.json", "--keep-partial", cwd=tmp_path).returncode == 5
+    assert speak("totals", "in.json", "--on-error", "skip", cwd=tmp_path).returncode == 5
 
 
 @pytest.mark.parametrize("data", [b"{", b'{"id', b'{"id"', b"["])
@@ -325,7 +325,7 @@ def test_empty(tmp_path: Path, data: bytes) -> None:
     """An input of nothing or of white space says so, and what to look at."""
     refuse(data, "expected a session export, got an empty input.*see whether its export failed", tmp_path)
     with pytest.raises(InputError, match="empty input"):
-        read(data, keep_partial=True)
+        read(data, on_error="skip")
 
 
 @pytest.mark.parametrize(
@@ -647,7 +647,7 @@ def test_an_sdk_response_cut_inside_its_result(tmp_path: Path) -> None:
     """What is complete of a cut response is kept where that was asked for, also what stood before the `result`."""
     data = dump({"a": 1, "result": session(message(0), message(1))})
     (tmp_path / "in.json").write_bytes(data[: data.index(b'"m1"')])
-    done = speak("convert", "in.json", "-o", "-", "--table", "sessions", "--keep-partial", "--quiet", cwd=tmp_path)
+    done = speak("convert", "in.json", "-o", "-", "--table", "sessions", "--on-error", "skip", "--quiet", cwd=tmp_path)
     assert done.returncode == 5
     assert json.loads(done.stdout)["extra"] == {"response": {"a": 1}}
     assert json.loads(done.stdout)["countedMessages"] == 1
@@ -1635,7 +1635,7 @@ class Failing(io.RawIOBase):
 def test_read_fails(tmp_path: Path, length: int) -> None:
     """A read that fails is the system's error, in its words, never a cut input; nothing is written."""
     with pytest.raises(ReadError, match="Input/output error") as caught:
-        convert(Failing(PLAIN[:length]), tmp_path / "out.ndjson", keep_partial=True)
+        convert(Failing(PLAIN[:length]), tmp_path / "out.ndjson", on_error="skip")
     assert exit_code(caught.value) == 4
     assert isinstance(caught.value.__cause__, OSError)
     assert os.listdir(tmp_path) == []

@@ -102,7 +102,6 @@ def convert_command(
     jobs: int | None,
     dask: str | None,
     on_error: OnError | None,
-    keep_partial: bool,
     dedupe: bool,
     prices: str | None,
     max_message_size: int,
@@ -121,7 +120,6 @@ def convert_command(
     """
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
@@ -243,7 +241,7 @@ def check_command(
                 invalid += "invalid-message" in found.findings
         except ExportstreamError as stopped:
             if isinstance(stopped, CutInputError):
-                stopped.hint = "exportstream convert --keep-partial keeps the complete messages"  # check has no such option
+                stopped.hint = "exportstream convert --on-error skip keeps the complete messages"  # check has no such option
             if (outcome := outcome_of(source, stopped, named=one.named)).status == "ignored":
                 ignored.append(outcome)
             else:

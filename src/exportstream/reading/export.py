@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from exportstream.errors import (
+    CompressionError,
     CutInputError,
     ExportstreamError,
     JSONSyntaxError,
@@ -25,9 +26,11 @@ from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, LogReader
 from exportstream.reading.formats.logs import recognise
+from exportstream.reading.formats.rejects import RejectLines, is_rejects
 from exportstream.reading.formats.session_export import SessionReader, missing_keys
 from exportstream.reading.formats.session_ids import SessionIds
 from exportstream.reading.json.events import Events
+from exportstream.reading.json.recovering import RecoveringStream
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import load_prices
@@ -59,6 +62,7 @@ class Export:
         seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
+        recover: whether ``on_error="skip"`` goes on after damage as well.
 
     Attributes:
         session: the `Session` being read (None before the first): what of it has been read so far.
@@ -68,7 +72,7 @@ class Export:
         bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
         position: bytes of JSON read, after decompression.
         prices: the price list in use, None without.
-        partial: whether the input was cut and `keep_partial` kept what was complete.
+        partial: whether the input was cut, and what was complete was kept.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Export:
         seen: Dedupe | None = None,
         session_totals: bool = False,
         only_messages: bool = False,
+        recover: bool = True,
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
@@ -99,11 +104,13 @@ class Export:
         )
         self._reader: FormatReader = self._sessions
         self._log: LogReader | None = None  # instead, for a log
+        self._are_rejects = False
         self._producer: str | None = None  # None until it was looked for
         self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
+        self._recovers = recover and options.on_error == "skip"
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
@@ -237,7 +244,9 @@ class Export:
         """Find out what the input is, and take the reader for it."""
         found = None
         with suppress(ExportstreamError):  # reading meets it again
-            found = recognise(self._source.peek(HEAD))
+            head = self._source.peek(HEAD)
+            found = recognise(head)
+            self._are_rejects = is_rejects(head)
         self._producer = found.producer if found is not None else MIX
         if found is not None:
             self._source.stop_at_opening_size()
@@ -252,7 +261,17 @@ class Export:
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""
         if self._log is None:
-            yield from self._stream(self._source, self._sessions)
+            stream = self._stream(self._source, self._sessions)
+            if self._are_rejects:
+                skip = self._options.on_error == "skip"
+                limit = self._options.max_message_size
+                yield from RejectLines(self._source, self._sessions, limit=limit, skip=skip)
+                return
+            yield from stream
+            if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
+                if not (self.accepted or self._sessions.complete):
+                    raise damage
+                self.partial = not isinstance(damage, JSONSyntaxError)
         else:
             yield from self._log.read(self._source)
             self.notes.grown += self._source.has_grown
@@ -273,11 +292,17 @@ class Export:
                     line, column = find_line(self._source, error.position) or (None, None)
                     error.locate(line=line, column=column)
                 explained = reader.explain(error)
-                if not (self._options.keep_partial and isinstance(error, CutInputError)):
-                    raise explained from (error if explained is not error else error.__cause__)
-                self.partial = True
-                if reader.session is not None and reader.session.id is not None and reader.within:
-                    yield self._without_repeats(Batch([], [SessionEnd(reader.session, 0)]))
+                if self._kept(error):
+                    if reader.session is not None and reader.session.id is not None and reader.within:
+                        yield self._without_repeats(Batch([], [SessionEnd(reader.session, 0)]))
+                    return
+                raise explained from (error if explained is not error else error.__cause__)
+
+    def _kept(self, error: ExportstreamError) -> bool:
+        """Whether the complete records of a log that is cut are kept."""
+        cut = isinstance(error, (CutInputError, CompressionError))
+        self.partial = self._recovers and self._log is not None and cut and self.accepted > 0
+        return self.partial
 
     def _without_repeats(self, batch: Batch) -> Batch:
         return batch if self._dedupe is None else self._dedupe.drop_repeats(batch, self.duplicates)
@@ -314,7 +339,8 @@ class Export:
 
     def _stream(self, source: Source, events: Events) -> Stream:
         use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
-        return Stream(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
+        kind = RecoveringStream if self._recovers else Stream
+        return kind(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
 
     def _find_id(self, number: int) -> str:
         """The id of a session whose file has it after the messages: a second reading runs along, one session ahead."""

@@ -14,16 +14,15 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, NotAnExportError, printable
+from exportstream.errors import CutInputError, ExportstreamError, InputError, InvalidMessageError, NotAnExportError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.known import name_of
+from exportstream.reading.formats.known import explain_object
 from exportstream.reading.formats.message import FIELDS, build_message, convert_field
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
-_LONGEST_WORDS = 200  # characters of a server's error
 
 
 class SessionReader(Struct):
@@ -34,6 +33,7 @@ class SessionReader(Struct):
         index: how many messages of it have been seen (written or rejected).
         last_id: id of the last complete message.
         number: how many sessions have begun.
+        complete: how many have ended; a damaged one only if its messages had begun.
         within: whether the session is not complete yet.
         accepted: how many messages were accepted, of all sessions.
         notes: what was noticed.
@@ -48,6 +48,7 @@ class SessionReader(Struct):
     index: int = 0
     last_id: str | None = None
     number: int = 0
+    complete: int = 0
     within: bool = False
     accepted: int = 0
     notes: Notes = field(default_factory=Notes)
@@ -61,6 +62,7 @@ class SessionReader(Struct):
     # The keys of the object around a `result`, which is an SDK response if the result turns out to be a session.
     _around: dict[str, Any] | None = None
     _in_result: bool = False
+    _damaged: bool = False  # bytes of the session were lost
     _ids: Seen = field(default_factory=lambda: Seen(_REMEMBERED_IDS))
 
     def take(self) -> Batch | None:
@@ -78,6 +80,7 @@ class SessionReader(Struct):
         self.within = True
         self.number += 1
         self.index = 0
+        self._damaged = False
         self.last_id = None
         self._wire_names = {}
         self._pending, self._around, self._in_result = {}, None, False
@@ -158,6 +161,7 @@ class SessionReader(Struct):
             self._count_repeats_of_sessions(messages, ends)
         self.session, self.index, self.within = sessions[-1], index, False
         self.number += len(sessions)
+        self.complete += len(sessions)
         self.last_id = messages[-1].id if index else None
         self._messages += messages
         self._note(repeats=False)
@@ -167,11 +171,40 @@ class SessionReader(Struct):
         self._note()
         session = self.session
         assert session is not None
-        if missing := [name for name in ("id", "title") if getattr(session, name) is None]:
+        if (missing := [name for name in ("id", "title") if getattr(session, name) is None]) and not self._damaged:
             raise missing_keys(missing)
         self._keep_response()
         self.within = False
+        self.complete += 1
         self._ends.append(SessionEnd(session, len(self._messages)))
+
+    def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
+        """Pass damaged bytes to `reject`."""
+        self._damaged = True
+        self.notes.damaged += begins
+        self.notes.damaged_bytes += len(data)
+        session_id, index = (self._id, self.index) if self.within else (None, None)
+        if self.reject is not None:
+            self.reject(Reject(self.source, session_id, index, position, None, error.what, None, data, damaged=True))
+
+    def lose_message(self, count: int = 1) -> None:
+        """Leave out the numbers of messages that are not there."""
+        self.index += count
+
+    def break_session(self) -> None:
+        """Complete a session with what there is of it; without an id it has no rows."""
+        if not self.within:
+            return
+        if self._pending is None:
+            self.complete += 1
+        else:
+            with suppress(NotAnExportError):
+                self.begin_messages()
+        self._keep_response()
+        self.within = False
+        if self.session is not None and self.session.id is not None:
+            self._note()
+            self._ends.append(SessionEnd(self.session, len(self._messages)))
 
     def replaced(self, count: int) -> None:
         """Note halves of surrogate pairs; which value they are in is known when it is complete."""
@@ -180,20 +213,18 @@ class SessionReader(Struct):
 
     def explain(self, error: ExportstreamError) -> ExportstreamError:
         """Add to an error what is known of the session; return the error that the reader of this input should get."""
-        if isinstance(error, CutInputError) and self.within:  # what is complete may be kept
-            with suppress(NotAnExportError):
-                self.begin_messages()
-            self._keep_response()
         self._locate(error)
         if not isinstance(error, NotAnExportError):
             return error
-        if (answer := self._server_error()) is not None:
-            return answer
         first = self.number == 0 or (self.number == 1 and self.within)
-        foreign = error.foreign and first
-        error = self._another_export() or error
-        error.foreign = foreign
-        return error
+        keys = self._pending if self._pending is not None else (self.session.extra if self.session is not None else None)
+        around = self._around if self._in_result else None
+        answer = explain_object(keys or {}, around, self.source, first=self.number == 1)
+        if answer is not None and "an error response" in answer.what:
+            return answer
+        answer, foreign = answer or error, error.foreign and first
+        answer.foreign = foreign
+        return answer
 
     def _tell_replaced(self, index: int | None) -> None:
         """Tell the number of the message that had halves of surrogate pairs, None for a key or value of the session."""
@@ -212,40 +243,12 @@ class SessionReader(Struct):
                 error.what += f", inside message {self.index}"
             else:
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
-            error.hint = error.hint or "keep_partial=True keeps the complete messages"
+            error.hint = error.hint or 'on_error="skip" keeps the complete messages'
         error.locate(
             source=self.source,
             session_id=self._id,
             message_index=self.index if self.session is not None else None,
             last_id=self.last_id,
-        )
-
-    def _server_error(self) -> NotAnExportError | None:
-        """The error that a saved error body deserves; None for everything else."""
-        keys = self._pending or {}
-        inner = keys.get("result")
-        value = keys.get("error", inner.get("error") if isinstance(inner, dict) else None)
-        if not isinstance(value, dict) or self._id is not None:
-            return None
-        words = [printable(str(value[key]), _LONGEST_WORDS) for key in ("code", "message", "type") if key in value]
-        return NotAnExportError(
-            f"expected a session export, got an error response: {' '.join(words)}",
-            source=self.source,
-            hint="export again when its cause is gone",
-        )
-
-    def _another_export(self) -> NotAnExportError | None:
-        """The error for the first object of another program's export; None for everything else."""
-        keys = self._pending if self._pending is not None else (self.session.extra if self.session is not None else None)
-        if self._in_result:
-            keys = self._around
-        name = name_of(keys) if keys and self.number == 1 else None
-        if name is None:
-            return None
-        return NotAnExportError(
-            f"expected a session export, got what looks like {name}",
-            source=self.source,
-            hint="exportstream does not read these yet",
         )
 
     def _set(self, key: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from exportstream.errors import ExportstreamError
+from exportstream.errors import ExportstreamError, InputError
 from exportstream.models.structs import Message, Session
 
 _REQUIRED = ("id", "title")
@@ -85,6 +85,15 @@ class SessionIds:
         """Keep what is missing."""
         if "id" not in self._seen:
             self._found.append((self._number, [name for name in _REQUIRED if name not in self._seen]))
+
+    def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
+        """Nothing to keep."""
+
+    def lose_message(self, count: int = 1) -> None:
+        """Nothing to keep."""
+
+    def break_session(self) -> None:
+        """Nothing to keep."""
 
     def replaced(self, count: int) -> None:
         """Nothing to keep."""
