@@ -277,6 +277,12 @@ MESSAGES = [
     "thinkingBlocks",
     "redactedThinkingBlocks",
     "extra",
+    "producer",
+    "agentId",
+    "usageState",
+    "attachments",
+    "totalInputTokens",
+    "reasoningTokens",
 ]
 TOOL_CALLS = [
     "sessionId",
@@ -295,6 +301,7 @@ TOOL_CALLS = [
     "screenshotUrls",
     "createdAt",
     "extra",
+    "producer",
 ]
 DECLARED = [
     "id",
@@ -340,8 +347,8 @@ def test_sessions_have_declared_columns_and_counted_ones(folder: Path) -> None:
     """The sessions table has what a session declares, and next to it what was counted, under names that say so."""
     header = csv_header(folder, "--table", "sessions")
     assert header[: len(DECLARED)] == DECLARED
-    assert header[-1] == "extra"
-    assert all(name.startswith("counted") for name in header[len(DECLARED) : -1])
+    assert header[-4:] == ["extra", "producer", "parentSessionId", "project"]
+    assert all(name.startswith("counted") for name in header[len(DECLARED) : -4])
 
 
 def test_the_sessions_table(folder: Path) -> None:
@@ -751,7 +758,7 @@ def test_an_extreme_cost_is_shown_in_little_space(tmp_path: Path, cost: str) -> 
         assert (code, len(shown) < 10000) == (0, True)
     code, _, shown = run_on_terminal("convert", "in.json", "-o", "out.ndjson", cwd=tmp_path)
     assert (code, len(shown) < 10000) == (0, True)
-    assert re.search(rb"cost \(USD\) +1 +-?[\d.,\xe2\x80\xa6]+", shown)
+    assert re.search(rb"cost \(USD\)(?: +1 +|[^-\d]+declared  1\r\n +counted  )-?[\d.,\xe2\x80\xa6]+", shown)
     (found,) = [row["cost"] for row in lines((tmp_path / "out.ndjson").read_bytes()) if "cost" in row]
     assert str(found) == str(Decimal(cost))
     totals = json.loads(run("totals", "in.json", "--json", cwd=tmp_path).stdout, parse_float=Decimal)

@@ -184,7 +184,12 @@ def test_outputs_that_are_refused(tmp_path: Path, arguments: list[str]) -> None:
 def test_reports_and_rejects(tmp_path: Path) -> None:
     """A report masks every name in it, and so does a line of rejects; the real names stay in the objects."""
     url = "s3://KEY:s3c/r3t@bucket/x.json"
-    one = Report(source=url, rejects=url, cut={url: 1}, outputs=[Written(url, ("messages",), "ndjson", "none", 1, 1, 1)])
+    one = Report(
+        source=url,
+        rejects=url,
+        cut={url: 1},
+        outputs=[Written(url, ("messages",), "ndjson", "none", 1, {"messages": 1}, 1, 1)],
+    )
     report = ManyReport(outcomes=[Outcome(url, "converted", one), Outcome(url, "skipped")])
     require_clean(json.dumps(report.to_dict()))
     assert report.outcomes[0].source == one.source == url

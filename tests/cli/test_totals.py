@@ -83,7 +83,8 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
     for inputs in (["in.json"], ["in.json", USED]):
         done = run("totals", *inputs, *groups, "--json", *KEEPING, cwd=tmp_path)
         assert done.returncode == 5
-        assert said(done) == ["exportstream: in.json: the input is cut; kept 2 complete messages"]
+        assert said(done)[-1] == "exportstream: in.json: the input is cut; kept 2 complete messages"
+        assert "damaged stretch" in said(done)[0]
         assert json.loads(done.stdout)["cut"] == {"in.json": 2}
 
 
@@ -149,15 +150,13 @@ def test_hostile_names_are_printed_as_escapes(tmp_path: Path) -> None:
 
 
 def test_check_of_many_inputs(tmp_path: Path) -> None:
-    """Check names each input before its sessions, goes on after one that fails, and lists it at the end."""
+    """Check names each input before its sessions with findings, goes on after one that fails, and lists it at the end."""
     folder = many(tmp_path / "in", 2)
     (folder / "bad.json").write_bytes(cut("bad"))
     done = run("check", folder, cwd=tmp_path)
     assert done.returncode == 3
     lines = done.stdout.decode().splitlines()
-    assert [line for line in lines if line.endswith(".json:")] == [
-        f"{folder}/{name}.json:" for name in ("bad", "s000", "d1/s001")
-    ]
+    assert [line for line in lines if line.endswith(".json:")] == [f"{folder}/{name}.json:" for name in ("s000", "d1/s001")]
     assert "2 sessions in 3 inputs" in lines[-1]
     assert "bad.json: the input ends" in said(done)[0]
     found = json.loads(run("check", folder, "--json", cwd=tmp_path).stdout)
@@ -170,7 +169,7 @@ def test_check_of_many_inputs(tmp_path: Path) -> None:
     [
         ("0.3", 0, ""),
         ("0.30000000000000004", 0, ""),
-        ("0.300001", 0, "(rounding)"),
+        ("0.300001", 0, ""),
         ("0.31", 3, "declared 0.31, counted 0.3"),
     ],
 )
@@ -181,4 +180,4 @@ def test_only_a_real_difference_fails_a_strict_check(declared: str, code: int, w
     done = run("check", "-", "--strict", cwd=tmp_path, data=data)
     assert (done.returncode, words in done.stdout.decode()) == (code, True)
     assert (b"cost: declared" in done.stdout) == bool(words)
-    assert (b"nothing odd" in done.stdout) == (code == 0)
+    assert (b"1 session, 0 with findings" in done.stdout) == (code == 0)

@@ -33,6 +33,12 @@ MESSAGE = [
     "thinkingBlocks",
     "redactedThinkingBlocks",
     "extra",
+    "producer",
+    "agentId",
+    "usageState",
+    "attachments",
+    "totalInputTokens",
+    "reasoningTokens",
 ]
 CALL = ["id", "name", "type", "finished", "isError", "input", "inputJson", "result", "metadata", "screenshotUrls", "extra"]
 CALL_ROW = [
@@ -52,6 +58,7 @@ CALL_ROW = [
     "screenshotUrls",
     "createdAt",
     "extra",
+    "producer",
 ]
 SESSION = [
     "id",
@@ -82,6 +89,9 @@ SESSION_ROW = [
         "countedLastDate",
     ],
     "extra",
+    "producer",
+    "parentSessionId",
+    "project",
 ]
 COLUMNS = {"messages": MESSAGE, "tool-calls": CALL_ROW, "sessions": SESSION_ROW}
 INTEGERS = {name for name in (*MESSAGE, *SESSION) if name.endswith(("Tokens", "Count", "Duration"))}
