@@ -114,13 +114,16 @@ def test_totals_and_check_of_a_folder(tmp_path: Path) -> None:
         (["*/b.json"], ["a", "d/c", "d/e/b"]),
         (["e/b.json"], ["a", "d/c", "d/e/b"]),
         (["A.json"], ["a", "d/c", "d/e/b"]),
+        (["{here}/in/d"], ["a"]),
+        (["{here}/in/*.json"], ["d/c", "d/e/b"]),
+        (["/in/d"], ["a", "d/c", "d/e/b"]),
     ],
 )
 @pytest.mark.parametrize("source", ["in", "in/**/*.json"])
 def test_exclude(tmp_path: Path, source: str, globs: list[str], names: list[str]) -> None:
-    """--exclude leaves out files and folders by name, and with a / by path, in folders and globs."""
+    """--exclude leaves out files and folders by name, with a / by path, and with a / in front by absolute path."""
     put(tmp_path, "in/a.json", "in/d/c.json", "in/d/e/b.json")
-    options = [word for glob in globs for word in ("--exclude", glob)]
+    options = [word for glob in globs for word in ("--exclude", glob.format(here=tmp_path))]
     if globs == ["in/d/b.json"]:
         os.rename(tmp_path / "in/d/e/b.json", tmp_path / "in/d/b.json")
     done = run("convert", source, "-o", "rows/", "-qj1", *options, cwd=tmp_path)

@@ -98,6 +98,7 @@ def test_jobs_give_the_same(tmp_path: Path, jobs: str) -> None:
         (["a.json", "a.json.gz", "-o", "rows"], "it would be written twice"),
         (["a.ndjson", "b.json", "-o", ".", "--format", "ndjson", "--force"], "is an input"),
         (["in", "-o", "old"], r"old/a.ndjson.zst: the output exists; --force replaces it, --update goes on"),
+        (["in", "-o", "rows", "--format", "csv", "--level", "3"], "expected no level, since the output is not compressed"),
         (["in", "-o", "rows", "--level", "99"], "a level from -7 to 22"),
         (["in", "-o", "rows", "--csv-safe"], "csv-safe"),
         (["in", "-o", "rows", "--rejects", "x"], "a file for --rejects goes with one output only"),

@@ -66,15 +66,18 @@ def check_totals(done: ManyReport, data: list[bytes]) -> None:
         assert (figure.sum, figure.count) == (sum(stated) if stated else None, len(stated)), name
 
 
+PLACES = "file,sessionNumber"  # columns of a merge that the oracle does not know
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(FILES, st.sampled_from([64, 400, 1 << 18]), st.booleans())
 def test_a_merge_has_the_rows_and_totals_of_the_oracle(files: list[list[Any]], block: int, on: bool) -> None:
     """The first of each key wins in every table, format and total; what was dropped is counted, by input and in all."""
     with written(files) as (names, data), small_blocks(block, 100), blocks(on):
-        done = merge_many(names, "all.ndjson", table="all", dedupe=True)
+        done = merge_many(names, "all.ndjson", table="all", dedupe=True, without=PLACES)
         for table in oracle.COLUMNS:
             assert exact(rows(Path(f"all.{table}.ndjson"))) == exact(oracle.distinct_rows(data, table))
-        merge_many(names, "all.csv", table="all", dedupe=True)
+        merge_many(names, "all.csv", table="all", dedupe=True, without=PLACES)
         for table, columns in oracle.COLUMNS.items():
             _, *found = csv.reader(io.StringIO(Path(f"all.{table}.csv").read_text(encoding="utf-8"), newline=""))
             assert len(found) == len(wanted := oracle.distinct_rows(data, table))
@@ -98,8 +101,8 @@ def test_any_split_over_files_gives_the_same(files: list[list[Any]]) -> None:
     with written(files) as (names, data):
         whole = b"\n".join(data)
         Path("whole.json").write_bytes(whole)
-        split = merge_many(names, "split.ndjson", table="all", dedupe=True)
-        one = merge_many(["whole.json"], "one.ndjson", table="all", dedupe=True)
+        split = merge_many(names, "split.ndjson", table="all", dedupe=True, without=PLACES)
+        one = merge_many(["whole.json"], "one.ndjson", table="all", dedupe=True, without=PLACES)
         for table in oracle.COLUMNS:
             assert Path(f"split.{table}.ndjson").read_bytes() == Path(f"one.{table}.ndjson").read_bytes()
     assert (split.totals, split.duplicates) == (one.totals, one.duplicates)

@@ -107,7 +107,7 @@ def test_the_same_data_gives_the_same_file(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "level"), [("zstd", 0), ("zstd", 23), ("zstd", -8), ("gzip", 0), ("gzip", 10), ("gzip", -1), ("none", 1)]
+    ("kind", "level"), [("zstd", 0), ("zstd", 23), ("zstd", -8), ("gzip", 0), ("gzip", 10), ("gzip", -1)]
 )
 def test_unknown_levels_are_refused(tmp_path: Path, kind: str, level: int) -> None:
     """A level that a compression does not have is a mistake in the call, noticed before a file is made."""

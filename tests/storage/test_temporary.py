@@ -270,6 +270,23 @@ def test_an_interruption_while_a_file_is_created(folder: Path, monkeypatch: pyte
     assert debris(folder) == []
 
 
+def test_an_end_right_after_the_lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that a signal ends between the lock and what follows removes its file all the same."""
+    real = fcntl.flock
+
+    def flock(fd: int, how: int) -> None:
+        real(fd, how)
+        monkeypatch.undo()
+        remove_temporary_files()  # as the handler of the signal does, before the process ends
+        assert debris(folder) == []
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(KeyboardInterrupt):
+        open_sink(folder / "out")
+    assert debris(folder) == []
+
+
 def test_many_at_once(folder: Path) -> None:
     """However many write one output, each write succeeds, and nothing is left."""
 

@@ -208,6 +208,7 @@ updatedAt: timestamp[us, tz=UTC] | updatedAtText: string | updatedAtOffset: stri
 inputTokens: int64 | outputTokens: int64 | cacheCreationTokens: int64 | cacheReadTokens: int64
 cost: decimal128(38, 18) | costText: string
 thinkingBlocks: list<element: string not null> | redactedThinkingBlocks: list<element: string not null> | extra: string
+producer: string | agentId: string | usageState: string | attachments: string | totalInputTokens: int64 | reasoningTokens: int64
 """
 RUNNING_SCHEMA = """
 running_messages: int64 not null | running_tool_calls: int64 not null | running_input_tokens: int64 not null
@@ -245,7 +246,7 @@ def test_the_schema_says_what_is_json_and_what_is_money() -> None:
     json_text, usd = {b"mediaType": b"application/json"}, {b"unit": b"USD"}
     costs = ("cost", "runningCost", "runningDeclaredCost")
     assert marked == {
-        **dict.fromkeys(("extra", "toolCalls.extra", "toolCalls.inputJson"), json_text),
+        **dict.fromkeys(("attachments", "extra", "toolCalls.extra", "toolCalls.inputJson"), json_text),
         **dict.fromkeys(costs, usd),
         **{f"{name}Text": {**usd, b"textOf": name.encode()} for name in costs},
         **{f"{name}Text": {b"textOf": name.encode()} for name in ("createdAt", "updatedAt")},

@@ -6,6 +6,7 @@ an `OptionError` for what is none. Holds: the globs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
@@ -17,11 +18,11 @@ class Exclude:
 
     Args:
         globs: one, or several. One without ``/`` fits the name of a file or folder anywhere in a path, one with ``/`` a path
-            from its start; ``**`` stands for any folders.
+            from its start, one that begins with ``/`` the absolute path; ``**`` stands for any folders.
     """
 
     def __init__(self, globs: str | Iterable[str]) -> None:
-        self._globs: list[list[str]] = []
+        self._globs: list[tuple[bool, list[str]]] = []  # whether it is absolute, and its parts
         if not isinstance(globs, Iterable):
             raise OptionError(f"expected exclude to be a glob or several, got {globs!r}")
         for glob in [globs] if isinstance(globs, str) else globs:
@@ -30,14 +31,19 @@ class Exclude:
             if not glob.strip("/"):
                 raise UsageError(f"expected a glob for `exclude`, got {glob!r}", hint="give one such as '*.bak.json'")
             parts = _parts(glob)
-            self._globs.append(["**", *parts] if len(parts) == 1 else parts)
+            is_absolute = glob.startswith("/")
+            self._globs.append((is_absolute, ["**", *parts] if len(parts) == 1 and not is_absolute else parts))
 
     def __bool__(self) -> bool:
         return bool(self._globs)
 
     def __call__(self, *paths: str) -> bool:
-        """Whether a glob fits one of the paths of an input, or a folder in it."""
-        return any(_fits(_parts(path), glob) for glob in self._globs for path in paths)
+        """Whether a glob fits one of the paths of an input, or a folder in it; the first is its path from here."""
+        return any(
+            _fits(_parts(path), glob)
+            for is_absolute, glob in self._globs
+            for path in ([os.path.abspath(paths[0])] if is_absolute else paths)
+        )
 
 
 def _parts(path: str) -> list[str]:

@@ -6,50 +6,30 @@ Holds: one batch, and the totals.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import (
-    CompressionError,
-    CutInputError,
-    ExportstreamError,
-    JSONSyntaxError,
-    NotAnExportError,
-    OptionError,
-    UsageError,
-)
-from exportstream.models.notes import Duplicates, Notes, Reject
+from exportstream.errors import CompressionError, CutInputError, ExportstreamError, UsageError
+from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, LogReader
 from exportstream.reading.formats.logs import recognise
-from exportstream.reading.formats.rejects import RejectLines, is_rejects
-from exportstream.reading.formats.session_export import SessionReader, missing_keys
-from exportstream.reading.formats.session_ids import SessionIds
-from exportstream.reading.json.events import Events
-from exportstream.reading.json.recovering import RecoveringStream
-from exportstream.reading.json.stream import Stream
-from exportstream.reading.options import ReadOptions
+from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.prices import load_prices
-from exportstream.storage.lines import find_line
+from exportstream.reading.session_input import SessionInput
+from exportstream.storage.lines import locate_line
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.source import Source, open_source
+from exportstream.storage.source import open_source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
 from exportstream.totals.text import brief
 
-Rejects = list[Reject] | Callable[[Reject], None] | None
 _DEFAULT = ReadOptions()
-
-
-def check_rejects(rejects: object) -> None:
-    """Raise `OptionError` for anything but a list, a function, and None."""
-    if not (rejects is None or isinstance(rejects, list) or callable(rejects)):
-        raise OptionError(f"expected rejects to be a list or a function, got {rejects!r}")
 
 
 class Export:
@@ -65,12 +45,7 @@ class Export:
         recover: whether ``on_error="skip"`` goes on after damage as well.
 
     Attributes:
-        session: the `Session` being read (None before the first): what of it has been read so far.
-        notes: what was noticed and is not an error, as counts.
         duplicates: what `dedupe` dropped, as counts.
-        name: the input's name.
-        bytes_read, bytes_total: bytes of the file as it is stored; the total may be None.
-        position: bytes of JSON read, after decompression.
         prices: the price list in use, None without.
         partial: whether the input was cut, and what was complete was kept.
     """
@@ -96,28 +71,26 @@ class Export:
         skips_lines = options.on_error == "skip" or (options.on_error is None and not only_messages)
         self._reject_line = (reject or (lambda _: None)) if skips_lines else None
         self._watch_repeats = not (only_messages or options.dedupe)
+        self._recovers = recover and options.on_error == "skip"
+        self._input = SessionInput(self._source, options, recovers=self._recovers)
         self._sessions = SessionReader(
             source=self._source.name,
             reject=self._reject,
-            find_id=self._find_id,
+            find_id=self._input.find_id,
             watch_repeats=self._watch_repeats,
         )
         self._reader: FormatReader = self._sessions
         self._log: LogReader | None = None  # instead, for a log
-        self._are_rejects = False
         self._producer: str | None = None  # None until it was looked for
-        self._ids: tuple[Source, Iterator[tuple[int, str | list[str]]]] | None = None
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
-        self._recovers = recover and options.on_error == "skip"
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
         self._yielded = self._counted = (0, 0)
         self._messages = self._iterate()
-        self._closed = False
-        self.partial = False
+        self._closed = self.partial = False
         self.duplicates = Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
@@ -145,10 +118,7 @@ class Export:
         self._batch, self._yielded, self._counted = Batch([], []), (0, 0), (0, 0)
         self._messages.close()
         self._source.close()
-        if self._ids is not None:
-            self._ids[0].close()
-            self._ids = None
-        self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
+        self._input.close()
 
     @property
     def name(self) -> str:
@@ -164,7 +134,7 @@ class Export:
 
     @property
     def session(self) -> Session | None:
-        """The session being read."""
+        """The session being read, with what of it has been read so far; None before the first."""
         return self._session or self._reader.session
 
     @property
@@ -244,9 +214,7 @@ class Export:
         """Find out what the input is, and take the reader for it."""
         found = None
         with suppress(ExportstreamError):  # reading meets it again
-            head = self._source.peek(HEAD)
-            found = recognise(head)
-            self._are_rejects = is_rejects(head)
+            found = recognise(self._source.peek(HEAD))
         self._producer = found.producer if found is not None else MIX
         if found is not None:
             self._source.stop_at_opening_size()
@@ -261,17 +229,8 @@ class Export:
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""
         if self._log is None:
-            stream = self._stream(self._source, self._sessions)
-            if self._are_rejects:
-                skip = self._options.on_error == "skip"
-                limit = self._options.max_message_size
-                yield from RejectLines(self._source, self._sessions, limit=limit, skip=skip)
-                return
-            yield from stream
-            if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
-                if not (self.accepted or self._sessions.complete):
-                    raise damage
-                self.partial = not isinstance(damage, JSONSyntaxError)
+            yield from self._input.read(self._sessions)
+            self.partial = self._input.is_cut
         else:
             yield from self._log.read(self._source)
             self.notes.grown += self._source.has_grown
@@ -288,15 +247,12 @@ class Export:
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
                     yield self._without_repeats(batch)
-                if isinstance(error, JSONSyntaxError) and error.exact and error.position is not None:
-                    line, column = find_line(self._source, error.position) or (None, None)
-                    error.locate(line=line, column=column)
+                locate_line(error, self._source)
                 explained = reader.explain(error)
-                if self._kept(error):
-                    if reader.session is not None and reader.session.id is not None and reader.within:
-                        yield self._without_repeats(Batch([], [SessionEnd(reader.session, 0)]))
-                    return
-                raise explained from (error if explained is not error else error.__cause__)
+                if not self._kept(error):
+                    raise explained from (error if explained is not error else error.__cause__)
+                if reader.session is not None and reader.session.id is not None and reader.within:
+                    yield self._without_repeats(Batch([], [SessionEnd(reader.session, 0)]))
 
     def _kept(self, error: ExportstreamError) -> bool:
         """Whether the complete records of a log that is cut are kept."""
@@ -336,25 +292,3 @@ class Export:
         except ExportstreamError as error:
             error.locate(source=self.name, session_id=self._session_id)
             raise
-
-    def _stream(self, source: Source, events: Events) -> Stream:
-        use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
-        kind = RecoveringStream if self._recovers else Stream
-        return kind(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
-
-    def _find_id(self, number: int) -> str:
-        """The id of a session whose file has it after the messages: a second reading runs along, one session ahead."""
-        if self._ids is None:
-            if not self._source.reopenable:
-                raise NotAnExportError(
-                    "expected the session's `id` before its messages in a pipe, got the messages first",
-                    hint="give a file: it is read once more for the id",
-                )
-            source, ids = self._source.reopen(), SessionIds()
-            self._ids = source, ids.found_by(self._stream(source, ids))
-        for found, session_id in self._ids[1]:
-            if found == number:
-                if isinstance(session_id, str):
-                    return session_id
-                raise missing_keys(session_id)
-        raise missing_keys(["id"])

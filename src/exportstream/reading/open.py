@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from exportstream.models.structs import Message
-from exportstream.reading.export import Export, Rejects, check_rejects
+from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
-from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.options import OnError, ReadOptions, Rejects, check_rejects
 from exportstream.storage.names import require_one
 
 

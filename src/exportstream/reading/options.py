@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
 
 from exportstream.errors import OptionError, check_types
+from exportstream.models.notes import Reject
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 
-__all__ = ["OnError", "ReadOptions"]
+__all__ = ["OnError", "ReadOptions", "Rejects", "check_rejects"]
 
 OnError = Literal["stop", "skip"]
+Rejects = list[Reject] | Callable[[Reject], None] | None
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
@@ -46,3 +49,9 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise OptionError(f"expected {name} to be a positive number of bytes, got {size}")
+
+
+def check_rejects(rejects: object) -> None:
+    """Raise `OptionError` for anything but a list, a function, and None."""
+    if not (rejects is None or isinstance(rejects, list) or callable(rejects)):
+        raise OptionError(f"expected rejects to be a list or a function, got {rejects!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exportstream.errors import ExportstreamError
+from exportstream.errors import ExportstreamError, JSONSyntaxError
 from exportstream.storage.source import Source
 
 _CHUNK = 1 << 20
@@ -34,3 +34,10 @@ def find_line(source: Source, position: int) -> tuple[int, int] | None:
     except ExportstreamError:
         return None
     return (lines + 1, column + 1) if lines and not left else None
+
+
+def locate_line(error: ExportstreamError, source: Source) -> None:
+    """Add the line and column to a syntax error whose byte is exact."""
+    if isinstance(error, JSONSyntaxError) and error.exact and error.position is not None:
+        line, column = find_line(source, error.position) or (None, None)
+        error.locate(line=line, column=column)

@@ -68,7 +68,9 @@ def check_level(compression: str, level: int | None) -> None:
         raise OptionError(f"expected compression zstd, gzip or none, got {compression!r}")
     if level is not None and (level not in _LEVELS[compression] or level == 0):
         levels = _LEVELS[compression]
-        expected = f"a level from {levels[0]} to {levels[-1]}{' except 0' * (0 in levels)}" if levels else "no level"
+        if not levels:
+            raise OptionError(f"expected no level, since the output is not compressed, got {level}")
+        expected = f"a level from {levels[0]} to {levels[-1]}{' except 0' * (0 in levels)}"
         raise OptionError(f"expected {expected} for {compression}, got {level}")
 
 

@@ -65,7 +65,8 @@ class Temporary:
             return
         if self.kept:
             _unlink(self.kept)
-        if self._file is None:  # an interruption came before it was locked
+        if self._file is None:  # an interruption came before it was known to be locked
+            self._discard()  # ends a lock that it had just taken
             _remove_unless_locked(self.name, self.name)
         elif _file_at(self.name) == self._file:  # after a rename the name may be another run's
             _unlink(self.name)

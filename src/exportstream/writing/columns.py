@@ -199,7 +199,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "place": {
         "file": ("", "name of the input as it was given; secrets of a URL are masked"),
-        "session_number": ("", "position of the session in the output, from 0"),
+        "session_number": ("", "position of the session among all that were read, from 0; with `--dedupe` there are gaps"),
     },
     "prices": {
         "cost_source": ("", "`recorded`: `cost` is in the export; `priced`: computed; absent without a cost"),

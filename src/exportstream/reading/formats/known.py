@@ -1,4 +1,4 @@
-"""Names what is JSON but not a session export: error responses, and the exports of other programs.
+"""Explains JSON that is no session export: exports of other programs, and error responses.
 
 Takes: the keys of an object that is no session. Returns: an error, or None. Raises, holds: nothing.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from exportstream.errors import NotAnExportError, printable
 
-_LONGEST_WORDS = 200  # characters of the message of an error response
+_LONGEST_WORDS = 200  # characters of an error response
 
 _Keys = dict[str, Any]
 
@@ -38,24 +38,25 @@ _KINDS: tuple[tuple[str, Callable[[_Keys], bool]], ...] = (
 )
 
 
-def explain_object(keys: _Keys, around: _Keys | None, source: str | None, *, first: bool) -> NotAnExportError | None:
-    """Return the error that an object deserves which is no session; None if there is nothing special about it.
+def another_export(keys: _Keys, source: str | None) -> NotAnExportError | None:
+    """Return the error for an object of another program's export; None for everything else."""
+    name = next((name for name, fits in _KINDS if fits(keys)), None)
+    if name is None:
+        return None
+    return NotAnExportError(
+        f"expected a session export, got what looks like {name}", source=source, hint="exportstream does not read these yet"
+    )
 
-    Args:
-        keys: its keys, as far as they are known.
-        around: those of the object around it, if it is a `result`.
-        source: the input's name.
-        first: whether it is the first of the input.
-    """
+
+def server_error(keys: _Keys, source: str | None) -> NotAnExportError | None:
+    """Return the error for a saved error response; None for everything else."""
     inner = keys.get("result")
     value = keys.get("error", inner.get("error") if isinstance(inner, dict) else None)
-    if isinstance(value, dict) and not isinstance(keys.get("id"), str):
-        words = [printable(str(value[key]), _LONGEST_WORDS) for key in ("code", "message", "type") if key in value]
-        what, hint = f"an error response: {' '.join(words)}", "export again when its cause is gone"
-    else:
-        keys = keys if around is None else around
-        name = next((name for name, fits in _KINDS if fits(keys)), None) if first and keys else None
-        if name is None:
-            return None
-        what, hint = f"what looks like {name}", "exportstream does not read these yet"
-    return NotAnExportError(f"expected a session export, got {what}", source=source, hint=hint)
+    if not isinstance(value, dict):
+        return None
+    words = [printable(str(value[key]), _LONGEST_WORDS) for key in ("code", "message", "type") if key in value]
+    return NotAnExportError(
+        f"expected a session export, got an error response: {' '.join(words)}",
+        source=source,
+        hint="export again when its cause is gone",
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from exportstream.errors import ExportstreamError, InputError
+from exportstream.errors import ExportstreamError, InputError, NotAnExportError
 from exportstream.models.structs import Message, Session
+from exportstream.reading.json.events import Events
+from exportstream.storage.source import Source
 
 _REQUIRED = ("id", "title")
 
@@ -97,3 +99,47 @@ class SessionIds:
 
     def replaced(self, count: int) -> None:
         """Nothing to keep."""
+
+
+class LaterIds:
+    """A second reading of an input, which runs one session ahead of the first and finds the ids that it needs.
+
+    Args:
+        source: the input of the first reading.
+        read: reads a source, and reports what it read.
+
+    Raises:
+        NotAnExportError: the input can't be read a second time.
+    """
+
+    def __init__(self, source: Source, read: Callable[[Source, Events], Iterable[None]]) -> None:
+        if not source.reopenable:
+            raise NotAnExportError(
+                "expected the session's `id` before its messages in a pipe, got the messages first",
+                hint="give a file: it is read once more for the id",
+            )
+        self._source, ids = source.reopen(), SessionIds()
+        self._found = ids.found_by(read(self._source, ids))
+
+    def find(self, number: int) -> str:
+        """Return the id of a session, counted from 0.
+
+        Raises:
+            NotAnExportError: it has none.
+        """
+        for found, session_id in self._found:
+            if found == number:
+                if isinstance(session_id, str):
+                    return session_id
+                raise missing_keys(session_id)
+        raise missing_keys(["id"])
+
+    def close(self) -> None:
+        """Close the second reading."""
+        self._source.close()
+
+
+def missing_keys(names: list[str]) -> NotAnExportError:
+    """Return the error for a session without keys that are required."""
+    got = "none" if len(names) == 1 else "neither"
+    return NotAnExportError(f"expected a session with {' and '.join(f'`{name}`' for name in names)}, got {got}", path="$")

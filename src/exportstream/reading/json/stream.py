@@ -1,8 +1,7 @@
 """Drives the reading of one input: which of four ways takes the next bytes.
 
 Takes: a `Reader` of decompressed bytes. Reports: `Events`. Yields: None after each step, so that what was reported can be
-passed on.
-Raises: the parser's errors, `LimitError`, each with its byte position.
+passed on. Raises: the parser's errors, `LimitError`, each with its byte position.
 Holds: one block and what it decodes to, or as many bytes as the largest message that msgspec refused.
 
 The ways, in the order in which `_attempt` tries them: whole sessions (`sessions`); runs of messages within a session, and
@@ -29,8 +28,6 @@ from exportstream.reading.json.sessions import Sessions
 DEFAULT_MAX_MESSAGE_SIZE = 1024**3
 
 _BEFORE_ARRAY = re.compile(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
-
-
 _SEAM = re.compile(rb"[}\[][ \t\r\n]*+,?[ \t\r\n]*+(?=\{)")  # a session may begin after it
 _LONGEST_SKIP = 4096  # bytes
 _LONGEST_SKIP_OF_KEYS = 256  # less, since a session whose `messages` are not seen goes to ijson as a whole
@@ -90,8 +87,12 @@ class Stream:
         return self._buffer.position
 
     def __iter__(self) -> Iterator[None]:
+        buffer = self._buffer
         try:
-            yield from self._read()
+            buffer.skip_space()
+            if self._sessions is not None and buffer.data.startswith(b"{", buffer.start):
+                self._next = Next.SESSION
+            yield from self._go_on()
         except ExportstreamError as error:
             self._locate(error)
             if isinstance(error, CutInputError):
@@ -103,13 +104,6 @@ class Stream:
             error.locate(position=self.position - self._parser.unread)
             error.exact = True
         error.locate(position=self.position)
-
-    def _read(self) -> Iterator[None]:
-        buffer = self._buffer
-        buffer.skip_space()
-        if self._sessions is not None and buffer.data.startswith(b"{", buffer.start):
-            self._next = Next.SESSION
-        yield from self._go_on()
 
     def _go_on(self) -> Iterator[None]:
         buffer = self._buffer
