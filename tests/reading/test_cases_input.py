@@ -6,7 +6,6 @@ import bz2
 import errno
 import gzip
 import io
-import itertools
 import json
 import lzma
 import os
@@ -16,6 +15,7 @@ import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from exportstream import (
     NotAnExportError,
     ReadError,
     ReadOptions,
+    Reject,
     Totals,
     convert,
     iter_messages,
@@ -112,6 +113,16 @@ def refuse(
     assert re.search(match, text)
     assert output == ""
     assert os.listdir(case) == ["in.json"]
+
+
+def damage_of(data: bytes) -> bytes:
+    """The bytes that are rejected as damage; no message but m0 and m2 is read."""
+    rejects: list[Reject] = []
+    with open_export(data, on_error="skip", rejects=rejects) as export, suppress(JSONSyntaxError):  # if nothing is left
+        assert {one.id for one in export} <= {"m0", "m2"}
+    damage = b"".join(reject.raw or b"" for reject in rejects if reject.damaged)
+    assert len(damage) == export.notes.damaged_bytes
+    return damage
 
 
 # --- cut anywhere ---------------------------------------------------------------------------------------------------
@@ -1158,7 +1169,7 @@ BAD_UTF8 = [
 
 @pytest.mark.parametrize("bad", BAD_UTF8)
 def test_invalid_utf8(tmp_path: Path, bad: bytes) -> None:
-    """Invalid UTF-8 is refused wherever it stands, also in a message that would be rejected for another reason."""
+    """Invalid UTF-8 is damage wherever it stands, also in a message that would be rejected for another reason."""
     documents: list[Any] = [
         session(message(0), message(1, content="@@")),
         session(message(0), message(1, new="@@")),
@@ -1169,11 +1180,12 @@ def test_invalid_utf8(tmp_path: Path, bad: bytes) -> None:
         session(message(0), title="@@"),
         session_fields_last(message(0), **{"@@": 1}),
     ]
-    for document, on_error in itertools.product(documents, ("stop", "skip")):
+    for document in documents:
         data = put(document, b'"' + bad + b'"')
         with pytest.raises(InputError, match=r"not JSON|UTF-8|UTF8") as caught:
-            read(data, on_error=on_error)
+            read(data)
         assert not isinstance(caught.value, InvalidMessageError)
+        assert bad in damage_of(data)
     if bad == b"\xed\xa0\x80":
         refuse(data, "UTF-8|UTF8", tmp_path)
 
@@ -1238,7 +1250,7 @@ NOT_JSON += [
 
 @pytest.mark.parametrize("text", NOT_JSON)
 def test_not_json_extras(text: str) -> None:
-    """What is not JSON is refused in a message, deeper, and in the session; also where messages may be rejected."""
+    """Text that is not JSON is refused in a message, deeper, and in the session; with skip it is damage."""
     documents: list[Any] = [
         session(message(0), message(1, new="@@"), message(2)),
         session(message(0, toolCalls=[tool_call(inputJson=["@@"])])),
@@ -1248,13 +1260,16 @@ def test_not_json_extras(text: str) -> None:
         session(message(0), "@@"),
         session(message(0), {"id": "@@"}, message(2)),
     ]
-    for document, on_error in itertools.product(documents, ("stop", "skip")):
+    for document in documents:
         if document is documents[1] and text == "":
             continue  # an empty array
         # A number that ends early is a message that is none, before what follows it is no JSON.
-        early = document is documents[3] and on_error == "stop"
+        early = document is documents[3]
         with pytest.raises(InputError if early else JSONSyntaxError, match="not JSON" + "|expected object" * early):
-            read(put(document, text), on_error=on_error)
+            read(put(document, text))
+        damage = damage_of(put(document, text))
+        assert damage
+        assert early or text.encode() in damage
 
 
 @pytest.mark.parametrize("inner", [b"%s,", b",%s", b"%s,,%s", b"%s %s", b"%s;%s", b"%s}", b"%s:%s"])
