@@ -51,6 +51,16 @@ def test_an_unknown_column_lists_those_there_are(folder: Path) -> None:
     assert (done.returncode, names(folder)) == (2, ["session.json"])
 
 
+def test_running_totals_that_no_column_shows(folder: Path) -> None:
+    """--running-totals with columns that have none of them is refused; those that are named are written."""
+    options = ["-o", "-", "--quiet", "--running-totals", "--columns"]
+    done = run("convert", "session.json", *options, "id,cost", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert "--columns leaves no column of --running-totals; name one, such as running_cost" in said(done)[0]
+    done = run("convert", "session.json", *options, "id,runningMessages", cwd=folder)
+    assert [row["runningMessages"] for row in lines(done.stdout)] == [1, 2, 3, 4, 5, 6]
+
+
 def test_columns_of_several_tables_and_inputs(folder: Path) -> None:
     """TABLE.COLUMN counts for that table; several inputs get the columns too, in worker processes as well."""
     arguments = ["--columns", "file,sessions.title,id", "--without", "tool-calls.file", "--table", "all"]

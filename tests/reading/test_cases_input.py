@@ -46,7 +46,7 @@ from exportstream import (
     open_export,
 )
 from exportstream.cli.process import exit_code
-from tests.kit.command import Starter, speak
+from tests.kit.command import speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA, lines
 
@@ -79,16 +79,6 @@ def rows(data: Any, folder: Path, **options: Any) -> list[Any]:
     return lines(target.read_bytes())
 
 
-QUICK = Starter()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    """End the process that starts the command in forks of itself."""
-    yield
-    QUICK.close()
-
-
 def refuse(
     data: bytes,
     match: str,
@@ -107,7 +97,7 @@ def refuse(
     case = folder / f"case{len(list(folder.iterdir()))}"
     case.mkdir()
     (case / "in.json").write_bytes(data)
-    ended, output, text = QUICK.speak("convert", "in.json", "-o", "out.ndjson.zst", *options, cwd=case)
+    ended, output, text = speak("convert", "in.json", "-o", "out.ndjson.zst", *options, cwd=case)
     assert ended == code, text
     assert re.fullmatch(r"exportstream: in\.json: .+\n", text), text
     assert re.search(match, text)
