@@ -67,8 +67,8 @@ def totals_command(
 ) -> None:
     """Print the totals of all INPUTs together, or by group.
 
-    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. Declared totals come
-    from the sessions, counted totals from their messages. An unknown figure is -, never 0.
+    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. Declared
+    totals come from the sessions, counted totals from their messages. An unknown figure is -, never 0.
 
     A session counts in each group that it has messages in. Declared figures are by session and file only. An input that
     fails counts nowhere, and is listed at the end. Costs are exact in files and JSON; a terminal shows 6 decimals.

@@ -14,8 +14,9 @@ from msgspec import Struct
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.replay import Replay
-from exportstream.reading.formats.codex.response import Response, Turn, late_output, leftover, text_of, user_message
+from exportstream.reading.formats.codex.response import Response, Turn, late_output, user_message
 from exportstream.reading.formats.codex.usage import Info, Usage, Usages
+from exportstream.reading.formats.content import leftover, text_of
 
 PRODUCER = "codex"
 _TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
