@@ -51,6 +51,16 @@ def test_an_unknown_column_lists_those_there_are(folder: Path) -> None:
     assert (done.returncode, names(folder)) == (2, ["session.json"])
 
 
+def test_running_totals_that_no_column_shows(folder: Path) -> None:
+    """--running-totals with columns that have none of them is refused; those that are named are written."""
+    options = ["-o", "-", "--quiet", "--running-totals", "--columns"]
+    done = run("convert", "session.json", *options, "id,cost", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert "--columns leaves no column of --running-totals; name one, such as running_cost" in said(done)[0]
+    done = run("convert", "session.json", *options, "id,runningMessages", cwd=folder)
+    assert [row["runningMessages"] for row in lines(done.stdout)] == [1, 2, 3, 4, 5, 6]
+
+
 def test_columns_of_several_tables_and_inputs(folder: Path) -> None:
     """TABLE.COLUMN counts for that table; several inputs get the columns too, in worker processes as well."""
     arguments = ["--columns", "file,sessions.title,id", "--without", "tool-calls.file", "--table", "all"]
@@ -69,7 +79,7 @@ def test_flat_is_for_ndjson(folder: Path) -> None:
     """--flat writes every column; with another format it is exit 2."""
     done = run("convert", "session.json", "-o", "-", "--flat", "--quiet", cwd=folder)
     assert done.returncode == 0
-    assert {len(row) for row in lines(done.stdout)} == {26}
+    assert {len(row) for row in lines(done.stdout)} == {27}
     done = run("convert", "session.json", "-o", "a.csv", "--flat", cwd=folder)
     assert done.returncode == 2
     assert "--flat goes with NDJSON output only" in said(done)[0]

@@ -65,6 +65,13 @@ def test_options(verb: str, tmp_path: Path) -> None:
         assert max(option.opts, key=len) in found[group_of(option) or ""]
 
 
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_width(verb: str, tmp_path: Path) -> None:
+    """The help fits a terminal of 80 columns."""
+    shown = run(*filter(None, [verb]), "--help", cwd=tmp_path, COLUMNS="80").stdout.decode()
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_defaults(verb: str, tmp_path: Path) -> None:
     """The help shows the default of every option that is no switch, but for names and addresses."""
@@ -92,9 +99,10 @@ def test_exit_codes(verb: str, tmp_path: Path) -> None:
 def test_examples(verb: str, tmp_path: Path) -> None:
     """Each help ends with two to five examples, which the command's parser takes."""
     lines = sections(verb, tmp_path)["Examples"].splitlines()
-    assert 2 <= len(lines) <= 5
-    for line in lines:
-        words = shlex.split(line.partition(" # ")[0].replace("|", " | "))
+    assert 2 <= len(lines) / 2 <= 5
+    assert all(meaning.startswith("  # ") for meaning in lines[::2])
+    for line in lines[1::2]:
+        words = shlex.split(line.replace("|", " | "))
         start = words.index("exportstream")
         end = words.index("|", start) if "|" in words[start:] else len(words)
         assert words[start + 1] == verb

@@ -96,6 +96,9 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
         (["--by", "color"], "expected --by to be of session, file, producer, model"),
         (["--by", "tool", "--sort", "cost"], "expected --sort to be a column of a table (tool, tool-calls"),
         (["--since", "soon"], "expected --since to be a date or date-time, got 'soon'"),
+        (["--sort", "cost"], "expected --sort with groups, got none; it goes with --by, such as --by day"),
+        (["--top", "3"], "expected --top with groups"),
+        (["--tz", "UTC"], "expected --tz with groups"),
         (["--tz", "Mars"], "expected --tz to be a time zone, got 'Mars'"),
         (["--dedupe", "--jobs", "2", USED], "--jobs does not go with --dedupe"),
     ],
@@ -148,6 +151,26 @@ def test_hostile_names_are_printed_as_escapes(tmp_path: Path) -> None:
     assert b"\x1b" not in done.stdout
 
 
+@pytest.mark.parametrize("command", ["totals", "check"])
+def test_a_folder_of_other_json_has_no_figures(command: str, tmp_path: Path) -> None:
+    """Nothing is counted: exit code 3, a line that says why, and no zeros."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text('{"name": 1}')
+    done = run(command, ".", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert said(done)[-1] == "exportstream: expected at least one export, got 2 inputs of other JSON"
+    found = json.loads(run(command, ".", "--json", cwd=tmp_path).stdout)
+    assert [one["source"] for one in found["ignored"]] == ["./a.json", "./b.json"]
+
+
+def test_the_exit_code_is_4_if_only_the_system_failed(tmp_path: Path) -> None:
+    """Missing files are exit code 4, one or several; with one bad input among them it is 3."""
+    for arguments in (["totals", "a", "b"], ["check", "a", "b"], ["convert", "a", "b", "-o", "rows/"]):
+        assert run(*arguments, cwd=tmp_path).returncode == 4, arguments
+    (tmp_path / "b").write_bytes(cut("b"))
+    assert run("totals", "a", "b", cwd=tmp_path).returncode == 3
+
+
 def test_check_of_many_inputs(tmp_path: Path) -> None:
     """Check names each input before its sessions with findings, goes on after one that fails, and lists it at the end."""
     folder = many(tmp_path / "in", 2)
@@ -156,8 +179,10 @@ def test_check_of_many_inputs(tmp_path: Path) -> None:
     assert done.returncode == 3
     lines = done.stdout.decode().splitlines()
     assert [line for line in lines if line.endswith(".json:")] == [f"{folder}/{name}.json:" for name in ("s000", "d1/s001")]
-    assert "2 sessions in 3 inputs" in lines[-1]
+    assert lines[-1] == "2 sessions in 2 inputs, 2 with findings; 1 input failed"
     assert "bad.json: the input ends" in said(done)[0]
+    alone = run("check", folder, "--jobs", "1", cwd=tmp_path)
+    assert (alone.returncode, alone.stdout, alone.stderr) == (done.returncode, done.stdout, done.stderr)
     found = json.loads(run("check", folder, "--json", cwd=tmp_path).stdout)
     assert [one["source"][-9:] for one in found["sessions"]] == ["s000.json", "s001.json"]
     assert (found["sessionCount"], [one["source"] for one in found["failed"]]) == (2, [f"{folder}/bad.json"])

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from exportstream import Status, UsageError, convert, totals_many
+from exportstream import Status, UsageError, convert, convert_many, merge_many, totals_many
 from exportstream.conversion.pool import Workers
 from tests.kit.documents import cut, dump, export, message, session
 from tests.kit.files import many
@@ -132,3 +133,20 @@ def test_wrong_words_are_refused_before_any_work(tmp_path: Path) -> None:
     """A word that is no dimension is an error before anything is read."""
     with pytest.raises(UsageError, match="expected `by`"):
         totals_many(tmp_path / "missing.json", by="color")
+    for by in (5, [5]):
+        with pytest.raises(UsageError, match="expected `by` to be a word or several, got 5"):
+            totals_many(tmp_path / "missing.json", by=by)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("convert_all", [totals_many, convert_many, merge_many])
+def test_flags_are_true_or_false(convert_all: Any, tmp_path: Path) -> None:
+    """A number is no flag: it is refused before any work."""
+    targets = () if convert_all is totals_many else (tmp_path / "rows",)
+    with pytest.raises(UsageError, match="expected fail_fast to be True or False, got 1"):
+        convert_all(tmp_path / "missing.json", *targets, fail_fast=1)
+
+
+def test_exclude_leaves_inputs_out(tmp_path: Path) -> None:
+    """A glob leaves files out of the totals."""
+    folder = many(tmp_path, 3)
+    assert len(totals_many(folder, exclude="s000.json").outcomes) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import select
@@ -14,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests.kit.forks import Forks
 
 COMMAND = [sys.executable, "-m", "exportstream"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("EXPORTSTREAM_", "PYTHON"))}
@@ -29,13 +30,22 @@ else:
 """
 
 
+FORKS = Forks(ENVIRONMENT)
+
+
 def run(
     *arguments: object, cwd: Path, data: bytes | None = None, process: dict[str, Any] | None = None, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command to its end; `process` holds what else `subprocess.run` is to be told."""
+    given = [str(argument) for argument in arguments]
+    if process is None:
+        with open(os.devnull, "rb") as nothing:
+            done = FORKS.run(given, str(cwd), environment, nothing.fileno() if data is None else data)
+        if done is not None:
+            return subprocess.CompletedProcess(given, *done)
     options = {"stdout": subprocess.PIPE, "stdin": None if data is not None else subprocess.DEVNULL} | (process or {})
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*COMMAND, *given],
         cwd=cwd,
         input=data,
         stderr=subprocess.PIPE,
@@ -61,69 +71,12 @@ class Spoken(NamedTuple):
 
 def speak(*arguments: object, cwd: Path, stdin: Any = None) -> Spoken:
     """Run the command, with blocks if the library here has them; what it says is text, and never a traceback."""
-    given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
+    given = stdin if isinstance(stdin, bytes) else None
     blocks = {name: value for name, value in os.environ.items() if name == "EXPORTSTREAM_BLOCKS"}
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        timeout=120,
-        env=ENVIRONMENT | blocks,
-        check=False,
-        **given,
-    )
+    process = None if stdin is None or given is not None else {"stdin": stdin}
+    done = run(*arguments, cwd=cwd, data=given, process=process, **blocks)
     assert b"Traceback" not in done.stderr
     return Spoken(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-_STARTER = """
-import json, os, sys
-from exportstream.cli.commands import main
-for line in sys.stdin.buffer:
-    folder, arguments, blocks = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.environ["EXPORTSTREAM_BLOCKS"] = blocks
-            os.chdir(folder)
-            for number, name in ((0, os.devnull), (1, "../stdout"), (2, "../stderr")):
-                os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
-            try:
-                main(arguments)
-            except SystemExit as end:
-                code = end.code or 0
-                sys.stdout.flush()
-                sys.stderr.flush()
-        finally:
-            os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-class Starter:
-    """A process that has everything imported and starts the command in forks of itself: a tenth of the time."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def speak(self, *arguments: str, cwd: Path) -> Spoken:
-        """As `speak`; two files are written beside the folder."""
-        if self._process is None:
-            command = [sys.executable, "-c", _STARTER]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([str(cwd), arguments, os.environ["EXPORTSTREAM_BLOCKS"]]).encode() + b"\n")
-        self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
-        return Spoken(code, (cwd.parent / "stdout").read_text(), (cwd.parent / "stderr").read_text())
-
-    def close(self) -> None:
-        """End the process; the next command starts another."""
-        if self._process is not None:
-            with self._process:
-                self._process = None
 
 
 def run_on_terminal(*arguments: str, cwd: Path, columns: int = 160, stdout: bool = False) -> tuple[int, bytes, bytes]:

@@ -119,17 +119,15 @@ def database(sources: list[str], folder: Path, zone: str | None) -> duckdb.DuckD
         path = folder / f"rows.{table}.ndjson"
         name = table.replace("-", "_")
         merged.execute(f"CREATE TABLE {name} AS FROM read_json('{path}', format='newline_delimited', columns={types})")
-    clock = (
-        "CAST(substr(createdAt, 1, 19) AS TIMESTAMP)"
-        if zone is None
-        else f"CAST(createdAt AS TIMESTAMPTZ) AT TIME ZONE '{zone}'"
-    )
+    instant = "TRY_CAST(createdAt AS TIMESTAMPTZ)"
+    clock = "CAST(substr(createdAt, 1, 19) AS TIMESTAMP)" if zone is None else f"{instant} AT TIME ZONE '{zone}'"
+    offset = "" if zone is None else f"|| '+0' || date_diff('hour', {instant} AT TIME ZONE 'UTC', clock) || ':00'"
     file = "'{0}/f' || regexp_extract({1}, 's(\\d+)-', 1) || '.ndjson'"
     merged.execute(f"""
         CREATE TABLE dated AS
         SELECT *, sessionId AS session, {file.format(folder, "sessionId")} AS file, strlen(content) AS bytes,
             strftime(clock, '%Y-%m-%d') AS day, strftime(clock, '%G-W%V') AS week, strftime(clock, '%Y-%m') AS month,
-            strftime(clock, '%Y-%m-%dT%H') AS hour, finishReason AS "finish-reason", 'mix' AS producer
+            strftime(clock, '%Y-%m-%dT%H') {offset} AS hour, finishReason AS "finish-reason", 'mix' AS producer
         FROM (SELECT *, CASE WHEN createdAt <> 'yesterday' THEN {clock} END AS clock FROM messages);
         CREATE TABLE calls AS
         SELECT *, name AS tool, 1 AS calls, CAST(coalesce(isError, FALSE) AS INT) AS failed,
@@ -260,7 +258,7 @@ def python_keys(one: dict[str, Any], session_id: str, zone: str | None) -> dict[
         "producer": "mix",
         "day": None if clock is None else f"{clock:%Y-%m-%d}",
         "month": None if clock is None else f"{clock:%Y-%m}",
-        "hour": None if clock is None else f"{clock:%Y-%m-%dT%H}",
+        "hour": None if clock is None else clock.isoformat(timespec="hours") if zone is not None else f"{clock:%Y-%m-%dT%H}",
         "week": None if week is None else f"{week[0]}-W{week[1]:02}",
     }
 

@@ -45,7 +45,7 @@ from exportstream import (
     open_export,
 )
 from exportstream.cli.process import exit_code
-from tests.kit.command import Starter, speak
+from tests.kit.command import speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA, lines
 
@@ -78,16 +78,6 @@ def rows(data: Any, folder: Path, **options: Any) -> list[Any]:
     return lines(target.read_bytes())
 
 
-QUICK = Starter()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    """End the process that starts the command in forks of itself."""
-    yield
-    QUICK.close()
-
-
 def refuse(
     data: bytes,
     match: str,
@@ -106,7 +96,7 @@ def refuse(
     case = folder / f"case{len(list(folder.iterdir()))}"
     case.mkdir()
     (case / "in.json").write_bytes(data)
-    ended, output, text = QUICK.speak("convert", "in.json", "-o", "out.ndjson.zst", *options, cwd=case)
+    ended, output, text = speak("convert", "in.json", "-o", "out.ndjson.zst", *options, cwd=case)
     assert ended == code, text
     assert re.fullmatch(r"exportstream: in\.json: .+\n", text), text
     assert re.search(match, text)
@@ -410,7 +400,7 @@ def test_html_and_server_error_body_is_no_empty_session(tmp_path: Path, tail: by
 
 @pytest.mark.parametrize(
     ("begin", "name"),
-    [(b"PK\x03\x04", "a zip archive"), (b"PAR1", "a Parquet file"), (b"SQLite format 3\0", "an SQLite database")],
+    [(b"PAR1", "a Parquet file"), (b"SQLite format 3\0", "an SQLite database")],
 )
 def test_another_kind_of_file_is_named(tmp_path: Path, begin: bytes, name: str) -> None:
     """What is easily taken for an export, our own outputs among it, is refused by its name; also in single bytes."""
@@ -458,10 +448,12 @@ OTHER_EXPORTS = {
 @pytest.mark.parametrize("name", OTHER_EXPORTS)
 def test_exports_of_other_programs_are_named(tmp_path: Path, name: str, shape: str) -> None:
     """The export of another program is refused by its name, from its first object on."""
-    for first in OTHER_EXPORTS[name]:
+    is_log = name == "a Claude Code transcript"  # which is read if each record is on a line
+    hint = "each of its records on a line" if is_log else "does not read these yet"
+    for first in OTHER_EXPORTS[name] if not (is_log and shape == "line") else ():
         document = [first, first] if shape == "array" else first
         data = dump(document, indent=1) if shape == "indented" else dump(document) + b"\n"
-        words = f"expected a session export, got what looks like {name}.*does not read these yet"
+        words = f"expected a session export, got what looks like {name}.*{hint}"
         refuse(data, words, tmp_path, kind=NotAnExportError)
 
 

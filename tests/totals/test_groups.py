@@ -213,7 +213,14 @@ def test_a_zone_moves_days() -> None:
     """With a zone its clock decides, also in summer; a text without an offset counts as UTC."""
     dates = ["2025-10-03T23:30:00-04:00", "2025-10-03T22:30:00Z", "2025-10-03T21:30:00", "2025-12-31T22:59:00Z"]
     assert by_date("day", dates, tz="Europe/Berlin") == [("2025-10-04",), ("2025-10-03",), ("2025-12-31",)]
-    assert by_date("hour", dates[1:2], tz="Europe/Berlin") == [("2025-10-04T00",)]
+    assert by_date("hour", dates[1:2], tz="Europe/Berlin") == [("2025-10-04T00+02:00",)]
+
+
+def test_an_hour_in_a_zone_has_its_offset() -> None:
+    """At the end of summer time two hours have the same name; their offsets tell them apart."""
+    dates = ["2025-10-26T00:30:00Z", "2025-10-26T01:30:00.5Z"]
+    assert by_date("hour", dates, tz="Europe/Berlin") == [("2025-10-26T02+02:00",), ("2025-10-26T02+01:00",)]
+    assert by_date("hour", dates) == [("2025-10-26T00",), ("2025-10-26T01",)]
 
 
 def test_the_local_zone_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +228,7 @@ def test_the_local_zone_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        assert by_date("hour", ["2025-10-03T12:00:00Z"], tz="local") == [("2025-10-03T21",)]
+        assert by_date("hour", ["2025-10-03T12:00:00Z"], tz="local") == [("2025-10-03T21+09:00",)]
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -44,7 +44,8 @@ from exportstream.totals.groups import Grouping
 from exportstream.totals.price_file import prices_of_file
 from exportstream.totals.priced import MAX_UNPRICED, Priced, Unpriced
 from exportstream.totals.prices import Prices
-from exportstream.totals.tables import GroupOptions, make_tables
+from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.tables import make_tables
 from tests.kit.documents import dump, session
 from tests.kit.documents import message as document
 

@@ -15,7 +15,8 @@ from exportstream import GroupTable, Message, Session, ToolCall, UsageError
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
-from exportstream.totals.tables import WIDTH, GroupOptions, make_tables
+from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.tables import WIDTH, make_tables
 from exportstream.totals.text import aligned, width_of
 
 
@@ -136,6 +137,37 @@ def test_text_fits_a_terminal(labels: list[tuple[str, str]]) -> None:
         assert line.isprintable()
 
 
+def test_figures_give_way_before_names_and_dates() -> None:
+    """Files are named without their common folder, and dates are whole, where the figures would not fit beside them."""
+    used = {"input_tokens": 10**6, "output_tokens": 10**6, "cache_read_tokens": 10**9, "created_at": "2025-10-03T10:00:00Z"}
+    chosen = GroupOptions(by=(("file", "day"),))
+    names = [f"/tmp/trial/session-with-a-long-name-{number}.json" for number in (1, 2)]
+    grouping = Grouping(chosen.by, chosen.range)
+    for name in names:
+        one = Grouping(chosen.by, chosen.range, name)
+        one.add(Batch([message(None, "12.123456", **used)], []))
+        grouping.merge(one)
+    (made,) = make_tables(grouping, chosen)
+    assert [line.split()[:2] for line in str(made).splitlines()[1:3]] == [
+        [name.removeprefix("/tmp/trial/"), "2025-10-03"] for name in names
+    ]
+
+
+def test_a_cost_above_zero_is_not_shown_as_zero() -> None:
+    """A terminal shows a tiny cost in scientific notation; Markdown has all digits and every figure."""
+    made = table(message("a", "1.2345E-9"), message("b", "0"))
+    assert [line.split()[-1] for line in str(made).splitlines()] == ["cost", "1.23E-9", "0.000000", "1.23E-9"]
+    headings, _, row, *_ = made.to_markdown().splitlines()
+    assert headings == f"| model | {' | '.join(made.columns)} |"
+    assert "| 1.2345E-9 |" in row
+
+
+@pytest.mark.parametrize("word", ["output-tokens", "output_tokens", "outputTokens"])
+def test_a_figure_is_named_as_in_options_keywords_or_columns(word: str) -> None:
+    """`sort` takes the name of a figure in each of its spellings."""
+    assert keys(table(message("a", output_tokens=1), message("b", output_tokens=2), sort=word)) == ["b", "a"]
+
+
 def test_labels_are_cut_in_their_middle() -> None:
     """Both ends of a name stay: files and models differ there."""
     lines = aligned(["a", "n"], [["claude-sonnet-4-5-20250929", "1"], ["x", "1,000"]], 1, 24, 4)
@@ -184,6 +216,10 @@ def test_secrets_of_urls_are_masked() -> None:
         ({"by": (("day",), ("tool",)), "sort": "color"}, "expected `sort` to be a column of a table (day, sessions"),
         ({"by": (("tool",),), "sort": "cost"}, "expected `sort`"),
         ({"by": (("tool",),), "top": 0}, "expected `top` to be a positive number, got 0"),
+        ({"by": (("tool",),), "top": "3"}, "expected `top` to be a positive number, got '3'"),
+        ({"sort": "cost"}, "expected `sort` with groups, got none"),
+        ({"by": ((),), "top": 3}, "expected `top` with groups"),
+        ({"range": Range(tz="UTC")}, "expected `tz` with groups"),
     ],
 )
 def test_words_that_are_no_columns_are_refused(options: dict[str, Any], words: str) -> None:

@@ -30,7 +30,7 @@ from benchmarks.generate import generate
 from exportstream import CutInputError, ReadError, UsageError, WriteError, convert
 from exportstream.cli.process import exit_code
 from tests.kit.command import COMMAND, ENVIRONMENT, run
-from tests.kit.files import DATA, names, small_disk
+from tests.kit.files import DATA, lines, names, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -473,7 +473,9 @@ def test_output_is_a_device_or_standard_output(folder: Path) -> None:
     for target in ("-", "/dev/stdout"):
         done = run("convert", "session.json", "-o", target, "--format", "ndjson", cwd=folder)
         assert (done.returncode, len(done.stdout.splitlines())) == (0, 6)
-    assert names(folder) == ["session.json"]
+    with open(folder / "rows.ndjson", "wb") as file:
+        assert run("convert", "session.json", "-o", "/dev/stdout", cwd=folder, process={"stdout": file}).returncode == 0
+    assert len(lines((folder / "rows.ndjson").read_bytes())) == 6
 
 
 # permissions --------------------------------------------------------------------------------------------------------------

@@ -11,30 +11,26 @@ import click
 from msgspec.structs import replace
 
 import exportstream
+from exportstream.cli.check import check_command
 from exportstream.cli.display import (
     ManyProgress,
     Progress,
-    json_text,
     print_all_warnings,
-    print_failures,
     print_outcome,
     print_summary,
 )
 from exportstream.cli.executors import find_many, hint_at_update, open_executor, skip_current
-from exportstream.cli.figures import amount, print_check
-from exportstream.cli.options import Command, check_options, convert_options, many_inputs
-from exportstream.cli.process import Exit, PipeClosed, Terminated, ignore_signals, raise_on_signals, run, tune
-from exportstream.cli.terminal import in_options, show_json, show_lines, tell
+from exportstream.cli.options import Command, convert_options, many_inputs
+from exportstream.cli.process import PipeClosed, Terminated, ignore_signals, raise_on_signals, run, tune
+from exportstream.cli.terminal import in_options, tell
 from exportstream.cli.totals import totals_command
 from exportstream.cli.verify import verify_command
-from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.many import convert_all
 from exportstream.conversion.merge import merge_all
 from exportstream.conversion.one import convert_one
-from exportstream.conversion.report import SCHEMA, Outcome, Report, outcome_of
-from exportstream.errors import CutInputError, ExportstreamError, UsageError, label, shown
+from exportstream.conversion.report import Report
+from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.storage.names import stands_for_several
 from exportstream.writing.options import FormatName, Keys, WriteOptions, split_names, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -110,14 +106,14 @@ def convert_command(
 ) -> None:
     """Convert exports to NDJSON, CSV, Parquet or SQLite.
 
-    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of OUTPUT
-    decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. Without one, devices and
-    pipes get NDJSON. An output gets its name only when it is complete.
+    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of
+    OUTPUT decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. Without one,
+    devices and pipes get NDJSON. An output gets its name only when it is complete.
 
-    Several inputs go into a folder, one output each, or with --merge into one output. Folders are searched for .json,
-    .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and NAME.rejects.ndjson
-    are left out. JSON files in them that are no exports are ignored, with a note. An input that is named twice is taken
-    once. Memory grows with the number of inputs.
+    Several inputs go into a folder, one output each, or with --merge into one output. Folders and zips are searched for
+    .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and
+    NAME.rejects.ndjson are left out. JSON files in them that are no exports are ignored, with a note. FILE.zip::NAME is
+    one member of a zip. An input that is named twice is taken once. Memory grows with the number of inputs.
     """
     reading = ReadOptions(
         on_error=on_error,
@@ -141,6 +137,7 @@ def convert_command(
         priced=prices is not None,
     )
     done: Report
+    output = "-" if output in ("/dev/stdout", "/dev/fd/1") else output  # else a file that it goes to would be replaced
     if merge:
         if dask is not None:
             raise UsageError("--dask does not go with --merge", hint="leave one out")
@@ -193,76 +190,7 @@ def convert_command(
 cli.add_command(totals_command)
 
 
-@cli.command(
-    "check",
-    cls=Command,
-    exit_codes=[code for code in Exit if code != Exit.PARTIAL],
-    examples=[
-        ("exportstream check session.json", "lists what is odd about each session"),
-        ("exportstream check exports/", "of each export in a folder"),
-        ("exportstream check session.json --strict", "for scripts: any finding is exit code 3"),
-    ],
-)
-@many_inputs
-@check_options
-def check_command(
-    *,
-    inputs: tuple[str, ...],
-    exclude: tuple[str, ...],
-    strict: bool,
-    as_json: bool,
-    max_message_size: int,
-    max_window: int,
-) -> None:
-    """List the oddities of each session of all INPUTs; write nothing.
-
-    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. Input that convert
-    would refuse is exit code 3. Memory grows with the number of messages of the largest session, to find repeated ids.
-    """
-    several = len(inputs) > 1 or stands_for_several(inputs[0])
-    found_inputs = find_inputs(inputs, exclude=exclude) if several or exclude else [Input(inputs[0], "", named=True)]
-    sessions = odd = invalid = 0
-    failed: list[tuple[str, ExportstreamError]] = []
-    ignored: list[Outcome] = []
-    if as_json:
-        show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
-    for one in found_inputs:
-        source = one.source
-        heading = [f"{shown(source)}:"] if several else []
-        try:
-            for found in exportstream.check(source, max_message_size=max_message_size, max_window=max_window):
-                if as_json:
-                    of = {"source": label(source)} if several else {}
-                    show_json(("," if sessions else "") + json_text(of | found.to_dict()), end="")
-                elif not found.clean or found.records:
-                    show_lines(heading)
-                    print_check(found)
-                    heading = []
-                sessions += 1
-                odd += not found.clean
-                invalid += "invalid-message" in found.findings
-        except ExportstreamError as stopped:
-            if isinstance(stopped, CutInputError):
-                stopped.hint = "exportstream convert --keep-partial keeps the complete messages"  # check has no such option
-            if (outcome := outcome_of(source, stopped, named=one.named)).status == "ignored":
-                ignored.append(outcome)
-            else:
-                failed.append((source, stopped))
-    if as_json:  # a complete document, also after an error
-        errors = [{"source": label(source), "error": in_options(str(error))} for source, error in failed]
-        ended = f'"failed":{json_text(errors)},' if several else ""
-        ended += f'"error":{json_text(errors[0]["error"])},' if errors and not several else ""
-        show_json(f'],{ended}"sessionCount":{sessions},"sessionsWithFindings":{odd}}}')
-    if failed and not several:
-        raise failed[0][1]
-    if not as_json:
-        of_inputs = f" in {amount(len(found_inputs) - len(ignored), 'inputs')}" if several else ""
-        show_lines([f"{amount(sessions, 'sessions')}{of_inputs}, {odd:,} with findings"])
-    print_failures([*ignored, *(Outcome(source, "failed", error=str(error)) for source, error in failed)])
-    if failed or len(ignored) == len(found_inputs) or invalid or (strict and odd):
-        sys.exit(Exit.INPUT)
-
-
+cli.add_command(check_command)
 cli.add_command(verify_command)
 
 

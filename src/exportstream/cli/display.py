@@ -194,8 +194,8 @@ def _rows_of(outputs: list[Written]) -> str:
 def print_outcome(report: Report) -> int:
     """Print cut and failed inputs on standard error, and return the exit code."""
     print_cut(report)
-    failed = isinstance(report, ManyReport) and print_failures(report.outcomes)
-    return Exit.INPUT if failed else Exit.PARTIAL if report.rejected or report.partial else Exit.DONE
+    failed = print_failures(report.outcomes) if isinstance(report, ManyReport) else None
+    return failed or (Exit.PARTIAL if report.rejected or report.partial else Exit.DONE)
 
 
 def print_cut(read: Counts) -> None:
@@ -204,8 +204,12 @@ def print_cut(read: Counts) -> None:
         tell(f"{shown(name)}: the input is cut; kept {amount(messages, 'complete messages')}")
 
 
-def print_failures(outcomes: list[Outcome]) -> bool:
-    """Print the first few inputs that are no exports, and all that failed; return whether some did, or none is an export."""
+def print_failures(outcomes: list[Outcome]) -> Exit | None:
+    """Print the first few inputs that are no exports, and all that failed.
+
+    Returns:
+        The exit code if some failed or none is an export, else None. It is that of the system if it alone failed.
+    """
     ignored = [outcome for outcome in outcomes if outcome.status == "ignored"]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in ignored[:_FEW]:
@@ -214,7 +218,12 @@ def print_failures(outcomes: list[Outcome]) -> bool:
         tell(f"{amount(len(more), 'more inputs')} ignored")
     for outcome in failed:
         tell(in_options(str(outcome.error)))
-    return bool(failed) or 0 < len(ignored) == len(outcomes)
+    if 0 < len(ignored) == len(outcomes):
+        tell(f"expected at least one export, got {amount(len(ignored), 'inputs')} of other JSON")
+        return Exit.INPUT
+    if not failed:
+        return None
+    return Exit.SYSTEM if all(outcome.is_system for outcome in failed) else Exit.INPUT
 
 
 def _rounded(cost: Decimal) -> str:

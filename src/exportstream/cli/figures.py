@@ -137,9 +137,8 @@ def print_check(found: SessionCheck) -> None:
         )
     for name, count in found.unknown_keys.items():
         lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
-    if found.records:
-        kinds = (f"{printable(kind)} {one.count:,} ({size(one.bytes)})" for kind, one in found.records.items())
-        lines.append(f"  no rows: {', '.join(kinds)}")
+    for kind, one in found.records.items():
+        lines.append(f"  no rows: {printable(kind)} {one.count:,} ({size(one.bytes)})")
     show_lines(lines)
 
 

@@ -52,9 +52,8 @@ class Command(click.Command):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), EXIT_CODES[code]) for code in self.exit_codes])
         with formatter.section("Examples"):
-            width = max(len(example) for example, _ in self.examples)
             for example, meaning in self.examples:
-                formatter.write(f"  {example:{width}}  # {meaning}\n")
+                formatter.write(f"  # {meaning}\n  {example}\n")
 
 
 class _Option(click.Option):
@@ -296,4 +295,4 @@ def verify_options(command: _Decorated) -> _Decorated:
 
 def check_options(command: _Decorated) -> _Decorated:
     """Add the options of check to a command."""
-    return _add((json_flag, strict_flag, _exclude, *_checking), command)
+    return _add((json_flag, _exclude, _jobs, strict_flag, *_checking), command)

@@ -25,7 +25,7 @@ from exportstream.storage.names import stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
-from exportstream.totals.tables import GroupOptions
+from exportstream.totals.table_options import GroupOptions
 
 _SUFFIXES = (".csv", ".md", ".json")
 
@@ -68,8 +68,8 @@ def totals_command(
 ) -> None:
     """Print the totals of all INPUTs together, or by group.
 
-    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. Declared totals come
-    from the sessions, counted totals from their messages. An unknown figure is -, never 0.
+    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. Declared
+    totals come from the sessions, counted totals from their messages. An unknown figure is -, never 0.
 
     A session counts in each group that it has messages in. Declared figures are by session and file only. An input that
     fails counts nowhere, and is listed at the end. Costs are exact in files and JSON; a terminal shows 6 decimals.
@@ -102,6 +102,8 @@ def totals_command(
         else:
             with Progress(enabled=not quiet) as bar:
                 done = total_one(inputs[0], reading, groups, progress=bar.update)
+        if not any(outcome.report for outcome in done.outcomes) and not as_json:  # nothing was counted: not even zeros
+            sys.exit(print_failures(done.outcomes))
         if save is not None:
             save(_TEXTS[suffix](done))
     print_few_warnings(
@@ -113,7 +115,7 @@ def totals_command(
     print_cut(done)
     failed = print_failures(done.outcomes)
     if failed or done.partial or done.rejected:
-        sys.exit(Exit.INPUT if failed else Exit.PARTIAL)
+        sys.exit(failed or Exit.PARTIAL)
 
 
 def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int) -> None:
@@ -144,11 +146,11 @@ def _count_many(
 def _document(done: TotalsReport) -> dict[str, Any]:
     """Return the JSON of totals: those of everything, or the tables; and what failed of several inputs."""
     tables = done.to_dict()
-    for one in tables["failed"]:
+    for one in [*tables["failed"], *tables["ignored"]]:
         one["error"] = in_options(one["error"])
     if done.tables:
         return {"schema": SCHEMA, **tables}
-    several = {name: tables[name] for name in ("inputs", "failed")} if len(done.outcomes) > 1 else {}
+    several = {name: tables[name] for name in ("inputs", "failed", "ignored")} if len(done.outcomes) > 1 else {}
     cut = {"cut": tables["cut"]} if done.cut or several else {}
     return {"schema": SCHEMA, **done.totals.to_dict(), **several, **cut}
 

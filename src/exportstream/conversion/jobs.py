@@ -185,7 +185,7 @@ def _cancel(futures: Iterable[Future[Outcome]]) -> bool:
 def _result(future: Future[Outcome], job: Job) -> Outcome:
     try:
         outcome = future.result()
-        return Outcome(job.source, outcome.status, outcome.report, outcome.error)  # a cluster was given the absolute name
+        return replace(outcome, source=job.source)  # a cluster was given the absolute name
     except Exception as error:  # noqa: BLE001 - of the executor: a worker died, or can't be reached
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         hint = "; update=True goes on where it was" if job.outputs else ""

@@ -28,7 +28,7 @@ from exportstream.conversion.plan import (
 )
 from exportstream.conversion.progress import Status, Watch
 from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report
-from exportstream.errors import UsageError
+from exportstream.errors import UsageError, check_flags
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
@@ -161,6 +161,7 @@ def convert_all(
 ) -> ManyReport:
     """Convert many exports as their options say; see `convert_many`, and `open_report` for `words`."""
     started = time.monotonic()
+    check_flags(update=update, fail_fast=fail_fast)
     folder = local_path(os.fsdecode(target_dir))
     if folder in ("", "-"):
         raise UsageError(f"expected a folder for the outputs, got {folder!r}", hint="name one, such as rows/")

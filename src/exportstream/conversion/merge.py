@@ -19,7 +19,7 @@ from exportstream.conversion.plan import (
 )
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Outcome, Report, count_of_inputs, open_report, outcome_of
-from exportstream.errors import ExportstreamError
+from exportstream.errors import ExportstreamError, check_flags
 from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
@@ -145,6 +145,7 @@ def merge_all(
 ) -> ManyReport:
     """Convert many exports into one output as their options say; see `merge_many`, and `open_report` for `words`."""
     started = time.monotonic()
+    check_flags(update=update, fail_fast=fail_fast)
     writing = replace(writing, place=True)
     outputs = decide_outputs("-", target, writing)
     inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects], exclude=exclude)

@@ -16,7 +16,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.names import is_name, is_stream, is_url, require_one
+from exportstream.storage.names import is_name, is_stream, is_url, require_one, zip_file_of
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.seen import Dedupe
@@ -187,7 +187,7 @@ def convert_to(
     inputs = [("input", source) for source in sources]
     refuse_same_files([*inputs, *written_to, ("rejects", rejects), ("report", report)])
     first = sources[0]
-    path = os.fspath(first) if is_name(first) and not is_stream(first) else None
+    path = zip_file_of(os.fspath(first)) if is_name(first) and not is_stream(first) else None
     size = os.path.getsize(path) if path is not None and len(sources) == 1 and os.path.isfile(path) else None
     started = time.monotonic()
     done = Report(source=count_of_inputs(len(sources)))

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, label, printable
+from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, TransferError, label, printable
 from exportstream.models.names import camel
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
@@ -200,6 +200,7 @@ class Outcome(Struct, frozen=True):
         report: of an input that was counted, or converted to outputs of its own.
         error: why it failed or was ignored.
         duplicates: what `dedupe` dropped of it in a merge; None without.
+        is_system: whether the system failed, rather than the input being bad.
     """
 
     source: str
@@ -207,6 +208,7 @@ class Outcome(Struct, frozen=True):
     report: Counts | None = None
     error: str | None = None
     duplicates: Duplicates | None = None
+    is_system: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values: the source, the status, and the error, the duplicates or the report."""
@@ -221,7 +223,7 @@ class Outcome(Struct, frozen=True):
 def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
     """Return the outcome of an input with an error; see `Input.named`."""
     ignored = isinstance(error, NotAnExportError) and error.foreign and not named
-    return Outcome(source, "ignored" if ignored else "failed", error=str(error))
+    return Outcome(source, "ignored" if ignored else "failed", error=str(error), is_system=isinstance(error, TransferError))
 
 
 class ManyReport(Report):

@@ -22,7 +22,7 @@ from exportstream.conversion.jobs import check_executor, run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
-from exportstream.errors import ExportstreamError, UsageError, label
+from exportstream.errors import ExportstreamError, OptionError, UsageError, check_flags, label
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -31,7 +31,8 @@ from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
-from exportstream.totals.tables import GroupOptions, GroupTable, make_tables
+from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.tables import GroupTable, make_tables
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -57,14 +58,20 @@ class TotalsReport(Counts):
         """The inputs that failed."""
         return [outcome for outcome in self.outcomes if outcome.status == "failed"]
 
+    @property
+    def ignored(self) -> list[Outcome]:
+        """The inputs that are no exports, found in folders and by globs."""
+        return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the tables, the inputs that failed, and those that were cut."""
+        """Return the same as plain values: the tables, and the inputs that failed, are no exports, or were cut."""
         return {
             **msgspec.to_builtins(self.range),
             "tables": [table.to_dict() for table in self.tables],
             **({} if self.totals.priced is None else {"prices": msgspec.to_builtins(self.totals.priced.lists)}),
             "inputs": len(self.outcomes),
             "failed": [outcome.to_dict() for outcome in self.failed],
+            "ignored": [outcome.to_dict() for outcome in self.ignored],
             "cut": {label(name): messages for name, messages in self.cut.items()},
         }
 
@@ -113,6 +120,7 @@ def totals_many(
     dedupe: bool = False,
     prices: str | os.PathLike[str] | None = None,
     fail_fast: bool = False,
+    exclude: str | Iterable[str] = (),
     progress: Watch = None,
 ) -> TotalsReport:
     """Count the totals of many exports, all together and by group.
@@ -140,6 +148,7 @@ def totals_many(
             executor.
         prices: see `open_export`; the tables get the figures ``pricedCost`` and ``unpricedMessages``.
         fail_fast: after the first failure, cancel the inputs that have not begun.
+        exclude: see `convert_many`.
         progress: called with a `Status` now and then.
 
     Returns:
@@ -150,7 +159,7 @@ def totals_many(
         UsageError: before any work: a word is none of these, or there is no input.
         ReadError: a folder can't be read.
     """
-    tables = tuple(_names(one) for one in ([by] if isinstance(by, str) else by))
+    tables = tuple(map(_names, [by] if isinstance(by, str) else _each(by)))
     groups = GroupOptions(
         by=tables or (((),) if since is not None or until is not None else ()),
         range=Range(since=_text(since), until=_text(until), tz=tz),
@@ -166,7 +175,8 @@ def totals_many(
         dedupe=dedupe,
         prices=prices,
     )
-    return total_all(sources, reading, groups, executor=executor, fail_fast=fail_fast, progress=progress)
+    found = find_inputs(sources, exclude=exclude)
+    return total_all(found, reading, groups, executor=executor, fail_fast=fail_fast, progress=progress)
 
 
 def total_all(
@@ -183,6 +193,7 @@ def total_all(
     if reading.dedupe and executor is not None:
         raise UsageError("`dedupe` goes over all inputs, in one process", hint="leave the executor out")
     check_executor(executor)
+    check_flags(fail_fast=fail_fast)
     load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
     seen = Dedupe() if reading.dedupe else None
     jobs = [
@@ -274,7 +285,13 @@ def _count(
 
 
 def _names(by: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(by.split(",")) if isinstance(by, str) else tuple(by)
+    return tuple(by.split(",")) if isinstance(by, str) else tuple(_each(by))
+
+
+def _each(by: Iterable[Any]) -> Iterable[Any]:
+    if not isinstance(by, Iterable):
+        raise OptionError(f"expected `by` to be a word or several, got {by!r}", hint="give one such as 'day'")
+    return by
 
 
 def _text(bound: str | date | None) -> str | None:

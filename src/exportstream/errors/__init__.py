@@ -171,6 +171,13 @@ def check_types(options: object, kind: type, *names: str) -> None:
             raise OptionError(f"expected {name} to be {words}, got {value!r}")
 
 
+def check_flags(**flags: object) -> None:
+    """Raise `OptionError` for one that is neither True nor False."""
+    for name, value in flags.items():
+        if type(value) is not bool:
+            raise OptionError(f"expected {name} to be True or False, got {value!r}")
+
+
 class MissingExtraError(UsageError, ImportError):
     """Something that was asked for needs a library that only some users need.
 

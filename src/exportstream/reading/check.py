@@ -21,6 +21,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import require_one
+from exportstream.totals.copies import counted
 from exportstream.totals.figures import Difference
 from exportstream.totals.seen import Seen
 from exportstream.totals.sums import Totals
@@ -118,8 +119,9 @@ class _Findings:
             self.unknown[name] = self.unknown.get(name, 0) + 1
 
     def add_messages(self, messages: list[Message]) -> None:
-        for at in self.ids.find_repeats([message.id for message in messages]):
-            self.add("repeated-id", messages[at].index)
+        originals = counted(messages)  # a known copy is no finding
+        for at in self.ids.find_repeats([message.id for message in originals]):
+            self.add("repeated-id", originals[at].index)
         for message in messages:
             dates = (message.created_at, message.updated_at)
             if None in dates:

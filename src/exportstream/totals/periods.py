@@ -66,11 +66,13 @@ class Range(Struct, frozen=True):
     def periods(self, name: str, dates: list[str | None]) -> list[str | None]:
         """Return the day, week, month or hour of each date-time; None if it is absent or can't be parsed."""
         write = _WRITTEN[name]
+        # With a zone an hour keeps its offset: where clocks are put back there are two of the same name.
+        in_zone = str if name == "hour" else write
         instants = truncated_instants(dates)
         if self.tz is None:  # the text begins with the clock of its own offset
             return [None if instant is None else write(text) for text, instant in zip(dates, instants, strict=True)]  # type: ignore[arg-type]
         zone = _zone(self.tz)
-        return [None if instant is None else _in_zone(instant, zone, write) for instant in instants]
+        return [None if instant is None else _in_zone(instant, zone, in_zone) for instant in instants]
 
     def _bound(self, name: str) -> datetime | None:
         text = getattr(self, name)
@@ -111,7 +113,7 @@ def _as_aware(instant: datetime) -> datetime:
 
 def _in_zone(instant: datetime, zone: ZoneInfo | None, write: Callable[[str], str]) -> str | None:
     try:
-        return write(_as_aware(instant).astimezone(zone).isoformat())
+        return write(_as_aware(instant).astimezone(zone).isoformat(timespec="hours"))
     except OverflowError:  # in the year 1 or 9999
         return None
 

@@ -1,6 +1,6 @@
 """Tables of groups: sorted, with the smaller groups as one row if asked for, as plain values and as text.
 
-Takes: `Groups`. Returns: `GroupTable`. Raises: `OptionError` for a word that is no column. Holds: a row for each group.
+Takes: `Groups`. Returns: `GroupTable`. Raises: nothing. Holds: a row for each group.
 """
 
 from __future__ import annotations
@@ -9,30 +9,27 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import fields as struct_fields
 
-from exportstream.errors import OptionError, printable, shown
+from exportstream.errors import printable, shown
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.group_figures import Figures
 from exportstream.totals.groups import TOOL, Grouping, Groups, Key
-from exportstream.totals.periods import PERIODS, Range
+from exportstream.totals.periods import PERIODS
 from exportstream.totals.priced import tidy
+from exportstream.totals.table_options import NAMES, OF_CALLS, GroupOptions, words_of
 from exportstream.totals.text import aligned, figure, width_of
 
 Value = int | Decimal | None
 
 WIDTH = 80  # columns of a terminal
-_LABEL, _SHORT_LABEL = 16, 4  # columns of a label that stay: figures are left out before labels get shorter
+_LABEL, _SHORT_LABEL = 48, 4  # columns of a label that stay: figures are left out before labels get shorter
 _LONG_NAME = 4096  # characters
 _MICRO = -6  # the exponent of a micro-dollar
 _LONG_COST = 30  # digits
-_NAMES = {f.name: f.encode_name for f in struct_fields(Figures)}
-_OF_CALLS = ("tool_calls", "failed", "unfinished")
-_PRICED = ("priced_cost", "unpriced_messages")
-_DECLARED = ("declared_prompt_tokens", "declared_completion_tokens", "declared_cost")
 _HEADINGS = {  # in the order of the columns in a text
     "sessions": "sessions",
     "messages": "messages",
@@ -48,39 +45,6 @@ _HEADINGS = {  # in the order of the columns in a text
     "declared_cost": "declared",
 }
 _LEFT_OUT_FIRST = ("unfinished", "declared_cost", "cache_read_tokens", "sessions", "failed", "tool_calls", "messages")
-SORTS = tuple(name.replace("_", "-") for name in _NAMES)
-
-
-class GroupOptions(Struct, frozen=True, kw_only=True):
-    """Which groups are made, and how their tables are sorted.
-
-    Attributes:
-        by: the dimensions of each table, of `groups.DIMENSIONS`.
-        range: which messages are counted.
-        sort: a dimension, from the first to the last, or a figure of `SORTS`, from the largest; None for dates in their
-            order, and other groups by cost (recorded or priced, the larger one).
-        priced: whether prices are given, so that the tables have columns of them.
-        top: how many groups have a row of their own; the others share one. None for all.
-
-    Raises:
-        OptionError: a word is none of these.
-    """
-
-    by: tuple[tuple[str, ...], ...] = ()
-    range: Range = Range()
-    sort: str | None = None
-    top: int | None = None
-    priced: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the words."""
-        Grouping(self.by, self.range)
-        if self.top is not None and self.top < 1:
-            raise OptionError(f"expected `top` to be a positive number, got {self.top}")
-        possible = [word for names in self.by for word in (*names, *_words(names, priced=self.priced))]
-        if self.sort is not None and self.sort not in possible:
-            words = ", ".join(dict.fromkeys(possible))
-            raise OptionError(f"expected `sort` to be a column of a table ({words}), got {self.sort!r}")
 
 
 class GroupRow(Struct, frozen=True):
@@ -145,21 +109,23 @@ class GroupTable(Struct, frozen=True):
         return text.getvalue()
 
     def to_markdown(self) -> str:
-        """Return the table of `str` in Markdown."""
-        headings, lines = self._chosen(self._shown_columns())
+        """Return the rows and the total in Markdown, with every figure and all digits of costs."""
+        headings = [*self._key_headings, *self.columns]
+        lines = [[*self._cells(label, row), *map(_exact, row.figures.values())] for label, row in self._labelled()]
         rule = ["---" if at < len(self._key_headings) else "---:" for at in range(len(headings))]
         return "".join(f"| {' | '.join(map(_escaped, cells))} |\n" for cells in (headings, rule, *lines))
 
     def __str__(self) -> str:
         columns, labels = self._shown_columns(), len(self._key_headings)
+        dates = [at for at, name in enumerate(self.by) if name in PERIODS]
         for name in _LEFT_OUT_FIRST:
-            text = aligned(*self._chosen(columns), labels, WIDTH, _LABEL)
+            text = aligned(*self._chosen(columns), labels, WIDTH, _LABEL, whole=dates)
             if max(map(width_of, text)) <= WIDTH:
                 break
             if name in columns and len(columns) > 1:
                 columns.remove(name)
         else:
-            text = aligned(*self._chosen(columns), labels, WIDTH, _SHORT_LABEL)
+            text = aligned(*self._chosen(columns), labels, WIDTH, _SHORT_LABEL, whole=dates)
         return "\n".join(text)
 
     @property
@@ -183,24 +149,39 @@ class GroupTable(Struct, frozen=True):
     def _labels(self, row: GroupRow) -> list[str | None]:
         return [_label(name, value) for name, value in zip(self.by, row.key, strict=True)]
 
-    def _cells(self, label: str, row: GroupRow) -> list[str]:
-        """Return the cells of the key."""
+    def _common_folder(self) -> str:
+        """Return the folder of all files of a table, with its slash, or nothing."""
+        files = [row.key[self.by.index("file")] or "" for row in self.rows] if "file" in self.by else []
+        if len({*files}) < 2:
+            return ""
+        first, last = shown(min(files)), shown(max(files))  # all others begin as these two do
+        same = list(takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+        return first[: first.rfind("/", 0, len(same)) + 1]
+
+    def _cells(self, label: str, row: GroupRow, folder: str = "") -> list[str]:
+        """Return the cells of the key, those of files without their common folder."""
         if label:
             return [label, *("" for _ in self.by[1:])]
-        return ["-" if text is None else printable(text, _LONG_NAME) for text in self._labels(row)]
+        return [
+            "-" if text is None else printable(text.removeprefix(folder) if name == "file" else text, _LONG_NAME)
+            for name, text in zip(self.by, self._labels(row), strict=True)
+        ]
 
     def _shown_columns(self) -> list[str]:
         """Return the figures of a text: few, and only those that somebody stated."""
         rows = [row for _, row in self._labelled()]
-        empty: dict[str, tuple[Value, ...]] = dict.fromkeys(("sessions", *_OF_CALLS), (None, 0))
+        empty: dict[str, tuple[Value, ...]] = dict.fromkeys(("sessions", *OF_CALLS), (None, 0))
         return [
-            name for name in _HEADINGS if any(row.figures.get(_NAMES[name]) not in empty.get(name, (None,)) for row in rows)
+            name for name in _HEADINGS if any(row.figures.get(NAMES[name]) not in empty.get(name, (None,)) for row in rows)
         ]
 
     def _chosen(self, columns: list[str]) -> tuple[list[str], list[list[str]]]:
         rows = self._labelled()
-        figures = [_written([row.figures.get(_NAMES[name]) for _, row in rows], name) for name in columns]
-        cells = [[*self._cells(label, row), *(column[at] for column in figures)] for at, (label, row) in enumerate(rows)]
+        folder = self._common_folder()
+        figures = [_written([row.figures.get(NAMES[name]) for _, row in rows], name) for name in columns]
+        cells = [
+            [*self._cells(label, row, folder), *(column[at] for column in figures)] for at, (label, row) in enumerate(rows)
+        ]
         return [*self._key_headings, *(_HEADINGS[name] for name in columns)], cells
 
 
@@ -211,7 +192,7 @@ def make_tables(grouping: Grouping, options: GroupOptions) -> list[GroupTable]:
 
 
 def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) -> GroupTable:
-    words = _words(groups.by, priced=options.priced)
+    words = words_of(groups.by, priced=options.priced)
     names = [word.replace("-", "_") for word in words]
     applies = options.sort is not None and options.sort in (*groups.by, *words)
     order = _order(groups.by, options.sort if applies else None, by_size=options.top is not None)
@@ -225,7 +206,7 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
         others = _row((), figures, names, without={"sessions"})
     return GroupTable(
         by=groups.by,
-        columns=tuple(_NAMES[name] for name in names),
+        columns=tuple(NAMES[name] for name in names),
         rows=[_row(key, figures, names) for key, figures in found[:top]],
         others=others,
         other_groups=len(found[top:]),
@@ -241,15 +222,8 @@ def _row(key: Key, figures: Figures, names: Sequence[str], without: set[str] | N
         value = value.sum if isinstance(value, (Count, Cost)) else value
         if name == "priced_cost" and isinstance(value, Decimal):
             value = tidy(value)  # however the input was split
-        values[_NAMES[name]] = None if name in (without or ()) else value
+        values[NAMES[name]] = None if name in (without or ()) else value
     return GroupRow(key, values)
-
-
-def _words(by: tuple[str, ...], *, priced: bool) -> list[str]:
-    """Return the figures that a table has, as words of options."""
-    without = (*(() if {*by} <= {"session", "file"} else _DECLARED), *(() if priced else _PRICED))
-    names = _OF_CALLS if TOOL in by else [name for name in _NAMES if name not in without]
-    return [name.replace("_", "-") for name in names]
 
 
 def _order(by: tuple[str, ...], sort: str | None, *, by_size: bool) -> Callable[[tuple[Key, Figures]], Any]:
@@ -284,7 +258,18 @@ def _written(values: list[Value], name: str) -> list[str]:
         return [figure(value) for value in values]
     short = [v for v in values if isinstance(v, Decimal) and abs(v.adjusted()) < _LONG_COST]
     decimals = min(max([2, *(-int(v.as_tuple().exponent) for v in short)]), -_MICRO)
-    return [f"{v:,.{decimals}f}" if any(v is one for one in short) else figure(v) for v in values]
+    return [
+        _rounded(v, decimals) if isinstance(v, Decimal) and any(v is one for one in short) else figure(v) for v in values
+    ]
+
+
+def _rounded(cost: Decimal, decimals: int) -> str:
+    text = f"{cost:,.{decimals}f}"
+    return f"{cost:.2E}" if cost and not text.strip("-0.") else text  # it is little, but not nothing
+
+
+def _exact(value: Value) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _label(name: str, value: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -39,7 +39,15 @@ def width_of(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text)
 
 
-def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int, width: int, least: int) -> list[str]:
+def aligned(
+    headings: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    labels: int,
+    width: int,
+    least: int,
+    *,
+    whole: Collection[int] = (),
+) -> list[str]:
     """Align the cells of a table: labels on the left, figures on the right.
 
     Args:
@@ -48,11 +56,12 @@ def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int
         labels: how many columns are labels. Labels are cut where the table is wider than `width`; figures never are.
         width: columns of a terminal.
         least: columns of a label that stay in any case.
+        whole: positions of labels that are never cut.
     """
     widths = [max(map(width_of, column)) for column in zip(headings, *lines, strict=True)]
     too_wide = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-    while too_wide > 0 and labels and max(widths[:labels]) > least:
-        at = widths.index(max(widths[:labels]))
+    to_cut = [at for at in range(labels) if at not in whole]
+    while too_wide > 0 and to_cut and widths[at := max(to_cut, key=widths.__getitem__)] > least:
         widths[at] -= 1
         too_wide -= 1
     return [

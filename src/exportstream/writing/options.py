@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-from exportstream.errors import OptionError, check_types
+from exportstream.errors import OptionError, UsageError, check_types
 from exportstream.writing.formats import FormatName
 from exportstream.writing.selection import refuse_unknown
 from exportstream.writing.tables import TABLES, Table
@@ -124,5 +124,8 @@ def check_columns(tables: Iterable[str], options: WriteOptions) -> None:
             name: Table(name, keys=options.keys, running=options.running_totals, priced=options.priced) for name in tables
         }
         refuse_unknown({name: table.known for name, table in usual.items()}, options.columns, options.without)
-        for name in usual:
-            new_table(name, options)
+        chosen = [column for name in usual for part in new_table(name, options).columns for column in part]
+        if options.running_totals and not any(column.attribute.startswith("running_") for column in chosen):
+            what = "columns" if options.columns is not None else "without"
+            hint = "name one, such as running_cost, or leave `running_totals` out"
+            raise UsageError(f"`{what}` leaves no column of running_totals=True", hint=hint)

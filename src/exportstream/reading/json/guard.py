@@ -27,7 +27,7 @@ _STRIDE = 512
 _SAMPLED_RUN = re.compile(rb"\d{8}")
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
-_BACKSLASHES = re.compile(rb'\\(\\+)"')
+_BACKSLASHES = re.compile(rb'(?<!\\)\\(\\++)"')  # tried at the first of a run only, and given up at its end
 _HALF = re.compile(rb"\\u[dD]")
 _PAIR = re.compile(rb"\\%b\\%b" % (_HIGH, _LOW))
 # An escape or a quote, from left to right. Group 1 is a run of halves without their other half: whole pairs come first,

@@ -205,7 +205,7 @@ class LineReader(ABC, Generic[_S]):
             InvalidMessageError: it is another value.
         """
         value, more = decode_value(data)
-        replaced = self._replaced + more
+        replaced = max(self._replaced, more)  # of the whole line, or of a part that had them
         if not isinstance(value, dict):
             raise InvalidMessageError(f"expected object, got {type(value).__name__}", path=self.payload)
         if replaced:

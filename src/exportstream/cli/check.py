@@ -1,0 +1,148 @@
+"""The command `check`: the oddities of each session, as text or JSON."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from exportstream.cli.display import json_text, print_failures
+from exportstream.cli.executors import open_executor
+from exportstream.cli.figures import amount, print_check
+from exportstream.cli.options import Command, check_options, many_inputs
+from exportstream.cli.process import Exit
+from exportstream.cli.terminal import in_options, show_json, show_lines
+from exportstream.conversion.checks import check_all, check_one
+from exportstream.conversion.inputs import Input, find_inputs
+from exportstream.conversion.report import SCHEMA, Outcome
+from exportstream.errors import ExportstreamError, label, shown
+from exportstream.reading.check import SessionCheck
+from exportstream.reading.options import ReadOptions
+from exportstream.storage.names import stands_for_several
+
+
+@click.command(
+    "check",
+    cls=Command,
+    exit_codes=[code for code in Exit if code != Exit.PARTIAL],
+    examples=[
+        ("exportstream check session.json", "lists what is odd about each session"),
+        ("exportstream check exports/", "of each export in a folder"),
+        ("exportstream check session.json --strict", "for scripts: any finding is exit code 3"),
+    ],
+)
+@many_inputs
+@check_options
+def check_command(
+    *,
+    inputs: tuple[str, ...],
+    exclude: tuple[str, ...],
+    jobs: int | None,
+    strict: bool,
+    as_json: bool,
+    max_message_size: int,
+    max_window: int,
+) -> None:
+    """List the oddities of each session of all INPUTs; write nothing.
+
+    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. Input that
+    convert would refuse is exit code 3. Memory grows with the number of messages of the largest session, to find repeated
+    ids, and with several processes with the findings of an input, which are printed in the order of the inputs.
+    """
+    several = len(inputs) > 1 or stands_for_several(inputs[0])
+    found = find_inputs(inputs, exclude=exclude) if several or exclude else [Input(inputs[0], "", named=True)]
+    options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
+    printer = _Printer(several=several, as_json=as_json)
+    if several:
+        with open_executor(len(found), jobs, None) as executor:
+            for source, one in check_all(found, options, executor=executor, all_sessions=as_json):
+                printer.add(source, one)
+    else:
+        try:
+            for one in check_one(found[0].source, options):
+                printer.add(found[0].source, one)
+        except ExportstreamError as error:
+            printer.end(str(error))
+            raise
+        printer.add(found[0].source, Outcome(found[0].source, "checked"))
+    printer.end()
+    failed = print_failures(printer.outcomes)
+    if failed or printer.invalid or (strict and printer.odd):
+        sys.exit(failed or Exit.INPUT)
+
+
+class _Printer:
+    """Prints the findings as they come, and counts sessions.
+
+    Args:
+        several: whether there may be several inputs, which are named.
+        as_json: print JSON. It is complete, whatever fails.
+
+    Attributes:
+        odd: sessions with findings, so far.
+        invalid: sessions with invalid messages.
+        outcomes: of the inputs.
+    """
+
+    def __init__(self, *, several: bool, as_json: bool) -> None:
+        self._several, self._as_json = several, as_json
+        self._named: str | None = None  # the input that was named last
+        self._sessions = self.odd = self.invalid = 0
+        self._failed = [0, 0]  # of these sessions, and of those with findings, how many are of inputs that failed
+        self._before = 0, 0  # the same two counts before this input
+        self.outcomes: list[Outcome] = []
+        if as_json:
+            show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
+
+    def add(self, source: str, one: SessionCheck | Outcome) -> None:
+        """Print a session of an input, or take how the input ended."""
+        if isinstance(one, Outcome):
+            self._end_input(one)
+            return
+        if self._as_json:
+            of = {"source": label(source)} if self._several else {}
+            show_json(("," if self._sessions else "") + json_text(of | one.to_dict()), end="")
+        elif not one.clean or one.records:
+            if self._several and self._named != source:
+                show_lines([f"{shown(source)}:"])
+                self._named = source
+            print_check(one)
+        self._sessions += 1
+        self.odd += not one.clean
+        self.invalid += "invalid-message" in one.findings
+
+    def _end_input(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if outcome.report is not None:  # sessions without findings that a worker has only counted
+            self._sessions = self._before[0] + outcome.report.sessions
+        if outcome.status != "checked":
+            self._failed[0] += self._sessions - self._before[0]
+            self._failed[1] += self.odd - self._before[1]
+        self._before = self._sessions, self.odd
+
+    def end(self, error: str | None = None) -> None:
+        """Print the last line.
+
+        Args:
+            error: of the only input.
+        """
+        if self._as_json:
+            self._end_json(error)
+            return
+        read = [outcome for outcome in self.outcomes if outcome.status == "checked"]
+        failed = sum(outcome.status == "failed" for outcome in self.outcomes)
+        if error is not None or not read:
+            return
+        of_inputs = f" in {amount(len(read), 'inputs')}" if self._several else ""
+        text = f"{amount(self._sessions - self._failed[0], 'sessions')}{of_inputs}"
+        text += f", {self.odd - self._failed[1]:,} with findings"
+        show_lines([text + (f"; {amount(failed, 'inputs')} failed" if failed else "")])
+
+    def _end_json(self, error: str | None) -> None:
+        lists: dict[str, list[dict[str, str]]] = {"failed": [], "ignored": []}
+        for one in self.outcomes:
+            if one.status in lists:
+                lists[one.status].append({"source": label(one.source), "error": in_options(str(one.error))})
+        ended = "".join(f'"{name}":{json_text(some)},' for name, some in lists.items()) if self._several else ""
+        ended += f'"error":{json_text(in_options(error))},' if error is not None else ""
+        show_json(f'],{ended}"sessionCount":{self._sessions},"sessionsWithFindings":{self.odd}}}')

@@ -1,0 +1,106 @@
+"""Checks of many inputs, in this process or through any executor.
+
+Takes: inputs. Yields: the findings of each session in the order of the inputs, and the `Outcome` of each input after them.
+Raises: nothing if one input fails. Holds: nothing in this process; with an executor the findings of each input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from msgspec import field
+from msgspec.structs import replace
+
+from exportstream.conversion.inputs import Input
+from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.plan import Job, total_size
+from exportstream.conversion.progress import Status
+from exportstream.conversion.report import Counts, Outcome, outcome_of
+from exportstream.errors import CutInputError, ExportstreamError
+from exportstream.reading.check import SessionCheck, check
+from exportstream.reading.options import ReadOptions
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+
+class CheckJob(Job):
+    """One input to check.
+
+    Attributes:
+        all_sessions: whether sessions without findings are wanted, too.
+    """
+
+    all_sessions: bool = False
+
+
+class _Checked(Counts):
+    """The findings of one input."""
+
+    checks: list[SessionCheck] = field(default_factory=list)
+
+
+def check_one(source: str, options: ReadOptions) -> Iterator[SessionCheck]:
+    """Yield the findings of each session of one input; for the errors see `check`."""
+    try:
+        yield from check(source, max_message_size=options.max_message_size, max_window=options.max_window)
+    except CutInputError as error:
+        error.hint = "exportstream convert --keep-partial keeps the complete messages"  # check has no such option
+        raise
+
+
+def check_all(
+    inputs: list[Input], options: ReadOptions, *, executor: Executor | None, all_sessions: bool
+) -> Iterator[tuple[str, SessionCheck | Outcome]]:
+    """Check many inputs.
+
+    Args:
+        inputs: what is read.
+        options: how.
+        executor: runs the checks; None for this process.
+        all_sessions: also yield sessions without findings, if an executor is given.
+
+    Yields:
+        The name of an input with the findings of a session, and after all of them with its outcome.
+    """
+    if executor is None:
+        for one in inputs:
+            yield from ((one.source, found) for found in _check_here(one, options))
+        return
+    jobs = [CheckJob(one.source, [], options, size=one.size, named=one.named, all_sessions=all_sessions) for one in inputs]
+    status = Status(len(jobs), total_size(jobs))
+    waiting: dict[int, Outcome] = {}
+    following = 0
+    for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, None, fail_fast=False, run=_run_job):
+        waiting[number] = outcome
+        while following in waiting:
+            ended = waiting.pop(following)
+            following += 1
+            if isinstance(ended.report, _Checked):
+                yield from ((ended.source, found) for found in ended.report.checks)
+            yield ended.source, ended
+
+
+def _check_here(one: Input, options: ReadOptions) -> Iterator[SessionCheck | Outcome]:
+    try:
+        yield from check_one(one.source, options)
+    except ExportstreamError as error:
+        yield outcome_of(one.source, error, named=one.named)
+    else:
+        yield Outcome(one.source, "checked")
+
+
+def _run_job(job: CheckJob, count: Callable[[int], None]) -> Outcome:
+    """Check one input; findings that came before an error are kept."""
+    done = _Checked()
+    outcome = Outcome(job.source, "checked")
+    for found in _check_here(Input(job.source, "", job.named), job.reading):
+        if isinstance(found, Outcome):
+            outcome = found
+            continue
+        done.sessions += 1
+        if job.all_sessions or not found.clean or found.records:
+            done.checks.append(found)
+    count(job.size or 0)
+    return replace(outcome, report=done)

@@ -1,0 +1,69 @@
+"""The options of tables of groups: which groups are made, and how their rows are sorted.
+
+Takes: words. Returns: `GroupOptions`. Raises: `OptionError` for a word that is no column. Holds: nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+from msgspec.structs import fields as struct_fields
+from msgspec.structs import force_setattr
+
+from exportstream.errors import OptionError
+from exportstream.totals.group_figures import Figures
+from exportstream.totals.groups import TOOL, Grouping
+from exportstream.totals.periods import Range
+
+_CAPITAL = re.compile("[A-Z]")
+NAMES = {f.name: f.encode_name for f in struct_fields(Figures)}
+OF_CALLS = ("tool_calls", "failed", "unfinished")
+_PRICED = ("priced_cost", "unpriced_messages")
+_DECLARED = ("declared_prompt_tokens", "declared_completion_tokens", "declared_cost")
+
+
+class GroupOptions(Struct, frozen=True, kw_only=True):
+    """Which groups are made, and how their tables are sorted.
+
+    Attributes:
+        by: the dimensions of each table, of `groups.DIMENSIONS`.
+        range: which messages are counted.
+        sort: a dimension, from the first to the last, or a figure of `words_of`, from the largest; None for dates in their
+            order, and other groups by cost (recorded or priced, the larger one).
+        priced: whether prices are given, so that the tables have columns of them.
+        top: how many groups have a row of their own; the others share one. None for all.
+
+    Raises:
+        OptionError: a word is none of these.
+    """
+
+    by: tuple[tuple[str, ...], ...] = ()
+    range: Range = Range()
+    sort: str | None = None
+    top: int | None = None
+    priced: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the words."""
+        Grouping(self.by, self.range)
+        if self.top is not None and (type(self.top) is not int or self.top < 1):
+            raise OptionError(f"expected `top` to be a positive number, got {self.top!r}")
+        if not any(self.by):
+            given = {"sort": self.sort, "top": self.top, "tz": None if self.range.is_bounded else self.range.tz}
+            for name in [name for name, value in given.items() if value is not None]:
+                raise OptionError(f"expected `{name}` with groups, got none", hint="it goes with `by`, such as by='day'")
+        if self.sort is not None:  # outputTokens and output_tokens as output-tokens
+            words = _CAPITAL.sub(lambda found: "-" + found[0].lower(), str(self.sort)).replace("_", "-")
+            force_setattr(self, "sort", words)
+        possible = [word for names in self.by for word in (*names, *words_of(names, priced=self.priced))]
+        if self.sort is not None and self.sort not in possible:
+            words = ", ".join(dict.fromkeys(possible))
+            raise OptionError(f"expected `sort` to be a column of a table ({words}), got {self.sort!r}")
+
+
+def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:
+    """Return the figures that a table has, as words of options."""
+    without = (*(() if {*by} <= {"session", "file"} else _DECLARED), *(() if priced else _PRICED))
+    names = OF_CALLS if TOOL in by else [name for name in NAMES if name not in without]
+    return [name.replace("_", "-") for name in names]
