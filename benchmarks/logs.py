@@ -38,7 +38,9 @@ class Rollout:
 
     def lines(self, size: int) -> Iterator[bytes]:
         """Make about `size` bytes of lines."""
-        yield self._line("session_meta", {"id": self.id, "timestamp": self._time(), "cwd": "/work", "cli_version": "0.104.0"})
+        yield self._line(
+            "session_meta", {"id": self.id, "timestamp": self._time(), "cwd": "/work", "cli_version": "0.104.0"}
+        )
         yield self._message("developer", 3000)
         written = 0
         while written < size:
@@ -109,7 +111,9 @@ def generate_logs(shape: str, size: int, folder: Path, seed: int = 0) -> None:
     each = size if shape == "compacted" else ROLLOUT
     for number in range(max(1, size // each)):
         rollout = Rollout(number, text, compacted=shape == "compacted")
-        path = folder / "sessions" / "2026" / "02" / f"{1 + number % 28:02}" / f"rollout-2026-02-01T00-00-00-{rollout.id}.jsonl"
+        path = (
+            folder / "sessions" / "2026" / "02" / f"{1 + number % 28:02}" / f"rollout-2026-02-01T00-00-00-{rollout.id}.jsonl"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb", buffering=1 << 20) as file:
             file.writelines(rollout.lines(min(size, each)))

@@ -86,18 +86,18 @@ class RolloutReader(LineReader[RolloutSession]):
                 return
             kind = f"response_item/{item['type']}"
         elif kind == "event_msg":
-            event = given if type(given) is Event else _decode_event(given)
+            event = given if isinstance(given, Event) else _decode_event(given)
             session.add_event(event, time)
             kind = f"event_msg/{event.type}"
         elif kind == "turn_context":
-            session.add_turn(given if type(given) is Event else decode_value(given, _TURN)[0])
+            session.add_turn(given if isinstance(given, Event) else decode_value(given, _TURN)[0])
         elif kind == "token_usage_record":
             session.add_usage_record(self._payload_of(given, raw), time)
         self._count(kind, raw)
 
     def _payload_of(self, given: Event | Raw, raw: bytes) -> dict[str, Any]:
         """Decode all of the payload of a line."""
-        if type(given) is Event:
+        if isinstance(given, Event):
             try:
                 payload = _ITEM.decode(raw).payload
             except REFUSALS:  # the slow way replaces what can't be a text
@@ -108,7 +108,7 @@ class RolloutReader(LineReader[RolloutSession]):
                 return payload
         return self._decode(given)
 
-    def _read_bare(self, line: _Line, raw: bytes) -> None:
+    def _read_bare(self, line: _Record, raw: bytes) -> None:
         """Read a record without an envelope: an item, or the description of the session."""
         item = self._decode(raw)
         if line.type is None and is_bare_meta(item):
@@ -116,7 +116,7 @@ class RolloutReader(LineReader[RolloutSession]):
         elif line.type is None or not self._begin().add_item(item, line.timestamp, len(raw)):
             self._count(line.type, raw)
 
-    def _read_meta(self, meta: dict[str, Any], line: _Line, raw: bytes) -> None:
+    def _read_meta(self, meta: dict[str, Any], line: _Record, raw: bytes) -> None:
         session = self._begin()
         if not session.add_meta(meta, line.timestamp):
             self._end_session()
