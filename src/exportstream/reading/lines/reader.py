@@ -59,6 +59,7 @@ class LineReader(ABC, Generic[_S]):
 
     Attributes:
         decoder: of one line, as far as it tells what to do with it.
+        run_decoder: of the lines of a run, as far as usual ones need no second look; None for `decoder`.
         skips: kinds of lines that are passed over.
         payload: JSON path of what `_decode` decodes.
         number: how many sessions have begun.
@@ -69,6 +70,7 @@ class LineReader(ABC, Generic[_S]):
     """
 
     decoder: ClassVar[Any]
+    run_decoder: ClassVar[Any] = None
     skips: ClassVar[Sequence[Skip]] = ()
     payload: ClassVar[str] = "$"
 
@@ -148,12 +150,12 @@ class LineReader(ABC, Generic[_S]):
 
     def _read_run(self, run: Run) -> Iterator[None]:
         position = run.position
-        for value, line in decode_whole_run(run, self.decoder, self._limit) or ():
+        for value, line in decode_whole_run(run, self.run_decoder or self.decoder, self._limit) or ():
             try:
                 self._read_line(value, line)
             except InputError as error:
                 self._refuse(error, Record(value, line, position))
-            position += len(line) + 1
+            position += len(line)
             if self._ends:
                 yield
         if position == run.position:
@@ -192,7 +194,7 @@ class LineReader(ABC, Generic[_S]):
         try:
             value = decode_value(record.line)[0]
         except InputError:
-            value = record.line.decode("utf-8", "replace")
+            value = record.line.removesuffix(b"\n").decode("utf-8", "replace")
         session_id = self.session.id if self.session is not None else None
         self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
 
@@ -226,7 +228,7 @@ class LineReader(ABC, Generic[_S]):
         if records is None:
             records = self._counted[kind] = Records()
         records.count += 1
-        records.bytes += len(raw) + 1
+        records.bytes += len(raw)
 
     def _begin(self) -> _S:
         """Return the session being read, and begin one if there is none."""

@@ -32,21 +32,23 @@ class Exit(Struct, gc=False):
     exit_code: Any = None
 
 
-class Event(Exit, gc=False):
-    """An event, without the texts that it repeats."""
-
-    type: str = "without a type"
-    turn_id: Any = None
-    info: Info | None = None
-    item: Exit | None = None
-
-
 class TurnContext(Struct, gc=False):
     """What is needed of a `turn_context`."""
 
     turn_id: Any = None
     model: Any = None
     effort: Any = None
+
+
+class Event(TurnContext, gc=False):
+    """What is needed of an event or a `turn_context`, without the texts that they repeat."""
+
+    type: str = "without a type"
+    info: Info | None = None
+    call_id: Any = None
+    id: Any = None
+    exit_code: Any = None
+    item: Exit | None = None
 
 
 class RolloutSession:
