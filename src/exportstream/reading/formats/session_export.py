@@ -215,7 +215,8 @@ class SessionReader(Struct):
                 error.what += f", inside message {self.index}"
             else:
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
-            error.hint = error.hint or 'on_error="skip" keeps the complete messages'
+            if self.reject is None:
+                error.hint = error.hint or 'on_error="skip" keeps the complete messages'
         error.locate(
             source=self.source,
             session_id=self._keys.id,
