@@ -131,7 +131,8 @@ def totals_many(
         sources: as of `convert_many`.
         by: ``session``, ``file``, ``producer``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
             ``finish-reason``; several joined by commas for a table of their combinations, such as ``"day,model"``; a list
-            for several tables. By ``tool`` calls are counted, and nothing else.
+            for several tables. By ``tool`` calls are counted, and nothing else. ``field`` gives the bytes of each field
+            of messages, of results by tool and of unknown keys by key; ``message`` alone the largest `top` messages.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
             has an offset or `tz` is given. Messages without a date are counted apart.
         until: count only messages created before this time.
@@ -202,7 +203,7 @@ def total_all(
     ]
     status = Status(len(jobs), total_size(jobs))
     done = TotalsReport(range=groups.range)
-    grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe)
+    grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe, top=groups.top)
     outcomes: dict[int, Outcome] = {}
     for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, progress, fail_fast=fail_fast, run=_run_job):
         outcomes[number] = outcome
@@ -271,7 +272,7 @@ def _count(
 ) -> _Counted:
     with Export(source, reading, seen=seen) as export:
         name = export.name if is_stream(source) else name
-        done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe))
+        done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():
             if groups.by:
                 try:
