@@ -28,7 +28,7 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
-from exportstream.totals.groups import Grouping
+from exportstream.totals.groups import MESSAGE, Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions
@@ -270,7 +270,7 @@ def _count(
     seen: Dedupe | None = None,
     progress: Callable[[Export], None],
 ) -> _Counted:
-    with Export(source, reading, seen=seen) as export:
+    with Export(source, reading, seen=seen, positions=(MESSAGE,) in groups.by) as export:
         name = export.name if is_stream(source) else name
         done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():

@@ -84,6 +84,8 @@ class RolloutReader:
         self._counted: dict[str | None, Records] = {}  # records that become no row, since the last `take`
         self._replaced = 0  # halves of surrogate pairs in the line that is being read
         self._messages: list[Message] = []
+        self._positions: list[int | None] = []  # of the messages
+        self._position = 0  # of the line that is being read
         self._ends: list[SessionEnd] = []
 
     @property
@@ -118,8 +120,8 @@ class RolloutReader:
         self._counted = {}
         if not (self._messages or self._ends):
             return None
-        batch = Batch(self._messages, self._ends)
-        self._messages, self._ends = [], []
+        batch = Batch(self._messages, self._ends, positions=self._positions)
+        self._messages, self._ends, self._positions = [], [], []
         return batch
 
     def explain(self, error: ExportstreamError) -> ExportstreamError:
@@ -130,6 +132,7 @@ class RolloutReader:
     def _read_run(self, run: Run) -> Iterator[None]:
         position = run.position
         for value, line in decode_whole_run(run, _LINE, self._limit) or ():
+            self._position = position
             try:
                 self._read_line(value, line)
             except InputError as error:
@@ -145,6 +148,7 @@ class RolloutReader:
             if record.nuls:
                 self.notes.add_records("NUL bytes", Records(1, record.nuls))
             self._replaced = record.replaced
+            self._position = record.position
             try:
                 if record.error is not None:
                     raise record.error
@@ -186,7 +190,7 @@ class RolloutReader:
             self._read_meta(self._decode(payload), line, raw)
             return
         session = self._current if self.within and self._current is not None else self._begin()
-        session.last_time = time
+        session.last_time, session.line = time, self._position
         if session.has_ordinals:
             session.see_ordinal(line.ordinal)
         if kind == "response_item":
@@ -251,6 +255,7 @@ class RolloutReader:
             self._ids = Seen(_REMEMBERED_IDS)
             self.within = True
             self.number += 1
+        self._current.line = self._position
         return self._current
 
     def _end_session(self) -> None:
@@ -264,6 +269,8 @@ class RolloutReader:
         """Take the complete rows of the session."""
         if self._current is not None and self._current.rows:
             rows, self._current.rows = self._current.rows, []
+            self._positions += self._current.positions
+            self._current.positions = []
             self.accepted += len(rows)
             if self._watch_repeats:
                 self.notes.repeated_ids += len(self._ids.find_repeats([row.id for row in rows]))
