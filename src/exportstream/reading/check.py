@@ -166,7 +166,6 @@ def _unknown_of(session: Session) -> list[str]:
 def check(
     source: Any,
     *,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
 ) -> Iterator[SessionCheck]:
@@ -176,7 +175,6 @@ def check(
 
     Args:
         source: as of `open_export`.
-        keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
 
@@ -185,9 +183,7 @@ def check(
         InputError, ReadError: as `open_export`, when the first session is asked for.
     """
     require_one(source)
-    options = ReadOptions(
-        on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
-    )
+    options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
     return _check(source, options)
 
 
@@ -201,7 +197,7 @@ def _check(source: Any, options: ReadOptions) -> Iterator[SessionCheck]:
     def replaced(index: int | None, count: int) -> None:
         found[export.sessions].add("replaced-surrogate", index, count=count)
 
-    with Export(source, options, rejects=reject, session_totals=True) as export:
+    with Export(source, options, rejects=reject, session_totals=True, recover=False) as export:
         export.watch_replaced(replaced)
         number = 1
         for batch in export.batches():
