@@ -10,6 +10,7 @@ surrogates     half surrogate pairs in the text of one message; ``-each``: one i
 space-bracket  white space after the ``[`` of the messages; ``-key``: after the key ``"messages":``
 session-keys   many unknown keys of one session
 sessions       sessions of one message, one per line; ``-array``: as an array
+backslashes    one text of escaped backslashes, after a quote that seems to be escaped
 digits         a number of 4,300 digits in every message
 transcript     a list of things that begin like messages in every message, as in a tool's input
 escaped-key    one key of a session, all escapes
@@ -75,6 +76,7 @@ _SHAPES: dict[str, tuple[int, Callable[[int], str]]] = {  # the most bytes, and 
     "hostile-session-keys": (MB, _session_keys),
     "hostile-sessions": (2 * MB, lambda size: "\n".join(_one_message_each(size))),
     "hostile-sessions-array": (2 * MB, lambda size: f"[{','.join(_one_message_each(size))}]"),
+    "hostile-backslashes": (4 * MB, lambda size: _session(_message(0, content='\\\\\\"' + _repeat("\\\\", size)))),
     "hostile-digits": (4 * MB, lambda size: _session(_messages(size, ',"x":' + "1" * 4300))),
     "hostile-transcript": (4 * MB, _transcript),
     "hostile-escaped-key": (4 * MB, lambda size: _session(_message(0), more=f',"{_repeat(chr(92) + "n", size)}":1')),

@@ -108,7 +108,7 @@ ERRORS = {
     "expected a session object with `messages`": totals_of('[{"a":1}]'),
     "expected a session export, got what looks like": totals_of('[{"mapping":{}}]'),
     "expected a session with `id`": totals_of(session(keys="")),
-    "expected JSON, got a zip archive": f"python -m zipfile -c in.zip {SAMPLE}; exportstream totals in.zip",
+    "expected JSON, got a zip archive": f"python -m zipfile -c in.zip {SAMPLE}; exportstream totals - < in.zip",
     "expected JSON, got a tar archive": f"tar -cf in.tar {SAMPLE}; exportstream totals in.tar",
     "expected JSON, got HTML or XML": totals_of("<html>"),
     "expected a session export, got an error response": totals_of('{"error":{"code":404,"message":"no session"}}'),
@@ -203,7 +203,7 @@ def test_environment_variables():
 
 def fields_of_logs():
     """The columns that only logs fill, which the page lists as theirs."""
-    return {re.findall(r"`(\w+)`", row[0])[0] for row in table(sections("input.md")["Codex rollouts"]) if "only" in row[1]}
+    return {re.findall(r"`(\w+)`", row[0])[0] for row in table(sections("logs.md")["Who fills which column"])}
 
 
 @pytest.mark.parametrize("kind", [Message, ToolCall, Session])

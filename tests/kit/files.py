@@ -8,6 +8,7 @@ import io
 import json
 import os
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -37,6 +38,14 @@ def put(folder: Path, *names: str, messages: int = 3) -> Path:
 def many(folder: Path, count: int, messages: int = 3) -> Path:
     """A folder of that many exports, some of them in folders of their own."""
     return put(folder, *(f"{f'd{n % 3}/' if n % 3 else ''}s{n:03}.json" for n in range(count)), messages=messages)
+
+
+def zipped(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    """Write a zip archive, and return its path."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exportstream import GroupTable, merge_many, totals_many
+from tests.kit import rollouts, transcripts
 from tests.kit.documents import dump, message, session, sessions
-from tests.kit.rollouts import drawn
 
 TEXTS = {"content", "reasoning", "input", "metadata", "result"}
 BIG = ("content", "reasoning", "thinkingBlocks", "redactedThinkingBlocks", "attachments")
 BIG_OF_CALL = ("input", "inputJson", "metadata", "screenshotUrls", "result")
+COPY = re.compile(b'"usageState":"(repeated|replayed)"')
 LAYOUTS = st.sampled_from([b"[%b]", b"%b"])
 
 Raw = dict[str, msgspec.Raw]
@@ -52,7 +54,7 @@ def rows_of(source: Path) -> list[bytes]:
     """The rows of a merge that totals count."""
     target = source.with_name("rows.ndjson")
     merge_many(source, target, force=True)
-    return [row for row in target.read_bytes().splitlines() if b'"usageState":"replayed"' not in row]
+    return [row for row in target.read_bytes().splitlines() if not COPY.search(row)]
 
 
 def found_in(table: GroupTable) -> dict[Any, Any]:
@@ -122,13 +124,17 @@ def test_messages_in_usual_exports_have_positions(tmp_path: Path) -> None:
         assert data[int(position) :].startswith(b'{"id":"m%d"' % row.figures["messageIndex"])
 
 
-def test_a_row_of_a_rollout_begins_at_its_first_line(tmp_path: Path) -> None:
-    """In a log the position is that of a line, and the lines of responses come in their order."""
-    for seed in range(6):
-        source = tmp_path / f"{seed}.jsonl"
-        source.write_bytes(data := drawn(seed).data)
-        check_law(source)
-        (table,) = totals_many(source, by="message", top=1000).tables
-        places = sorted((int(row.figures["messageIndex"] or 0), int(row.figures["position"] or 0)) for row in table.rows)
-        assert [position for _, position in places] == sorted(position for _, position in places)
-        assert all(data[position - 1 : position] == b"\n" for _, position in places)
+def test_a_row_of_a_log_begins_at_its_first_line(tmp_path: Path) -> None:
+    """In a log the position is that of a line; of a rollout the lines come in the order of the rows."""
+    for seed in range(3):
+        for made in (rollouts.drawn(seed), transcripts.drawn(seed)):
+            source = tmp_path / f"{seed}.jsonl"
+            source.write_bytes(data := made.data)
+            check_law(source)
+            (table,) = totals_many(source, by="message", top=1000).tables
+            places = sorted((int(row.figures["messageIndex"] or 0), int(row.figures["position"] or 0)) for row in table.rows)
+            positions = [position for _, position in places]
+            assert all(position == 0 or data[position - 1 : position] == b"\n" for position in positions)
+            assert len({*positions}) > 3
+            if isinstance(made, rollouts.Rollout):
+                assert positions == sorted(positions)

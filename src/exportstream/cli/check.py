@@ -45,9 +45,9 @@ def check_command(
 ) -> None:
     """List the oddities of each session of all INPUTs; write nothing.
 
-    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. Input that convert
-    would refuse is exit code 3. Memory grows with the number of messages of the largest session, to find repeated ids, and
-    with several processes with the findings of an input, which are printed in the order of the inputs.
+    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. Input that
+    convert would refuse is exit code 3. Memory grows with the number of messages of the largest session, to find repeated
+    ids, and with several processes with the findings of an input, which are printed in the order of the inputs.
     """
     several = len(inputs) > 1 or stands_for_several(inputs[0])
     found = find_inputs(inputs, exclude=exclude) if several or exclude else [Input(inputs[0], "", named=True)]

@@ -98,7 +98,6 @@ def convert_command(
     jobs: int | None,
     dask: str | None,
     on_error: OnError | None,
-    keep_partial: bool,
     dedupe: bool,
     prices: str | None,
     max_message_size: int,
@@ -106,18 +105,17 @@ def convert_command(
 ) -> None:
     """Convert exports to NDJSON, CSV, Parquet or SQLite.
 
-    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of OUTPUT
-    decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. Without one, devices and
-    pipes get NDJSON. An output gets its name only when it is complete.
+    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of
+    OUTPUT decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. Without one,
+    devices and pipes get NDJSON. An output gets its name only when it is complete.
 
-    Several inputs go into a folder, one output each, or with --merge into one output. Folders are searched for .json,
-    .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and NAME.rejects.ndjson
-    are left out. JSON files in them that are no exports are ignored, with a note. An input that is named twice is taken
-    once. Memory grows with the number of inputs.
+    Several inputs go into a folder, one output each, or with --merge into one output. Folders and zips are searched for
+    .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and
+    NAME.rejects.ndjson are left out. JSON files in them that are no exports are ignored, with a note. FILE.zip::NAME is
+    one member of a zip. An input that is named twice is taken once. Memory grows with the number of inputs.
     """
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,

@@ -61,15 +61,14 @@ def totals_command(
     exclude: tuple[str, ...],
     jobs: int | None,
     on_error: OnError | None,
-    keep_partial: bool,
     max_message_size: int,
     max_window: int,
     quiet: bool,
 ) -> None:
     """Print the totals of all INPUTs together, or by group.
 
-    INPUT is a file, a folder, a glob in quotes, a URL (with the extra remote), or - for standard input. Declared totals come
-    from the sessions, counted totals from their messages. An unknown figure is -, never 0.
+    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. Declared
+    totals come from the sessions, counted totals from their messages. An unknown figure is -, never 0.
 
     A session counts in each group that it has messages in. Declared figures are by session and file only. An input that
     fails counts nowhere, and is listed at the end. Costs are exact in files and JSON; a terminal shows 6 decimals.
@@ -84,7 +83,6 @@ def totals_command(
     )
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,

@@ -1,4 +1,4 @@
-"""Finds inputs: files, folders, globs, URLs and ``-`` become a list of inputs, each with a name for its output.
+"""Finds inputs: files, folders, zips, globs, URLs and ``-`` become a list of inputs, each with a name for its output.
 
 Takes: what a user names. Returns: `Input`. Raises: `UsageError` if there is nothing, `ReadError` if a folder can't be read.
 Holds: one `Input` per file.
@@ -16,9 +16,20 @@ from typing import Any
 from msgspec import Struct
 
 from exportstream.conversion.exclude import Exclude
-from exportstream.errors import ReadError, UsageError
-from exportstream.storage.names import fixed_part, is_folder, is_glob, is_name, is_stream, is_url, stands_for_several
+from exportstream.errors import ExportstreamError, ReadError, UsageError
+from exportstream.storage.names import (
+    fixed_part,
+    is_folder,
+    is_glob,
+    is_name,
+    is_stream,
+    is_url,
+    is_zip,
+    split_member,
+    stands_for_several,
+)
 from exportstream.storage.remote.urls import local_path
+from exportstream.storage.zip import list_members
 from exportstream.writing.outputs import MANIFEST, REJECTS
 
 _ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
@@ -28,18 +39,22 @@ class Input(Struct, frozen=True):
     """One input.
 
     Attributes:
-        source: a path, a URL, or ``-``.
-        relative: the name for its output: within the folder or glob that it was found by, else the file's own.
-        named: whether the user named it, rather than a folder or glob that it was found by.
+        source: a path, a member of a zip archive (``ARCHIVE::MEMBER``), a URL, or ``-``.
+        relative: the name for its output: within the folder, archive or glob that it was found by, else the file's own.
+        named: whether the user named it, rather than a folder, archive or glob that it was found by.
+        unpacked: bytes of a member of an archive, where they are known.
     """
 
     source: str
     relative: str
     named: bool = False
+    unpacked: int | None = None
 
     @property
     def size(self) -> int | None:
         """Bytes as stored, None if that is not known; 0 for a file that can't be read, since reading will report it."""
+        if self.unpacked is not None:
+            return self.unpacked
         try:
             found = None if is_stream(self.source) or is_url(self.source) else os.stat(self.source)
         except OSError:
@@ -52,9 +67,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
 
     Args:
         sources: files, folders (every file in them that looks like an export, except hidden files and links to folders),
-            globs (``**`` for any folders; except hidden files and our own rejects), URLs (also with ``*`` or a ``/`` at
-            the end), ``-``. One name alone is one source. An `Input` that was found before is taken as it is. Each input
-            is taken once.
+            zip archives (the same in them), globs (``**`` for any folders; except hidden files and our own rejects), URLs
+            (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one source. An `Input` that was found before
+            is taken as it is. Each input is taken once.
         without: outputs: folders and files that are left out when folders and globs are searched.
         exclude: globs of inputs that are left out; see `Exclude`.
 
@@ -74,7 +89,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
         name = local_path(os.fsdecode(source))
         before = len(found)
-        found += [one for one in _find(name, left_out, excluded) if not excluded(one.source, one.relative)]
+        found += [one for one in _find(name, left_out, excluded) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
             hint = "folders are searched for .json, .ndjson and .jsonl files"
             raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
@@ -98,12 +113,42 @@ def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
         for url, relative in listing.list_urls(name):
             if named or looks_like_export(relative):
                 yield Input(url, relative, named)
+    elif (member := split_member(name)) is not None:
+        yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
+    elif is_zip(name):
+        yield from _members(name, "", named=True)
     elif is_glob(name):
         yield from _match(name, without, exclude)
     elif is_folder(name):
         yield from _walk(name, without, exclude)
     else:  # if it is missing, reading will report the error
         yield Input(name, os.path.basename(name), named=True)
+
+
+def _members(archive: str, folder: str, *, named: bool) -> Iterator[Input]:
+    """Yield the members of an archive that look like exports or archives; names of outputs begin with `folder`."""
+    try:
+        found = list_members(archive)
+    except ExportstreamError:  # reading it will report the error
+        yield Input(archive, os.path.basename(archive), named)
+        return
+    for name, size in found:
+        is_hidden = any(part.startswith(".") for part in name.split("/"))
+        if not is_hidden and (looks_like_export(name) or name.lower().endswith(".zip")):
+            yield Input(f"{archive}::{name}", os.path.join(folder, name), unpacked=size)
+
+
+def _size_of(archive: str, member: str) -> int | None:
+    try:
+        return dict(list_members(archive)).get(member)
+    except ExportstreamError:  # reading it will report the error
+        return None
+
+
+def _as_path(source: str) -> str:
+    """Return a member of an archive as if the archive was a folder; every other name as it is."""
+    found = split_member(source)
+    return source if found is None else os.path.join(*found)
 
 
 def _walk(folder: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
@@ -138,7 +183,11 @@ def _match(pattern: str, without: set[str], exclude: Exclude) -> Iterator[Input]
     for path in sorted(set(_paths(pattern, without, exclude))):
         real = os.path.realpath(path)
         if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects(path):
-            yield Input(path, os.path.relpath(path, fixed or "."))
+            relative = os.path.relpath(path, fixed or ".")
+            if is_zip(path):
+                yield from _members(path, os.path.splitext(relative)[0], named=False)
+            else:
+                yield Input(path, relative)
 
 
 def _paths(pattern: str, without: set[str], exclude: Exclude) -> Iterator[str]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified
+from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified, zip_file_of
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
@@ -95,7 +95,7 @@ def refuse_shared(jobs: list[Job], report: Any) -> None:
 
 
 def _key(name: str) -> str:
-    return name if is_stream(name) or is_url(name) else os.path.realpath(name)
+    return name if is_stream(name) or is_url(name) else os.path.realpath(zip_file_of(name))
 
 
 def refuse_existing(names: Iterable[Any], report: Any) -> None:

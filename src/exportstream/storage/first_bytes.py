@@ -5,7 +5,7 @@ from __future__ import annotations
 from exportstream.errors import JSONSyntaxError, NotAnExportError
 
 _WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-_OTHER_FILES = {b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
+_OTHER_FILES = {b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
 _TAR = 257  # where an archive of tar has its magic number
 LONGEST_HEAD = _TAR + len(b"ustar")
 _WIDE_NULS: dict[tuple[int, ...], str] = {

@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 
 from exportstream.errors import UsageError, shown
 from exportstream.storage.remote.urls import is_remote, local_path
+from exportstream.storage.zip import is_zip, split_member, zip_file_of
 
 __all__ = [
     "exists",
@@ -28,13 +29,16 @@ __all__ = [
     "is_stream",
     "is_terminal",
     "is_url",
+    "is_zip",
     "modified",
     "refuse_misuse",
     "require_one",
+    "split_member",
     "stands_for_several",
     "stat_regular",
     "state_of",
     "state_of_file",
+    "zip_file_of",
 ]
 
 _HINT = "give them one by one"
@@ -83,8 +87,8 @@ def is_folder(name: str) -> bool:
 
 
 def is_glob(name: str) -> bool:
-    """Whether an input's name is a glob; a file that exists is none."""
-    return _MAGIC.search(name) is not None and not os.path.lexists(name)
+    """Whether an input's name is a glob; a file that exists is none, and neither is a member of a zip archive."""
+    return _MAGIC.search(name) is not None and not os.path.lexists(name) and split_member(name) is None
 
 
 def fixed_part(pattern: str) -> str:
@@ -93,7 +97,7 @@ def fixed_part(pattern: str) -> str:
 
 
 def stands_for_several(source: str) -> bool:
-    """Whether a name is that of a folder or a glob, also as a URL; nothing is listed to tell."""
+    """Whether a name is that of a folder, a zip archive or a glob; a folder or glob also as a URL. Nothing is listed."""
     name = local_path(source)
     if is_stream(name):
         return False
@@ -101,14 +105,19 @@ def stands_for_several(source: str) -> bool:
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
         return listing.is_pattern(name)
-    return is_folder(name) or is_glob(name)
+    return is_folder(name) or is_glob(name) or is_zip(name)
 
 
 def require_one(source: Any, *, hint: str = _HINT) -> None:
-    """As `refuse_misuse`; raise `UsageError` for a folder and a pattern, too."""
+    """As `refuse_misuse`; raise `UsageError` for a folder, a zip archive and a pattern, too."""
     refuse_misuse(source, hint=hint)
-    if is_name(source) and stands_for_several(os.fsdecode(source)):
-        raise UsageError(f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}", hint=hint)
+    if not is_name(source) or not stands_for_several(os.fsdecode(source)):
+        return
+    name = local_path(os.fsdecode(source))
+    if is_zip(name):
+        hint = f"name a member (FILE.zip::NAME), or {hint}"
+        raise UsageError(f"expected one input, got a zip archive: {shown(name)}", hint=hint)
+    raise UsageError(f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}", hint=hint)
 
 
 def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
@@ -138,7 +147,7 @@ def modified(name: str) -> float | None:
         instant = listing.modified(name)
         return None if instant is None else instant.timestamp() * 1e9
     try:
-        return os.stat(name).st_mtime_ns
+        return os.stat(zip_file_of(name)).st_mtime_ns
     except OSError:
         return None
 
@@ -147,14 +156,15 @@ def state_of(name: str) -> dict[str, Any] | None:
     """Return what changes if an input is replaced or grows; None if that is not known.
 
     Returns:
-        The `size` and the time it was `modified` (nanoseconds since 1970) of a file, the `version` of a URL.
+        The `size` and the time it was `modified` (nanoseconds since 1970) of a file, or of the zip archive that it is in;
+        the `version` of a URL.
     """
     if is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
         return listing.state_of(name)
     try:
-        return state_of_file(os.stat(name))
+        return state_of_file(os.stat(zip_file_of(name)))
     except OSError:
         return None
 

@@ -12,17 +12,21 @@ from typing import Any
 from exportstream.errors import ReadError
 from exportstream.storage.names import identity, is_url, stat_regular
 from exportstream.storage.remote.urls import local_path
+from exportstream.storage.zip import split_member
+from exportstream.storage.zip_member import MemberFile
 
 HINT = "convert it when it is complete"
 
 
 def open_path(path: str) -> Any:
-    """Open a path or URL for reading, without a buffer."""
+    """Open a path, a member of a zip archive, or a URL for reading, without a buffer."""
     path = local_path(path)
     if is_url(path):
         from exportstream.storage.remote.reader import RemoteFile  # noqa: PLC0415 - only for URLs
 
         return RemoteFile(path)
+    if (found := split_member(path)) is not None:
+        return MemberFile(*found)
     try:
         return open(path, "rb", buffering=0)
     except OSError as error:

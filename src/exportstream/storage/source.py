@@ -22,6 +22,8 @@ from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
 from exportstream.storage.names import identity, is_stream, refuse_misuse, state_of_file
 from exportstream.storage.opened import HINT, Opened, open_path
+from exportstream.storage.zip import MAGIC
+from exportstream.storage.zip_member import MemberFile, zip_error
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -176,8 +178,8 @@ class Source:
 
     @property
     def is_file(self) -> bool:
-        """Whether the input is a regular file that was opened here, or bytes."""
-        return self._regular or self.name == "<bytes>"
+        """Whether the input is a regular file that was opened here, a member of one, or bytes."""
+        return self._regular or self.name == "<bytes>" or isinstance(self._file, MemberFile)
 
     def reopen(self) -> Source:
         """Return a second, independent reader of the same input, at its start."""
@@ -245,8 +247,7 @@ class Source:
             else:
                 if piece or self._complete:
                     return piece
-                # An exception such as KeyboardInterrupt ended the generator: that must not look like the end.
-                raise self._broken_off()
+                raise self._broken_off()  # such as KeyboardInterrupt ended the generator: that must not look like the end
         if pending:
             return b""
         raise self._error
@@ -259,6 +260,8 @@ class Source:
         head, pieces = peek(pieces, 4)
         if not is_like_json(head):
             head, pieces = peek(pieces, LONGEST_HEAD)
+            if head.startswith(MAGIC):
+                raise zip_error(self._file, self._path if self._regular else None, self.compression)
         require_utf8_json(head)
         if head.startswith(b"\xef\xbb\xbf"):
             self.position += 3

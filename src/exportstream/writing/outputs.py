@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
-from exportstream.storage.names import is_direct, is_name, is_stream, is_terminal
+from exportstream.storage.names import is_direct, is_name, is_stream, is_terminal, split_member, zip_file_of
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.sink import check_level
 from exportstream.writing.formats import FORMATS, OutputFormat
@@ -172,7 +172,13 @@ def _said(path: str) -> tuple[str | None, str]:
 def _default_target(source: Any, options: WriteOptions) -> str:
     if not is_name(source) or is_stream(source):
         return "-"
-    return strip_suffixes(os.fspath(source)) + suffix_of(options)
+    return strip_suffixes(_beside(os.fspath(source))) + suffix_of(options)
+
+
+def _beside(source: str) -> str:
+    """Return the name next to which outputs are written: of a member of an archive its own, next to the archive."""
+    found = split_member(source)
+    return source if found is None else os.path.join(os.path.dirname(found[0]), os.path.basename(found[1]))
 
 
 def strip_suffixes(path: str) -> str:
@@ -187,7 +193,7 @@ def rejects_name(target: Any, source: Any) -> str:
     """``NAME.rejects.ndjson`` next to the output, or next to the input if the output has no name."""
     for named in (target, source):
         if is_name(named) and not is_stream(named):
-            folder, name = os.path.split(os.fspath(named))
+            folder, name = os.path.split(_beside(os.fspath(named)))
             while os.path.splitext(name)[1].lower() in {*_FORMAT_OF, *_COMPRESSION_OF, ".json"}:
                 name = os.path.splitext(name)[0]
             return os.path.join(folder, f"{name}{REJECTS}")
@@ -204,7 +210,7 @@ def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
     for what, name in named:
         if not is_name(name):
             continue
-        path = os.fspath(name)
+        path = zip_file_of(os.fspath(name))
         if is_stream(path):
             key: Any = "-" if what != "input" else None
         elif os.path.exists(path):

@@ -32,6 +32,7 @@ _OURS = frozenset(
         "attachments",
         "total_input_tokens",
         "reasoning_tokens",
+        "parent_id",
         "parent_session_id",
         "project",
     ]

@@ -20,14 +20,14 @@ MAX_DIGITS = 4300
 
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
-_STRING_GOES_ON = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
+STRING_GOES_ON = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
 LONG_NUMBER = re.compile(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
 _DIGITS = b"0123456789"
 _STRIDE = 512
 _SAMPLED_RUN = re.compile(rb"\d{8}")
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
-_BACKSLASHES = re.compile(rb'\\(\\+)"')
+_BACKSLASHES = re.compile(rb'(?<!\\)\\(\\++)"')  # tried at the first of a run only, and given up at its end
 _HALF = re.compile(rb"\\u[dD]")
 _PAIR = re.compile(rb"\\%b\\%b" % (_HIGH, _LOW))
 # An escape or a quote, from left to right. Group 1 is a run of halves without their other half: whole pairs come first,
@@ -133,7 +133,7 @@ class Guard:
     def _check_exactly(self, data: bytes) -> None:
         start = 0
         if self.in_string:
-            found = _STRING_GOES_ON.match(data)
+            found = STRING_GOES_ON.match(data)
             assert found is not None
             start = found.end()
             self.in_string = found.group(1) is not None
