@@ -111,10 +111,9 @@ def generate_logs(shape: str, size: int, folder: Path, seed: int = 0) -> None:
     each = size if shape == "compacted" else ROLLOUT
     for number in range(max(1, size // each)):
         rollout = Rollout(number, text, compacted=shape == "compacted")
-        path = (
-            folder / "sessions" / "2026" / "02" / f"{1 + number % 28:02}" / f"rollout-2026-02-01T00-00-00-{rollout.id}.jsonl"
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        day = folder / "sessions" / "2026" / "02" / f"{1 + number % 28:02}"
+        day.mkdir(parents=True, exist_ok=True)
+        path = day / f"rollout-2026-02-01T00-00-00-{rollout.id}.jsonl"
         with path.open("wb", buffering=1 << 20) as file:
             file.writelines(rollout.lines(min(size, each)))
 

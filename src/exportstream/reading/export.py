@@ -42,6 +42,7 @@ class Export:
         seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
+        positions: give each `Batch` the positions of its messages.
 
     Attributes:
         duplicates: what `dedupe` dropped, as counts.
@@ -58,6 +59,7 @@ class Export:
         seen: Dedupe | None = None,
         session_totals: bool = False,
         only_messages: bool = False,
+        positions: bool = False,
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
@@ -75,6 +77,7 @@ class Export:
             reject=self._reject,
             find_id=self._input.find_id,
             watch_repeats=self._watch_repeats,
+            wants_starts=positions,
         )
         self._reader: FormatReader = self._sessions
         self._log: LogReader | None = None  # instead, for a log

@@ -41,12 +41,16 @@ class LogSession(Protocol):
     Attributes:
         session: what is known of it.
         rows: its complete rows that were not taken yet.
+        positions: where each of them begins: the first byte of its first line; None where that is not known.
+        line: the position of the line that is being read.
         held: bytes of what is not complete.
         index: how many rows it has so far.
     """
 
     session: Session
     rows: list[Message]
+    positions: list[int | None]
+    line: int | None
     held: int
     index: int
 
@@ -100,6 +104,8 @@ class LineReader(ABC, Generic[_S]):
         self._counted: dict[str | None, Records] = {}  # records that become no row, since the last `take`
         self._replaced = 0  # halves of surrogate pairs in the line that is being read
         self._messages: list[Message] = []
+        self._positions: list[int | None] = []  # of the messages
+        self._position = 0  # of the line that is being read
         self._ends: list[SessionEnd] = []
 
     @abstractmethod
@@ -133,8 +139,8 @@ class LineReader(ABC, Generic[_S]):
         self._counted = {}
         if not (self._messages or self._ends):
             return None
-        batch = Batch(self._messages, self._ends)
-        self._messages, self._ends = [], []
+        batch = Batch(self._messages, self._ends, positions=self._positions)
+        self._messages, self._ends, self._positions = [], [], []
         return batch
 
     def explain(self, error: ExportstreamError) -> ExportstreamError:
@@ -167,6 +173,7 @@ class LineReader(ABC, Generic[_S]):
     def _read_run(self, run: Run) -> Iterator[None]:
         position = run.position
         for value, line in decode_whole_run(run, self.run_decoder or self.decoder, self._limit) or ():
+            self._position = position
             try:
                 self._read_line(value, line)
             except InputError as error:
@@ -181,7 +188,7 @@ class LineReader(ABC, Generic[_S]):
         for record in decode_run(run, self.decoder, self._limit):
             if record.nuls:
                 self.notes.add_records("NUL bytes", Records(1, record.nuls))
-            self._replaced = record.replaced
+            self._replaced, self._position = record.replaced, record.position
             try:
                 if record.error is not None:
                     raise record.error
@@ -268,6 +275,7 @@ class LineReader(ABC, Generic[_S]):
             self._ids = Seen(_REMEMBERED_IDS)
             self.within = True
             self.number += 1
+        self._current.line = self._position
         return self._current
 
     def _end_session(self) -> None:
@@ -281,6 +289,8 @@ class LineReader(ABC, Generic[_S]):
         """Take the complete rows of the session."""
         if self._current is not None and self._current.rows:
             rows, self._current.rows = self._current.rows, []
+            self._positions += self._current.positions
+            self._current.positions = []
             self.accepted += len(rows)
             if self._watch_repeats:
                 self.notes.repeated_ids += len(self._ids.find_repeats([row.id for row in counted(rows)]))
