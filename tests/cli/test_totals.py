@@ -16,7 +16,7 @@ from tests.kit.documents import cut, dump, message, session
 from tests.kit.files import DATA, debris, many
 
 USED = DATA / "session-with-usage.json"
-KEEPING = ["--keep-partial"]
+KEEPING = ["--on-error", "skip"]
 
 
 def test_tables_are_those_of_the_library(tmp_path: Path) -> None:
@@ -84,6 +84,7 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
         done = run("totals", *inputs, *groups, "--json", *KEEPING, cwd=tmp_path)
         assert done.returncode == 5
         assert said(done)[-1] == "exportstream: in.json: the input is cut; kept 2 complete messages"
+        assert "damaged stretch" in said(done)[0]
         assert json.loads(done.stdout)["cut"] == {"in.json": 2}
 
 
@@ -133,6 +134,20 @@ def test_a_range_without_groups_is_one_row(tmp_path: Path) -> None:
         ["sessions", "messages"],
         ["total", "1", "1"],
         ["undated", "1", "1"],
+    ]
+
+
+def test_what_makes_an_export_big(tmp_path: Path) -> None:
+    """By field there are bytes, by message the largest ones with their place; text and CSV have the same."""
+    arguments = ["totals", USED, "--by", "field", "--by", "message", "--top", "3"]
+    fields, messages = run(*arguments, cwd=tmp_path).stdout.decode().split("\n\n")
+    assert fields.splitlines()[1].split() == ["content", "6", "192"]
+    assert [line.split()[-3:] for line in messages.splitlines()[:2]] == [["index", "position", "bytes"], ["1", "496", "312"]]
+    assert run("totals", USED, "--by", "message", "--top", "1", "-o", "m.csv", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "m.csv").read_text().splitlines() == [
+        "row,file,session,messageIndex,position,bytes",
+        f"group,{USED},5f9a2d10-0001,1,496,312",
+        "others,,,,,360",
     ]
 
 

@@ -29,7 +29,7 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
-from exportstream.totals.groups import Grouping
+from exportstream.totals.groups import MESSAGE, Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
@@ -118,7 +118,6 @@ def totals_many(
     top: int | None = None,
     executor: Executor | None = None,
     on_error: OnError | None = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -135,7 +134,8 @@ def totals_many(
         sources: as of `convert_many`.
         by: ``session``, ``file``, ``producer``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
             ``finish-reason``; several joined by commas for a table of their combinations, such as ``"day,model"``; a list
-            for several tables. By ``tool`` calls are counted, and nothing else.
+            for several tables. By ``tool`` calls are counted, and nothing else. ``field`` gives the bytes of each field
+            of messages, of results by tool and of unknown keys by key; ``message`` alone lists the largest `top` messages.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
             has an offset or `tz` is given. Messages without a date are counted apart.
         until: count only messages created before this time.
@@ -145,7 +145,6 @@ def totals_many(
         top: give only the first groups a row of their own, the others one together.
         executor: see `convert_many`.
         on_error: see `open_export`; so are all up to `prices`.
-        keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`; over all inputs, each of which is read twice, to leave a bad one out. Not with an
@@ -173,7 +172,6 @@ def totals_many(
     )
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
@@ -216,7 +214,7 @@ def total_all(
     ]
     status = Status(len(jobs), total_size(jobs))
     done = TotalsReport(range=groups.range)
-    grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe)
+    grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe, top=groups.top)
     outcomes: dict[int, Outcome] = {}
     for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=_run_job):
         outcomes[number] = outcome
@@ -284,9 +282,9 @@ def _count(
     known: Container[str | bytes] = frozenset(),
     progress: Callable[[Export], None],
 ) -> _Counted:
-    with Export(source, reading, seen=seen, known=known) as export:
+    with Export(source, reading, seen=seen, known=known, positions=(MESSAGE,) in groups.by) as export:
         name = export.name if is_stream(source) else name
-        done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe))
+        done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():
             if groups.by:
                 try:

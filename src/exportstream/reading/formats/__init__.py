@@ -47,9 +47,11 @@ class LogReader(FormatReader, Protocol):
     """Reads logs of one program.
 
     Attributes:
+        is_cut: whether the input was cut, and what was complete was kept.
         keys: of the messages that were read, as far as they may come again in other logs.
     """
 
+    is_cut: bool
     keys: set[str | bytes]
 
     def look(self, part: Source, /) -> Iterator[None]:

@@ -11,39 +11,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from exportstream.errors import ExportstreamError, InputError, InvalidMessageError, JSONSyntaxError, LimitError
+from exportstream.errors import (
+    CompressionError,
+    CutInputError,
+    ExportstreamError,
+    InputError,
+    InvalidMessageError,
+    JSONSyntaxError,
+    LimitError,
+)
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
+from exportstream.reading.json.recovery import end_of_piece
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
+from exportstream.reading.lines.session import LogSession
 from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import counted
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
-
-
-class LogSession(Protocol):
-    """One session of a log, whose records become rows.
-
-    Attributes:
-        session: what is known of it.
-        rows: its complete rows that were not taken yet.
-        held: bytes of what is not complete.
-        index: how many rows it has so far.
-    """
-
-    session: Session
-    rows: list[Message]
-    held: int
-    index: int
-
-    def finish(self) -> Session:
-        """Complete the session."""
 
 
 _S = TypeVar("_S", bound=LogSession)
@@ -54,24 +45,27 @@ class LineReader(ABC, Generic[_S]):
 
     Args:
         source: name of the input.
-        reject: takes lines that are refused; None stops at the first one.
+        reject: takes lines that are refused, and the incomplete one where the input is cut; None stops there.
         watch_repeats: whether ids that came before are counted.
         max_line: bytes of the longest line taken, and of the largest response.
         known: keys of messages in inputs that were read before.
 
     Attributes:
         decoder: of one line, as far as it tells what to do with it.
+        run_decoder: of the lines of a run, as far as usual ones need no second look; None for `decoder`.
         skips: kinds of lines that are passed over.
         payload: JSON path of what `_decode` decodes.
         number: how many sessions have begun.
         within: whether the last of them is not complete yet.
         accepted: how many rows there were.
         notes: what was noticed.
+        is_cut: whether the input was cut, and what was complete was kept.
         on_replaced: called where halves of surrogate pairs were replaced.
         keys: of the messages that were read, as far as they may come again in other logs.
     """
 
     decoder: ClassVar[Any]
+    run_decoder: ClassVar[Any] = None
     skips: ClassVar[Sequence[Skip]] = ()
     payload: ClassVar[str] = "$"
 
@@ -88,6 +82,7 @@ class LineReader(ABC, Generic[_S]):
         self.within = False
         self.accepted = 0
         self.notes = Notes()
+        self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
         self.keys: set[str | bytes] = set()
         self._known = known
@@ -101,6 +96,8 @@ class LineReader(ABC, Generic[_S]):
         self._counted: dict[str | None, Records] = {}  # records that become no row, since the last `take`
         self._replaced = 0  # halves of surrogate pairs in the line that is being read
         self._messages: list[Message] = []
+        self._positions: list[int | None] = []  # of the messages
+        self._position = 0  # of the line that is being read
         self._ends: list[SessionEnd] = []
 
     @abstractmethod
@@ -146,8 +143,8 @@ class LineReader(ABC, Generic[_S]):
         self._counted = {}
         if not (self._messages or self._ends):
             return None
-        batch = Batch(self._messages, self._ends)
-        self._messages, self._ends = [], []
+        batch = Batch(self._messages, self._ends, positions=self._positions)
+        self._messages, self._ends, self._positions = [], [], []
         return batch
 
     def explain(self, error: ExportstreamError) -> ExportstreamError:
@@ -165,21 +162,26 @@ class LineReader(ABC, Generic[_S]):
                 yield
         except ExportstreamError as error:
             error.locate(position=lines.position)
-            if self._current is not None:
-                self._current.finish()
-            raise
+            cut = isinstance(error, (CutInputError, CompressionError))
+            self.is_cut = cut and self._reject is not None and self.number > 0
+            if not self.is_cut:
+                if self._current is not None:
+                    self._current.finish()
+                raise
+            self._reject_damage(lines.position, lines.take_rest(), error)
         finally:
             for kind, records in lines.skipped.items():
                 self.notes.add_records(kind, records)
 
     def _read_run(self, run: Run) -> Iterator[None]:
         position = run.position
-        for value, line in decode_whole_run(run, self.decoder, self._limit) or ():
+        for value, line in decode_whole_run(run, self.run_decoder or self.decoder, self._limit) or ():
+            self._position = position
             try:
                 self._read_line(value, line)
             except InputError as error:
                 self._refuse(error, Record(value, line, position))
-            position += len(line) + 1
+            position += len(line)
             if self._ends:
                 yield
         if position == run.position:
@@ -189,7 +191,7 @@ class LineReader(ABC, Generic[_S]):
         for record in decode_run(run, self.decoder, self._limit):
             if record.nuls:
                 self.notes.add_records("NUL bytes", Records(1, record.nuls))
-            self._replaced = record.replaced
+            self._replaced, self._position = record.replaced, record.position
             try:
                 if record.error is not None:
                     raise record.error
@@ -214,13 +216,28 @@ class LineReader(ABC, Generic[_S]):
         if self._reject is None:
             error.hint = error.hint or 'on_error="skip" goes on without the line'
             raise error
-        self.notes.rejected += 1
         try:
             value = decode_value(record.line)[0]
+        except JSONSyntaxError:
+            self._reject_damage(record.position, record.line, error)
+            return
         except InputError:
-            value = record.line.decode("utf-8", "replace")
+            value = record.line.removesuffix(b"\n").decode("utf-8", "replace")
+        self.notes.rejected += 1
         session_id = self.session.id if self.session is not None else None
         self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
+
+    def _reject_damage(self, position: int, data: bytes, error: ExportstreamError) -> None:
+        """Pass on bytes that are not JSON, in pieces."""
+        self.notes.damaged += 1
+        self.notes.damaged_bytes += len(data)
+        current, start, end = self._current, 0, -1
+        session_id, index = (current.session.id, current.index) if current is not None else (None, None)
+        while self._reject is not None and end < len(data):
+            end = end_of_piece(data, start, len(data))
+            place = self._source, session_id, index, position + start
+            self._reject(Reject(*place, None, error.what, None, data[start:end], damaged=True))
+            start = end
 
     def _decode(self, data: Any) -> dict[str, Any]:
         """Decode a JSON object of the line being read.
@@ -252,7 +269,7 @@ class LineReader(ABC, Generic[_S]):
         if records is None:
             records = self._counted[kind] = Records()
         records.count += 1
-        records.bytes += len(raw) + 1
+        records.bytes += len(raw)
 
     def _begin(self) -> _S:
         """Return the session being read, and begin one if there is none."""
@@ -261,6 +278,7 @@ class LineReader(ABC, Generic[_S]):
             self._ids = Seen(_REMEMBERED_IDS)
             self.within = True
             self.number += 1
+        self._current.line = self._position
         return self._current
 
     def _end_session(self) -> None:
@@ -274,6 +292,8 @@ class LineReader(ABC, Generic[_S]):
         """Take the complete rows of the session."""
         if self._current is not None and self._current.rows:
             rows, self._current.rows = self._current.rows, []
+            self._positions += self._current.positions
+            self._current.positions = []
             self.accepted += len(rows)
             if self._watch_repeats:
                 self.notes.repeated_ids += len(self._ids.find_repeats([row.id for row in counted(rows)]))

@@ -19,22 +19,38 @@ from exportstream.reading.formats.codex.session import Event, RolloutSession, Tu
 from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
-from exportstream.reading.lines.records import decode_value
+from exportstream.reading.lines.records import MAX_DEPTH, decode_value, refuse_deep
 from exportstream.reading.lines.runs import Skip
 
 _BEFORE_COMPACTED = rb'\{"timestamp":"[^"\\]{0,40}",(?:"ordinal":\d{1,20},)?'
 _ID_IN_NAME = re.compile(r"rollout-.*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
 
 
-class _Line(Struct, gc=False):
+class _Record(Struct, gc=False):
     """A record; older versions wrote items without an envelope, which have no payload."""
 
     type: str | None = None
     timestamp: str | None = None
     ordinal: Any = None
+
+
+class _Line(_Record, gc=False):
+    """A record of which nothing is known."""
+
     payload: Raw | UnsetType = UNSET
 
 
+class _UsualLine(_Record, gc=False):
+    """A record of which all is known that events and turns need, if its values are of the usual types."""
+
+    payload: Event | UnsetType = UNSET
+
+
+class _ItemLine(Struct, gc=False):
+    payload: dict[str, Any]
+
+
+_ITEM = msgspec.json.Decoder(_ItemLine, float_hook=Decimal)
 _EVENT = msgspec.json.Decoder(Event)
 _TURN = msgspec.json.Decoder(TurnContext, float_hook=Decimal)
 
@@ -43,41 +59,56 @@ class RolloutReader(LineReader[RolloutSession]):
     """Reads one rollout; see `LineReader`."""
 
     decoder = msgspec.json.Decoder(_Line)
+    run_decoder = msgspec.json.Decoder(_UsualLine)  # events and turns need no second look at their line
     skips = (Skip("compacted", b'"type":"compacted"', re.compile(_BEFORE_COMPACTED)),)
     payload = "$.payload"
 
     def _new_session(self) -> RolloutSession:
         return RolloutSession(_id_of(self._source))
 
-    def _read_line(self, line: _Line, raw: bytes) -> None:
-        kind, time, payload = line.type, line.timestamp, line.payload
-        if payload is UNSET:
+    def _read_line(self, line: _Line | _UsualLine, raw: bytes) -> None:
+        kind, time, given = line.type, line.timestamp, line.payload
+        if given is UNSET:
             self._read_bare(line, raw)
             return
         if kind == "session_meta":
-            self._read_meta(self._decode(payload), line, raw)
+            self._read_meta(self._payload_of(given, raw), line, raw)
             return
         session = self._current if self.within and self._current is not None else self._begin()
-        session.last_time = time
+        session.last_time, session.line = time, self._position
         if session.has_ordinals:
             session.see_ordinal(line.ordinal)
         if kind == "response_item":
-            item = self._decode(payload)
+            item = self._payload_of(given, raw)
             if session.add_item(item, time, len(raw)):
-                self._require_room(session.held)
+                if session.held > self._limit:
+                    self._require_room(session.held)
                 return
             kind = f"response_item/{item['type']}"
         elif kind == "event_msg":
-            event = _decode_event(payload)
+            event = given if isinstance(given, Event) else _decode_event(given)
             session.add_event(event, time)
             kind = f"event_msg/{event.type}"
         elif kind == "turn_context":
-            session.add_turn(decode_value(payload, _TURN)[0])
+            session.add_turn(given if isinstance(given, Event) else decode_value(given, _TURN)[0])
         elif kind == "token_usage_record":
-            session.add_usage_record(self._decode(payload), time)
+            session.add_usage_record(self._payload_of(given, raw), time)
         self._count(kind, raw)
 
-    def _read_bare(self, line: _Line, raw: bytes) -> None:
+    def _payload_of(self, given: Event | Raw, raw: bytes) -> dict[str, Any]:
+        """Decode all of the payload of a line."""
+        if isinstance(given, Event):
+            try:
+                payload = _ITEM.decode(raw).payload
+            except REFUSALS:  # the slow way replaces what can't be a text
+                given = self.decoder.decode(raw).payload
+            else:
+                if len(raw) > 2 * MAX_DEPTH:
+                    refuse_deep(payload)
+                return payload
+        return self._decode(given)
+
+    def _read_bare(self, line: _Record, raw: bytes) -> None:
         """Read a record without an envelope: an item, or the description of the session."""
         item = self._decode(raw)
         if line.type is None and is_bare_meta(item):
@@ -85,7 +116,7 @@ class RolloutReader(LineReader[RolloutSession]):
         elif line.type is None or not self._begin().add_item(item, line.timestamp, len(raw)):
             self._count(line.type, raw)
 
-    def _read_meta(self, meta: dict[str, Any], line: _Line, raw: bytes) -> None:
+    def _read_meta(self, meta: dict[str, Any], line: _Record, raw: bytes) -> None:
         session = self._begin()
         if not session.add_meta(meta, line.timestamp):
             self._end_session()
