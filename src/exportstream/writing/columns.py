@@ -149,6 +149,8 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "attachments": ("", "list of attached files, each with `type` and `size`, or `url`; the data is left out"),
         "total_input_tokens": ("tokens", "all tokens of the prompt, those of the cache included"),
         "reasoning_tokens": ("tokens", "output tokens spent on reasoning, part of `outputTokens`"),
+        "parent_id": ("", "id of the message that it follows, where messages are a tree"),
+        "active": ("", "whether it is on the branch that is shown; absent where there is no tree"),
     },
     "tool-calls": {
         "session_id": ("", "id of the session"),

@@ -32,6 +32,8 @@ _OURS = frozenset(
         "attachments",
         "total_input_tokens",
         "reasoning_tokens",
+        "parent_id",
+        "active",
         "parent_session_id",
         "project",
     ]
