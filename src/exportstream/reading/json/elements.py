@@ -166,7 +166,9 @@ class Elements:
             place = int(found[1]) if (found := _PLACE.search(words)) is not None else size
             if "trailing" in words:
                 return place - 1, is_odd  # msgspec counts this one from 1
-            if not isinstance(refusal, RecursionError) and not is_all and place >= size - _MARGIN:
+            if isinstance(refusal, RecursionError):
+                raise self._refusal(refusal)
+            if not is_all and place >= size - _MARGIN:
                 if size > self._limit:
                     raise self._too_large()
                 window = size + size // 2

@@ -83,7 +83,7 @@ def _read_message(message: Any, key: str, default_model: str | None) -> Message:
     finish = metadata.get("finish_details")
     finish_reason = finish.get("type") if type(finish) is dict else None
     extra = kept(message, _MESSAGE_KEYS)
-    if more := kept(author, _AUTHOR_KEYS):
+    if len(author) > 1 and (more := kept(author, _AUTHOR_KEYS)):
         extra["author"] = more
     more = kept(metadata, _METADATA_KEYS)
     if finish is not None and (type(finish_reason) is not str or len(finish) > 1):

@@ -17,11 +17,9 @@ from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
 from exportstream.reading.json.exact import value_is_deeper
 from exportstream.totals.batch import Batch, SessionEnd
-from exportstream.totals.seen import Seen
 
 _MAX_DEPTH = 512
 _ROWS = 1000  # of a batch
-_REMEMBERED_IDS = 4096
 
 
 class Refused(NamedTuple):
@@ -153,15 +151,15 @@ class ChatReader:
             messages.append(message)
         for kind, count in found.records.items():
             self.notes.add_records(kind, Records(count, 0))
-        if value_is_deeper(
-            [session.extra, [[m.extra, m.attachments, m.tool_calls and m.tool_calls[0].extra] for m in messages]], _MAX_DEPTH
-        ):
+        held = [session.extra, *(m.extra for m in messages), *(m.attachments for m in messages if m.attachments)]
+        held += [call.input_json for m in messages for call in m.tool_calls or ()]
+        if value_is_deeper(held, _MAX_DEPTH):
             raise LimitError(
                 f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more", position=element.position
             )
         self.accepted += len(messages)
         if self._watch_repeats:
-            self.notes.repeated_ids += len(Seen(_REMEMBERED_IDS).find_repeats([message.id for message in messages]))
+            self.notes.repeated_ids += len(messages) - len({message.id for message in messages})
         for start in range(0, len(messages) - _ROWS, _ROWS):
             yield Batch(messages[start : start + _ROWS], [])
         rest = messages[(len(messages) - 1) // _ROWS * _ROWS :]

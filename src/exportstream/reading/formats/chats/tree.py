@@ -23,25 +23,30 @@ class Tree:
 
     def __init__(self, nodes: dict[str, Any], current: Any) -> None:
         self._nodes = nodes
-        self._rows: dict[str, str | None] = {}  # of each node the id of the nearest message from it on upwards
+        self._parents: dict[str, str | None] = {
+            key: node.get("parent") if type(node) is dict else None for key, node in nodes.items()
+        }
+        for node, parent in self._parents.items():
+            if parent is not None and (type(parent) is not str or parent not in nodes):
+                self._parents[node] = None
+        self._rows: dict[str | None, str | None] = {None: None}  # the id of the nearest message from a node on upwards
         shown: dict[str, None] = {}
-        current = current if self._is_there(current) else None
-        while current is not None and current not in shown:
-            shown[current] = None
-            current = self._parent(current)
+        key: str | None = current if type(current) is str and current in nodes else None
+        while key is not None and key not in shown:
+            shown[key] = None
+            key = self._parents[key]
         self.shown = dict.fromkeys(reversed(shown))
 
     def __iter__(self) -> Iterator[str]:
         yield from self.shown
+        if len(self.shown) == len(self._nodes):
+            return
         seen: set[str] = set()
-        for begin in (
-            *(key for key in self._nodes if self._parent(key) is None),
-            *self._nodes,
-        ):  # then what no root leads to
+        roots = [key for key, parent in self._parents.items() if parent is None]
+        for begin in (*roots, *self._nodes):  # first from the roots down, then what no root leads to
             pending = [begin]
             while pending:
-                key = pending.pop()
-                if key in seen:
+                if (key := pending.pop()) in seen:
                     continue
                 seen.add(key)
                 if key not in self.shown:
@@ -50,36 +55,27 @@ class Tree:
 
     def children(self, key: str) -> list[str]:
         """The nodes below a node, those that are there."""
-        node = self._nodes.get(key)
+        node = self._nodes[key]
         children = node.get("children") if type(node) is dict else None
-        return [child for child in children if self._is_there(child)] if type(children) is list else []
+        if type(children) is not list:
+            return []
+        return [child for child in children if type(child) is str and child in self._nodes]
 
     def row_above(self, key: str) -> str | None:
         """The id of the message that a node follows; nodes without a message are passed over."""
         path: list[str] = []
-        above = self._parent(key)
-        row: str | None = None
-        while above is not None:
-            if above in self._rows:
-                row = self._rows[above]
-                break
+        above = self._parents[key]
+        while above not in self._rows:
+            assert above is not None
             path.append(above)
             message = message_of(self._nodes[above])
+            self._rows[above] = None if message is None else id_of(message, above)
             if message is not None:
-                row = id_of(message, above)
                 break
-            self._rows[above] = None  # ends a cycle
-            above = self._parent(above)
+            above = self._parents[above]
+        row = self._rows[above]
         self._rows.update(dict.fromkeys(path, row))
         return row
-
-    def _parent(self, key: str) -> str | None:
-        node = self._nodes.get(key) if self._is_there(key) else None
-        parent = node.get("parent") if type(node) is dict else None
-        return parent if self._is_there(parent) else None
-
-    def _is_there(self, key: Any) -> bool:
-        return type(key) is str and key in self._nodes
 
 
 def message_of(node: Any) -> Any:

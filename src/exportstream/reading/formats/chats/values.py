@@ -6,14 +6,15 @@ Takes: JSON values. Returns: fields of rows. Raises: `InvalidMessageError` for a
 from __future__ import annotations
 
 from collections.abc import Container
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from exportstream.errors import InvalidMessageError
 
 _NOTHING: tuple[Any, ...] = ([], {})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = date(1970, 1, 1)
 _LATEST = 253_402_300_800  # the first second of the year 10000
 _KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
@@ -72,9 +73,19 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
         return value
     if type(value) not in (int, Decimal):
         raise expected("number or string", value, path)
-    seconds = Decimal(value) / unit if unit != 1 else value
-    if not 0 <= seconds < _LATEST:
+    if unit != 1:
+        value = Decimal(value) / unit
+    if not 0 <= value < _LATEST:
         return str(value)  # as it is: no date can be made of it
-    whole = int(seconds)
-    fraction = f"{seconds:f}".partition(".")[2]
-    return f"{(_EPOCH + timedelta(seconds=whole)).isoformat()[:19]}{'.' if fraction else ''}{fraction}Z"
+    text = str(value)
+    whole, _, fraction = (text if "E" not in text else f"{value:f}").partition(".")
+    days, second = divmod(int(whole), 86_400)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{_date(days)}T{hour:02}:{minute:02}:{second:02}{'.' if fraction else ''}{fraction}Z"
+
+
+@lru_cache(maxsize=1024)
+def _date(days: int) -> str:
+    """The date that is so many days after 1970-01-01."""
+    return (_EPOCH + timedelta(days)).isoformat()
