@@ -106,7 +106,7 @@ def totals_of(text, options=""):
 SAMPLE = "tests/data/session.json"
 ERRORS = {
     "expected a session object with `messages`": totals_of('[{"a":1}]'),
-    "expected a session export, got what looks like": totals_of('[{"mapping":{}}]'),
+    "expected a session export, got what looks like": totals_of('[{"custom_id":"a","response":{}}]'),
     "expected a session with `id`": totals_of(session(keys="")),
     "expected JSON, got a zip archive": f"python -m zipfile -c in.zip {SAMPLE}; exportstream totals - < in.zip",
     "expected JSON, got a tar archive": f"tar -cf in.tar {SAMPLE}; exportstream totals in.tar",

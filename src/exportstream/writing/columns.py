@@ -119,7 +119,7 @@ def _column(field: FieldInfo, unit: str, meaning: str) -> Column:
 
 _COUNTED = "sum over its messages; absent if no message has it"
 _DECLARED = "declared by the session"
-_PRODUCER = "program that wrote the log, such as `codex`; absent for session exports"
+_PRODUCER = "program that the export came from, such as `codex` or `chatgpt`; absent for session exports"
 
 _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
     "messages": {
