@@ -36,6 +36,7 @@ from benchmarks.generate import (
 )
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
 from benchmarks.hostile import TIMEOUT as HOSTILE_TIMEOUT
+from benchmarks.logs import LOGS, count_rows, generate_logs
 from benchmarks.report import (
     MARKS,
     headline,
@@ -59,7 +60,7 @@ EXTRA_CASES = {
     "escape": ("floor", "ndjson", "ijson"),
 }
 EXTRA_CASES |= dict.fromkeys(HOSTILE, ("ndjson-plain",))
-GROUPS = {"archives": (*SESSIONS, "small"), "hostile": HOSTILE}
+GROUPS = {"archives": (*SESSIONS, "small"), "hostile": HOSTILE, "logs": LOGS}
 # What archives are measured against: the same messages in one document, and the script that ijson alone is held to.
 BASELINES = [("dense", case) for case in ("ndjson", "totals", "ndjson-ijson", "ijson")]
 BASELINES += [("long", case) for case in ("ndjson-ijson", "ijson")]
@@ -106,7 +107,9 @@ def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
     if not path.exists():
         print(f"generating {path.name}", file=sys.stderr)
         part = path.with_name(f"{path.name}.part")
-        if shape in FOLDERS:
+        if shape in LOGS:
+            generate_logs(shape, size, part, seed)
+        elif shape in FOLDERS:
             generate_folder(shape, size, part, seed)
         elif shape in SESSIONS:
             generate_sessions(shape, size, part, seed)
@@ -118,6 +121,11 @@ def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
     return path
 
 
+def count_expected(shape: str, path: Path) -> int:
+    """Count the messages of a generated file or folder."""
+    return (count_hostile if shape in HOSTILE else count_rows if shape in LOGS else count_messages)(path)
+
+
 def plan(shapes: list[str], cases: list[str] | None) -> list[tuple[str, str]]:
     """Pair shapes with cases: all for the main shapes and those of many sessions, for the others what they are there for.
 
@@ -127,7 +135,7 @@ def plan(shapes: list[str], cases: list[str] | None) -> list[tuple[str, str]]:
     pairs = []
     shapes = [one for shape in shapes for one in GROUPS.get(shape, (shape,))]
     for shape in shapes:
-        default = EXTRA_CASES.get(shape, CASES if shape in (*MAIN_SHAPES, *SESSIONS, *FOLDERS) else ("ndjson",))
+        default = EXTRA_CASES.get(shape, CASES if shape in (*MAIN_SHAPES, *SESSIONS, *FOLDERS, *LOGS) else ("ndjson",))
         pairs += [(shape, case) for case in (cases or default) if kind_of(shape) in CASES[case].takes]
     if any(shape in SESSIONS for shape in shapes):
         pairs += [(shape, case) for shape, case in BASELINES if case in (cases or CASES)]
@@ -156,7 +164,7 @@ def run_case(case: str, source: Path, folder: Path, *, check: bool, limit: float
 def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, rounds: int) -> list[dict[str, Any]]:
     """Run all pairs in interleaved rounds; return one summary for each."""
     results: dict[tuple[str, str], dict[str, Any]] = {}
-    expected = {shape: (count_hostile if shape in HOSTILE else count_messages)(path) for shape, path in files.items()}
+    expected = {shape: count_expected(shape, path) for shape, path in files.items()}
     for number in range(rounds):
         for shape, case in pairs:
             summary = results.setdefault(
@@ -177,7 +185,8 @@ def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, 
                 summary["failed"] = f"{summary['messages']:,} messages instead of {expected[shape]:,}"
     for (shape, _), summary in results.items():
         source = files[shape]
-        sizes = [path.stat().st_size for path in (source.iterdir() if source.is_dir() else [source])]
+        found = [source, *source.rglob("*")]
+        sizes = [path.stat().st_size for path in found if path.is_file()]
         summary["input"], summary["files"] = sum(sizes), len(sizes)
         if summary["seconds"] and "failed" not in summary:
             seconds = summary["seconds"]
@@ -205,7 +214,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast, and against what.")
     parser.add_argument("--size", type=parse_size, default=200_000_000, help="of each file (default: 200MB)")
-    shapes = (*SHAPES, *FOLDERS, *SESSIONS, *GROUPS, *HOSTILE)
+    shapes = (*SHAPES, *FOLDERS, *SESSIONS, *LOGS, *GROUPS, *HOSTILE)
     words = (
         "only this one (archives: many small sessions, and what they are measured against; hostile: all of that name, "
         "which are measured on request only); may be repeated"

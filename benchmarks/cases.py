@@ -91,7 +91,7 @@ def find_messages(value: Any) -> int:
 
 def count_folder(name: str) -> int:
     """Count the records of all files of a folder."""
-    return sum(count_lines(str(path)) for path in Path(name).glob("[!.]*"))  # the hidden manifest has no rows
+    return sum(count_lines(str(path)) for path in Path(name).rglob("[!.]*.zst"))  # the hidden manifest has no rows
 
 
 # Cases ----------------------------------------------------------------------------------------------------------------
@@ -105,11 +105,12 @@ def _exportstream(*words: str) -> list[str]:
     return [sys.executable, "-m", "exportstream", *words]
 
 
-_DOCUMENT, _LINES, _ARRAY, _FOLDER = ("document",), ("lines",), ("array",), ("folder",)
+_DOCUMENT, _LINES, _ARRAY, _FOLDER, _LOGS = ("document",), ("lines",), ("array",), ("folder",), ("logs",)
 _SESSIONS = (*_LINES, *_ARRAY)
 _ANY_FILE = (*_DOCUMENT, *_SESSIONS)
 _CONVERT = _exportstream("convert", "SOURCE", "-o", "OUT", "--quiet", "--force")
 _MANY = _exportstream("convert", "SOURCE", "-o", "OUT", "--quiet", "--jobs")
+_TOTALS = _exportstream("totals", "SOURCE", "--json", "--jobs")
 
 CASES = {
     "floor": Case(
@@ -190,6 +191,20 @@ CASES = {
     "polars-sessions": Case(
         "Polars to NDJSON, zstd", _script("polars-sessions"), "polars", count_lines, ".ndjson.zst", takes=_SESSIONS
     ),
-    "jobs-1": Case("exportstream, `--jobs 1`", [*_MANY, "1"], "exportstream", count_folder, takes=_FOLDER),
-    "jobs-2": Case("exportstream, `--jobs 2`", [*_MANY, "2"], "exportstream", count_folder, takes=_FOLDER),
+    "jobs-1": Case("exportstream, `--jobs 1`", [*_MANY, "1"], "exportstream", count_folder, takes=(*_FOLDER, *_LOGS)),
+    "jobs-2": Case("exportstream, `--jobs 2`", [*_MANY, "2"], "exportstream", count_folder, takes=(*_FOLDER, *_LOGS)),
+    "totals-1": Case(
+        "exportstream `totals --jobs 1`", [*_TOTALS, "1"], "exportstream", read_number, printed=True, takes=_LOGS
+    ),
+    "totals-2": Case(
+        "exportstream `totals --jobs 2`", [*_TOTALS, "2"], "exportstream", read_number, printed=True, takes=_LOGS
+    ),
+    "ccusage": Case(
+        "`ccusage codex daily`",
+        ["sh", "-c", 'CODEX_HOME="$0" ccusage codex daily --offline --json', "SOURCE"],
+        "program ccusage",
+        None,
+        printed=True,
+        takes=_LOGS,
+    ),
 }

@@ -14,6 +14,8 @@ unknown-*    the same messages as long and dense, with one unknown key in each
 sessions-N   the same messages as dense, N in each session, a session per line; ``-array``: one array of them
 archive      a folder of long and dense files of up to 1 MB, five times the size in all
 empty        a folder of as many sessions without a message
+codex        a folder of Codex rollouts of 25 MB: a response is eight lines of 1 KB on average
+compacted    a folder of one rollout, 95 % of whose bytes are compacted histories
 small        a folder of four times as many files, each one session of 5 messages
 ============ =========================================================================================
 """
@@ -27,6 +29,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.logs import LOGS, count_rows, generate_logs
 from benchmarks.messages import HUGE, Session
 from benchmarks.run import count_messages
 
@@ -41,14 +44,14 @@ FOLDERS = ("archive", "empty", "small")
 FOLDER_FILE = 1_000_000  # bytes
 DIFFERENT = 20  # files of an archive; the others are copies, so that 1 GB does not take minutes to make
 UNKNOWN = b',"serverBuild":"2026.3.1"}'
-SUFFIXES = {"document": ".json", "lines": ".ndjson", "array": ".json", "folder": ""}
+SUFFIXES = {"document": ".json", "lines": ".ndjson", "array": ".json", "folder": "", "logs": ""}
 
 
 def kind_of(shape: str) -> str:
-    """Name what a shape is: a `document`, sessions as `lines` or as an `array`, or a `folder`."""
+    """Name what a shape is: a `document`, sessions as `lines` or as an `array`, a `folder` of them, or one of `logs`."""
     if shape in SESSIONS:
         return "array" if shape.endswith("-array") else "lines"
-    return "folder" if shape in FOLDERS else "document"
+    return "folder" if shape in FOLDERS else "logs" if shape in LOGS else "document"
 
 
 def parse_size(text: str) -> int:
@@ -121,14 +124,17 @@ def generate_folder(shape: str, size: int, folder: Path, seed: int = 0) -> None:
 def main() -> None:
     """Generate one file or folder."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.generate", description="Write an export of any size.")
-    parser.add_argument("shape", choices=(*SHAPES, *SESSIONS, *FOLDERS))
+    parser.add_argument("shape", choices=(*SHAPES, *SESSIONS, *FOLDERS, *LOGS))
     parser.add_argument("size", type=parse_size, help="such as 200MB or 1GB")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    write = {"document": generate, "folder": generate_folder}.get(kind_of(options.shape), generate_sessions)
+    write = {"document": generate, "folder": generate_folder, "logs": generate_logs}.get(
+        kind_of(options.shape), generate_sessions
+    )
     write(options.shape, options.size, options.out, options.seed)
-    print(f"{options.out}: {count_messages(options.out):,} messages")
+    count = count_rows if options.shape in LOGS else count_messages
+    print(f"{options.out}: {count(options.out):,} messages")
 
 
 if __name__ == "__main__":

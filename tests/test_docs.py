@@ -203,7 +203,7 @@ def test_environment_variables():
 
 def fields_of_logs():
     """The columns that only logs fill, which the page lists as theirs."""
-    return {re.findall(r"`(\w+)`", row[0])[0] for row in table(sections("input.md")["Codex rollouts"]) if "only" in row[1]}
+    return {re.findall(r"`(\w+)`", row[0])[0] for row in table(sections("logs.md")["Who fills which column"])}
 
 
 @pytest.mark.parametrize("kind", [Message, ToolCall, Session])

@@ -135,7 +135,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("max_message_size to be a whole number, got '1'", {"max_message_size": "1"}),
     ("max_window to be a whole number, got 1.5", {"max_window": 1.5}),
     ("max_window to be a whole number, got True", {"max_window": True}),
-    ("keep_partial to be True or False, got 'no'", {"keep_partial": "no"}),
+    ("dedupe to be True or False, got 'no'", {"dedupe": "no"}),
     ("dedupe to be True or False, got None", {"dedupe": None}),
 ]
 OF_ROWS: list[tuple[str, dict[str, Any]]] = [

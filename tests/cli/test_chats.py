@@ -60,6 +60,12 @@ def test_bad_messages_go_to_the_rejects(tmp_path: Path) -> None:
     assert (reject["sessionId"], reject["messageIndex"], reject["message"]["id"]) == ("c1", 1, "c1-2")
     done = run("totals", "-", cwd=tmp_path, data=data[:-20])
     assert (done.returncode, b"inside conversation 0" in done.stderr) == (3, True)
+    (tmp_path / "cut.json").write_bytes(data.replace(b'"author":null,', b"")[:-1] + b"," + Tree("c2").say().data[1:-20])
+    assert run("convert", "cut.json", "-o", "cut.ndjson", "--on-error", "skip", "-q", cwd=tmp_path).returncode == 5
+    assert (
+        b"".join(row.get("bytes", "").encode() for row in rows(tmp_path / "cut.rejects.ndjson"))
+        == Tree("c2").say().data[1:-20]
+    )
 
 
 def test_check_of_a_chat(tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def test_an_error_is_one_line_with_its_place(folder: Path) -> None:
     assert done.returncode == 3
     assert re.fullmatch(
         r"exportstream: cut\.json: .*input ends.*message 2 \(session 5f9a2d10-0001, message 2, "
-        r"last complete id 7b0f3c1e-0002, (near )?byte [\d,]+\); --keep-partial .*\n",
+        r"last complete id 7b0f3c1e-0002, (near )?byte [\d,]+\); --on-error skip .*\n",
         done.stderr.decode(),
     )
     assert names(folder) == ["cut.json", "session.json"]
@@ -597,7 +597,6 @@ def test_help_everywhere(tmp_path: Path, command: str, option: str) -> None:
             ],
             *[
                 "--rejects",
-                "--keep-partial",
                 "--dedupe",
                 "--max-message-size",
                 "--max-window",
@@ -893,7 +892,7 @@ def test_exit_codes(broken: Path) -> None:
         (3, ["broken.json"]),
         (4, ["missing.json"]),
         (4, ["session.json", "-o", "missing/out.ndjson"]),
-        (5, ["cut.json", "--keep-partial"]),
+        (5, ["cut.json", "--on-error", "skip"]),
         (5, ["broken.json", "--on-error", "skip"]),
     ]:
         assert run("convert", *arguments, cwd=broken).returncode == wanted, arguments
@@ -991,16 +990,16 @@ def test_rejects_on_standard_output_do_not_mix_with_rows(broken: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["out.ndjson", "out.csv.zst"])
-def test_keep_partial_keeps_the_complete_messages(folder: Path, name: str) -> None:
-    """--keep-partial finishes the output with exactly the complete messages of a cut input; exit 5, and it says so."""
+def test_skip_keeps_the_complete_messages(folder: Path, name: str) -> None:
+    """--on-error skip finishes the output with exactly the complete messages of a cut input; exit 5, and it says so."""
     text = SAMPLE.read_bytes()
     cut = text.index(b'"7b0f3c1e-0004"') + 100
-    done = run("convert", "-", "-o", name, "--keep-partial", cwd=folder, data=text[:cut])
+    done = run("convert", "-", "-o", name, "--on-error", "skip", cwd=folder, data=text[:cut])
     assert done.returncode == 5
     assert b"the input is cut; kept 3 complete messages" in done.stderr
     data = unpack((folder / name).read_bytes())
     assert len(cells(data) if "csv" in name else lines(data)) == 3
-    totals = run("totals", "-", "--json", "--keep-partial", cwd=folder, data=text[:cut])
+    totals = run("totals", "-", "--json", "--on-error", "skip", cwd=folder, data=text[:cut])
     assert (totals.returncode, json.loads(totals.stdout)["counted"]["messages"]) == (5, 3)
 
 
@@ -1102,8 +1101,8 @@ def test_what_to_do_next_is_said(folder: Path, arguments: list[str], code: int, 
 
 
 def test_check_of_a_cut_input_names_the_command_with_the_option(tmp_path: Path) -> None:
-    """Check has no --keep-partial, so the hint names convert; also in its JSON."""
+    """Check has no --on-error skip, so the hint names convert; also in its JSON."""
     (tmp_path / "cut.json").write_bytes(SAMPLE.read_bytes()[:1500])
-    hint = "; exportstream convert --keep-partial keeps the complete messages"
+    hint = "; exportstream convert --on-error skip keeps the complete messages"
     assert run("check", "cut.json", cwd=tmp_path).stderr.decode().rstrip().endswith(hint)
     assert json.loads(run("check", "cut.json", "--json", cwd=tmp_path).stdout)["error"].endswith(hint)

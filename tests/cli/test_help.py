@@ -22,7 +22,7 @@ GROUPS_OF = {
     "Output": "output format level force report",
     "Rows": "table columns without keys flat running-totals csv-safe dedupe prices",
     "Several inputs": "merge update exclude fail-fast jobs dask",
-    "Bad input": "on-error rejects keep-partial",
+    "Bad input": "on-error rejects",
     "Limits": "max-message-size max-window",
     "General": "quiet debug help",
 }

@@ -195,7 +195,7 @@ def test_rejects_and_cut_inputs_are_exit_code_5(tmp_path: Path) -> None:
     merged = run("convert", "in", "--merge", "-o", "all.ndjson", "--on-error", "skip", cwd=tmp_path)
     assert (merged.returncode, b"rejected into all.rejects.ndjson" in merged.stderr) == (5, True)
     (tmp_path / "in/i.json").write_bytes(cut("i"))
-    assert run("convert", "in", "-o", "partial", "--keep-partial", cwd=tmp_path).returncode == 5
+    assert run("convert", "in", "-o", "partial", "--on-error", "skip", cwd=tmp_path).returncode == 5
     assert run("convert", "in", "-o", "cut", cwd=tmp_path).returncode == 3
 
 
@@ -277,7 +277,7 @@ def test_a_report_hints_in_options(tmp_path: Path, options: list[str]) -> None:
     done = run("convert", "a.json", "cut.json", *options, "--report", "r.json", cwd=tmp_path)
     errors = [one["error"] for one in report(tmp_path / "r.json")["inputs"] if "error" in one]
     assert [f"exportstream: {error}" for error in errors] == said(done)[-1:]
-    assert errors[0].endswith("--keep-partial keeps the complete messages")
+    assert errors[0].endswith("--on-error skip keeps the complete messages")
 
 
 @pytest.mark.parametrize("options", [["--jobs", "1"], ["--jobs", "2"], ["--jobs", "2", "--table", "all", "--format", "csv"]])
@@ -484,7 +484,7 @@ def test_cut_inputs_of_a_merge_are_named(tmp_path: Path) -> None:
     """What was kept of a cut input is not hidden among the others: the input is named, on standard error and in the report."""
     put(tmp_path, "a.json", "c.json")
     (tmp_path / "b.json").write_bytes(cut("b"))
-    options = ["--keep-partial", "--report", "r.json"]
+    options = ["--on-error", "skip", "--report", "r.json"]
     done = run("convert", "a.json", "b.json", "c.json", "--merge", "-o", "all.csv", *options, cwd=tmp_path)
     assert done.returncode == 5
     assert [line for line in said(done) if "is cut" in line] == [

@@ -209,7 +209,7 @@ def test_a_failing_input_keeps_an_old_output(folder: Path) -> None:
 def test_rejects_and_partial_are_summed_up(folder: Path) -> None:
     """Rejected messages go to a file beside each output, and the sums say how many; so do cut inputs that were kept."""
     bad_ones(folder)
-    done = convert_many(["in"], "rows", on_error="skip", keep_partial=True, format="ndjson")
+    done = convert_many(["in"], "rows", on_error="skip", format="ndjson")
     assert {name for name, status in outcomes(done).items() if status == "converted"} == {
         f"in/{name}" for name in ("a.json", "cut.json", "invalid.json", "z.json")
     }
@@ -702,10 +702,10 @@ def test_rejects_of_all_inputs_are_in_one_file(folder: Path) -> None:
 
 
 def test_cut_inputs_are_kept_in_a_merge_that_is_told_so(folder: Path) -> None:
-    """With keep_partial a cut input gives its complete messages, and the inputs after it follow."""
+    """With on_error="skip" a cut input gives its complete messages, and the inputs after it follow."""
     put(folder, "b.json")
     (folder / "a.json").write_bytes(cut("a"))
-    done = merge_many(["a.json", "b.json"], "all.ndjson", keep_partial=True)
+    done = merge_many(["a.json", "b.json"], "all.ndjson", on_error="skip")
     assert (done.partial, done.rows, done.sessions) == (True, 5, 2)
 
 

@@ -32,14 +32,13 @@ PACKERS = {
     "xz": lzma.compress,
 }
 OPTIONS = [
-    dict(zip(("format", "table", "keys", "running_totals", "on_error", "keep_partial"), chosen, strict=True))
+    dict(zip(("format", "table", "keys", "running_totals", "on_error"), chosen, strict=True))
     for chosen in itertools.product(
         ("ndjson", "csv"),
         ("messages", "tool-calls", "sessions"),
         ("camel", "snake"),
         (False, True),
         ("stop", "skip"),
-        (False, True),
     )
 ]
 TOKENS = [

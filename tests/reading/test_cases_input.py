@@ -6,7 +6,6 @@ import bz2
 import errno
 import gzip
 import io
-import itertools
 import json
 import lzma
 import os
@@ -16,6 +15,7 @@ import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from exportstream import (
     NotAnExportError,
     ReadError,
     ReadOptions,
+    Reject,
     Totals,
     convert,
     iter_messages,
@@ -104,6 +105,16 @@ def refuse(
     assert os.listdir(case) == ["in.json"]
 
 
+def damage_of(data: bytes) -> bytes:
+    """The bytes that are rejected as damage; no message but m0 and m2 is read."""
+    rejects: list[Reject] = []
+    with open_export(data, on_error="skip", rejects=rejects) as export, suppress(JSONSyntaxError):  # if nothing is left
+        assert {one.id for one in export} <= {"m0", "m2"}
+    damage = b"".join(reject.raw or b"" for reject in rejects if reject.damaged)
+    assert len(damage) == export.notes.damaged_bytes
+    return damage
+
+
 # --- cut anywhere ---------------------------------------------------------------------------------------------------
 
 
@@ -153,7 +164,7 @@ def keys_of(messages: list[Message]) -> list[tuple[str, int, str]]:
 def read_quietly(data: bytes, *, keep: bool) -> tuple[list[Message], ExportstreamError | None, bool]:
     found: list[Message] = []
     # Totals and repeated ids are all that is left out: it costs more than reading so small a file.
-    with Export(data, ReadOptions(keep_partial=keep), only_messages=True) as export:
+    with Export(data, ReadOptions(on_error="skip" if keep else "stop"), only_messages=True) as export:
         try:
             found.extend(export)
         except InputError as error:
@@ -252,7 +263,7 @@ def test_cut_anywhere_names_the_place(tmp_path: Path, name: str) -> None:
     """Wherever it is cut, the error says that the input ends, in which message, and how to keep what is complete."""
     refuse(
         CUTS[name],
-        r"ends.*message \d+ .*last complete id m0.*(--keep-partial|keep_partial=True)",
+        r"ends.*message \d+ .*last complete id m0.*(--on-error skip|on_error=\"skip\")",
         tmp_path,
         kind=CutInputError,
     )
@@ -260,8 +271,8 @@ def test_cut_anywhere_names_the_place(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", CUTS)
 def test_cut_anywhere_kept(tmp_path: Path, name: str) -> None:
-    """With keep_partial the complete messages are written, and the report says that it is partial."""
-    report = convert(CUTS[name], tmp_path / "out.ndjson", keep_partial=True)
+    """With on_error="skip" the complete messages are written, and the report says that it is partial."""
+    report = convert(CUTS[name], tmp_path / "out.ndjson", on_error="skip")
     lines = (tmp_path / "out.ndjson").read_text().splitlines()
     expected = ["m0", "m0"] if name == "in-a-later-session" else ["m0"]
     assert report.partial
@@ -285,20 +296,20 @@ def test_cut_anywhere_keeps_all_of_a_large_input(pack: Any) -> None:
         count = sum(whole.index(b'"id":"m%d"' % n) <= have for n in range(1, 651))
     else:
         count = 650
-    found, export = read(data, keep_partial=True)
+    found, export = read(data, on_error="skip")
     assert export.partial
     assert [item.id for item in found] == [f"m{n}" for n in range(count)]
 
 
 def test_cut_anywhere_command(tmp_path: Path) -> None:
-    """--keep-partial finishes the output, says how many messages it kept, and exits with 5."""
+    """--on-error skip finishes the output, says how many messages it kept, and exits with 5."""
     (tmp_path / "in.json").write_bytes(CUTS["inside-a-string"])
-    done = speak("convert", "in.json", "-o", "out.ndjson.zst", "--keep-partial", cwd=tmp_path)
+    done = speak("convert", "in.json", "-o", "out.ndjson.zst", "--on-error", "skip", cwd=tmp_path)
     assert done.returncode == 5
     assert "cut; kept 1 complete message" in done.stderr
     data = zstandard.ZstdDecompressor().decompressobj().decompress((tmp_path / "out.ndjson.zst").read_bytes())
     assert [json.loads(line)["id"] for line in data.splitlines()] == ["m0"]
-    assert speak("totals", "in.json", "--keep-partial", cwd=tmp_path).returncode == 5
+    assert speak("totals", "in.json", "--on-error", "skip", cwd=tmp_path).returncode == 5
 
 
 @pytest.mark.parametrize("data", [b"{", b'{"id', b'{"id"', b"["])
@@ -315,7 +326,7 @@ def test_empty(tmp_path: Path, data: bytes) -> None:
     """An input of nothing or of white space says so, and what to look at."""
     refuse(data, "expected a session export, got an empty input.*see whether its export failed", tmp_path)
     with pytest.raises(InputError, match="empty input"):
-        read(data, keep_partial=True)
+        read(data, on_error="skip")
 
 
 @pytest.mark.parametrize(
@@ -447,10 +458,12 @@ OTHER_EXPORTS = {
 @pytest.mark.parametrize("name", OTHER_EXPORTS)
 def test_exports_of_other_programs_are_named(tmp_path: Path, name: str, shape: str) -> None:
     """The export of another program is refused by its name, from its first object on."""
-    for first in OTHER_EXPORTS[name]:
+    is_log = name == "a Claude Code transcript"  # which is read if each record is on a line
+    hint = "each of its records on a line" if is_log else "does not read these yet"
+    for first in OTHER_EXPORTS[name] if not (is_log and shape == "line") else ():
         document = [first, first] if shape == "array" else first
         data = dump(document, indent=1) if shape == "indented" else dump(document) + b"\n"
-        words = f"expected a session export, got what looks like {name}.*does not read these yet"
+        words = f"expected a session export, got what looks like {name}.*{hint}"
         refuse(data, words, tmp_path, kind=NotAnExportError)
 
 
@@ -636,7 +649,7 @@ def test_an_sdk_response_cut_inside_its_result(tmp_path: Path) -> None:
     """What is complete of a cut response is kept where that was asked for, also what stood before the `result`."""
     data = dump({"a": 1, "result": session(message(0), message(1))})
     (tmp_path / "in.json").write_bytes(data[: data.index(b'"m1"')])
-    done = speak("convert", "in.json", "-o", "-", "--table", "sessions", "--keep-partial", "--quiet", cwd=tmp_path)
+    done = speak("convert", "in.json", "-o", "-", "--table", "sessions", "--on-error", "skip", "--quiet", cwd=tmp_path)
     assert done.returncode == 5
     assert json.loads(done.stdout)["extra"] == {"response": {"a": 1}}
     assert json.loads(done.stdout)["countedMessages"] == 1
@@ -1147,7 +1160,7 @@ BAD_UTF8 = [
 
 @pytest.mark.parametrize("bad", BAD_UTF8)
 def test_invalid_utf8(tmp_path: Path, bad: bytes) -> None:
-    """Invalid UTF-8 is refused wherever it stands, also in a message that would be rejected for another reason."""
+    """Invalid UTF-8 is damage wherever it stands, also in a message that would be rejected for another reason."""
     documents: list[Any] = [
         session(message(0), message(1, content="@@")),
         session(message(0), message(1, new="@@")),
@@ -1158,11 +1171,12 @@ def test_invalid_utf8(tmp_path: Path, bad: bytes) -> None:
         session(message(0), title="@@"),
         session_fields_last(message(0), **{"@@": 1}),
     ]
-    for document, on_error in itertools.product(documents, ("stop", "skip")):
+    for document in documents:
         data = put(document, b'"' + bad + b'"')
         with pytest.raises(InputError, match=r"not JSON|UTF-8|UTF8") as caught:
-            read(data, on_error=on_error)
+            read(data)
         assert not isinstance(caught.value, InvalidMessageError)
+        assert bad in damage_of(data)
     if bad == b"\xed\xa0\x80":
         refuse(data, "UTF-8|UTF8", tmp_path)
 
@@ -1227,7 +1241,7 @@ NOT_JSON += [
 
 @pytest.mark.parametrize("text", NOT_JSON)
 def test_not_json_extras(text: str) -> None:
-    """What is not JSON is refused in a message, deeper, and in the session; also where messages may be rejected."""
+    """Text that is not JSON is refused in a message, deeper, and in the session; with skip it is damage."""
     documents: list[Any] = [
         session(message(0), message(1, new="@@"), message(2)),
         session(message(0, toolCalls=[tool_call(inputJson=["@@"])])),
@@ -1237,13 +1251,16 @@ def test_not_json_extras(text: str) -> None:
         session(message(0), "@@"),
         session(message(0), {"id": "@@"}, message(2)),
     ]
-    for document, on_error in itertools.product(documents, ("stop", "skip")):
+    for document in documents:
         if document is documents[1] and text == "":
             continue  # an empty array
         # A number that ends early is a message that is none, before what follows it is no JSON.
-        early = document is documents[3] and on_error == "stop"
+        early = document is documents[3]
         with pytest.raises(InputError if early else JSONSyntaxError, match="not JSON" + "|expected object" * early):
-            read(put(document, text), on_error=on_error)
+            read(put(document, text))
+        damage = damage_of(put(document, text))
+        assert damage
+        assert early or text.encode() in damage
 
 
 @pytest.mark.parametrize("inner", [b"%s,", b",%s", b"%s,,%s", b"%s %s", b"%s;%s", b"%s}", b"%s:%s"])
@@ -1624,7 +1641,7 @@ class Failing(io.RawIOBase):
 def test_read_fails(tmp_path: Path, length: int) -> None:
     """A read that fails is the system's error, in its words, never a cut input; nothing is written."""
     with pytest.raises(ReadError, match="Input/output error") as caught:
-        convert(Failing(PLAIN[:length]), tmp_path / "out.ndjson", keep_partial=True)
+        convert(Failing(PLAIN[:length]), tmp_path / "out.ndjson", on_error="skip")
     assert exit_code(caught.value) == 4
     assert isinstance(caught.value.__cause__, OSError)
     assert os.listdir(tmp_path) == []

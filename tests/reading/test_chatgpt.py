@@ -326,9 +326,9 @@ def test_every_cut_is_an_error() -> None:
     whole = rows(GOOD)
     seam = GOOD.index(b'},{"title"') + 1
     for end in (*range(1, 30), seam - 1, seam, seam + 1, *range(seam + 40, len(GOOD), 17)):
-        cut = read(GOOD[:end], keep_partial=True)
-        assert len(cut.messages) == (0 if end < seam else 1)
-    with pytest.raises(CutInputError, match=r"inside conversation 1 .*; keep_partial=True keeps the complete conversations"):
+        cut = read(GOOD[:end], on_error="skip")
+        assert (len(cut.messages), cut.error is None) == ((0, False) if end < seam else (1, True))
+    with pytest.raises(CutInputError, match=r'inside conversation 1 .*; on_error="skip" keeps the complete conversations'):
         rows(GOOD[:-5])
     assert len(whole) == 2
 

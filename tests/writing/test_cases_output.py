@@ -246,7 +246,7 @@ def test_any_failure_leaves_no_output(tmp_path: Path, cut: int, old: bytes | Non
 def test_zstd_t_passes_if_and_only_if_the_exit_code_is_0_or_5(folder: Path) -> None:
     """Complete, and cut but accepted on request: both are whole frames with a checksum."""
     assert run("convert", "session.json", "-o", "a.ndjson.zst", cwd=folder).returncode == 0
-    kept = run("convert", "-", "-o", "b.ndjson.zst", "--keep-partial", cwd=folder, data=SAMPLE[:1500])
+    kept = run("convert", "-", "-o", "b.ndjson.zst", "--on-error", "skip", cwd=folder, data=SAMPLE[:1500])
     assert kept.returncode == 5
     skipped = run(
         "convert", "-", "-o", "c.ndjson.zst", "--on-error", "skip", cwd=folder, data=SAMPLE.replace(b'"user"', b"1")
@@ -358,15 +358,15 @@ class FailingReader(io.RawIOBase):
         return self.data.read(min(size, self.size) if size >= 0 else self.size)
 
 
-@pytest.mark.parametrize("keep_partial", [False, True])
-def test_the_nth_read_fails(tmp_path: Path, keep_partial: bool) -> None:
-    """Whichever read of the input fails: a read error with the system's text and no output, also with keep_partial."""
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_the_nth_read_fails(tmp_path: Path, on_error: Any) -> None:
+    """Whichever read of the input fails: a read error with the system's text and no output, also with skip."""
     out, turn = tmp_path / "out.ndjson.zst", 0
     while not out.exists():
         turn += 1
         reader = FailingReader(SAMPLE, turn)
         try:
-            convert(reader, out, keep_partial=keep_partial)
+            convert(reader, out, on_error=on_error)
         except ReadError as error:
             assert error.what == "Input/output error"  # noqa: PT017
             assert exit_code(error) == 4  # noqa: PT017
@@ -628,7 +628,7 @@ def test_failure_while_writing_to_stdout(tmp_path: Path, large: Path) -> None:
     assert cut.stdout
     assert not frame_is_complete(cut.stdout)
     kept = run(
-        "convert", "-", "-o", "-", "--format", "ndjson.zst", "--keep-partial", cwd=tmp_path, data=data[: len(data) // 2]
+        "convert", "-", "-o", "-", "--format", "ndjson.zst", "--on-error", "skip", cwd=tmp_path, data=data[: len(data) // 2]
     )
     assert kept.returncode == 5
     assert frame_is_complete(kept.stdout)

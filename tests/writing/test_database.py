@@ -292,10 +292,10 @@ def test_a_cut_input_leaves_no_row_without_its_session(tmp_path: Path, layout: i
         made = [{"id": item["id"], "messages": item["messages"], **item} for item in made]
     whole = b"\n".join(map(dump, made))
     written = set()
-    for end in (*range(1, len(whole), 7), len(whole)):
+    for end in (*range(whole.index(b"[") + 1, len(whole), 7), len(whole)):  # before that nothing is complete
         source, target = whole[:end], tmp_path / f"{end}.db"
-        load(source, target, keep_partial=True)
-        assert_same(target, source, keep_partial=True)
+        load(source, target, on_error="skip")
+        assert_same(target, source, on_error="skip")
         written.add(len(ask(target, "SELECT * FROM messages")))
     assert written == set(range(7))
 

@@ -98,7 +98,6 @@ def convert_command(
     jobs: int | None,
     dask: str | None,
     on_error: OnError | None,
-    keep_partial: bool,
     dedupe: bool,
     prices: str | None,
     max_message_size: int,
@@ -117,7 +116,6 @@ def convert_command(
     """
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,

@@ -132,6 +132,8 @@ def print_warnings(source: str, notes: Notes) -> None:
         lines.append(f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe drops them")
     if notes.rejected:
         lines.append(amount(notes.rejected, "messages were rejected"))
+    if notes.damaged:
+        lines.append(f"{amount(notes.damaged, 'damaged stretches')} of {size(notes.damaged_bytes)} in all")
     if notes.torn:
         lines.append(f"the last line is not complete ({size(notes.torn)}): it is left for the next time")
     if notes.grown:

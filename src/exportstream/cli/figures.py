@@ -22,6 +22,7 @@ _SINGULAR = {
     "messages were": "message was",
     "messages repeat": "message repeats",
     "messages": "message",
+    "damaged stretches": "damaged stretch",
     "sessions": "session",
     "inputs": "input",
     "outputs": "output",

@@ -22,7 +22,7 @@ EXIT_CODES = {
     Exit.USAGE: "wrong usage: options that contradict each other, an output that exists",
     Exit.INPUT: "bad input (one of many is enough); findings of verify or check --strict",
     Exit.SYSTEM: "reading, writing, the network or the memory failed; an input changed",
-    Exit.PARTIAL: "done, but messages were rejected or a cut input was taken",
+    Exit.PARTIAL: "done, but messages or damaged bytes were rejected",
 }
 
 
@@ -87,10 +87,8 @@ _on_error = option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     show_default="stop, in logs skip",
-    help="Stop at a message that is JSON but not a valid message, or skip: reject it and go on (exit code 5).",
-)
-_keep_partial = option(
-    "Bad input", "--keep-partial", is_flag=True, help="Keep the complete messages of an input that is cut (exit code 5)."
+    help="Stop at a message that is not valid, at bytes that are not JSON, or where the input is cut; or skip: reject them "
+    "and go on with the next whole message (exit code 5).",
 )
 _limits = (
     option(
@@ -246,10 +244,9 @@ _writing = (
         "Bad input",
         "--rejects",
         type=click.Path(),
-        help="Write messages rejected by --on-error skip to this file, as NDJSON. Default: NAME.rejects.ndjson next to "
+        help="Write what --on-error skip rejects to this file, as NDJSON. Default: NAME.rejects.ndjson next to "
         "OUTPUT, or next to INPUT if OUTPUT is standard output.",
     ),
-    _keep_partial,
     *_limits,
     _quiet,
     _debug,
@@ -264,7 +261,6 @@ _adding = (
     _prices,
     _jobs,
     _on_error,
-    _keep_partial,
     *_limits,
     _quiet,
     _debug,

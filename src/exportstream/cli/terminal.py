@@ -17,7 +17,7 @@ __all__ = ["in_options", "show_json", "show_lines", "tell"]
 
 
 _NAMES = (
-    "by|columns|csv_safe|exclude|flat|force|format|keep_partial|max_message_size|max_window|on_error|"
+    "by|columns|csv_safe|exclude|flat|force|format|max_message_size|max_window|on_error|"
     "prices|rejects|running_totals|since|sort|table|top|tz|until|update|without"
 )
 _KEYWORD = re.compile(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w.-]+)[\"'])")

@@ -61,7 +61,6 @@ def totals_command(
     exclude: tuple[str, ...],
     jobs: int | None,
     on_error: OnError | None,
-    keep_partial: bool,
     max_message_size: int,
     max_window: int,
     quiet: bool,
@@ -84,7 +83,6 @@ def totals_command(
     )
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,

@@ -46,7 +46,7 @@ def check_one(source: str, options: ReadOptions) -> Iterator[SessionCheck]:
     try:
         yield from check(source, max_message_size=options.max_message_size, max_window=options.max_window)
     except CutInputError as error:
-        error.hint = "exportstream convert --keep-partial keeps the complete messages"  # check has no such option
+        error.hint = "exportstream convert --on-error skip keeps the complete messages"  # check has no such option
         raise
 
 

@@ -59,7 +59,6 @@ def convert_many(
     force: bool = False,
     on_error: OnError | None = None,
     rejects: Any = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -90,7 +89,6 @@ def convert_many(
         force: see `convert`.
         on_error: see `convert`.
         rejects: see `convert`; not a path here, since each output gets its own.
-        keep_partial: see `convert`.
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
@@ -115,7 +113,6 @@ def convert_many(
         target_dir,
         ReadOptions(
             on_error=on_error,
-            keep_partial=keep_partial,
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,

@@ -47,7 +47,6 @@ def merge_many(
     force: bool = False,
     on_error: OnError | None = None,
     rejects: Any = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -78,7 +77,6 @@ def merge_many(
         force: see `convert`.
         on_error: see `convert`.
         rejects: see `convert`.
-        keep_partial: see `convert`.
         max_message_size: see `convert`.
         max_window: see `convert`.
         dedupe: see `convert`.
@@ -101,7 +99,6 @@ def merge_many(
         target,
         ReadOptions(
             on_error=on_error,
-            keep_partial=keep_partial,
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,

@@ -49,7 +49,6 @@ def convert(
     force: bool = False,
     on_error: OnError | None = None,
     rejects: Any = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -78,10 +77,9 @@ def convert(
             ``extra`` as JSON text, so that each column has one type.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
-        on_error: see `open_export`; so are `keep_partial`, `max_message_size`, `max_window`, `dedupe` and `prices`.
+        on_error: see `open_export`; so are `max_message_size`, `max_window`, `dedupe` and `prices`.
         rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
             output), or a list or a function that gets each `Reject`.
-        keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`.
@@ -101,7 +99,6 @@ def convert(
         target,
         ReadOptions(
             on_error=on_error,
-            keep_partial=keep_partial,
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,

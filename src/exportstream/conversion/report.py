@@ -39,7 +39,7 @@ class Counts(Struct, rename="camel"):
         sessions: how many were read.
         bytes_read: bytes of the input as stored.
         bytes_parsed: bytes of JSON in it.
-        partial: whether an input was cut, and its complete messages were kept.
+        partial: whether an input was cut or damaged, and its complete messages were kept.
         cut: names of the inputs that were cut, with the messages kept of each.
         notes: counts of things that were noticed and are not errors.
         duplicates: counts of what `dedupe` dropped. Messages and sessions above include them; rows and totals do not.
@@ -66,7 +66,7 @@ class Counts(Struct, rename="camel"):
                 sessions=export.sessions,
                 bytes_read=export.bytes_read,
                 bytes_parsed=export.position,
-                partial=export.partial,
+                partial=export.partial or export.notes.damaged > 0,
                 cut={export.name: export.accepted} if export.partial else {},
                 notes=export.notes,
                 duplicates=export.duplicates,

@@ -114,7 +114,6 @@ def totals_many(
     top: int | None = None,
     executor: Executor | None = None,
     on_error: OnError | None = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -141,7 +140,6 @@ def totals_many(
         top: give only the first groups a row of their own, the others one together.
         executor: see `convert_many`.
         on_error: see `open_export`; so are all up to `prices`.
-        keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`; over all inputs, each of which is read twice, to leave a bad one out. Not with an
@@ -169,7 +167,6 @@ def totals_many(
     )
     reading = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,

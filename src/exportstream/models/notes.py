@@ -40,6 +40,8 @@ class Notes(_Counters):
         repeated_ids: messages whose id was seen before in their session (at least: the last few thousand are remembered);
             0 with `dedupe`, which counts them in `Duplicates`.
         rejected: messages that were refused and skipped.
+        damaged: stretches of bytes that are not JSON, or where the input is cut; they were skipped.
+        damaged_bytes: how many bytes they have.
         grown: logs that grew while they were read; they were read up to the size they had when they were opened.
         torn: bytes of last lines that were not complete, in logs that a program may still write to.
         records: records of logs that become no row, by kind.
@@ -49,6 +51,8 @@ class Notes(_Counters):
     replaced_surrogates: int = 0
     repeated_ids: int = 0
     rejected: int = 0
+    damaged: int = 0
+    damaged_bytes: int = 0
     grown: int = 0
     torn: int = 0
     records: dict[str, Records] = field(default_factory=dict)
@@ -86,20 +90,22 @@ class Duplicates(_Counters):
 
 
 class Reject(Struct):
-    """A message that was refused: where it stood, why, and what it was.
+    """A message that was refused, or bytes that are damaged: where it stood, why, and what it was.
 
     Attributes:
         source, session_id, index: its place; `position` its first byte in the decompressed input, if known.
         path: JSON path of the offending value within the message.
         reason: what was expected and what was found.
         message: the JSON value (numbers int or Decimal); `raw` its bytes, if known.
+        damaged: whether it is `raw` that is damaged, and there is no message. A long stretch comes in pieces of 64 KiB.
     """
 
     source: str | None
     session_id: str | None
-    index: int
+    index: int | None
     position: int | None
     path: str | None
     reason: str
     message: Any
     raw: bytes | None = None
+    damaged: bool = False

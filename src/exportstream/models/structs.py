@@ -115,8 +115,9 @@ class Message(
         extra: keys that no version of the format is known to have, or None.
         producer: the program that the export came from, such as ``codex``; None for a session export.
         agent_id: the sub-agent that it belongs to; None for the main one.
-        usage_state: ``final`` for tokens that will not change, ``replayed`` for a copy of another session's message, which
-            no total counts; None if there are no tokens, and in session exports.
+        usage_state: ``final`` for tokens that will not change, ``partial`` where the export does not say so;
+            ``repeated`` for a message that came before and ``replayed`` for one of another session, which no total counts;
+            None if there are no tokens, and in session exports.
         attachments: what came with it, each with its type and size, or its address; without the data.
         total_input_tokens: all tokens of the prompt, whatever the producer counts as input.
         reasoning_tokens: output tokens that were spent on reasoning.

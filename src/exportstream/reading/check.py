@@ -21,6 +21,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import require_one
+from exportstream.totals.copies import counted
 from exportstream.totals.figures import Difference
 from exportstream.totals.seen import Seen
 from exportstream.totals.sums import Totals
@@ -118,8 +119,9 @@ class _Findings:
             self.unknown[name] = self.unknown.get(name, 0) + 1
 
     def add_messages(self, messages: list[Message]) -> None:
-        for at in self.ids.find_repeats([message.id for message in messages]):
-            self.add("repeated-id", messages[at].index)
+        originals = counted(messages)  # a known copy is no finding
+        for at in self.ids.find_repeats([message.id for message in originals]):
+            self.add("repeated-id", originals[at].index)
         for message in messages:
             dates = (message.created_at, message.updated_at)
             if None in dates and message.producer is None:  # other producers leave out what they don't know
@@ -164,7 +166,6 @@ def _unknown_of(session: Session) -> list[str]:
 def check(
     source: Any,
     *,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
 ) -> Iterator[SessionCheck]:
@@ -174,7 +175,6 @@ def check(
 
     Args:
         source: as of `open_export`.
-        keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
 
@@ -183,9 +183,7 @@ def check(
         InputError, ReadError: as `open_export`, when the first session is asked for.
     """
     require_one(source)
-    options = ReadOptions(
-        on_error="skip", keep_partial=keep_partial, max_message_size=max_message_size, max_window=max_window
-    )
+    options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
     return _check(source, options)
 
 
@@ -199,7 +197,7 @@ def _check(source: Any, options: ReadOptions) -> Iterator[SessionCheck]:
     def replaced(index: int | None, count: int) -> None:
         found[export.sessions].add("replaced-surrogate", index, count=count)
 
-    with Export(source, options, rejects=reject, session_totals=True) as export:
+    with Export(source, options, rejects=reject, session_totals=True, recover=False) as export:
         export.watch_replaced(replaced)
         number = 1
         for batch in export.batches():

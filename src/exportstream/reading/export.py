@@ -6,27 +6,24 @@ Holds: one batch, and the totals.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import CutInputError, ExportstreamError, UsageError
+from exportstream.errors import CompressionError, CutInputError, ExportstreamError, UsageError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, LogReader
 from exportstream.reading.formats.logs import recognise
 from exportstream.reading.formats.session_export import SessionReader
-from exportstream.reading.formats.session_ids import LaterIds
-from exportstream.reading.json.events import Events
-from exportstream.reading.json.stream import Stream
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.prices import load_prices
+from exportstream.reading.session_input import SessionInput
 from exportstream.storage.lines import locate_line
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.source import Source, open_source
+from exportstream.storage.source import open_source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
@@ -45,11 +42,12 @@ class Export:
         seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
+        recover: whether ``on_error="skip"`` goes on after damage as well.
 
     Attributes:
         duplicates: what `dedupe` dropped, as counts.
         prices: the price list in use, None without.
-        partial: whether the input was cut and `keep_partial` kept what was complete.
+        partial: whether the input was cut, and what was complete was kept.
     """
 
     def __init__(
@@ -61,6 +59,7 @@ class Export:
         seen: Dedupe | None = None,
         session_totals: bool = False,
         only_messages: bool = False,
+        recover: bool = True,
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
@@ -72,16 +71,17 @@ class Export:
         skips_lines = options.on_error == "skip" or (options.on_error is None and not only_messages)
         self._reject_line = (reject or (lambda _: None)) if skips_lines else None
         self._watch_repeats = not (only_messages or options.dedupe)
+        self._recovers = recover and options.on_error == "skip"
+        self._input = SessionInput(self._source, options, recovers=self._recovers)
         self._sessions = SessionReader(
             source=self._source.name,
             reject=self._reject,
-            find_id=self._find_id,
+            find_id=self._input.find_id,
             watch_repeats=self._watch_repeats,
         )
         self._reader: FormatReader = self._sessions
         self._log: LogReader | None = None  # instead, for a log
         self._producer: str | None = None  # None until it was looked for
-        self._ids: LaterIds | None = None
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
@@ -118,10 +118,7 @@ class Export:
         self._batch, self._yielded, self._counted = Batch([], []), (0, 0), (0, 0)
         self._messages.close()
         self._source.close()
-        if self._ids is not None:
-            self._ids.close()
-            self._ids = None
-        self._sessions.find_id = None  # it refers back to here, and a thousand exports would wait for the collector
+        self._input.close()
 
     @property
     def name(self) -> str:
@@ -231,7 +228,8 @@ class Export:
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""
         if self._log is None:
-            yield from self._stream(self._source, self._sessions)
+            yield from self._input.read(self._sessions)
+            self.partial = self._input.is_cut
         else:
             yield from self._log.read(self._source)
             self.notes.grown += self._source.has_grown
@@ -250,11 +248,16 @@ class Export:
                     yield self._without_repeats(batch)
                 locate_line(error, self._source)
                 explained = reader.explain(error)
-                if not (self._options.keep_partial and isinstance(error, CutInputError)):
+                if not self._kept(error):
                     raise explained from (error if explained is not error else error.__cause__)
-                self.partial = True
                 if reader.session is not None and reader.session.id is not None and reader.within:
                     yield self._without_repeats(Batch([], [SessionEnd(reader.session, 0)]))
+
+    def _kept(self, error: ExportstreamError) -> bool:
+        """Whether the complete records of a log that is cut are kept."""
+        cut = isinstance(error, (CutInputError, CompressionError))
+        self.partial = self._recovers and self._log is not None and cut and self.accepted > 0
+        return self.partial
 
     def _without_repeats(self, batch: Batch) -> Batch:
         return batch if self._dedupe is None else self._dedupe.drop_repeats(batch, self.duplicates)
@@ -288,12 +291,3 @@ class Export:
         except ExportstreamError as error:
             error.locate(source=self.name, session_id=self._session_id)
             raise
-
-    def _stream(self, source: Source, events: Events) -> Stream:
-        use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
-        return Stream(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
-
-    def _find_id(self, number: int) -> str:
-        if self._ids is None:
-            self._ids = LaterIds(self._source, self._stream)
-        return self._ids.find(number)

@@ -18,7 +18,6 @@ def open_export(
     *,
     on_error: OnError | None = None,
     rejects: Rejects = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -29,10 +28,10 @@ def open_export(
     Args:
         source: a path, a URL (with the extra ``remote``), ``-`` for standard input, bytes, a binary file object, or an
             iterable of bytes (an HTTP body).
-        on_error: ``stop`` stops at a message that is JSON but not a valid message, ``skip`` rejects it and goes on. Default:
-            stop; in logs skip, since real logs have broken lines (`Notes.rejected` counts them).
+        on_error: ``stop`` stops at a message that is not valid, at bytes that are not JSON, or where the input is cut;
+            ``skip`` rejects them and goes on with the next whole message, line or session. Default: stop; in logs skip,
+            since real logs have broken lines (`Notes.rejected` counts them).
         rejects: with ``skip``, a list or a function that gets each `Reject`.
-        keep_partial: end quietly where the input is cut, after the last complete message; `Export.partial` says so.
         max_message_size: bytes of the largest message taken (default 1 GiB); memory grows with the largest message.
         max_window: bytes of the largest zstd window taken (default 128 MiB).
         dedupe: drop messages whose session id and message id came before, and sessions whose id did: they are in no
@@ -51,7 +50,6 @@ def open_export(
     require_one(source)
     options = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,
@@ -65,7 +63,6 @@ def iter_messages(
     *,
     on_error: OnError | None = None,
     rejects: Rejects = None,
-    keep_partial: bool = False,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
@@ -76,7 +73,6 @@ def iter_messages(
         source: as of `open_export`; so are all others.
         on_error: see `open_export`; here the default is to stop, also in logs.
         rejects: see `open_export`.
-        keep_partial: see `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`.
@@ -88,7 +84,6 @@ def iter_messages(
     require_one(source)
     options = ReadOptions(
         on_error=on_error,
-        keep_partial=keep_partial,
         max_message_size=max_message_size,
         max_window=max_window,
         dedupe=dedupe,

@@ -22,9 +22,8 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """How an export is read.
 
     Attributes:
-        on_error: ``stop`` at a message that is JSON but not a valid message, or ``skip`` it; None to stop in session
-            exports and to skip in logs.
-        keep_partial: where the input is cut, keep what is complete.
+        on_error: ``stop`` at a message that is not valid, at damage or where the input is cut, or ``skip`` it; None to stop
+            in session exports and to skip in logs.
         max_message_size: bytes of the largest message taken; memory grows with the largest message.
         max_window: bytes of the largest zstd window taken; None for 128 MiB.
         dedupe: drop messages and sessions whose ids came before.
@@ -35,7 +34,6 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """
 
     on_error: OnError | None = None
-    keep_partial: bool = False
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     max_window: int | None = None
     dedupe: bool = False
@@ -45,7 +43,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         """Check the values."""
         if self.on_error not in ("stop", "skip", None):
             raise OptionError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}")
-        check_types(self, bool, "keep_partial", "dedupe")
+        check_types(self, bool, "dedupe")
         check_types(self, int, "max_message_size", "max_window")
         for name in ("max_message_size", "max_window"):
             size = getattr(self, name)

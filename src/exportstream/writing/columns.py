@@ -119,6 +119,7 @@ def _column(field: FieldInfo, unit: str, meaning: str) -> Column:
 
 _COUNTED = "sum over its messages; absent if no message has it"
 _DECLARED = "declared by the session"
+_STATES = "tokens that are `final`, or may be `partial`; `repeated` and `replayed` copies are never counted"
 _PRODUCER = "program that the export came from, such as `codex` or `chatgpt`; absent for session exports"
 
 _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
@@ -145,7 +146,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "extra": ("", "keys that are not in this table, with their values"),
         "producer": ("", _PRODUCER),
         "agent_id": ("", "sub-agent that the message belongs to; absent for the main agent"),
-        "usage_state": ("", "`final`: tokens that will not change; `replayed`: a copy from another session, never counted"),
+        "usage_state": ("", _STATES),
         "attachments": ("", "list of attached files, each with `type` and `size`, or `url`; the data is left out"),
         "total_input_tokens": ("tokens", "all tokens of the prompt, those of the cache included"),
         "reasoning_tokens": ("tokens", "output tokens spent on reasoning, part of `outputTokens`"),

@@ -1,12 +1,14 @@
-"""Rejected messages go to a file of their own, one JSON object on each line.
+"""Rejected messages and damaged bytes go to a file of their own, one JSON object on each line.
 
-Takes: `Reject`. Writes: source, sessionId, messageIndex, position (bytes, if known), path, reason, and the message.
+Takes: `Reject`. Writes: source, sessionId, messageIndex, position (bytes, if known), path, reason, and the message; in its
+place `bytes` for damaged bytes, as text, or `base64` if they are not UTF-8.
 Raises: `UsageError`, `WriteError`. Holds: one reject. The file appears only if there is something in it.
 """
 
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 
@@ -63,8 +65,11 @@ class RejectsFile:
             "position": reject.position,
             "path": reject.path,
             "reason": reject.reason,
-            "message": msgspec.Raw(reject.raw) if raw and reject.raw is not None else reject.message,
         }
+        if reject.damaged:
+            line |= _damaged(reject.raw or b"")
+        else:
+            line["message"] = msgspec.Raw(reject.raw) if raw and reject.raw is not None else reject.message
         self._sink.write(ENCODER.encode(line) + b"\n")
         self.count += 1
 
@@ -73,3 +78,11 @@ class RejectsFile:
         if self._force and self.count == 0 and os.path.isfile(self.name):
             with suppress(OSError):
                 os.unlink(self.name)
+
+
+def _damaged(data: bytes) -> dict[str, str]:
+    """Damaged bytes as they can stand in JSON."""
+    try:
+        return {"bytes": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": b64encode(data).decode()}

@@ -50,7 +50,7 @@ class LogReader(FormatReader, Protocol):
 
 
 class MakeReader(Protocol):
-    """Makes a reader; see `RolloutReader` for what it is given."""
+    """Makes a reader; see `LineReader` for what it is given."""
 
     def __call__(
         self, source: str, reject: Callable[[Reject], None] | None, /, *, watch_repeats: bool, max_line: int

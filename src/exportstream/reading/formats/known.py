@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from exportstream.errors import NotAnExportError, printable
+from exportstream.reading.formats.claude_code.recognise import is_record
 
 _LONGEST_WORDS = 200  # characters of an error response
+
+_CLAUDE_CODE = "a Claude Code transcript"
 
 _Keys = dict[str, Any]
 
@@ -20,12 +23,6 @@ def _is_gemini_batch(keys: _Keys) -> bool:
     return isinstance(response, dict) and "candidates" in response
 
 
-def _is_claude_code(keys: _Keys) -> bool:
-    if not keys.keys().isdisjoint({"parentUuid", "leafUuid", "isSidechain", "isSnapshotUpdate"}):
-        return True
-    return "sessionId" in keys and "messageIndex" not in keys and ("type" in keys or isinstance(keys.get("message"), dict))
-
-
 _KINDS: tuple[tuple[str, Callable[[_Keys], bool]], ...] = (
     ("a claude.ai export", lambda keys: "chat_messages" in keys),
     ("OpenAI batch results", lambda keys: {"custom_id", "response"} <= keys.keys()),
@@ -33,7 +30,7 @@ _KINDS: tuple[tuple[str, Callable[[_Keys], bool]], ...] = (
     ("Gemini batch results", _is_gemini_batch),
     ("a Gemini transcript", lambda keys: {"sessionId", "projectHash"} <= keys.keys()),
     ("an opencode export", lambda keys: isinstance(keys.get("info"), dict)),
-    ("a Claude Code transcript", _is_claude_code),
+    (_CLAUDE_CODE, is_record),
 )
 
 
@@ -42,9 +39,8 @@ def another_export(keys: _Keys, source: str | None) -> NotAnExportError | None:
     name = next((name for name, fits in _KINDS if fits(keys)), None)
     if name is None:
         return None
-    return NotAnExportError(
-        f"expected a session export, got what looks like {name}", source=source, hint="exportstream does not read these yet"
-    )
+    hint = "write each of its records on a line" if name == _CLAUDE_CODE else "exportstream does not read these yet"
+    return NotAnExportError(f"expected a session export, got what looks like {name}", source=source, hint=hint)
 
 
 def server_error(keys: _Keys, source: str | None) -> NotAnExportError | None:

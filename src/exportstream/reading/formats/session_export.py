@@ -14,12 +14,12 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, NotAnExportError
+from exportstream.errors import CutInputError, ExportstreamError, InputError, InvalidMessageError, NotAnExportError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.known import another_export, server_error
-from exportstream.reading.formats.message import FIELDS, build_message, convert_field
+from exportstream.reading.formats.message import build_message
 from exportstream.reading.formats.session_ids import missing_keys
+from exportstream.reading.formats.session_keys import SessionKeys
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
 
@@ -34,6 +34,7 @@ class SessionReader(Struct):
         index: how many messages of it have been seen (written or rejected).
         last_id: id of the last complete message.
         number: how many sessions have begun.
+        complete: how many have ended; a damaged one only if its messages had begun.
         within: whether the session is not complete yet.
         accepted: how many messages were accepted, of all sessions.
         notes: what was noticed.
@@ -48,6 +49,7 @@ class SessionReader(Struct):
     index: int = 0
     last_id: str | None = None
     number: int = 0
+    complete: int = 0
     within: bool = False
     accepted: int = 0
     notes: Notes = field(default_factory=Notes)
@@ -55,12 +57,8 @@ class SessionReader(Struct):
     _ends: list[SessionEnd] = field(default_factory=list)
     _noted: int = 0  # how many of the messages were looked at
     _replaced: int = 0  # halves of surrogate pairs in a value that is not complete
-    _wire_names: dict[str, str] = field(default_factory=dict)
-    # The keys of an object, as they are, until its `messages` begin: only then is it known to be a session.
-    _pending: dict[str, Any] | None = None
-    # The keys of the object around a `result`, which is an SDK response if the result turns out to be a session.
-    _around: dict[str, Any] | None = None
-    _in_result: bool = False
+    _keys: SessionKeys = field(default_factory=SessionKeys)  # of the session
+    _damaged: bool = False  # bytes of the session were lost
     _ids: Seen = field(default_factory=lambda: Seen(_REMEMBERED_IDS))
 
     def take(self) -> Batch | None:
@@ -74,13 +72,13 @@ class SessionReader(Struct):
 
     def begin_session(self) -> None:
         """Begin a session."""
-        self.session = Session()
+        self._keys = SessionKeys()
+        self.session = self._keys.session
         self.within = True
         self.number += 1
         self.index = 0
+        self._damaged = False
         self.last_id = None
-        self._wire_names = {}
-        self._pending, self._around, self._in_result = {}, None, False
         if self.watch_repeats:
             self._ids = Seen(_REMEMBERED_IDS)
 
@@ -88,34 +86,19 @@ class SessionReader(Struct):
         """Take a key of the session, or of the SDK response around it."""
         if self._replaced:
             self._tell_replaced(None)
-        if self._pending is not None:
-            self._pending[name] = value
-        elif self._around is not None and not self._in_result:
-            self._around[name] = value
-        else:
-            self._set(name, value)
+        self._keys.take(name, value)
 
     def begin_result(self) -> None:
-        """Keep the keys so far: they may be those of an SDK response around the session."""
-        self._around, self._pending, self._in_result = self._pending, {}, True
+        """See `SessionKeys`."""
+        self._keys.begin_result()
 
     def end_result(self, *, is_session: bool) -> None:
-        """It was the session of an SDK response, or else just an unknown key of a session."""
-        self._in_result = False
-        if not is_session:
-            result, self._pending, self._around = self._pending, self._around or {}, None
-            self._pending["result"] = result
+        """See `SessionKeys`."""
+        self._keys.end_result(is_session=is_session)
 
     def begin_messages(self) -> None:
-        """Set the keys that came before the messages: the object is a session."""
-        pending, self._pending = self._pending or {}, None
-        known = FIELDS[Session]
-        extra = {key: value for key, value in pending.items() if key not in known}
-        if extra and self.session is not None:
-            self.session.extra = extra
-        for key, value in pending.items():
-            if key in known:
-                self._set(key, value)
+        """See `SessionKeys`."""
+        self._keys.begin_messages()
 
     def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
         """Build one message from its JSON value, or reject it."""
@@ -157,7 +140,9 @@ class SessionReader(Struct):
         if self.watch_repeats:
             self._count_repeats_of_sessions(messages, ends)
         self.session, self.index, self.within = sessions[-1], index, False
+        self._keys = SessionKeys(self.session)
         self.number += len(sessions)
+        self.complete += len(sessions)
         self.last_id = messages[-1].id if index else None
         self._messages += messages
         self._note(repeats=False)
@@ -167,11 +152,40 @@ class SessionReader(Struct):
         self._note()
         session = self.session
         assert session is not None
-        if missing := [name for name in ("id", "title") if getattr(session, name) is None]:
+        if (missing := [name for name in ("id", "title") if getattr(session, name) is None]) and not self._damaged:
             raise missing_keys(missing)
-        self._keep_response()
+        self._keys.keep_response()
         self.within = False
+        self.complete += 1
         self._ends.append(SessionEnd(session, len(self._messages)))
+
+    def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
+        """Pass damaged bytes to `reject`."""
+        self._damaged = True
+        self.notes.damaged += begins
+        self.notes.damaged_bytes += len(data)
+        session_id, index = (self._keys.id, self.index) if self.within else (None, None)
+        if self.reject is not None:
+            self.reject(Reject(self.source, session_id, index, position, None, error.what, None, data, damaged=True))
+
+    def lose_message(self, count: int = 1) -> None:
+        """Leave out the numbers of messages that are not there."""
+        self.index += count
+
+    def break_session(self) -> None:
+        """Complete a session with what there is of it; without an id it has no rows."""
+        if not self.within:
+            return
+        if self._keys.has_messages:
+            self.complete += 1
+        else:
+            with suppress(NotAnExportError):
+                self.begin_messages()
+        self._keys.keep_response()
+        self.within = False
+        if self.session is not None and self.session.id is not None:
+            self._note()
+            self._ends.append(SessionEnd(self.session, len(self._messages)))
 
     def replaced(self, count: int) -> None:
         """Note halves of surrogate pairs; which value they are in is known when it is complete."""
@@ -180,18 +194,12 @@ class SessionReader(Struct):
 
     def explain(self, error: ExportstreamError) -> ExportstreamError:
         """Add to an error what is known of the session; return the error that the reader of this input should get."""
-        if isinstance(error, CutInputError) and self.within:  # what is complete may be kept
-            with suppress(NotAnExportError):
-                self.begin_messages()
-            self._keep_response()
         self._locate(error)
         if not isinstance(error, NotAnExportError):
             return error
-        if self._id is None and (answer := server_error(self._pending or {}, self.source)) is not None:
-            return answer
         first = self.number == 0 or (self.number == 1 and self.within)
         foreign = error.foreign and first
-        error = self._another_export() or error
+        error = self._keys.explain(self.source, first=self.number == 1) or error
         error.foreign = foreign
         return error
 
@@ -201,62 +209,19 @@ class SessionReader(Struct):
             self.on_replaced(index, self._replaced)
         self._replaced = 0
 
-    @property
-    def _id(self) -> str | None:
-        found = (self._pending or {}).get("id") or (self.session.id if self.session is not None else None)
-        return found if isinstance(found, str) else None
-
     def _locate(self, error: ExportstreamError) -> None:
         if isinstance(error, CutInputError) and self.session is not None:
             if error.inside_message:
                 error.what += f", inside message {self.index}"
             else:
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
-            error.hint = error.hint or "keep_partial=True keeps the complete messages"
+            error.hint = error.hint or 'on_error="skip" keeps the complete messages'
         error.locate(
             source=self.source,
-            session_id=self._id,
+            session_id=self._keys.id,
             message_index=self.index if self.session is not None else None,
             last_id=self.last_id,
         )
-
-    def _another_export(self) -> NotAnExportError | None:
-        """The error for the first object of another program's export; None for everything else."""
-        keys = self._pending if self._pending is not None else (self.session.extra if self.session is not None else None)
-        if self._in_result:
-            keys = self._around
-        return another_export(keys, self.source) if keys and self.number == 1 else None
-
-    def _set(self, key: str, value: Any) -> None:
-        """Set a field of the session; the same one in both spellings is refused."""
-        session = self.session
-        assert session is not None
-        name = FIELDS[Session].get(key)
-        if name is None:
-            if session.extra is None:
-                session.extra = {}
-            session.extra[key] = value
-            return
-        if name in self._wire_names:
-            raise NotAnExportError(f"expected each key of a session once, got {self._wire_names[name]!r} and {key!r}")
-        self._wire_names[name] = key
-        if value is None and name in ("id", "title"):
-            raise NotAnExportError(f"expected a string, got null for the session's {key!r}", path=f"$.{key}")
-        if value is not None:
-            try:
-                setattr(session, name, convert_field(name, value))
-            except ValueError as error:
-                raise NotAnExportError(f"the session's {key!r}: {error}", path=f"$.{key}") from None
-
-    def _keep_response(self) -> None:
-        """Keep the keys of an SDK response under a key of their own, so that none of the session is replaced."""
-        around, self._around = self._around, None
-        if around and self.session is not None:
-            self.session.extra = extra = self.session.extra or {}
-            name = "response"
-            while name in extra:
-                name += "_"
-            extra[name] = around
 
     def _session_id(self) -> str:
         """The id that rows need. If it comes after the messages, a second reading finds it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from exportstream.errors import ExportstreamError, NotAnExportError
+from exportstream.errors import ExportstreamError, InputError, NotAnExportError
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.events import Events
 from exportstream.storage.source import Source
@@ -87,6 +87,15 @@ class SessionIds:
         """Keep what is missing."""
         if "id" not in self._seen:
             self._found.append((self._number, [name for name in _REQUIRED if name not in self._seen]))
+
+    def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
+        """Nothing to keep."""
+
+    def lose_message(self, count: int = 1) -> None:
+        """Nothing to keep."""
+
+    def break_session(self) -> None:
+        """Nothing to keep."""
 
     def replaced(self, count: int) -> None:
         """Nothing to keep."""

@@ -29,12 +29,14 @@ class Buffer:
     Attributes:
         data: the bytes; `start` of them have been dealt with.
         at_end: whether all of the input has been read.
+        hold: a position from which on bytes are kept, although they have been dealt with; None keeps none.
     """
 
     def __init__(self, reader: Reader) -> None:
         self.data = bytearray()
         self.start = 0
         self.at_end = False
+        self.hold: int | None = None
         self._reader = reader
         self._dropped = 0  # bytes of the input that came before `data`
         self._blank = True  # nothing but white space so far
@@ -69,6 +71,8 @@ class Buffer:
     def drop(self) -> None:
         """Let the bytes go that have been dealt with. Indexes into `data` change."""
         keep = max(0, self.start - 1)  # a block needs the byte before it
+        if self.hold is not None:
+            keep = max(0, min(keep, self.hold - self._dropped))
         if keep:
             del self.data[:keep]
             self._dropped += keep

@@ -82,6 +82,11 @@ class Elements:
         """Bytes of the input that have been dealt with."""
         return self._buffer.position
 
+    @property
+    def rest(self) -> bytes:
+        """The bytes that were read and not dealt with."""
+        return bytes(memoryview(self._buffer.data)[self._buffer.start :])
+
     def __iter__(self) -> Iterator[Element]:
         buffer = self._buffer
         if self._skip:

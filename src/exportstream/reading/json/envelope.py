@@ -6,6 +6,7 @@ Raises: `NotAnExportError`, `LimitError`. Holds: the value that is being built (
 
 from __future__ import annotations
 
+from copy import copy
 from enum import Enum, auto
 from typing import Any
 
@@ -40,11 +41,12 @@ class Envelope:
 
     Attributes:
         values: how many messages and other values of sessions have become complete.
+        begun: how many sessions have begun.
         in_array: whether the sessions are the elements of an array.
     """
 
     def __init__(self, events: Events) -> None:
-        self.values = 0
+        self.values = self.begun = 0
         self.in_array = False
         self._to = events
         self._at = _TOP
@@ -99,6 +101,40 @@ class Envelope:
             built = [*self._around[1:], self._container]
             brackets += [b"{" if item.__class__ is dict else b"[" for item in built]
         return brackets
+
+    @property
+    def keys(self) -> int:
+        """How many keys of the session have come."""
+        return len(self._keys)
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether the key `messages` of the session has come."""
+        return "messages" in self._keys
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether messages that come after damage can belong to this session: it has an id, and its messages don't end."""
+        if self._at in (_MESSAGES, _BEFORE_MESSAGES) or (self._at in (_OBJECT, _VALUE) and not self.has_messages):
+            return self._at is _MESSAGES or ("id" in self._keys and not (self._at is _VALUE and self._name == "id"))
+        return False
+
+    def resumed(self, events: Events, *, in_messages: bool) -> Envelope:
+        """The envelope for reading on after damage: at a message of this session, or else at the next session."""
+        new = copy(self)
+        new._resume(events, in_messages=in_messages)  # noqa: SLF001 - it is of this class
+        return new
+
+    def _resume(self, events: Events, *, in_messages: bool) -> None:
+        self._to = events
+        self._keys, self._outer_keys = set(self._keys), set(self._outer_keys)
+        self._container, self._around, self._after_key, self._first = None, [], False, False
+        if in_messages:
+            self._at = _MESSAGES
+            self._keys.add("messages")
+        else:
+            self._at = _ARRAY if self.in_array else _TOP
+            self._in_result = self._was_response = self._empty_array = False
 
     def follow(self, tokens: list[tuple[str, Any]]) -> None:
         """Follow some tokens. It is done for every token that no block took, so it is one plain loop."""
@@ -189,6 +225,7 @@ class Envelope:
             raise _no_session(_KINDS.get(kind, "a boolean"))
         self._keys = set()
         self._was_response = self._empty_array = False
+        self.begun += 1
         return _OBJECT
 
     def _begin_value(self, name: str) -> _At:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from exportstream.errors import InputError
 from exportstream.models.structs import Message, Session
 
 
@@ -36,6 +37,15 @@ class Events(Protocol):
 
     def end_session(self) -> None:
         """The session is complete."""
+
+    def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
+        """Some bytes that are damaged, and their position; `begins`: the first ones of a damaged stretch."""
+
+    def lose_message(self, count: int = 1) -> None:
+        """Some messages of the session are not there, and others follow."""
+
+    def break_session(self) -> None:
+        """The rest of the session, if one has begun, is lost."""
 
     def replaced(self, count: int) -> None:
         """Halves of surrogate pairs were replaced in the value that comes next."""

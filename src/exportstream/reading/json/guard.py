@@ -20,7 +20,7 @@ MAX_DIGITS = 4300
 
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
-_STRING_GOES_ON = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
+STRING_GOES_ON = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
 LONG_NUMBER = re.compile(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
 _DIGITS = b"0123456789"
 _STRIDE = 512
@@ -133,7 +133,7 @@ class Guard:
     def _check_exactly(self, data: bytes) -> None:
         start = 0
         if self.in_string:
-            found = _STRING_GOES_ON.match(data)
+            found = STRING_GOES_ON.match(data)
             assert found is not None
             start = found.end()
             self.in_string = found.group(1) is not None

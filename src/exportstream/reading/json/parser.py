@@ -22,7 +22,7 @@ _REFUSALS = (ijson.JSONError, ValueError, ArithmeticError)
 
 
 class Parser:
-    """One ijson parser for the whole input.
+    """One ijson parser for the whole input, or for what comes after damage: then `envelope` says where that is.
 
     Attributes:
         envelope: what it has come to.
@@ -30,13 +30,16 @@ class Parser:
         unread: after an error, how many of the bytes fed come after the first one that is wrong; None where not known.
     """
 
-    def __init__(self, events: Events) -> None:
-        self.envelope = Envelope(events)
+    def __init__(self, events: Events, envelope: Envelope | None = None) -> None:
+        self.envelope = envelope or Envelope(events)
         self.tokens = 0
         self.unread: int | None = None
         self._events = events
         self._tokens: list[tuple[str, Any]] = ijson.utils.sendable_list()
         self._send = _new_parser(self._tokens)
+        if opening := b"".join(b'{"":' if kind == b"{" else kind for kind in self.envelope.open):
+            self._send(opening)
+            self._tokens.clear()
         self._guard = Guard()
         # To find the byte of an error: how the piece began that ijson refused.
         self._starts_in_string = False
@@ -47,6 +50,11 @@ class Parser:
     def in_string(self) -> bool:
         """Whether the parser is inside a string, which yajl reads again from its beginning with every piece."""
         return self._guard.in_string
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held back, since they are part of an escape sequence."""
+        return self._guard.held
 
     def feed(self, data: bytes, *, last: bool = False) -> None:
         """Parse more bytes; with `last` these are all there are. What became complete is reported, also before an error."""

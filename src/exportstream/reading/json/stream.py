@@ -1,8 +1,7 @@
 """Drives the reading of one input: which of four ways takes the next bytes.
 
 Takes: a `Reader` of decompressed bytes. Reports: `Events`. Yields: None after each step, so that what was reported can be
-passed on.
-Raises: the parser's errors, `LimitError`, each with its byte position.
+passed on. Raises: the parser's errors, `LimitError`, each with its byte position.
 Holds: one block and what it decodes to, or as many bytes as the largest message that msgspec refused.
 
 The ways, in the order in which `_attempt` tries them: whole sessions (`sessions`); runs of messages within a session, and
@@ -29,14 +28,12 @@ from exportstream.reading.json.sessions import Sessions
 DEFAULT_MAX_MESSAGE_SIZE = 1024**3
 
 _BEFORE_ARRAY = re.compile(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
-
-
 _SEAM = re.compile(rb"[}\[][ \t\r\n]*+,?[ \t\r\n]*+(?=\{)")  # a session may begin after it
 _LONGEST_SKIP = 4096  # bytes
 _LONGEST_SKIP_OF_KEYS = 256  # less, since a session whose `messages` are not seen goes to ijson as a whole
 
 
-class _Next(Enum):
+class Next(Enum):
     """The kind of thing that begins at the next byte, which the parser has not seen."""
 
     SESSION = auto()
@@ -69,7 +66,7 @@ class Stream:
         decoder = MessageDecoder() if use_blocks and max_message_size >= 2 * LARGEST_BLOCK else None
         self._blocks = Blocks(decoder) if decoder is not None else None
         self._sessions = Sessions(decoder) if decoder is not None else None
-        self._next: _Next | None = None
+        self._next: Next | None = None
         self._false_begins = self._false_keys = 0  # in a row that looked like a message or session, or like its `messages`
         self._limit = max_message_size
         # A message is measured in pieces, so they are small compared to the limit. They grow inside of one string, since
@@ -90,22 +87,26 @@ class Stream:
         return self._buffer.position
 
     def __iter__(self) -> Iterator[None]:
+        buffer = self._buffer
         try:
-            yield from self._read()
+            buffer.skip_space()
+            if self._sessions is not None and buffer.data.startswith(b"{", buffer.start):
+                self._next = Next.SESSION
+            yield from self._go_on()
         except ExportstreamError as error:
-            if self._parser.unread is not None:
-                error.locate(position=self.position - self._parser.unread)
-                error.exact = True
-            error.locate(position=self.position)
+            self._locate(error)
             if isinstance(error, CutInputError):
                 error.inside_message = self._envelope.in_messages and self._envelope.building
             raise
 
-    def _read(self) -> Iterator[None]:
+    def _locate(self, error: ExportstreamError) -> None:
+        if self._parser.unread is not None:
+            error.locate(position=self.position - self._parser.unread)
+            error.exact = True
+        error.locate(position=self.position)
+
+    def _go_on(self) -> Iterator[None]:
         buffer = self._buffer
-        buffer.skip_space()
-        if self._sessions is not None and buffer.data.startswith(b"{", buffer.start):
-            self._next = _Next.SESSION
         while True:
             yield from self._attempt()
             self._parse()
@@ -119,10 +120,10 @@ class Stream:
 
     def _attempt(self) -> Iterator[None]:
         """Take what the fast ways can take from here; ijson goes on after that."""
-        while self._next is _Next.SESSION:
+        while self._next is Next.SESSION:
             self._take_sessions()
             yield
-        while self._next is _Next.MESSAGE:
+        while self._next is Next.MESSAGE:
             self._take_messages()
             yield
 
@@ -242,7 +243,7 @@ class Stream:
         """Whether a message or session really begins there, now that the parser has come to it."""
         buffer = self._buffer
         if self._envelope.between_sessions:
-            self._next = _Next.SESSION
+            self._next = Next.SESSION
         elif (
             self._envelope.in_messages
             and not self._envelope.building
@@ -250,7 +251,7 @@ class Stream:
         ):
             buffer.start += 1
             self._first, self._parser_has_message = False, True
-            self._next = _Next.MESSAGE
+            self._next = Next.MESSAGE
         return self._next is not None
 
     def _parse_awaited(self) -> None:
@@ -269,7 +270,7 @@ class Stream:
             if as_awaited and before == b"[" and self._envelope.at_first_message:
                 self._false_begins = self._false_keys = 0
                 self._first, self._parser_has_message, self._begins = True, False, True
-                self._next = _Next.MESSAGE
+                self._next = Next.MESSAGE
 
     def _push_until(self, end: int) -> None:
         buffer = self._buffer

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,7 +31,7 @@ class Record(NamedTuple):
 
     Attributes:
         value: what the decoder made of it, None if it was refused.
-        line: its bytes.
+        line: its bytes, with the line feed.
         position: the input's position of the first one.
         error: why it was refused.
         nuls: how many NUL bytes were around it. A line of nothing else has no value and no error.
@@ -57,19 +58,17 @@ def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
         LimitError: a line is longer.
     """
     position = run.position
-    for line in run.data.split(b"\n"):
-        if len(line) > max_line:
+    for line in BytesIO(run.data):
+        if len(line) - line.endswith(b"\n") > max_line:
             raise too_long(max_line, position)
         if line.strip(_BLANK):
             yield _decode_one(line, position, decoder)
-        position += len(line) + 1
+        position += len(line)
 
 
 def decode_whole_run(run: Run, decoder: Any, max_line: int) -> list[tuple[Any, bytes]] | None:
     """Decode all lines of a run in one call: the value and the bytes of each; None if each has to be looked at by itself."""
-    lines = run.data.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
+    lines = BytesIO(run.data).readlines()  # much faster than `split`, which looks at one byte after the other
     try:
         values = decoder.decode_lines(run.data)
     except REFUSALS:
@@ -94,23 +93,28 @@ def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[
             value = decoder.decode(data)
         except REFUSALS:
             raise _refusal(error) from None
-    if len(data if isinstance(data, (bytes, str)) else memoryview(data)) > 2 * MAX_DEPTH and value_is_deeper(
-        value, MAX_DEPTH
-    ):
-        raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
+    if len(data if isinstance(data, (bytes, str)) else memoryview(data)) > 2 * MAX_DEPTH:
+        refuse_deep(value)
     return value, replaced
+
+
+def refuse_deep(value: Any) -> None:
+    """Raise `LimitError` for a value with too many levels."""
+    if value_is_deeper(value, MAX_DEPTH):
+        raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
 
 
 def _decode_one(line: bytes, position: int, decoder: Any) -> Record:
     stripped = line.strip(_TORN)
-    nuls = len(line) - len(stripped) if b"\0" in line else 0
+    end = b"\n" if line.endswith(b"\n") else b""
+    nuls = len(line) - len(stripped) - len(end) if b"\0" in line else 0
     if not stripped:
         return Record(None, line, position, nuls=nuls)
     try:
         value, replaced = decode_value(stripped, decoder)
     except (JSONSyntaxError, LimitError) as error:
         return Record(None, line, position, error, nuls)
-    return Record(value, stripped, position, None, nuls, replaced)
+    return Record(value, stripped + end, position, None, nuls, replaced)
 
 
 def _refusal(error: BaseException) -> InputError:

@@ -20,6 +20,7 @@ from exportstream.totals.batch import Batch, SessionEnd
 
 _MAX_DEPTH = 512
 _ROWS = 1000  # of a batch
+_PIECE = 64 * 1024  # bytes of a reject
 
 
 class Refused(NamedTuple):
@@ -110,6 +111,7 @@ class ChatReader:
             error.locate(position=elements.position)
             if isinstance(error, CutInputError) and elements.within:
                 error.what += f", inside conversation {self.number}"
+                self._reject_rest(error, elements.rest)
             raise
         finally:
             if elements.skipped:
@@ -124,8 +126,19 @@ class ChatReader:
         """Add to an error what is known of the input."""
         error.locate(source=self._source)
         if isinstance(error, CutInputError):
-            error.hint = error.hint or "keep_partial=True keeps the complete conversations"
+            error.hint = error.hint or 'on_error="skip" keeps the complete conversations'
         return error
+
+    def _reject_rest(self, error: ExportstreamError, rest: bytes) -> None:
+        """Pass on the bytes of a conversation that is cut, in pieces."""
+        if self._reject is None or not self.accepted:
+            return
+        self.notes.damaged += 1
+        self.notes.damaged_bytes += len(rest)
+        for start in range(0, len(rest), _PIECE):
+            place = error.position + start if error.position is not None else None
+            piece = rest[start : start + _PIECE]
+            self._reject(Reject(self._source, None, None, place, None, error.what, None, piece, damaged=True))
 
     def _read_one(self, element: Element) -> Iterator[Batch]:
         """Make the rows of one conversation."""

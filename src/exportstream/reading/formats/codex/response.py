@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from exportstream.errors import InputError, InvalidMessageError
+from exportstream.errors import InputError
 from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.formats.codex.content import Content, as_text, read_content
+from exportstream.reading.formats.codex.attachments import attachment
 from exportstream.reading.formats.codex.usage import Usage
+from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
 from exportstream.reading.lines.records import decode_value
 
 _CUSTOM = "custom_tool_call"
@@ -92,12 +93,12 @@ class Response:
         """Add a message, a reasoning or a call."""
         kind = item.get("type", "message")
         if kind == "message":
-            content = read_content(item.get("content"))
+            content = read_content(item.get("content"), attachment)
             self._texts += content.texts
             self._keep(content, leftover(item, _MESSAGE_KEYS))
             self._message_id = self._message_id or text_of(item, "id")
         elif kind == "reasoning":
-            summary, thoughts = read_content(item.get("summary")), read_content(item.get("content"))
+            summary, thoughts = read_content(item.get("summary"), attachment), read_content(item.get("content"), attachment)
             self._reasoning += summary.texts
             self._thoughts += thoughts.texts
             self._keep(summary, {})
@@ -201,7 +202,7 @@ class Response:
 
 def user_message(item: dict[str, Any], time: str | None, turn: Turn) -> Message:
     """Return the row of a message that no model wrote."""
-    content = read_content(item.get("content"))
+    content = read_content(item.get("content"), attachment)
     extra = leftover(item, _MESSAGE_KEYS)
     if content.rest:
         extra["content"] = content.rest
@@ -246,27 +247,10 @@ def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool |
         metadata = parsed.get("metadata") if isinstance(parsed, dict) else None
         if isinstance(metadata, dict) and type(metadata.get("exit_code")) is int:
             failed = metadata["exit_code"] != 0
-    content = read_content(value)
+    content = read_content(value, attachment)
     if content.rest:
         extra["content"] = content.rest
     return content, extra, failed
-
-
-def leftover(item: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The keys that have no column."""
-    return {key: value for key, value in item.items() if key not in known and value is not None}
-
-
-def text_of(item: dict[str, Any], key: str) -> str | None:
-    """A text, None if it is absent.
-
-    Raises:
-        InvalidMessageError: it is something else.
-    """
-    value = item.get(key)
-    if value is not None and not isinstance(value, str):
-        raise InvalidMessageError(f"expected string, got {type(value).__name__}", path=f"$.payload.{key}")
-    return value
 
 
 def _parsed(text: str) -> Any:

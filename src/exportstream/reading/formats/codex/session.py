@@ -14,8 +14,9 @@ from msgspec import Struct
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.replay import Replay
-from exportstream.reading.formats.codex.response import Response, Turn, late_output, leftover, text_of, user_message
+from exportstream.reading.formats.codex.response import Response, Turn, late_output, user_message
 from exportstream.reading.formats.codex.usage import Info, Usage, Usages
+from exportstream.reading.formats.content import leftover, text_of
 
 PRODUCER = "codex"
 _TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
@@ -31,21 +32,23 @@ class Exit(Struct, gc=False):
     exit_code: Any = None
 
 
-class Event(Exit, gc=False):
-    """An event, without the texts that it repeats."""
-
-    type: str = "without a type"
-    turn_id: Any = None
-    info: Info | None = None
-    item: Exit | None = None
-
-
 class TurnContext(Struct, gc=False):
     """What is needed of a `turn_context`."""
 
     turn_id: Any = None
     model: Any = None
     effort: Any = None
+
+
+class Event(TurnContext, gc=False):
+    """What is needed of an event or a `turn_context`, without the texts that they repeat."""
+
+    type: str = "without a type"
+    info: Info | None = None
+    call_id: Any = None
+    id: Any = None
+    exit_code: Any = None
+    item: Exit | None = None
 
 
 class RolloutSession:

@@ -1,0 +1,1 @@
+"""Claude Code transcripts: the logs of sessions under ``~/.claude/projects``, one record on each line."""

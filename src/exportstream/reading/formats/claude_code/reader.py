@@ -1,0 +1,141 @@
+"""Reads a transcript: one row for each response of the model, one for each message of a user or of the program.
+
+Takes, returns, raises: as `lines.reader`. Holds: one block of lines, and what `TranscriptSession` holds.
+
+A response is several records with the same id; tool results stand between them. A sub-agent has a file of its own, or
+progress records embed its messages.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from exportstream.reading.formats.claude_code.session import TranscriptSession
+from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.lines.reader import LineReader
+
+_NAMED_BY_SESSION = re.compile(r"(?:^|[/\\])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
+_SIMPLE_PROGRESS = re.compile(rb'\{"type":"((?!agent_)\w{1,40})"')
+_MESSAGES = frozenset({"assistant", "user", None})
+_IS_ROW = ""
+_NAMED_BY_AGENT = re.compile(r"(?:^|[/\\])agent-([^/\\]+?)\.jsonl")
+
+
+class _Id(Struct, gc=False):
+    """The id of a message."""
+
+    id: str | None = None
+
+
+class _Embedded(Struct, gc=False):
+    """What tells whether another file has an embedded message."""
+
+    type: str | None = None
+    uuid: str | None = None
+    message: _Id | None = None
+
+
+class _Progress(Struct, gc=False):
+    """What is needed of the data of a progress record."""
+
+    type: str | None = None
+    agent_id: str | None = msgspec.field(default=None, name="agentId")
+    message: _Embedded | None = None
+
+
+class Line(Struct, gc=False):
+    """What is needed of a record to know what to do with it."""
+
+    type: str | None = None
+    timestamp: str | None = None
+    uuid: str | None = None
+    parent: str | None = msgspec.field(default=None, name="parentUuid")
+    session: str | None = msgspec.field(default=None, name="sessionId")
+    subtype: Any = None
+    cwd: Any = None
+    content: Raw | UnsetType = UNSET
+    message: Raw | UnsetType = UNSET
+    data: Raw | UnsetType = UNSET
+
+
+_PROGRESS = msgspec.json.Decoder(_Progress)
+
+
+class TranscriptReader(LineReader[TranscriptSession]):
+    """Reads one transcript; see `LineReader`."""
+
+    decoder = msgspec.json.Decoder(Line)
+
+    def _new_session(self) -> TranscriptSession:
+        found = _NAMED_BY_SESSION.search(self._source)
+        agent = _NAMED_BY_AGENT.search(self._source)
+        return TranscriptSession(found[1] if found is not None else None, agent[1] if agent is not None else None)
+
+    def _read_line(self, line: Line, raw: bytes) -> None:
+        session = self._current
+        if session is None or not self.within or not session.is_begun or line.session != session.last_id:
+            session = self._session_of(line)
+        if line.timestamp is not None:
+            session.last_time = line.timestamp
+        kind = line.type
+        if line.message is not UNSET and kind in _MESSAGES:
+            session.add(self._decode(raw), line.timestamp, len(raw))
+            if session.held > self._limit:
+                self._require_room(session.held)
+            return
+        if kind == "progress" and line.data is not UNSET:
+            found = _SIMPLE_PROGRESS.match(line.data)
+            kind = _kind_of_progress(found[1]) if found is not None else self._read_progress(session, line.data, raw)
+        elif kind == "system":
+            if line.content is not UNSET and _is_text(line.content):
+                session.add_system(self._decode(raw), line.timestamp, len(raw))
+                return
+            kind = f"system/{line.subtype}" if isinstance(line.subtype, str) else kind
+        elif kind in ("summary", "ai-title", "custom-title"):
+            session.see_title(kind, self._decode(raw))
+        if line.uuid is not None:
+            session.see_record(line.uuid, line.parent)
+        if kind is not _IS_ROW:
+            self._count(kind, raw)
+
+    def _session_of(self, line: Line) -> TranscriptSession:
+        """Return the session of a record. In a file that is not named by its session, each session has its records."""
+        session = self._begin()
+        if line.session is not None and session.session.id not in (None, line.session) and not session.is_named:
+            self._end_session()
+            session = self._begin()
+        session.begin(line.session, line.timestamp, line.cwd)
+        return session
+
+    def _read_progress(self, session: TranscriptSession, data: Raw, raw: bytes) -> str:
+        """Take a progress record; return the kind that it is counted as, `_IS_ROW` if it became one."""
+        try:
+            progress = _PROGRESS.decode(data)
+        except REFUSALS:
+            return "progress"
+        kind = f"progress/{progress.type}" if progress.type is not None else "progress"
+        embedded = progress.message
+        if progress.type != "agent_progress" or embedded is None or embedded.message is None:
+            return kind
+        if embedded.type not in ("assistant", "user") or session.is_elsewhere(embedded.message.id, embedded.uuid):
+            return kind
+        around = self._decode(raw)
+        session.add_embedded(around["data"]["message"], around, progress.agent_id, len(raw))
+        self._require_room(session.held)
+        return _IS_ROW
+
+
+@lru_cache(200)
+def _kind_of_progress(name: bytes) -> str:
+    return f"progress/{name.decode()}"
+
+
+def _is_text(value: Raw) -> bool:
+    """Whether a value is a text that is not empty."""
+    data = bytes(memoryview(value)[:2])
+    return data[:1] == b'"' and data != b'""'

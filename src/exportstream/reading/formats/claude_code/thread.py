@@ -1,0 +1,149 @@
+"""One agent of a session: the main one, or a sub-agent. Its records follow each other, whatever others do meanwhile.
+
+Takes: records. Yields: rows, in their order. Raises: `InvalidMessageError` for a record with a known field of another type.
+Holds: one response, until the next one begins, and up to 1 MiB of what came after its records meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from exportstream.models.structs import Message
+from exportstream.reading.formats.claude_code.content import attachment, without_base64
+from exportstream.reading.formats.claude_code.response import Entry, Response, Result, is_result, read_result
+from exportstream.reading.formats.content import read_content
+
+_LARGEST_PENDING = 1 << 20  # bytes of messages that wait for the end of a response
+
+
+class Thread:
+    """The records of one agent.
+
+    Args:
+        agent: its id, None for the main one.
+        emit: takes each row.
+        join: takes the id of a record whose results were joined to their calls.
+
+    Attributes:
+        agent: as given.
+        last_id: id of the last row, None before the first.
+    """
+
+    def __init__(self, agent: str | None, emit: Callable[[Message], None], join: Callable[[str], None]) -> None:
+        self.agent = agent
+        self.last_id: str | None = None
+        self._emit = emit
+        self._join = join
+        self._response: Response | None = None
+        self._pending: list[Message] = []  # rows that come after the response
+        self._pending_size = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of the response that is being read."""
+        return self._response.held if self._response is not None else 0
+
+    def add(self, entry: Entry, size: int) -> str | None:
+        """Add a record; return the id of the row that it belongs to."""
+        self.last_id = self._add(entry, size) or self.last_id
+        return self.last_id
+
+    def _add(self, entry: Entry, size: int) -> str | None:
+        if entry.role != "assistant":
+            return self._add_words(entry, size)
+        response = self._response
+        if response is None or entry.id is None or response.id != entry.id:
+            response = Response(entry)
+            response.add(entry)
+            self.flush()
+            self._response = response
+        else:
+            response.add(entry)
+        response.held += size
+        return response.id
+
+    def add_row(self, row: Message, size: int) -> None:
+        """Add a row that comes after the response."""
+        row.agent_id = self.agent
+        if self._response is None:
+            self._emit(row)
+            return
+        self._pending.append(row)
+        self._pending_size += size
+        if self._pending_size > _LARGEST_PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Complete the response, and the rows that came meanwhile."""
+        response, self._response = self._response, None
+        if response is not None:
+            row = response.message()
+            row.agent_id = self.agent
+            self._emit(row)
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        for row in pending:
+            self._emit(row)
+
+    def _add_words(self, entry: Entry, size: int) -> str | None:
+        """Add what a user says, and results of tools: they are joined to their calls if these wait for them."""
+        blocks = entry.blocks
+        given = [block for block in blocks if _is_result(block)]
+        structured = entry.record.get("toolUseResult")
+        results = [read_result(block, structured if len(given) == 1 else None) for block in given]
+        late = []
+        for result in results:
+            if self._response is not None and self._response.add_result(result, entry.time):
+                self._response.held += size
+            else:
+                late.append(_late_result(entry, result))
+        words = len(given) < len(blocks) or not given
+        rows = [*late, _user_message(entry, blocks, structured if len(given) != 1 else None)] if words else late
+        if not rows:
+            if entry.uuid is not None:
+                self._join(entry.uuid)
+            return self._response.id if self._response is not None else None
+        for number, row in enumerate(rows):
+            row.id = "" if entry.uuid is None else f"{entry.uuid}:{number}" if number else entry.uuid
+            self.add_row(row, size)
+        return rows[0].id or None
+
+
+def _late_result(entry: Entry, result: Result) -> Message:
+    """Return the row of a result whose call is not known, or belongs to a response that is over."""
+    known = {"tool_use_id": result.call_id, "is_error": result.is_error}
+    extra = {key: value for key, value in known.items() if value is not None} | entry.extra | result.extra
+    return Message(
+        id="",
+        role="tool",
+        content="\n".join(result.content.texts),
+        created_at=entry.time,
+        updated_at=entry.time,
+        attachments=result.content.attachments or None,
+        extra=extra or None,
+        parent_id=entry.parent,
+    )
+
+
+def _user_message(entry: Entry, blocks: list[Any], structured: Any) -> Message:
+    """Return the row of a message that no model wrote."""
+    content = read_content([block for block in blocks if not _is_result(block)], attachment)
+    extra = entry.extra
+    if content.rest:
+        extra["content"] = content.rest
+    if structured is not None:
+        extra["toolUseResult"] = without_base64(structured)
+    return Message(
+        id="",
+        role=entry.role,
+        content="\n".join(content.texts),
+        created_at=entry.time,
+        updated_at=entry.time,
+        attachments=content.attachments or None,
+        extra=extra or None,
+        parent_id=entry.parent,
+    )
+
+
+def _is_result(block: Any) -> bool:
+    return isinstance(block, dict) and is_result(block.get("type"))

@@ -1,0 +1,80 @@
+"""Drives the reading of an input that may be damaged: `Stream`, which goes on after an error.
+
+Takes, yields: as `Stream`. Reports: also `Events.damage` and what follows from it. Raises: what can't be passed over.
+Holds: as `Stream`, and the bytes of the message that is being read; see `recovery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError
+from exportstream.reading.json.parser import Parser
+from exportstream.reading.json.recovery import Recovery
+from exportstream.reading.json.stream import Next, Stream
+
+
+class RecoveringStream(Stream):
+    """A `Stream` that goes on after bytes that are not JSON, and ends where the input is cut.
+
+    Attributes:
+        damage: the error of the last damage.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.damage: InputError | None = None
+        self._recovery = Recovery(self._buffer, self._events, self._limit)
+
+    def _go_on(self) -> Iterator[None]:
+        while True:
+            try:
+                yield from super()._go_on()
+            except (JSONSyntaxError, CutInputError, CompressionError) as error:
+                self._locate(error)
+                if not self._recover(error):
+                    yield
+                    return
+                yield
+            else:
+                return
+
+    def _recover(self, error: InputError) -> bool:
+        """Go on after an error; False if the input is over."""
+        cut = isinstance(error, (CutInputError, CompressionError))
+        envelope = self._recovery.go_on(self._envelope, error, cut=cut)
+        self.damage = error
+        if envelope is None:
+            return False
+        self._parser = Parser(self._events, envelope)
+        self._envelope = envelope
+        self._awaited = b""
+        self._since_token = self._since_value = 0
+        self._piece = self._smallest
+        self._first = self._parser_has_message = False
+        self._next = None
+        if self._blocks is not None:
+            self._begins = envelope.in_messages
+            self._next = Next.MESSAGE if envelope.in_messages else Next.SESSION
+        return True
+
+    def _take_sessions(self) -> None:
+        super()._take_sessions()
+        if self._next is not None:
+            self._recovery.hold(self.position, self._envelope.depth, in_string=False)
+
+    def _take_messages(self) -> None:
+        super()._take_messages()
+        if self._next is not None:
+            self._recovery.hold(self.position, self._envelope.depth, in_string=False)
+
+    def _push(self, piece: bytes, *, last: bool = False) -> None:
+        parser, envelope = self._parser, self._envelope
+        before = self.position - len(piece) - parser.held, len(envelope.open), parser.in_string
+        values = envelope.values
+        super()._push(piece, last=last)
+        if not (envelope.building or parser.in_string or envelope.after_key or parser.held):
+            self._recovery.hold(self.position, envelope.depth, in_string=False)
+        elif envelope.values != values:
+            self._recovery.hold(before[0], before[1], in_string=before[2])

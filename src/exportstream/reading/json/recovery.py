@@ -1,0 +1,236 @@
+r"""Goes on after damage: bytes that are not JSON, or an input that is cut.
+
+Takes: the `Buffer` at an error, with the bytes since the last value that was complete. Reports: `Events.damage`, in pieces.
+Returns: the `Envelope` to go on with, at the buffer's start; None if the input is over.
+Raises: `ReadError`. Holds: the bytes since the last complete value, and `WINDOW` of what comes after a place that is tried.
+
+How it works: an object with an unescaped key, ``{"id":``, can't begin inside a string. Whether it is at the level of the
+messages, or inside a value of one, can be told by what follows only. So a place is tried before it is taken: a parser of
+its own reads on from there as if it were in `messages`. The first value must be a valid message. A value inside a message is
+followed by that message's own brackets, which contradict; then the place is passed over. If nothing contradicts up to
+the next document, the end, or for `WINDOW` bytes, the reading goes on there. A contradiction that comes later is an error.
+Whatever is doubtful stays in the damaged stretch. A `Budget` keeps the time linear: where too much was tried in vain, the
+next bytes are passed over; if a `messages` key is among them, the messages after it are not taken for this session's.
+"""
+
+from __future__ import annotations
+
+import re
+
+from exportstream.errors import InputError, JSONSyntaxError, LimitError
+from exportstream.models.names import CAMEL_NAMES
+from exportstream.models.structs import Message
+from exportstream.reading.json.buffer import CHUNK, Buffer
+from exportstream.reading.json.envelope import Envelope
+from exportstream.reading.json.events import Events
+from exportstream.reading.json.guard import STRING_GOES_ON
+from exportstream.reading.json.parser import Parser
+from exportstream.reading.json.trial import COST_OF_LOOK, COST_OF_TRIAL, Budget, Trial, is_other
+
+WINDOW = 64 * 1024
+PIECE = 64 * 1024  # bytes of a damaged stretch that are reported at once
+_SMALLEST = 512  # bytes of a place that are tried first
+_LONGEST = 4 * 1024 * 1024  # bytes of a message that is tried, and of a session before its messages; memory grows with it
+_LONGEST_PLACE = 1024
+_COST_OF_KEY = 10  # bytes that are read in the time in which a key of the session is copied
+_BEFORE = 256  # bytes before a place that are looked at
+
+_TOKEN = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?|[{}\[\],]', re.DOTALL)
+_SPACE = rb"[ \t\r\n]{0,200}"
+_PLACE = re.compile(rb'(messages"%b:%b\[%b)|\{%b"(\w{1,64})"%b:' % ((_SPACE,) * 5))
+_MESSAGE_KEYS = {name.encode() for pair in CAMEL_NAMES[Message].items() for name in pair}
+_QUOTE = ord('"')
+_IN_CHARACTER, _CONTINUATION = 0xC0, 0x80
+
+
+class Recovery:
+    """The recovery of one input.
+
+    Attributes:
+        error: of the last damage.
+    """
+
+    def __init__(self, buffer: Buffer, events: Events, limit: int) -> None:
+        self.error: InputError | None = None
+        self._buffer = buffer
+        self._events = events
+        self._longest = min(limit, _LONGEST)
+        self._budget = Budget()
+        self._depth, self._in_string = 0, False  # where the bytes begin that are held
+        self._unproven = -1  # the session whose place was taken because nothing contradicted for a while
+        self._reported = 0  # pieces of this stretch
+        self._contradicted = False  # the last try ended with bytes that can't be there
+        self._in_other = False  # … among messages, so it may have been a session with damage of its own
+        self.hold(0, 0, in_string=False)
+
+    def hold(self, position: int, depth: int, *, in_string: bool) -> None:
+        """Keep the bytes from a position on: it is `depth` levels deep, and perhaps inside a string."""
+        self._buffer.hold, self._depth, self._in_string = position, depth, in_string
+
+    def go_on(self, envelope: Envelope, error: InputError, *, cut: bool) -> Envelope | None:
+        """Find where to go on after an error; report what is before it as damage, and what is lost of the session.
+
+        Raises:
+            InputError: the same error, if an earlier place turns out to have been inside a value.
+        """
+        buffer = self._buffer
+        if envelope.begun == self._unproven and not (envelope.in_messages or cut):
+            raise error
+        held = (buffer.hold or 0) - buffer.position_of(0)
+        known = error.exact and error.position is not None and not cut
+        wrong = (error.position or 0) - buffer.position_of(0) if known else buffer.start
+        wrong = min(max(wrong, held), len(buffer.data))
+        buffer.start, wrong = self._last_boundary(held, wrong, envelope.depth)
+        self.error, self._reported = error, 0
+        buffer.hold = None
+        found = None if cut else self._search(envelope, buffer.position_of(wrong))
+        if found is None:
+            while buffer.left or not buffer.at_end:
+                self._report(len(buffer.data))
+                if not buffer.at_end:
+                    buffer.read()
+        if not self._reported:
+            self._report(buffer.start, always=True)
+        if found is None or found.between_sessions:
+            self._events.break_session()
+        elif envelope.in_messages:
+            self._events.lose_message()
+        else:
+            self._events.begin_messages()
+        if found is not None:
+            found = found.resumed(self._events, in_messages=found.in_messages)
+            self.hold(buffer.position, found.depth, in_string=False)
+        return found
+
+    def _last_boundary(self, start: int, end: int, wanted: int) -> tuple[int, int]:
+        """Index after what was last complete at a depth of `wanted` levels, before a wrong byte, and index of that byte.
+
+        A string that can't be there may have been noticed at its end only.
+        """
+        data, depth, found = self._buffer.data, self._depth, start
+        if self._in_string:
+            string = STRING_GOES_ON.match(data, start, end)
+            if string is None or string.group(1) is not None:
+                return found, end
+            start = string.end()
+        wrong = end
+        for token in _TOKEN.finditer(data, start, end):
+            text = token.group()
+            if text == b'"':  # a string that does not end
+                break
+            wrong = token.start() if text[0] == _QUOTE and not data[token.end() : end].strip() else end
+            if text in b"{[":
+                depth += 1
+            elif text in b"}]":
+                depth -= 1
+            elif text != b",":
+                continue
+            if depth == wanted:
+                found = token.end()
+        return found, wrong
+
+    def _search(self, envelope: Envelope, position: int) -> Envelope | None:
+        """Find the first place from a position on where it can go on."""
+        buffer = self._buffer
+        messages, header = envelope.may_resume, not envelope.has_messages
+        no_message_before = no_session_before = 0
+        while True:
+            place = _PLACE.search(buffer.data, position - buffer.position_of(0))
+            if place is None or not (buffer.at_end or place.end() + _LONGEST_PLACE < len(buffer.data)):
+                if buffer.at_end:
+                    return None
+                tail = place.start() if place is not None else len(buffer.data) - _LONGEST_PLACE
+                position = max(position, buffer.position_of(tail))
+                self._report(tail - _BEFORE)
+                buffer.read()
+                continue
+            begin = buffer.position_of(place.start())
+            position = begin + 1
+            if not self._budget.allows(begin):
+                # A session may begin here, and the messages after it would be taken for those of the session before it.
+                messages = messages and not header and place.group(1) is None
+                continue
+            if place.group(1) is not None:
+                after = buffer.position_of(place.end())
+                if messages and after >= no_message_before:
+                    found, no_message_before = self._try(after, envelope, in_messages=True)
+                    if header and found is not None:
+                        return self._take(after, found)
+                    # These messages are in a value, or of another session whose beginning is lost.
+                    messages = (header or self._contradicted) and not self._in_other
+                continue
+            if begin >= no_session_before and self._may_begin_session(place.start(), envelope):
+                found, no_session_before = self._try(begin, envelope, in_messages=False)
+                if found is not None:
+                    return self._take(begin, found)
+                messages = messages and not self._in_other
+                place = _PLACE.match(buffer.data, begin - buffer.position_of(0))
+                assert place is not None
+            is_message = messages and not header and place.group(2) in _MESSAGE_KEYS
+            if is_message and begin >= no_message_before:
+                found, no_message_before = self._try(begin, envelope, in_messages=True)
+                if found is not None:
+                    return self._take(begin, found)
+
+    def _take(self, position: int, found: Envelope) -> Envelope:
+        """Go on at a place."""
+        self._report(position - self._buffer.position_of(0))
+        return found
+
+    def _may_begin_session(self, index: int, envelope: Envelope) -> bool:
+        """Whether what comes before an object is what comes before a session."""
+        data = self._buffer.data
+        before = bytes(data[max(0, index - _BEFORE) : index])
+        text = before.rstrip(b" \t\r\n")
+        return text.endswith(b",") if envelope.in_array else before.endswith(b"\n") or text.endswith(b"}")
+
+    def _try(self, position: int, envelope: Envelope, *, in_messages: bool) -> tuple[Envelope | None, int]:
+        """Read on from a place: the envelope to go on with, or None and a position before which no such place is."""
+        begin, buffer = position, self._buffer
+        self._contradicted = self._in_other = False
+        self._budget.spend(COST_OF_LOOK)
+        if is_other(buffer.data, begin - buffer.position_of(0), in_messages=in_messages):
+            return None, begin
+        events, proved, size = Trial(in_messages=in_messages), False, _SMALLEST
+        parser = Parser(events, envelope.resumed(events, in_messages=in_messages))
+        self._budget.spend(COST_OF_TRIAL + _COST_OF_KEY * envelope.keys)
+        while not (proved or (events.held and position - begin >= WINDOW)):
+            index = position - buffer.position_of(0)
+            if len(buffer.data) - index < size and not buffer.at_end:
+                buffer.read(max(CHUNK, size))
+                continue
+            piece = bytes(memoryview(buffer.data)[index : index + size])
+            proved = not piece and buffer.end_error() is None
+            self._budget.spend(len(piece))
+            try:
+                parser.feed(piece, last=proved)
+            except InputError as error:
+                if not (events.held and events.ended) or envelope.in_array:
+                    self._contradicted = isinstance(error, (JSONSyntaxError, LimitError))
+                    self._in_other = self._contradicted and events.within and events.has_messages
+                    read = len(piece) - (len(piece) if parser.unread is None else parser.unread)
+                    return None, position + (read if self._contradicted else 0)
+            proved = proved or (events.ended and not envelope.in_array)
+            if not (piece or proved) or not (events.held or position - begin <= self._longest):
+                return None, position
+            position += len(piece)
+            size *= 2
+        if not events.held:
+            return None, position
+        self._unproven = -1 if proved else envelope.begun + (not in_messages)
+        return envelope.resumed(events, in_messages=in_messages), position
+
+    def _report(self, end: int, *, always: bool = False) -> None:
+        """Report the bytes up to an index as damage, and go on after them."""
+        buffer, data, error = self._buffer, self._buffer.data, self.error
+        assert error is not None
+        while buffer.start < end or always:
+            cut = min(end, buffer.start + PIECE)
+            at = cut
+            while cut < len(data) and buffer.start < cut - 3 and at > cut - 3 and data[at] & _IN_CHARACTER == _CONTINUATION:
+                at -= 1
+            piece = bytes(data[buffer.start : at])
+            self._events.damage(piece, buffer.position, error, begins=not self._reported)
+            buffer.start = at
+            self._reported += 1
+            always = False

@@ -1,0 +1,106 @@
+"""What recovery tries with, before it takes a position: `Trial` sees what would be read, `Budget` keeps the time linear.
+
+Takes: the events of a trial; the bytes that were tried. Raises: `InvalidMessageError` for a first message that is not one.
+Holds: nothing that grows.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from json import JSONDecoder
+from typing import Any
+
+from exportstream.errors import InvalidMessageError
+from exportstream.reading.formats.message import build_message
+
+_PRICE = 2  # bytes of the input for one that is tried
+_CREDIT = 2 * 1024 * 1024  # bytes of the input that may be saved up
+_LOOK = 4096  # bytes of an object that are decoded to see whether a trial is worth its time
+COST_OF_LOOK, COST_OF_TRIAL = 128, 512  # bytes that a parser reads in the same time
+
+_decode = JSONDecoder(parse_float=Decimal).raw_decode
+
+
+class Trial:
+    """Takes the events of a trial, and keeps whether it came to the messages of a session, and to a valid one.
+
+    Args:
+        in_messages: whether a message is expected, not a session.
+    """
+
+    def __init__(self, *, in_messages: bool) -> None:
+        self.has_message = False
+        self.has_messages = in_messages
+        self.within = in_messages  # a session has begun and not ended
+        self.ended = False  # a session, and another one has begun
+        self._has_ended = False
+        self._in_messages = in_messages
+
+    @property
+    def held(self) -> bool:
+        """Whether what was expected has come."""
+        return self.has_message if self._in_messages else self.has_messages or self._has_ended
+
+    def begin_session(self) -> None:
+        """Note that the session before it is whole."""
+        self.within, self.has_messages = True, False
+        self.ended = self._has_ended
+
+    def end_result(self, *, is_session: bool) -> None:
+        """Note that its messages are over."""
+        self.within = not is_session
+
+    def end_session(self) -> None:
+        """Note that it is whole."""
+        self.within, self._has_ended = False, True
+
+    def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
+        """Look at the first message; if it is not valid the trial is over."""
+        del raw, position
+        if self._in_messages and not self.has_message:
+            build_message(value)
+            self.has_message = True
+
+    def begin_messages(self) -> None:
+        """Note that it is a session."""
+        self.has_messages = True
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is nothing to it."""
+        return _nothing
+
+
+class Budget:
+    """Lets half as many bytes be tried as the input has, and a few more: each of its bytes might begin a trial."""
+
+    def __init__(self) -> None:
+        self._credit = _CREDIT
+        self._position = 0
+
+    def allows(self, position: int) -> bool:
+        """Whether there may be a trial at a position; later ones are greater."""
+        self._credit = min(_CREDIT, self._credit + position - self._position)
+        self._position = position
+        return self._credit > 0
+
+    def spend(self, size: int) -> None:
+        """Count bytes that were tried."""
+        self._credit -= _PRICE * size
+
+
+def is_other(data: bytes | bytearray, index: int, *, in_messages: bool) -> bool:
+    """Whether a small object is whole, and is not the message or session that is looked for."""
+    try:
+        value, _ = _decode(bytes(memoryview(data)[index : index + _LOOK]).decode("utf-8", "replace"))
+        if in_messages:
+            build_message(value)
+            return False
+    except InvalidMessageError:
+        return True
+    except (ValueError, ArithmeticError, RecursionError):  # it may be longer
+        return False
+    return not {"messages", "result"} & value.keys()
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Do nothing."""

@@ -1,0 +1,256 @@
+"""Reads a log of JSON lines: what is the same for the logs of every program.
+
+Takes: a `Reader` of decompressed bytes. Returns: what was read since the last time, as a `Batch`.
+Raises: the errors of a line that is refused (or passes it to `reject`), `LimitError`, and those of the `Reader`.
+Holds: one block of lines, what the session holds, and the last few thousand ids.
+
+Records that become no row are counted with their bytes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from exportstream.errors import ExportstreamError, InputError, InvalidMessageError, JSONSyntaxError, LimitError
+from exportstream.models.notes import Notes, Records, Reject
+from exportstream.models.structs import Message, Session
+from exportstream.reading.json.buffer import Reader
+from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
+from exportstream.reading.lines.runs import Lines, Run, Skip
+from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.copies import counted
+from exportstream.totals.seen import Seen
+
+_REMEMBERED_IDS = 4096
+
+
+class LogSession(Protocol):
+    """One session of a log, whose records become rows.
+
+    Attributes:
+        session: what is known of it.
+        rows: its complete rows that were not taken yet.
+        held: bytes of what is not complete.
+        index: how many rows it has so far.
+    """
+
+    session: Session
+    rows: list[Message]
+    held: int
+    index: int
+
+    def finish(self) -> Session:
+        """Complete the session."""
+
+
+_S = TypeVar("_S", bound=LogSession)
+
+
+class LineReader(ABC, Generic[_S]):
+    """Reads one log. A subclass knows the records of its program.
+
+    Args:
+        source: name of the input.
+        reject: takes lines that are refused; None stops at the first one.
+        watch_repeats: whether ids that came before are counted.
+        max_line: bytes of the longest line taken, and of the largest response.
+
+    Attributes:
+        decoder: of one line, as far as it tells what to do with it.
+        run_decoder: of the lines of a run, as far as usual ones need no second look; None for `decoder`.
+        skips: kinds of lines that are passed over.
+        payload: JSON path of what `_decode` decodes.
+        number: how many sessions have begun.
+        within: whether the last of them is not complete yet.
+        accepted: how many rows there were.
+        notes: what was noticed.
+        on_replaced: called where halves of surrogate pairs were replaced.
+    """
+
+    decoder: ClassVar[Any]
+    run_decoder: ClassVar[Any] = None
+    skips: ClassVar[Sequence[Skip]] = ()
+    payload: ClassVar[str] = "$"
+
+    def __init__(self, source: str, reject: Callable[[Reject], None] | None, *, watch_repeats: bool, max_line: int) -> None:
+        self.number = 0
+        self.within = False
+        self.accepted = 0
+        self.notes = Notes()
+        self.on_replaced: Callable[[int | None, int], None] | None = None
+        self._source = source
+        self._reject = reject
+        self._watch_repeats = watch_repeats
+        self._ids = Seen(_REMEMBERED_IDS)
+        self._limit = max_line
+        self._current: _S | None = None
+        self._counted: dict[str | None, Records] = {}  # records that become no row, since the last `take`
+        self._replaced = 0  # halves of surrogate pairs in the line that is being read
+        self._messages: list[Message] = []
+        self._ends: list[SessionEnd] = []
+
+    @abstractmethod
+    def _new_session(self) -> _S:
+        """Make a session."""
+
+    @abstractmethod
+    def _read_line(self, line: Any, raw: bytes) -> None:
+        """Take a line: as `decoder` decoded it, and its bytes.
+
+        Raises:
+            InputError: it is refused.
+        """
+
+    @property
+    def session(self) -> Session | None:
+        """The session being read, or the last one; None before the first."""
+        return self._current.session if self._current is not None else None
+
+    def read(self, reader: Reader) -> Iterator[None]:
+        """Read the input; after each step `take` has what it brought."""
+        yield from self._read_lines(reader)
+        self._end_session()
+        yield
+
+    def take(self) -> Batch | None:
+        """Return what was read since the last time; None if that is nothing."""
+        self._collect()
+        for kind, records in self._counted.items():
+            self.notes.add_records(kind if kind is not None else "without a type", records)
+        self._counted = {}
+        if not (self._messages or self._ends):
+            return None
+        batch = Batch(self._messages, self._ends)
+        self._messages, self._ends = [], []
+        return batch
+
+    def explain(self, error: ExportstreamError) -> ExportstreamError:
+        """Add to an error what is known of the session."""
+        error.locate(source=self._source, session_id=self.session.id if self.session is not None else None)
+        return error
+
+    def _read_lines(self, reader: Reader) -> Iterator[None]:
+        """Read all lines of an input."""
+        lines = Lines(reader, skips=self.skips, max_line=self._limit)
+        try:
+            for run in lines:
+                if run is not None:
+                    yield from self._read_run(run)
+                yield
+        except ExportstreamError as error:
+            error.locate(position=lines.position)
+            if self._current is not None:
+                self._current.finish()
+            raise
+        finally:
+            for kind, records in lines.skipped.items():
+                self.notes.add_records(kind, records)
+
+    def _read_run(self, run: Run) -> Iterator[None]:
+        position = run.position
+        for value, line in decode_whole_run(run, self.run_decoder or self.decoder, self._limit) or ():
+            try:
+                self._read_line(value, line)
+            except InputError as error:
+                self._refuse(error, Record(value, line, position))
+            position += len(line)
+            if self._ends:
+                yield
+        if position == run.position:
+            yield from self._read_one_by_one(run)
+
+    def _read_one_by_one(self, run: Run) -> Iterator[None]:
+        for record in decode_run(run, self.decoder, self._limit):
+            if record.nuls:
+                self.notes.add_records("NUL bytes", Records(1, record.nuls))
+            self._replaced = record.replaced
+            try:
+                if record.error is not None:
+                    raise record.error
+                if record.value is not None:
+                    self._read_line(record.value, record.line)
+            except InputError as error:
+                if run.is_torn and isinstance(error, JSONSyntaxError):
+                    self.notes.torn += len(record.line)
+                else:
+                    self._refuse(error, record)
+            self._replaced = 0
+            if self._ends:
+                yield
+
+    def _refuse(self, error: InputError, record: Record) -> None:
+        """Pass on a line that is refused, or stop."""
+        index = self._current.index if self._current is not None else 0
+        error.locate(message_index=index, position=record.position)
+        error.exact = True
+        if self._current is not None and self._current.held > self._limit:
+            raise error
+        if self._reject is None:
+            error.hint = error.hint or 'on_error="skip" goes on without the line'
+            raise error
+        self.notes.rejected += 1
+        try:
+            value = decode_value(record.line)[0]
+        except InputError:
+            value = record.line.removesuffix(b"\n").decode("utf-8", "replace")
+        session_id = self.session.id if self.session is not None else None
+        self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
+
+    def _decode(self, data: Any) -> dict[str, Any]:
+        """Decode a JSON object of the line being read.
+
+        Raises:
+            InvalidMessageError: it is another value.
+        """
+        value, more = decode_value(data)
+        replaced = max(self._replaced, more)  # of the whole line, or of a part that had them
+        if not isinstance(value, dict):
+            raise InvalidMessageError(f"expected object, got {type(value).__name__}", path=self.payload)
+        if replaced:
+            self.notes.replaced_surrogates += replaced
+            if self.on_replaced is not None:
+                self.on_replaced(self._current.index if self._current is not None else None, replaced)
+        return value
+
+    def _require_room(self, held: int) -> None:
+        """Raise `LimitError` if a response holds too much."""
+        if held > self._limit:
+            raise LimitError(
+                f"expected responses of at most {self._limit:,} bytes, got a longer one",
+                hint="allow more with `max_message_size` (memory grows with the largest response)",
+            )
+
+    def _count(self, kind: str | None, raw: bytes) -> None:
+        """Count a record that becomes no row."""
+        records = self._counted.get(kind)
+        if records is None:
+            records = self._counted[kind] = Records()
+        records.count += 1
+        records.bytes += len(raw)
+
+    def _begin(self) -> _S:
+        """Return the session being read, and begin one if there is none."""
+        if self._current is None or not self.within:
+            self._current = self._new_session()
+            self._ids = Seen(_REMEMBERED_IDS)
+            self.within = True
+            self.number += 1
+        return self._current
+
+    def _end_session(self) -> None:
+        if self._current is not None and self.within:
+            session = self._current.finish()
+            self._collect()
+            self._ends.append(SessionEnd(session, len(self._messages)))
+            self.within = False
+
+    def _collect(self) -> None:
+        """Take the complete rows of the session."""
+        if self._current is not None and self._current.rows:
+            rows, self._current.rows = self._current.rows, []
+            self.accepted += len(rows)
+            if self._watch_repeats:
+                self.notes.repeated_ids += len(self._ids.find_repeats([row.id for row in counted(rows)]))
+            self._messages += rows

@@ -1,0 +1,77 @@
+"""Reads inputs of sessions: exports, damaged ones if that was asked for, and rejects that somebody repaired.
+
+Takes: a `Source`. Reports: the events of `json.events`. Yields: None after each step.
+Raises: what the readers raise, and the error of the damage if nothing else is there. Holds: what the readers hold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from exportstream.errors import ExportstreamError, JSONSyntaxError
+from exportstream.reading.formats import HEAD
+from exportstream.reading.formats.rejects import RejectLines, is_rejects
+from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.formats.session_ids import LaterIds
+from exportstream.reading.json.events import Events
+from exportstream.reading.json.recovering import RecoveringStream
+from exportstream.reading.json.stream import Stream
+from exportstream.reading.options import ReadOptions
+from exportstream.storage.source import Source
+
+
+class SessionInput:
+    """One input of sessions, and how it is read.
+
+    Args:
+        source: the input, which stays open.
+        options: how they are read.
+        recovers: whether reading goes on after damage.
+
+    Attributes:
+        is_cut: whether the input was cut, and what was complete was kept.
+    """
+
+    def __init__(self, source: Source, options: ReadOptions, *, recovers: bool) -> None:
+        self.is_cut = False
+        self._source = source
+        self._options = options
+        self._recovers = recovers
+        self._ids: LaterIds | None = None
+
+    def read(self, reader: SessionReader) -> Iterator[None]:
+        """Read the input, and tell a reader what is in it."""
+        if self._are_rejects():
+            options = self._options
+            yield from RejectLines(self._source, reader, limit=options.max_message_size, skip=options.on_error == "skip")
+            return
+        stream = self._stream(self._source, reader)
+        yield from stream
+        if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
+            if not (reader.accepted or reader.complete):
+                raise damage
+            self.is_cut = not isinstance(damage, JSONSyntaxError)
+
+    def find_id(self, number: int) -> str:
+        """Return the id of a session, counted from 0, whose messages come before it: the input is read a second time."""
+        if self._ids is None:
+            self._ids = LaterIds(self._source, self._stream)
+        return self._ids.find(number)
+
+    def close(self) -> None:
+        """Close the second reading, if there is one."""
+        if self._ids is not None:
+            self._ids.close()
+            self._ids = None
+
+    def _stream(self, source: Source, events: Events) -> Stream:
+        use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
+        kind = RecoveringStream if self._recovers else Stream
+        return kind(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
+
+    def _are_rejects(self) -> bool:
+        try:
+            return is_rejects(self._source.peek(HEAD))
+        except ExportstreamError:  # reading meets it again
+            return False

@@ -1,0 +1,64 @@
+"""Damage through the command: what is skipped, what is rejected, and repaired rejects as an input."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+from tests.kit.command import run
+from tests.kit.documents import dump, message, session
+from tests.kit.files import DATA, lines, names
+
+SAMPLE = DATA / "session.json"
+
+
+def test_skip_goes_on_after_damage(tmp_path: Path) -> None:
+    """--on-error skip writes damaged bytes to the rejects with their position, goes on with the next message, and ends with 5."""
+    text = SAMPLE.read_bytes()
+    place = text.index(b'"7b0f3c1e-0002"') + 4
+    (tmp_path / "damaged.json").write_bytes(text[:place] + b"\xff" + text[place + 1 :])
+    assert run("convert", "damaged.json", "-o", "out.ndjson", cwd=tmp_path).returncode == 3
+    done = run("convert", "damaged.json", "-o", "out.ndjson", "--on-error", "skip", "--report", "r.json", cwd=tmp_path)
+    assert done.returncode == 5
+    assert b"warning: 1 damaged stretch of " in done.stderr
+    rows = lines((tmp_path / "out.ndjson").read_bytes())
+    assert [row["messageIndex"] for row in rows] == [0, 2, 3, 4, 5]
+    (reject,) = lines((tmp_path / "out.rejects.ndjson").read_bytes())
+    assert (reject["messageIndex"], "message" in reject) == (1, False)
+    damaged = base64.b64decode(reject["base64"])
+    assert text[reject["position"] :].startswith(damaged[: damaged.index(b"\xff")])
+    notes = json.loads((tmp_path / "r.json").read_bytes())["notes"]
+    assert (notes["damaged"], notes["damagedBytes"]) == (1, len(damaged))
+
+
+def test_damage_only_is_an_error(tmp_path: Path) -> None:
+    """A file in which nothing can be recovered is refused, also with --on-error skip."""
+    (tmp_path / "damaged.json").write_bytes(b'{"id":"s",]' * 1000)
+    done = run("convert", "damaged.json", "-o", "out.ndjson", "--on-error", "skip", cwd=tmp_path)
+    assert done.returncode == 3
+    assert b"not JSON" in done.stderr
+    assert "out.ndjson" not in names(tmp_path)
+
+
+def test_repaired_rejects_are_an_input(tmp_path: Path) -> None:
+    """Rejects that were repaired give rows with their old session and index; those that were not are rejected again."""
+    made = [message(number, id=f"m{number}", content=f"é {number}") for number in range(8)]
+    text = dump(session(*made[:5], {"id": "m5", "role": "user"}, *made[6:], id="a")) + b"\n" + dump(session(*made, id="b"))
+    damaged = text.replace(b'"m2","role":"user"', b'"m2","role":"us\n"', 1)
+    second = damaged.rindex(b'"m4"')
+    (tmp_path / "in.json").write_bytes(damaged[:second] + b"\xff" + damaged[second + 1 :])
+    assert run("convert", "in.json", "-o", "out.ndjson", "--on-error", "skip", cwd=tmp_path).returncode == 5
+    rejects = lines((tmp_path / "out.rejects.ndjson").read_bytes())
+    assert [(one["sessionId"], one["messageIndex"]) for one in rejects] == [("a", 2), ("a", 5), ("b", 4)]
+    rejects[0]["bytes"] = rejects[0]["bytes"].replace("us\n", "user")
+    rejects[1]["message"] = made[5]
+    (tmp_path / "repaired.ndjson").write_bytes(b"".join(dump(one) + b"\n" for one in rejects))
+    stopped = run("convert", "repaired.ndjson", "-o", "fixed.ndjson", cwd=tmp_path)
+    assert (stopped.returncode, b"not JSON" in stopped.stderr) == (3, True)
+    done = run("convert", "repaired.ndjson", "-o", "fixed.ndjson", "--on-error", "skip", cwd=tmp_path)
+    assert done.returncode == 5
+    fixed = lines((tmp_path / "fixed.ndjson").read_bytes())
+    assert [(row["sessionId"], row["messageIndex"], row["id"]) for row in fixed] == [("a", 2, "m2"), ("a", 5, "m5")]
+    (again,) = lines((tmp_path / "fixed.rejects.ndjson").read_bytes())
+    assert again["base64"] == rejects[2]["base64"]

@@ -1,0 +1,176 @@
+"""Damage of one stretch, at every byte of small exports: nothing is invented, and what is away from it is all there.
+
+The oracle knows where each message lies in the undamaged bytes, by the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from exportstream import ExportstreamError, Reject
+from exportstream.reading.export import Export
+from exportstream.reading.options import ReadOptions
+from tests.kit.documents import DATE, dump, message, session_fields_last, tool_call
+from tests.kit.readings import blocks, plain
+
+# What must never be taken for a message: whole messages and a session inside the values of a message.
+NESTED = {"a": [message(90, id="nested"), message(91, id="nested"), message(92, id="nested")], "b": {"c": message(93)}}
+WHOLE = [session_fields_last(message(94, id="nested"), message(95, id="nested"), id="nested")]
+
+
+def made(number: int) -> dict[str, Any]:
+    """A session of five messages, which hold what looks like messages and sessions."""
+    inputs = [{"x": 1}, NESTED, WHOLE, [NESTED, WHOLE, "],"], {}]
+    return {
+        "id": f"s{number}",
+        "createdAt": DATE,
+        "title": 't "q" [',
+        "messages": [
+            message(
+                which,
+                id=f"s{number}m{which}",
+                content=f'{which}: ,{{"id":"x","role":"user"}}',
+                toolCalls=[tool_call(inputJson=inputs[which], name="é")],
+            )
+            for which in range(5)
+        ],
+        "cost": 1,
+    }
+
+
+PRETTY: dict[str, Any] = {"indent": 1, "separators": None}
+SHAPES = {
+    "one": dump(made(0)),
+    "indented": dump(made(0), **PRETTY),
+    "response": dump({"headers": {}, "result": made(0), "after": 1}),
+    "lines": b"".join(dump(made(number)) + b"\n" for number in range(3)),
+    "array": dump([made(number) for number in range(3)]),
+    "indented-array": dump([made(number) for number in range(2)], **PRETTY),
+}
+DAMAGES = {
+    "byte": lambda data, at: data[:at] + b"\xff" + data[at + 1 :],
+    "bit": lambda data, at: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :],
+    "quote": lambda data, at: data[:at] + b'"' + data[at:],
+    "lost": lambda data, at: data[:at] + data[at + 1 :],
+    "lost-9": lambda data, at: data[:at] + data[at + 9 :],
+    "nul": lambda data, at: data[:at] + bytes(5) + data[at:],
+}
+
+
+def places(data: bytes) -> dict[str, tuple[int, int]]:
+    """Where each message lies, by its id."""
+    text, found = data.decode(), {}
+    decoder = json.JSONDecoder()
+    for number in range(3):
+        for which in range(5):
+            mark = text.find(f'"s{number}m{which}"')
+            if mark >= 0:
+                begin = text.rindex("{", 0, mark)
+                end = decoder.raw_decode(text, begin)[1]
+                found[f"s{number}m{which}"] = len(text[:begin].encode()), len(text[:end].encode())
+    return found
+
+
+def read(data: bytes) -> tuple[list[Any], list[Reject], Any, Any]:
+    """The messages, the rejects, the notes and the error of a reading that skips."""
+    rejects: list[Reject] = []
+    messages: list[Any] = []
+    error = None
+    with Export(data, ReadOptions(on_error="skip"), rejects=rejects) as export:
+        try:
+            for batch in export.batches():
+                messages += map(plain, batch.messages)
+        except ExportstreamError as caught:
+            error = caught
+        return messages, rejects, export.notes, error
+
+
+def spots(data: bytes, step: int) -> Iterator[int]:
+    """Every byte around the ends of messages and in the header, and some of all others."""
+    ends = {at + near for span in places(data).values() for at in span for near in range(-2, 3)}
+    yield from sorted(at for at in {*range(0, len(data), step), *range(60), *ends} if 0 <= at < len(data))
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["blocks", "no-blocks"])
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_damage_anywhere(shape: str, damage: str, on: bool) -> None:
+    """Nothing inside a value becomes a message, whole messages keep values and order, and no byte is lost or comes twice."""
+    data = SHAPES[shape]
+    with blocks(on):
+        whole, _, _, error = read(data)
+        assert error is None
+        known = {one["id"]: one for one in whole}
+        where = places(data)
+        assert known.keys() == where.keys()
+        for at in spots(data, 97):
+            hurt = DAMAGES[damage](data, at)
+            messages, rejects, notes, error = read(hurt)
+            if error is not None or not notes.damaged_bytes:  # it is JSON, and not a session; or it is other text
+                continue
+            # The id of a session may be what is damaged, and then it is read as it is.
+            header = next((name for name, (begin, _) in where.items() if begin >= at), "").endswith("m0")
+            indexes: dict[str, int] = {}
+            got = set()
+            for one in messages:
+                near = at - 9 <= where.get(one["id"], (at, at))[1] and where.get(one["id"], (at, at))[0] <= at + 9
+                assert one["id"] in known or near, (at, one["id"])
+                assert one["id"] != "nested", at
+                if not near:
+                    same = ("index", "session_id") if header else ("index",)
+                    assert one == known[one["id"]] | {key: one[key] for key in same}, at
+                assert int(one["index"][1:]) > indexes.get(one["session_id"], -1), at
+                indexes[one["session_id"]] = int(one["index"][1:])
+                got.add(one["id"])
+            bytes_ = b"".join(one.raw or b"" for one in rejects if one.damaged)
+            assert len(bytes_) == notes.damaged_bytes
+            order = list(where)
+            for number, (begin, end) in enumerate(where.values()):
+                if begin < at and at + 9 < end:  # inside a message: it is lost, at most with the next one
+                    assert {*order} - got <= {*order[number : number + 2]}, at
+            for name, (begin, end) in where.items():
+                gone = name not in got
+                if gone and end <= at:
+                    assert data[begin:end] in bytes_ or not messages, (at, name)
+                if gone and begin > at + 9:
+                    assert data[begin:end] in bytes_, (at, name)
+                assert not (name in got and end <= at and data[begin:end] in bytes_), (at, name)
+
+
+@pytest.mark.parametrize("shape", ["lines", "array"])
+def test_two_damaged_sessions(shape: str) -> None:
+    """Messages after damage in a session are not taken for those of the damaged session before it."""
+    data = SHAPES[shape]
+    where = places(data)
+    for first in ("s0m1", "s0m4"):
+        for begin, end in (where[name] for name in ("s1m0", "s1m2", "s1m4")):
+            for at in (begin - 40, begin + 2, (begin + end) // 2, end + 1):
+                hurt = bytearray(data)
+                hurt[sum(where[first]) // 2] = hurt[at] = 0xFF
+                messages, rejects, _, error = read(bytes(hurt))
+                assert error is None
+                assert [one["id"] for one in messages if not one["id"].startswith(one["session_id"])] == []
+                assert {f"s2m{number}" for number in range(5)} <= {one["id"] for one in messages}
+                assert any(one.damaged for one in rejects)
+
+
+@pytest.mark.parametrize(
+    "unit", [b'{"id":', b'{"id":1},', b'"messages":[', b'{"id":"x","messages":[{', b'{"id":' * 500 + b"}" * 500]
+)
+def test_false_starts_take_linear_time(unit: bytes) -> None:
+    """Garbage that looks like the beginning of messages is parsed for a part of its size only, and is rejected as a whole."""
+    data = SHAPES["lines"]
+    middle = places(data)["s1m2"][0] + 5
+    garbage = b"\xff" + unit * (3_000_000 // len(unit)) + b"\n"
+    began = time.process_time()
+    messages, rejects, notes, error = read(data[:middle] + garbage + data[middle:])
+    assert time.process_time() - began < 20  # without a limit it takes minutes
+    assert error is None
+    assert {"s0m4", "s1m1"} <= {one["id"] for one in messages} <= places(data).keys()
+    assert garbage in b"".join(one.raw or b"" for one in rejects)
+    assert notes.damaged_bytes == sum(len(one.raw or b"") for one in rejects if one.damaged)
