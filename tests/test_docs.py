@@ -202,8 +202,9 @@ def test_environment_variables():
 
 
 def fields_of_logs():
-    """The columns that only logs fill, which the page lists as theirs."""
-    return {re.findall(r"`(\w+)`", row[0])[0] for row in table(sections("logs.md")["Who fills which column"])}
+    """The columns that only logs and chats fill, which their pages list."""
+    rows = [row for page in ("logs.md", "chats.md") for row in table(sections(page)["Who fills which column"])]
+    return {re.findall(r"`(\w+)`", row[0])[0] for row in rows}
 
 
 @pytest.mark.parametrize("kind", [Message, ToolCall, Session])
