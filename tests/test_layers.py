@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reading": {*BELOW_WRITING, "genai_prices", "ijson", "msgspec"},
     "writing": {*BELOW_WRITING, "msgspec", "pyarrow"},
     "totals": {"models", "errors", "msgspec"},
-    "storage": {"errors", "aiohttp", "fsspec", "zstandard"},
+    "storage": {"errors", "aiohttp", "fsspec", "isal", "zstandard"},
     "models": {"msgspec"},
     "errors": set(),
 }

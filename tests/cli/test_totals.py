@@ -137,6 +137,20 @@ def test_a_range_without_groups_is_one_row(tmp_path: Path) -> None:
     ]
 
 
+def test_what_makes_an_export_big(tmp_path: Path) -> None:
+    """By field there are bytes, by message the largest ones with their place; text and CSV have the same."""
+    arguments = ["totals", USED, "--by", "field", "--by", "message", "--top", "3"]
+    fields, messages = run(*arguments, cwd=tmp_path).stdout.decode().split("\n\n")
+    assert fields.splitlines()[1].split() == ["content", "6", "192"]
+    assert [line.split()[-3:] for line in messages.splitlines()[:2]] == [["index", "position", "bytes"], ["1", "496", "312"]]
+    assert run("totals", USED, "--by", "message", "--top", "1", "-o", "m.csv", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "m.csv").read_text().splitlines() == [
+        "row,file,session,messageIndex,position,bytes",
+        f"group,{USED},5f9a2d10-0001,1,496,312",
+        "others,,,,,360",
+    ]
+
+
 def test_messages_without_tokens_have_no_zero(tmp_path: Path) -> None:
     """A figure that nobody stated is absent from the table, and null in JSON."""
     data = dump(session(message(1), message(2, inputTokens=0)))

@@ -17,11 +17,13 @@ from exportstream import Message, Session, ToolCall, UsageError
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.groups import DIMENSIONS, Grouping, Key
+from exportstream.totals.groups import DIMENSIONS, FIELD, MESSAGE, Grouping, Groups, Key
+from exportstream.totals.largest import Largest
 from exportstream.totals.periods import Range
 
 NOON = "2025-10-03T12:00:00Z"
-EACH = tuple((name,) for name in DIMENSIONS)
+EACH = tuple((name,) for name in DIMENSIONS if name not in (FIELD, MESSAGE))
+SIZES = ((FIELD,), ("role", FIELD, "tool"), (MESSAGE,))
 COMBINED = (("day", "model"), ("session", "tool"), ("tool", "role", "file"), ("file", "session"), ())
 
 
@@ -49,7 +51,9 @@ def grouped(by: tuple[str, ...], *batches: Batch, range: Range = Range(), source
     grouping = Grouping([by], range, source)
     for one in batches:
         grouping.add(one)
-    return grouping.tables[0].figures
+    (table,) = grouping.tables
+    assert isinstance(table, Groups)
+    return table.figures
 
 
 def by_date(name: str, dates: Iterable[str | None], **zone: str) -> list[Key]:
@@ -85,6 +89,11 @@ def whole(sessions: list[tuple[list[Message], str]]) -> Batch:
     return batch(*((messages, Session(id=name, prompt_tokens=1, cost=Decimal("0.1"))) for messages, name in sessions))
 
 
+def counted(table: Groups | Largest) -> Any:
+    """What a table has counted."""
+    return table if isinstance(table, Largest) else (table.figures, table.sessions)
+
+
 def split(one: Batch, cuts: Iterable[int]) -> list[Batch]:
     """The same messages and ends in several batches."""
     edges = [0, *sorted(cut % (len(one.messages) + 1) for cut in cuts), len(one.messages)]
@@ -103,11 +112,11 @@ def test_any_split_into_batches_gives_the_same_groups(
     range: Range,  # noqa: A002
 ) -> None:
     """Groups don't depend on the batches that the messages came in."""
-    one, many = Grouping([*EACH, *COMBINED], range, "f"), Grouping([*EACH, *COMBINED], range, "f")
+    one, many = (Grouping([*EACH, *COMBINED, *SIZES], range, "f", top=2) for _ in "12")
     one.add(whole(sessions))
     for part in split(whole(sessions), cuts):
         many.add(part)
-    assert [(t.figures, t.sessions) for t in one.tables] == [(t.figures, t.sessions) for t in many.tables]
+    assert list(map(counted, one.tables)) == list(map(counted, many.tables))
     assert one.undated.figures == many.undated.figures
 
 
@@ -116,15 +125,15 @@ def test_groups_of_two_inputs_merge_to_those_of_both(
     first: list[tuple[list[Message], str]], second: list[tuple[list[Message], str]]
 ) -> None:
     """Inputs that were read apart, also in another process, give the groups of the whole."""
-    both = Grouping([*EACH, *COMBINED], source="f")
+    both = Grouping([*EACH, *COMBINED, *SIZES], source="f", top=2)
     both.add(whole(first))
     both.add(whole(second))
-    merged = Grouping([*EACH, *COMBINED])
+    merged = Grouping([*EACH, *COMBINED, *SIZES], top=2)
     for sessions in (first, second):
-        part = Grouping([*EACH, *COMBINED], source="f")
+        part = Grouping([*EACH, *COMBINED, *SIZES], source="f", top=2)
         part.add(whole(sessions))
         merged.merge(pickle.loads(pickle.dumps(part)))  # noqa: S301 - as from a worker
-    assert [(t.figures, t.sessions) for t in merged.tables] == [(t.figures, t.sessions) for t in both.tables]
+    assert list(map(counted, merged.tables)) == list(map(counted, both.tables))
 
 
 @given(SESSIONS, st.sampled_from([*EACH, *COMBINED]))
@@ -284,6 +293,7 @@ def test_messages_without_a_date_are_apart_from_a_range() -> None:
     [
         (lambda: Grouping([("color",)]), "expected `by` to be of session, file"),
         (lambda: Grouping([("day", "day")]), "expected each word of `by` once, got day,day"),
+        (lambda: Grouping([("message", "day")]), "expected `message` alone in `by`, got message,day"),
         (lambda: Range(tz="Mars/Base"), "expected `tz` to be a time zone, got 'Mars/Base'"),
         (lambda: Range(tz="../x"), "expected `tz`"),
         (lambda: Range(since="soon"), "expected `since` to be a date or date-time, got 'soon'"),

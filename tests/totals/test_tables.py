@@ -218,6 +218,8 @@ def test_secrets_of_urls_are_masked() -> None:
         ({"by": (("tool",),), "top": 0}, "expected `top` to be a positive number, got 0"),
         ({"by": (("tool",),), "top": "3"}, "expected `top` to be a positive number, got '3'"),
         ({"sort": "cost"}, "expected `sort` with groups, got none"),
+        ({"by": (("message",),)}, "expected `top` with by='message', got none"),
+        ({"by": (("message",),), "top": 3, "sort": "message"}, "expected `sort` to be a column of a table (bytes)"),
         ({"by": ((),), "top": 3}, "expected `top` with groups"),
         ({"range": Range(tz="UTC")}, "expected `tz` with groups"),
     ],

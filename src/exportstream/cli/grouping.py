@@ -28,7 +28,8 @@ _OPTIONS = (
         metavar="WORDS",
         show_default="totals of everything",
         help=f"Count by {', '.join(DIMENSIONS[:-1])} or {DIMENSIONS[-1]}; by several with commas (day,model). Give it more "
-        "than once for several tables. By tool, calls are counted. Memory grows with the number of groups.",
+        "than once for several tables. By tool, calls are counted; by field, bytes; by message, the largest are listed, as "
+        "many as --top. Memory grows with the number of groups.",
     ),
     option(
         "Groups",

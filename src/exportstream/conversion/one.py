@@ -67,7 +67,7 @@ def convert(
             suffix decides. A default name ends in it: ``csv`` gives ``NAME.csv``, not compressed.
         table: ``messages``, ``tool-calls``, ``sessions``, several of them, also with commas, or ``all``: one reading
             writes them all, to ``NAME.TABLE.SUFFIX`` each. Default: messages; in SQLite all, as tables of one file.
-        level: compression level, 3 for zstd and 6 for gzip by default.
+        level: compression level, 3 for zstd and 2 for gzip by default.
         keys: ``camel``, the export's own names, or ``snake``. Keys inside ``inputJson`` and ``extra`` are data.
         running_totals: add to each row the totals after it.
         columns: names of columns to write, in this order, with commas or as several texts; ``*`` for the usual ones. A name

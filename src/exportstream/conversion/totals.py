@@ -28,7 +28,7 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
-from exportstream.totals.groups import Grouping
+from exportstream.totals.groups import MESSAGE, Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions
@@ -130,7 +130,8 @@ def totals_many(
         sources: as of `convert_many`.
         by: ``session``, ``file``, ``producer``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
             ``finish-reason``; several joined by commas for a table of their combinations, such as ``"day,model"``; a list
-            for several tables. By ``tool`` calls are counted, and nothing else.
+            for several tables. By ``tool`` calls are counted, and nothing else. ``field`` gives the bytes of each field
+            of messages, of results by tool and of unknown keys by key; ``message`` alone lists the largest `top` messages.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
             has an offset or `tz` is given. Messages without a date are counted apart.
         until: count only messages created before this time.
@@ -199,7 +200,7 @@ def total_all(
     ]
     status = Status(len(jobs), total_size(jobs))
     done = TotalsReport(range=groups.range)
-    grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe)
+    grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe, top=groups.top)
     outcomes: dict[int, Outcome] = {}
     for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, progress, fail_fast=fail_fast, run=_run_job):
         outcomes[number] = outcome
@@ -266,9 +267,9 @@ def _count(
     seen: Dedupe | None = None,
     progress: Callable[[Export], None],
 ) -> _Counted:
-    with Export(source, reading, seen=seen) as export:
+    with Export(source, reading, seen=seen, positions=(MESSAGE,) in groups.by) as export:
         name = export.name if is_stream(source) else name
-        done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe))
+        done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():
             if groups.by:
                 try:

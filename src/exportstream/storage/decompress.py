@@ -9,7 +9,6 @@ compressed data asks for, up to `limit`.
 
 from __future__ import annotations
 
-import zlib
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -116,7 +115,10 @@ def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]
     if kind == "zstd":
         return partial(_Sliced, zstandard.ZstdDecompressor(max_window_size=limit).decompressobj, 256), zstandard.ZstdError
     if kind == "gzip":
-        return partial(_Sliced, partial(zlib.decompressobj, wbits=31), 4096), zlib.error
+        from isal import isal_zlib  # noqa: PLC0415 - only for gzip
+
+        damage: Any = isal_zlib.error  # its stub says that the class is an instance
+        return partial(_Sliced, partial(isal_zlib.decompressobj, wbits=31), 4096), damage
     try:
         if kind == "bzip2":
             from bz2 import BZ2Decompressor  # noqa: PLC0415 - some Pythons are built without it

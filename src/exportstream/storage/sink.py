@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from collections import deque
 from typing import IO, TYPE_CHECKING, Any
 
@@ -46,7 +45,8 @@ def open_sink(
     Args:
         target: a path; ``-`` for standard output; or a binary file object, which is written directly and stays open.
         compression: ``zstd`` (with a checksum), ``gzip`` or ``none``.
-        level: of the compression: 1 to 22 or -7 to -1 for zstd (default 3), 1 to 9 for gzip (default 6).
+        level: of the compression: 1 to 22 or -7 to -1 for zstd (default 3), 1 to 9 for gzip (default 2): up
+            to 3 with ISA-L, several times faster, from 4 with zlib, up to a tenth smaller.
         force: replace a file that exists.
         source_path: the path of the input, which is never overwritten.
         source_size: bytes of the input, if they are known; a small input starts no thread.
@@ -109,7 +109,7 @@ class Sink(StagedOutput):
             if compression == "zstd":
                 self._compressor = _new_zstd(level or 3, alone=alone)
             elif compression == "gzip":
-                self._compressor = zlib.compressobj(level or 6, wbits=31)  # writes no time: the same in, the same out
+                self._compressor = _new_gzip(level or 2)
                 from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and only for gzip
 
                 self._worker = ThreadPoolExecutor(max_workers=1)
@@ -172,6 +172,17 @@ class Sink(StagedOutput):
             if self._hash is not None:
                 self._hash.update(data)
             self.bytes_out += len(data)
+
+
+def _new_gzip(level: int) -> Any:
+    # ISA-L's own levels: the third is twice as slow as the second. Neither library writes a time: the same in, the same out.
+    if level <= 3:
+        from isal import isal_zlib  # noqa: PLC0415 - only for gzip
+
+        return isal_zlib.compressobj(level, wbits=31)
+    import zlib  # noqa: PLC0415 - likewise
+
+    return zlib.compressobj(level, wbits=31)
 
 
 def _new_zstd(level: int, *, alone: bool) -> zstandard.ZstdCompressionObj:

@@ -34,12 +34,15 @@ class Batch(Struct):
         messages: of one or more sessions; those after the last end belong to a session that goes on.
         ends: the sessions that end here.
         source: name of the input.
+        positions: where each message begins: the byte of the input, decompressed, and None where that is not known; None if
+            they were not asked for.
         prices: the price of each message, None for those with a cost and for those that have none; None without prices.
     """
 
     messages: list[Message]
     ends: list[SessionEnd]
     source: str = ""
+    positions: list[int | None] | None = None
     prices: list[Decimal | None] | None = None
 
     def by_session(self) -> Iterator[tuple[list[Message], SessionEnd | None]]:

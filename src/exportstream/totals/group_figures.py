@@ -6,9 +6,12 @@ digits. Holds: about twenty numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import field
 
 from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.totals.fields import Part, utf8_size
 from exportstream.totals.figures import Cost, Count, Sums
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
@@ -35,6 +38,8 @@ class Figures(Sums):
         declared_prompt_tokens: declared by the sessions; only by session and file.
         declared_completion_tokens: see `declared_prompt_tokens`.
         declared_cost: see `declared_prompt_tokens`.
+        values: how many values a field has, and their `bytes`; only by field.
+        bytes: see `values`.
     """
 
     sessions: int = 0
@@ -54,6 +59,8 @@ class Figures(Sums):
     declared_prompt_tokens: Count = field(default_factory=Count)
     declared_completion_tokens: Count = field(default_factory=Count)
     declared_cost: Cost = field(default_factory=Cost)
+    values: int = 0
+    bytes: int = 0
 
     def add_messages(self, messages: list[Message], prices: Prices | None) -> None:
         """Add messages and their calls."""
@@ -79,6 +86,12 @@ class Figures(Sums):
             self.failed += len([True for call in calls if call.is_error])
             self.unfinished += len([True for call in calls if not call.finished])
 
+    def add_parts(self, parts: Iterable[Part]) -> None:
+        """Add fields of messages."""
+        for part in parts:
+            self.values += 1
+            self.bytes += part.bytes
+
     def add_declared(self, session: Session) -> None:
         """Add what a session declares."""
         self.declared_prompt_tokens.add([session.prompt_tokens] if session.prompt_tokens is not None else [])
@@ -89,4 +102,4 @@ class Figures(Sums):
 def _utf8_size(texts: list[str]) -> int:
     if all(map(str.isascii, texts)):
         return sum(map(len, texts))
-    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+    return sum(map(utf8_size, texts))

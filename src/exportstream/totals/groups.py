@@ -21,13 +21,15 @@ from exportstream.errors import OptionError
 from exportstream.models.structs import MIX, Message, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
+from exportstream.totals.fields import RESULT, parts_of
 from exportstream.totals.group_figures import Figures
+from exportstream.totals.largest import Largest
 from exportstream.totals.members import Members
 from exportstream.totals.periods import PERIODS, Range
 from exportstream.totals.prices import Prices
 
-TOOL = "tool"
-DIMENSIONS = ("session", "file", "producer", "model", "role", TOOL, *PERIODS, "finish-reason")
+TOOL, FIELD, MESSAGE = "tool", "field", "message"
+DIMENSIONS = ("session", "file", "producer", "model", "role", TOOL, *PERIODS, "finish-reason", FIELD, MESSAGE)
 _DECLARING = {"session", "file"}  # a session declares figures for all of itself: they can't be split by anything else
 
 _ALL = Range()
@@ -55,6 +57,9 @@ class Groups(Struct):
 
     def add(self, columns: _Columns) -> None:
         """Add messages, and the sessions that end among them."""
+        if FIELD in self.by:
+            self._add_fields(columns)
+            return
         if TOOL in self.by:
             self._add_calls(columns)
             return
@@ -75,6 +80,17 @@ class Groups(Struct):
                 parts[(*key[:at], call.name, *key[at:])].append(call)
         for key, calls in parts.items():
             self.figures[key].add_calls(calls)
+
+    def _add_fields(self, columns: _Columns) -> None:
+        """Add the bytes of each field. A result is named by its tool, unless that is a dimension of its own."""
+        by_tool = TOOL in self.by
+        parts = columns.keys(tuple(name for name in self.by if name not in (FIELD, TOOL)))
+        for rest, message in zip(parts, columns.batch.messages, strict=True):
+            for part in parts_of(message):
+                name = f"{part.name}.{part.tool}" if part.name == RESULT and not by_tool else part.name
+                others = iter(rest)
+                key = tuple(name if one == FIELD else part.tool if one == TOOL else next(others) for one in self.by)
+                self.figures[key].add_parts([part])
 
     def _add_sessions(self, columns: _Columns, keys: list[Key], all_keys: set[Key]) -> None:
         """Count each session once in each group that it touches."""
@@ -135,9 +151,10 @@ class Grouping:
         range: which messages are counted, by their createdAt, and the zone of days.
         source: name of the input, for groups by file.
         distinct: whether a session that comes again is counted once; memory grows with the number of sessions in each group.
+        top: how many of the largest messages are kept, by message.
 
     Attributes:
-        tables: the groups of each table.
+        tables: the groups of each table, or the largest messages.
         undated: with a bounded range, the messages whose createdAt is absent or can't be parsed; they are in no table.
     """
 
@@ -148,13 +165,18 @@ class Grouping:
         source: str = "",
         *,
         distinct: bool = False,
+        top: int | None = None,
     ) -> None:
         for names in by:
             _check(names)
         self._range = range
         self._source = source
-        self.tables = [
-            Groups(names, not range.is_bounded and {*names} <= _DECLARING, Members() if distinct else None) for names in by
+        self._by_size = any({FIELD, MESSAGE} & {*names} for names in by)
+        self.tables: list[Groups | Largest] = [
+            Largest(top or 0)
+            if MESSAGE in names
+            else Groups(names, not range.is_bounded and {*names} <= _DECLARING, Members() if distinct else None)
+            for names in by
         ]
         self.undated = Groups((), declaring=False, members=Members() if distinct else None)
 
@@ -172,14 +194,21 @@ class Grouping:
             batch = _pick(batch, [message.usage_state not in COPIES for message in batch.messages])
         if self._range.is_bounded:
             inside = self._range.contains([message.created_at for message in batch.messages])
-            self.undated.add(_Columns(_pick(batch, [one is None for one in inside]), self._range, self._source, prices))
+            undated = _pick(batch, [one is None for one in inside])
+            self.undated.add(_Columns(undated, self._range, self._source, prices))
+            if self._by_size:
+                self.undated.figures[()].add_parts(part for message in undated.messages for part in parts_of(message))
             batch = _pick(batch, [one is True for one in inside])
         columns = _Columns(batch, self._range, self._source, prices)
         for table in self.tables:
-            table.add(columns)
+            if isinstance(table, Largest):
+                table.add(batch, self._source)
+            else:
+                table.add(columns)
 
     def merge(self, other: Grouping) -> None:
         """Add what was counted of another input."""
+        more: Any  # of the same kind as the table
         for table, more in zip(self.tables, other.tables, strict=True):
             table.merge(more)
         self.undated.merge(other.undated)
@@ -229,10 +258,13 @@ def _check(names: tuple[str, ...]) -> None:
             raise OptionError(f"expected `by` to be of {', '.join(DIMENSIONS)}, got {name!r}")
     if len({*names}) < len(names):
         raise OptionError(f"expected each word of `by` once, got {','.join(names)}")
+    if MESSAGE in names and len(names) > 1:
+        raise OptionError(f"expected `message` alone in `by`, got {','.join(names)}", hint="ask for two tables")
 
 
 def _pick(batch: Batch, flags: list[bool]) -> Batch:
     """Return a batch of some of the messages, and of all the ends."""
     before = list(accumulate(flags, initial=0))
     ends = [SessionEnd(end.session, before[end.end], repeated=end.repeated) for end in batch.ends]
-    return Batch(list(compress(batch.messages, flags)), ends)
+    positions = batch.positions and list(compress(batch.positions, flags))
+    return Batch(list(compress(batch.messages, flags)), ends, positions=positions)

@@ -83,6 +83,7 @@ class Dedupe:
                 SessionEnd(one.session, one.end - bisect_left(repeats, one.end), repeated=at in marked)
                 for at, one in enumerate(batch.ends)
             ],
+            positions=batch.positions and [one for at, one in enumerate(batch.positions) if at not in without],
         )
 
     def _number(self, session_id: str) -> int:

@@ -13,11 +13,13 @@ from msgspec.structs import force_setattr
 
 from exportstream.errors import OptionError
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.groups import TOOL, Grouping
+from exportstream.totals.groups import FIELD, MESSAGE, TOOL, Grouping
 from exportstream.totals.periods import Range
 
 _CAPITAL = re.compile("[A-Z]")
-NAMES = {f.name: f.encode_name for f in struct_fields(Figures)}
+NAMES = {f.name: f.encode_name for f in struct_fields(Figures)} | {"message_index": "messageIndex", "position": "position"}
+OF_FIELDS = ("values", "bytes")
+OF_MESSAGE = ("message_index", "position", "bytes")
 OF_CALLS = ("tool_calls", "failed", "unfinished")
 _PRICED = ("priced_cost", "unpriced_messages")
 _DECLARED = ("declared_prompt_tokens", "declared_completion_tokens", "declared_cost")
@@ -49,6 +51,8 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
         Grouping(self.by, self.range)
         if self.top is not None and (type(self.top) is not int or self.top < 1):
             raise OptionError(f"expected `top` to be a positive number, got {self.top!r}")
+        if (MESSAGE,) in self.by and self.top is None:
+            raise OptionError("expected `top` with by='message', got none", hint="say how many, such as top=10")
         if not any(self.by):
             given = {"sort": self.sort, "top": self.top, "tz": None if self.range.is_bounded else self.range.tz}
             for name in [name for name, value in given.items() if value is not None]:
@@ -56,7 +60,11 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
         if self.sort is not None:  # outputTokens and output_tokens as output-tokens
             words = _CAPITAL.sub(lambda found: "-" + found[0].lower(), str(self.sort)).replace("_", "-")
             force_setattr(self, "sort", words)
-        possible = [word for names in self.by for word in (*names, *words_of(names, priced=self.priced))]
+        possible = [
+            word
+            for names in self.by
+            for word in (("bytes",) if MESSAGE in names else (*names, *words_of(names, priced=self.priced)))
+        ]
         if self.sort is not None and self.sort not in possible:
             words = ", ".join(dict.fromkeys(possible))
             raise OptionError(f"expected `sort` to be a column of a table ({words}), got {self.sort!r}")
@@ -65,5 +73,11 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
 def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:
     """Return the figures that a table has, as words of options."""
     without = (*(() if {*by} <= {"session", "file"} else _DECLARED), *(() if priced else _PRICED))
-    names = OF_CALLS if TOOL in by else [name for name in NAMES if name not in without]
+    names: tuple[str, ...]
+    if MESSAGE in by or FIELD in by:
+        names = OF_MESSAGE if MESSAGE in by else OF_FIELDS
+    elif TOOL in by:
+        names = OF_CALLS
+    else:
+        names = tuple(name for name in NAMES if name not in (*without, *OF_FIELDS, *OF_MESSAGE))
     return [name.replace("_", "-") for name in names]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
@@ -17,19 +17,19 @@ from msgspec import Struct
 from exportstream.errors import printable, shown
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.groups import TOOL, Grouping, Groups, Key
+from exportstream.totals.groups import MESSAGE, Grouping, Groups, Key
+from exportstream.totals.largest import Largest
 from exportstream.totals.periods import PERIODS
 from exportstream.totals.priced import tidy
-from exportstream.totals.table_options import NAMES, OF_CALLS, GroupOptions, words_of
-from exportstream.totals.text import aligned, figure, width_of
+from exportstream.totals.table_options import NAMES, OF_CALLS, OF_MESSAGE, GroupOptions, words_of
+from exportstream.totals.table_order import order_of
+from exportstream.totals.text import aligned, exact, texts_of, width_of
 
 Value = int | Decimal | None
 
 WIDTH = 80  # columns of a terminal
 _LABEL, _SHORT_LABEL = 48, 4  # columns of a label that stay: figures are left out before labels get shorter
 _LONG_NAME = 4096  # characters
-_MICRO = -6  # the exponent of a micro-dollar
-_LONG_COST = 30  # digits
 _HEADINGS = {  # in the order of the columns in a text
     "sessions": "sessions",
     "messages": "messages",
@@ -43,6 +43,10 @@ _HEADINGS = {  # in the order of the columns in a text
     "priced_cost": "priced",
     "unpriced_messages": "unpriced",
     "declared_cost": "declared",
+    "message_index": "index",
+    "position": "position",
+    "values": "values",
+    "bytes": "bytes",
 }
 _LEFT_OUT_FIRST = ("unfinished", "declared_cost", "cache_read_tokens", "sessions", "failed", "tool_calls", "messages")
 
@@ -64,6 +68,7 @@ class GroupTable(Struct, frozen=True):
 
     Attributes:
         by: the dimensions; none for the total alone.
+        keys: the names of the keys: the dimensions, and ``file`` and ``session`` for messages.
         columns: names of the figures.
         rows: the groups, sorted.
         others: the groups after the first `top`, as one row; sessions can't be added up, so they are None. None without.
@@ -73,6 +78,7 @@ class GroupTable(Struct, frozen=True):
     """
 
     by: tuple[str, ...]
+    keys: tuple[str, ...]
     columns: tuple[str, ...]
     rows: list[GroupRow]
     others: GroupRow | None
@@ -99,25 +105,25 @@ class GroupTable(Struct, frozen=True):
         """
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row", *self.by, *self.columns])
+        writer.writerow(["row", *self.keys, *self.columns])
         total = None if self.by else self.total
         rest = (("others", self.others), ("total", total), ("undated", self.undated))
         for kind, row in [*(("group", row) for row in self.rows), *rest]:
             if row is not None:
-                key = self._labels(row) if row.key else [None] * len(self.by)
+                key = self._labels(row) if row.key else [None] * len(self.keys)
                 writer.writerow([kind, *(text or "" for text in key), *row.figures.values()])
         return text.getvalue()
 
     def to_markdown(self) -> str:
         """Return the rows and the total in Markdown, with every figure and all digits of costs."""
         headings = [*self._key_headings, *self.columns]
-        lines = [[*self._cells(label, row), *map(_exact, row.figures.values())] for label, row in self._labelled()]
+        lines = [[*self._cells(label, row), *map(exact, row.figures.values())] for label, row in self._labelled()]
         rule = ["---" if at < len(self._key_headings) else "---:" for at in range(len(headings))]
         return "".join(f"| {' | '.join(map(_escaped, cells))} |\n" for cells in (headings, rule, *lines))
 
     def __str__(self) -> str:
         columns, labels = self._shown_columns(), len(self._key_headings)
-        dates = [at for at, name in enumerate(self.by) if name in PERIODS]
+        dates = [at for at, name in enumerate(self.keys) if name in PERIODS]
         for name in _LEFT_OUT_FIRST:
             text = aligned(*self._chosen(columns), labels, WIDTH, _LABEL, whole=dates)
             if max(map(width_of, text)) <= WIDTH:
@@ -130,10 +136,10 @@ class GroupTable(Struct, frozen=True):
 
     @property
     def _key_headings(self) -> tuple[str, ...]:
-        return self.by or ("",)
+        return self.keys or ("",)
 
     def _plain(self, row: GroupRow) -> dict[str, Any]:
-        return dict(zip(map(_camel, self.by), self._labels(row), strict=True)) | row.figures
+        return dict(zip(map(_camel, self.keys), self._labels(row), strict=True)) | row.figures
 
     def _labelled(self) -> list[tuple[str, GroupRow]]:
         labelled = [("", row) for row in self.rows]
@@ -147,11 +153,11 @@ class GroupTable(Struct, frozen=True):
         return labelled
 
     def _labels(self, row: GroupRow) -> list[str | None]:
-        return [_label(name, value) for name, value in zip(self.by, row.key, strict=True)]
+        return [_label(name, value) for name, value in zip(self.keys, row.key, strict=True)]
 
     def _common_folder(self) -> str:
         """Return the folder of all files of a table, with its slash, or nothing."""
-        files = [row.key[self.by.index("file")] or "" for row in self.rows] if "file" in self.by else []
+        files = [row.key[self.keys.index("file")] or "" for row in self.rows] if "file" in self.keys else []
         if len({*files}) < 2:
             return ""
         first, last = shown(min(files)), shown(max(files))  # all others begin as these two do
@@ -161,10 +167,10 @@ class GroupTable(Struct, frozen=True):
     def _cells(self, label: str, row: GroupRow, folder: str = "") -> list[str]:
         """Return the cells of the key, those of files without their common folder."""
         if label:
-            return [label, *("" for _ in self.by[1:])]
+            return [label, *("" for _ in self.keys[1:])]
         return [
             "-" if text is None else printable(text.removeprefix(folder) if name == "file" else text, _LONG_NAME)
-            for name, text in zip(self.by, self._labels(row), strict=True)
+            for name, text in zip(self.keys, self._labels(row), strict=True)
         ]
 
     def _shown_columns(self) -> list[str]:
@@ -178,7 +184,7 @@ class GroupTable(Struct, frozen=True):
     def _chosen(self, columns: list[str]) -> tuple[list[str], list[list[str]]]:
         rows = self._labelled()
         folder = self._common_folder()
-        figures = [_written([row.figures.get(NAMES[name]) for _, row in rows], name) for name in columns]
+        figures = [texts_of([row.figures.get(NAMES[name]) for _, row in rows], name) for name in columns]
         cells = [
             [*self._cells(label, row, folder), *(column[at] for column in figures)] for at, (label, row) in enumerate(rows)
         ]
@@ -188,14 +194,17 @@ class GroupTable(Struct, frozen=True):
 def make_tables(grouping: Grouping, options: GroupOptions) -> list[GroupTable]:
     """Return the table of each of the groups."""
     undated = grouping.undated.figures.get(()) if options.range.is_bounded else None
-    return [_make_table(groups, undated, options) for groups in grouping.tables]
+    return [
+        _table_of_messages(one, undated) if isinstance(one, Largest) else _make_table(one, undated, options)
+        for one in grouping.tables
+    ]
 
 
 def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) -> GroupTable:
     words = words_of(groups.by, priced=options.priced)
     names = [word.replace("-", "_") for word in words]
     applies = options.sort is not None and options.sort in (*groups.by, *words)
-    order = _order(groups.by, options.sort if applies else None, by_size=options.top is not None)
+    order = order_of(groups.by, options.sort if applies else None, by_size=options.top is not None)
     found = sorted(groups.figures.items(), key=order) if groups.by else []  # one group of all is the total
     top = len(found) if options.top is None else options.top
     others = None
@@ -206,6 +215,7 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
         others = _row((), figures, names, without={"sessions"})
     return GroupTable(
         by=groups.by,
+        keys=groups.by,
         columns=tuple(NAMES[name] for name in names),
         rows=[_row(key, figures, names) for key, figures in found[:top]],
         others=others,
@@ -213,6 +223,34 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
         total=_row((), groups.total(), names),
         undated=None if undated is None else _row((), undated, names),
     )
+
+
+def _table_of_messages(largest: Largest, undated: Figures | None) -> GroupTable:
+    columns = tuple(NAMES[name] for name in OF_MESSAGE)
+    rows = [
+        GroupRow(
+            (one.source, one.session_id),
+            dict(zip(columns, (one.index, one.position if one.position >= 0 else None, -one.less_bytes), strict=True)),
+        )
+        for one in largest.places
+    ]
+    more = largest.messages - len(rows)
+    rest = largest.bytes + sum(one.less_bytes for one in largest.places)
+    return GroupTable(
+        by=(MESSAGE,),
+        keys=("file", "session"),
+        columns=columns,
+        rows=rows,
+        others=_of_bytes(columns, rest) if more else None,
+        other_groups=more,
+        total=_of_bytes(columns, largest.bytes),
+        undated=None if undated is None else _of_bytes(columns, undated.bytes),
+    )
+
+
+def _of_bytes(columns: tuple[str, ...], count: int | None) -> GroupRow:
+    """Return a row of several messages."""
+    return GroupRow((), dict.fromkeys(columns) | {"bytes": count})
 
 
 def _row(key: Key, figures: Figures, names: Sequence[str], without: set[str] | None = None) -> GroupRow:
@@ -224,52 +262,6 @@ def _row(key: Key, figures: Figures, names: Sequence[str], without: set[str] | N
             value = tidy(value)  # however the input was split
         values[NAMES[name]] = None if name in (without or ()) else value
     return GroupRow(key, values)
-
-
-def _order(by: tuple[str, ...], sort: str | None, *, by_size: bool) -> Callable[[tuple[Key, Figures]], Any]:
-    """Return the sort key of groups. Equal ones come in the order of their keys, and absent values last."""
-    if sort in by:
-        at = by.index(str(sort))
-        return lambda item: _absent_last((item[0][at], *item[0]))
-    if sort is None and by and by[0] in PERIODS and not by_size:
-        return lambda item: _absent_last(item[0])
-    names = [sort.replace("-", "_")] if sort is not None else ["tool_calls"] if TOOL in by else ["cost", "messages"]
-    return lambda item: (*(_size(item[1], name, by_price=sort is None) for name in names), _absent_last(item[0]))
-
-
-def _size(figures: Figures, name: str, *, by_price: bool) -> tuple[bool, Any]:
-    """Return the sort key of a figure, the largest first; of a cost, that of its price where it is larger."""
-    found = _largest_first(getattr(figures, name))
-    return min(found, _largest_first(figures.priced_cost)) if by_price and name == "cost" else found
-
-
-def _absent_last(key: Key) -> tuple[tuple[bool, str], ...]:
-    return tuple((text is None, text or "") for text in key)
-
-
-def _largest_first(value: Any) -> tuple[bool, Any]:
-    value = value.sum if isinstance(value, (Count, Cost)) else value
-    return (value is None, 0 if value is None else value.copy_negate() if isinstance(value, Decimal) else -value)
-
-
-def _written(values: list[Value], name: str) -> list[str]:
-    """Write the figures of a column; costs with as many decimals as the longest has, but 6 at most."""
-    if not name.endswith("cost"):
-        return [figure(value) for value in values]
-    short = [v for v in values if isinstance(v, Decimal) and abs(v.adjusted()) < _LONG_COST]
-    decimals = min(max([2, *(-int(v.as_tuple().exponent) for v in short)]), -_MICRO)
-    return [
-        _rounded(v, decimals) if isinstance(v, Decimal) and any(v is one for one in short) else figure(v) for v in values
-    ]
-
-
-def _rounded(cost: Decimal, decimals: int) -> str:
-    text = f"{cost:,.{decimals}f}"
-    return f"{cost:.2E}" if cost and not text.strip("-0.") else text  # it is little, but not nothing
-
-
-def _exact(value: Value) -> str:
-    return "-" if value is None else f"{value:,}"
 
 
 def _label(name: str, value: str | None) -> str | None:

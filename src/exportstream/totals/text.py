@@ -11,6 +11,8 @@ from exportstream.errors import printable, shown
 
 _LONG_FIGURE = 100  # characters
 _GAP = "  "
+_MICRO = -6  # the exponent of a micro-dollar
+_LONG_COST = 30  # digits
 
 
 def figure(value: Any, sign: str = "-") -> str:
@@ -30,6 +32,27 @@ def figure(value: Any, sign: str = "-") -> str:
     left_out = "…" if len(number.as_tuple().digits) > _LONG_FIGURE else ""
     mark = "-" if number.is_signed() else sign.strip("-")
     return f"{mark}{digits[0]}.{digits[1:]}{left_out}E{number.adjusted():+}"
+
+
+def texts_of(values: Sequence[int | Decimal | None], name: str) -> list[str]:
+    """Write the figures of a column; costs with as many decimals as the longest has, but 6 at most."""
+    if not name.endswith("cost"):
+        return [figure(value) for value in values]
+    short = [v for v in values if isinstance(v, Decimal) and abs(v.adjusted()) < _LONG_COST]
+    decimals = min(max([2, *(-int(v.as_tuple().exponent) for v in short)]), -_MICRO)
+    return [
+        _rounded(v, decimals) if isinstance(v, Decimal) and any(v is one for one in short) else figure(v) for v in values
+    ]
+
+
+def _rounded(cost: Decimal, decimals: int) -> str:
+    text = f"{cost:,.{decimals}f}"
+    return f"{cost:.2E}" if cost and not text.strip("-0.") else text  # it is little, but not nothing
+
+
+def exact(value: int | Decimal | None) -> str:
+    """Write a figure with all its digits."""
+    return "-" if value is None else f"{value:,}"
 
 
 def width_of(text: str) -> int:

@@ -38,12 +38,14 @@ class SessionReader(Struct):
         within: whether the session is not complete yet.
         accepted: how many messages were accepted, of all sessions.
         notes: what was noticed.
+        wants_starts: whether batches tell where messages begin.
     """
 
     source: str | None = None
     reject: Callable[[Reject], None] | None = None
     find_id: Callable[[int], str] | None = None
     watch_repeats: bool = False
+    wants_starts: bool = False
     on_replaced: Callable[[int | None, int], None] | None = None
     session: Session | None = None
     index: int = 0
@@ -55,6 +57,8 @@ class SessionReader(Struct):
     notes: Notes = field(default_factory=Notes)
     _messages: list[Message] = field(default_factory=list)
     _ends: list[SessionEnd] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=list)  # where the next messages begin, as far as it is known
+    _positions: list[int | None] = field(default_factory=list)  # of the messages
     _noted: int = 0  # how many of the messages were looked at
     _replaced: int = 0  # halves of surrogate pairs in a value that is not complete
     _keys: SessionKeys = field(default_factory=SessionKeys)  # of the session
@@ -66,8 +70,8 @@ class SessionReader(Struct):
         if not (self._messages or self._ends):
             return None
         self._note()
-        batch = Batch(self._messages, self._ends)
-        self._messages, self._ends, self._noted = [], [], 0
+        batch = Batch(self._messages, self._ends, positions=self._positions if self.wants_starts else None)
+        self._messages, self._ends, self._positions, self._noted = [], [], [], 0
         return batch
 
     def begin_session(self) -> None:
@@ -100,6 +104,15 @@ class SessionReader(Struct):
         """See `SessionKeys`."""
         self._keys.begin_messages()
 
+    def starts(self, positions: list[int]) -> None:
+        """Keep them for the messages that come next."""
+        self._starts = positions
+
+    def _take_starts(self, count: int) -> None:
+        if self.wants_starts:
+            self._positions += self._starts if len(self._starts) == count else [None] * count
+            self._starts = []
+
     def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
         """Build one message from its JSON value, or reject it."""
         if self._replaced:
@@ -115,6 +128,7 @@ class SessionReader(Struct):
                 raise
             self.notes.rejected += 1
             self.reject(Reject(self.source, session_id, self.index, position, error.path, error.what, value, raw))
+            self._starts = []
             self.index += 1
             return
         message.session_id = session_id
@@ -122,12 +136,16 @@ class SessionReader(Struct):
         self.index += 1
         self.last_id = message.id
         self._messages.append(message)
+        if position is not None:
+            self._starts = [position]
+        self._take_starts(1)
 
     def messages(self, messages: list[Message]) -> None:
         """Give each message its session and its index in it."""
         self.index = _number(messages, self._session_id(), self.index)
         self.last_id = messages[-1].id if messages else self.last_id
         self._messages += messages
+        self._take_starts(len(messages))
 
     def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
         """Take whole sessions; see `Events`."""
@@ -145,6 +163,7 @@ class SessionReader(Struct):
         self.complete += len(sessions)
         self.last_id = messages[-1].id if index else None
         self._messages += messages
+        self._take_starts(len(messages))
         self._note(repeats=False)
 
     def end_session(self) -> None:
@@ -161,7 +180,7 @@ class SessionReader(Struct):
 
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
         """Pass damaged bytes to `reject`."""
-        self._damaged = True
+        self._damaged, self._starts = True, []
         self.notes.damaged += begins
         self.notes.damaged_bytes += len(data)
         session_id, index = (self._keys.id, self.index) if self.within else (None, None)
@@ -215,7 +234,8 @@ class SessionReader(Struct):
                 error.what += f", inside message {self.index}"
             else:
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
-            error.hint = error.hint or 'on_error="skip" keeps the complete messages'
+            if self.reject is None:
+                error.hint = error.hint or 'on_error="skip" keeps the complete messages'
         error.locate(
             source=self.source,
             session_id=self._keys.id,

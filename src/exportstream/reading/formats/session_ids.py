@@ -19,6 +19,8 @@ class SessionIds:
     In an SDK response the id is that of its `result`. A session without an id has the names of its missing keys instead.
     """
 
+    wants_starts = False
+
     def __init__(self) -> None:
         self._found: list[tuple[int, str | list[str]]] = []
         self._number = -1
@@ -75,6 +77,9 @@ class SessionIds:
         self._number += len(sessions)
 
     def begin_messages(self) -> None:
+        """Nothing to keep."""
+
+    def starts(self, positions: list[int]) -> None:
         """Nothing to keep."""
 
     def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:

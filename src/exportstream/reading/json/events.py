@@ -9,7 +9,16 @@ from exportstream.models.structs import Message, Session
 
 
 class Events(Protocol):
-    """Takes the events. Numbers in values are int or Decimal. Each method may raise `InputError` to stop the reading."""
+    """Takes the events. Numbers in values are int or Decimal. Each method may raise `InputError` to stop the reading.
+
+    Attributes:
+        wants_starts: whether `starts` is called, which takes time.
+    """
+
+    wants_starts: bool
+
+    def starts(self, positions: list[int]) -> None:
+        """Where the messages that come next begin, in bytes of the input."""
 
     def begin_session(self) -> None:
         """A session object begins."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import accumulate, chain
 from typing import Any
@@ -30,6 +31,7 @@ from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.exact import check_costs, value_is_deeper
 from exportstream.reading.json.guard import has_long_number
+from exportstream.reading.json.starts import starts_of_elements
 
 _OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
 _MESSAGES = re.compile(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
@@ -60,10 +62,12 @@ class Sessions:
 
     Attributes:
         wants_more: after a refusal, whether the first session may not end in the buffer.
+        position_of: the position in the input of an index, where the beginnings of messages are wanted.
     """
 
     def __init__(self, decoder: MessageDecoder) -> None:
         self.wants_more = False
+        self.position_of: Callable[[int], int] | None = None
         self._decoder = decoder
         self._opening = self._messages = b""  # as the last session that went another way spelled them
         self._one_by_one = 0  # how many sessions are to be decoded by themselves, since one of them is odd
@@ -162,6 +166,7 @@ class Sessions:
         sessions = self._decode([_keys_alone(data, one) for one in found])
         if sessions is not None:
             messages = list(chain.from_iterable([one.messages for one in found]))
+            self._tell_starts(data, found, events)
             events.sessions(sessions, messages, list(accumulate([len(one.messages) for one in found])))
             return found[-1].next
         reported = None
@@ -215,11 +220,17 @@ class Sessions:
         for name, value in first.items():
             events.key(name, value)
         events.begin_messages()
+        self._tell_starts(data, [one], events)
         events.messages(one.messages)
         for name, value in last.items():
             events.key(name, value)
         events.end_session()
         return True
+
+    def _tell_starts(self, data: bytearray, found: list[_Found], events: Events) -> None:
+        if self.position_of is not None:
+            starts = chain.from_iterable(starts_of_elements(data, one.array + 1, one.array_end - 1) for one in found)
+            events.starts(list(map(self.position_of, starts)))
 
 
 def _shape_of(text: bytes) -> re.Pattern[bytes] | None:

@@ -24,6 +24,7 @@ from exportstream.reading.json.events import Events
 from exportstream.reading.json.messages_key import MessagesKeys
 from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.sessions import Sessions
+from exportstream.reading.json.starts import starts_of_elements
 
 DEFAULT_MAX_MESSAGE_SIZE = 1024**3
 
@@ -66,6 +67,9 @@ class Stream:
         decoder = MessageDecoder() if use_blocks and max_message_size >= 2 * LARGEST_BLOCK else None
         self._blocks = Blocks(decoder) if decoder is not None else None
         self._sessions = Sessions(decoder) if decoder is not None else None
+        self._wants_starts = events.wants_starts is True
+        if self._sessions is not None and self._wants_starts:
+            self._sessions.position_of = self._buffer.position_of
         self._next: Next | None = None
         self._false_begins = self._false_keys = 0  # in a row that looked like a message or session, or like its `messages`
         self._limit = max_message_size
@@ -158,6 +162,8 @@ class Stream:
             taken = blocks.take(buffer.data, buffer.start)
         if taken is None:
             self._next = None
+            if self._wants_starts:
+                self._events.starts([buffer.position])
             if self._parser_has_message:
                 self._push(b",")
             return
@@ -166,8 +172,11 @@ class Stream:
             if value.replaced:
                 self._events.replaced(value.replaced)
             self._events.message(value.value, value.raw, buffer.position_of(value.start))
-        buffer.start = taken.end
+        begin, buffer.start = buffer.start, taken.end
         if taken.messages is not None:
+            if self._wants_starts:
+                starts = starts_of_elements(buffer.data, begin, taken.end if taken.closed else taken.end - 1)
+                self._events.starts(list(map(buffer.position_of, starts)))
             self._events.messages(taken.messages)
         if taken.closed:
             self._next = None

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from exportstream.errors import CutInputError, ExportstreamError, InvalidMessageError, LimitError
+from exportstream.errors import CompressionError, CutInputError, ExportstreamError, InvalidMessageError, LimitError
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
 from exportstream.reading.json.exact import value_is_deeper
+from exportstream.reading.json.recovery import end_of_piece
 from exportstream.totals.batch import Batch, SessionEnd
 
 _MAX_DEPTH = 512
 _ROWS = 1000  # of a batch
-_PIECE = 64 * 1024  # bytes of a reject
 
 
 class Refused(NamedTuple):
@@ -73,6 +73,7 @@ class ChatReader:
         within: whether the last of them is not complete yet; a conversation is passed on when it is complete.
         accepted: how many rows there were.
         notes: what was noticed.
+        is_cut: whether the input was cut, and what was complete was kept.
         on_replaced: called where halves of surrogate pairs were replaced.
     """
 
@@ -90,6 +91,7 @@ class ChatReader:
         self.within = False
         self.accepted = 0
         self.notes = Notes()
+        self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
         self.session: Session | None = None
         self._format = format_
@@ -111,8 +113,11 @@ class ChatReader:
             error.locate(position=elements.position)
             if isinstance(error, CutInputError) and elements.within:
                 error.what += f", inside conversation {self.number}"
-                self._reject_rest(error, elements.rest)
-            raise
+            cut = isinstance(error, (CutInputError, CompressionError))
+            self.is_cut = cut and self._reject is not None and self.accepted > 0
+            if not self.is_cut:
+                raise
+            self._reject_rest(error, elements.rest)
         finally:
             if elements.skipped:
                 self.notes.add_records("lines before the JSON", Records(1, elements.skipped))
@@ -131,14 +136,15 @@ class ChatReader:
 
     def _reject_rest(self, error: ExportstreamError, rest: bytes) -> None:
         """Pass on the bytes of a conversation that is cut, in pieces."""
-        if self._reject is None or not self.accepted:
-            return
+        assert self._reject is not None
         self.notes.damaged += 1
         self.notes.damaged_bytes += len(rest)
-        for start in range(0, len(rest), _PIECE):
+        start, end = 0, -1
+        while end < len(rest):
+            end = end_of_piece(rest, start, len(rest))
             place = error.position + start if error.position is not None else None
-            piece = rest[start : start + _PIECE]
-            self._reject(Reject(self._source, None, None, place, None, error.what, None, piece, damaged=True))
+            self._reject(Reject(self._source, None, None, place, None, error.what, None, rest[start:end], damaged=True))
+            start = end
 
     def _read_one(self, element: Element) -> Iterator[Batch]:
         """Make the rows of one conversation."""

@@ -80,6 +80,7 @@ class TranscriptReader(LineReader[TranscriptSession]):
         session = self._current
         if session is None or not self.within or not session.is_begun or line.session != session.last_id:
             session = self._session_of(line)
+        session.line = self._position
         if line.timestamp is not None:
             session.last_time = line.timestamp
         kind = line.type

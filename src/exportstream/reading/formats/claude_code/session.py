@@ -43,6 +43,8 @@ class TranscriptSession:
     Attributes:
         session: what is known of it.
         rows: its complete rows that were not taken yet.
+        positions: where each of them begins: the first byte of its first line.
+        line: the position of the line that is being read.
         held: bytes of the response that is being read.
         index: how many rows it has so far.
         is_named: whether the file's name says its id, so that records with other ids belong to it too.
@@ -55,6 +57,8 @@ class TranscriptSession:
     ) -> None:
         self.session = Session(id=session_id, producer=PRODUCER)
         self.rows: list[Message] = []
+        self.positions: list[int | None] = []
+        self.line: int | None = None
         self.held = 0
         self.index = 0
         self.is_named = session_id is not None
@@ -114,6 +118,7 @@ class TranscriptSession:
         agent = record.get("agentId")
         thread = self._threads.get(None) if agent is None and record.get("isSidechain") is not True else None
         thread = thread or self._thread(agent, is_side=record.get("isSidechain") is True)
+        thread.line = self.line
         row_id = thread.add(entry, size)
         self.held = thread.held
         if entry.uuid is not None:
@@ -179,6 +184,7 @@ class TranscriptSession:
             if len(self._threads) >= _MAX_THREADS:
                 self._threads.pop(next(iter(self._threads))).flush()
             thread = self._threads[key] = Thread(agent, self._emit, self._join)
+        thread.line = self.line
         return thread
 
     def _join(self, uuid: str) -> None:
@@ -190,7 +196,7 @@ class TranscriptSession:
             for key in list(islice(self._row_of, _REMEMBERED)):
                 del self._row_of[key]
 
-    def _emit(self, row: Message) -> None:
+    def _emit(self, row: Message, line: int | None) -> None:
         """Add a row, with what no record says of itself."""
         row.session_id = self.session.id or ""
         row.index = self.index
@@ -204,3 +210,4 @@ class TranscriptSession:
             row.id = f"{row.session_id}:{self.index}"
         self.index += 1
         self.rows.append(row)
+        self.positions.append(line)

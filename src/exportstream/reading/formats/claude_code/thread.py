@@ -22,21 +22,24 @@ class Thread:
 
     Args:
         agent: its id, None for the main one.
-        emit: takes each row.
+        emit: takes each row, and the position of its first line.
         join: takes the id of a record whose results were joined to their calls.
 
     Attributes:
         agent: as given.
         last_id: id of the last row, None before the first.
+        line: the position of the line that is being read.
     """
 
-    def __init__(self, agent: str | None, emit: Callable[[Message], None], join: Callable[[str], None]) -> None:
+    def __init__(self, agent: str | None, emit: Callable[[Message, int | None], None], join: Callable[[str], None]) -> None:
         self.agent = agent
         self.last_id: str | None = None
+        self.line: int | None = None
         self._emit = emit
         self._join = join
         self._response: Response | None = None
-        self._pending: list[Message] = []  # rows that come after the response
+        self._response_line: int | None = None
+        self._pending: list[tuple[Message, int | None]] = []  # rows that come after the response
         self._pending_size = 0
 
     @property
@@ -57,7 +60,7 @@ class Thread:
             response = Response(entry)
             response.add(entry)
             self.flush()
-            self._response = response
+            self._response, self._response_line = response, self.line
         else:
             response.add(entry)
         response.held += size
@@ -67,9 +70,9 @@ class Thread:
         """Add a row that comes after the response."""
         row.agent_id = self.agent
         if self._response is None:
-            self._emit(row)
+            self._emit(row, self.line)
             return
-        self._pending.append(row)
+        self._pending.append((row, self.line))
         self._pending_size += size
         if self._pending_size > _LARGEST_PENDING:
             self.flush()
@@ -80,10 +83,10 @@ class Thread:
         if response is not None:
             row = response.message()
             row.agent_id = self.agent
-            self._emit(row)
+            self._emit(row, self._response_line)
         pending, self._pending, self._pending_size = self._pending, [], 0
-        for row in pending:
-            self._emit(row)
+        for row, line in pending:
+            self._emit(row, line)
 
     def _add_words(self, entry: Entry, size: int) -> str | None:
         """Add what a user says, and results of tools: they are joined to their calls if these wait for them."""

@@ -75,7 +75,7 @@ class RolloutReader(LineReader[RolloutSession]):
             self._read_meta(self._payload_of(given, raw), line, raw)
             return
         session = self._current if self.within and self._current is not None else self._begin()
-        session.last_time = time
+        session.last_time, session.line = time, self._position
         if session.has_ordinals:
             session.see_ordinal(line.ordinal)
         if kind == "response_item":

@@ -60,6 +60,8 @@ class RolloutSession:
     Attributes:
         session: what is known of it.
         rows: its complete rows that were not taken yet.
+        positions: where each of them begins: the first byte of its first line.
+        line: the position of the line that is being read.
         last_time: the time of the last line.
         has_ordinals: whether the ordinal of a line matters.
         held: bytes of the response that is not complete.
@@ -69,6 +71,8 @@ class RolloutSession:
     def __init__(self, session_id: str) -> None:
         self.session = Session(id=session_id, producer=PRODUCER)
         self.rows: list[Message] = []
+        self.positions: list[int | None] = []
+        self.line: int | None = None
         self.index = 0
         self.last_time: str | None = None
         self.has_ordinals = False
@@ -79,7 +83,8 @@ class RolloutSession:
         self._usages = Usages(inherits=False)
         self._turn = Turn()
         self._response: Response | None = None
-        self._pending: list[tuple[Message, Turn, bool]] = []  # rows that come after the response
+        self._response_line: int | None = None
+        self._pending: list[tuple[Message, Turn, bool, int | None]] = []  # rows that come after the response
         self._pending_size = 0
 
     def finish(self) -> Session:
@@ -138,12 +143,12 @@ class RolloutSession:
             if self._response is not None and self._response.add_output(item, time):
                 self.held += size
             else:
-                self._add(late_output(item, time, self._turn), self._turn, replayed=self._replay.running)
+                self._add(late_output(item, time, self._turn), self._turn, self.line, replayed=self._replay.running)
         elif kind == "message" and item.get("role") != "assistant":
             row = user_message(item, time, self._turn)
             if self._response is None or not self._response.is_waiting:
                 self.flush()
-            self._pending.append((row, self._turn, self._replay.running))
+            self._pending.append((row, self._turn, self._replay.running, self.line))
             self._pending_size += size
             if self._response is None or self._pending_size > _LARGEST_PENDING:
                 self.flush()
@@ -189,9 +194,9 @@ class RolloutSession:
         response, self._response = self._response, None
         self.held = 0
         if response is not None:
-            self._add(response.message(), response.turn, replayed=response.replayed)
-        for row, turn, replayed in self._pending:
-            self._add(row, turn, replayed=replayed)
+            self._add(response.message(), response.turn, self._response_line, replayed=response.replayed)
+        for row, turn, replayed, line in self._pending:
+            self._add(row, turn, line, replayed=replayed)
         self._pending, self._pending_size = [], 0
 
     def _add_usage(self, usage: Usage | None, time: str | None) -> None:
@@ -205,6 +210,7 @@ class RolloutSession:
 
     def _begin_response(self) -> None:
         self.flush()
+        self._response_line = self.line
         self._response = Response(self._turn, replayed=self._replay.running)
 
     def _end_response(self) -> None:
@@ -218,7 +224,7 @@ class RolloutSession:
         if isinstance(turn_id, str) and turn_id != self._turn.id:
             self._turn = Turn(turn_id, self._turn.model, self._turn.effort)
 
-    def _add(self, row: Message, turn: Turn, *, replayed: bool) -> None:
+    def _add(self, row: Message, turn: Turn, line: int | None, *, replayed: bool) -> None:
         """Add a row, with what no item says of itself."""
         row.session_id = self.session.id or ""
         row.index = self.index
@@ -229,3 +235,4 @@ class RolloutSession:
             row.usage_state = "replayed"
         self.index += 1
         self.rows.append(row)
+        self.positions.append(line)
