@@ -15,7 +15,7 @@ from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
-from exportstream.reading.formats import HEAD, FormatReader, LogReader
+from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader
 from exportstream.reading.formats.logs import recognise
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.open_input import OpenInput
@@ -160,7 +160,7 @@ class Export(OpenInput):
     @property
     def keys(self) -> set[str | bytes]:
         """Keys of the messages of a log that may come again in others."""
-        return self._log.keys if self._log is not None else set()
+        return self._log.keys if isinstance(self._log, JoinedReader) else set()
 
     @property
     def accepted(self) -> int:
@@ -197,15 +197,15 @@ class Export(OpenInput):
             found = recognise(self._source.peek(HEAD))
         self._producer = found.producer if found is not None else MIX
         if found is not None:
-            self._source.stop_at_opening_size()
+            if found.is_log:
+                self._source.stop_at_opening_size()
+            reject, limit = self._reject_line if found.is_log else self._reject, self._options.max_message_size
             self._reader = self._log = found.reader(
-                self._source.name,
-                self._reject_line,
-                watch_repeats=self._watch_repeats,
-                max_line=self._options.max_message_size,
-                known=self._known,
+                self._source.name, reject, watch_repeats=self._watch_repeats, max_line=limit
             )
             self._log.on_replaced = self._sessions.on_replaced
+            if isinstance(self._log, JoinedReader):
+                self._log.known = self._known
 
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""
@@ -213,9 +213,11 @@ class Export(OpenInput):
             yield from self._input.read(self._sessions)
             self.partial = self._input.is_cut
         else:
-            for part in self._files.look():
-                yield from self._log.look(part)
-            yield from self._log.read(self._source, self._files.rest())
+            if isinstance(self._log, JoinedReader):
+                for part in self._files.look():
+                    yield from self._log.look(part)
+                self._log.parts = self._files.rest()
+            yield from self._log.read(self._source)
             self.partial = self._log.is_cut
             self.notes.grown += self._files.grown
 

@@ -48,7 +48,6 @@ class LineReader(ABC, Generic[_S]):
         reject: takes lines that are refused, and the incomplete one where the input is cut; None stops there.
         watch_repeats: whether ids that came before are counted.
         max_line: bytes of the longest line taken, and of the largest response.
-        known: keys of messages in inputs that were read before.
 
     Attributes:
         decoder: of one line, as far as it tells what to do with it.
@@ -61,7 +60,7 @@ class LineReader(ABC, Generic[_S]):
         notes: what was noticed.
         is_cut: whether the input was cut, and what was complete was kept.
         on_replaced: called where halves of surrogate pairs were replaced.
-        keys: of the messages that were read, as far as they may come again in other logs.
+        known, keys, parts: see `JoinedReader`.
     """
 
     decoder: ClassVar[Any]
@@ -69,23 +68,16 @@ class LineReader(ABC, Generic[_S]):
     skips: ClassVar[Sequence[Skip]] = ()
     payload: ClassVar[str] = "$"
 
-    def __init__(
-        self,
-        source: str,
-        reject: Callable[[Reject], None] | None,
-        *,
-        watch_repeats: bool,
-        max_line: int,
-        known: Container[str | bytes] = frozenset(),
-    ) -> None:
+    def __init__(self, source: str, reject: Callable[[Reject], None] | None, *, watch_repeats: bool, max_line: int) -> None:
         self.number = 0
         self.within = False
         self.accepted = 0
         self.notes = Notes()
         self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
+        self.known: Container[str | bytes] = frozenset()
         self.keys: set[str | bytes] = set()
-        self._known = known
+        self.parts: Iterable[Source] = ()
         self._in_parts: set[str | None] = set()  # ids in further files, as far as `look` takes note of them
         self._source = source
         self._reject = reject
@@ -122,10 +114,10 @@ class LineReader(ABC, Generic[_S]):
         del part
         yield
 
-    def read(self, reader: Reader, parts: Iterable[Source] = ()) -> Iterator[None]:
+    def read(self, reader: Reader) -> Iterator[None]:
         """Read the input, and then its further files; after each step `take` has what it brought."""
         yield from self._read_lines(reader)
-        for part in parts:
+        for part in self.parts:
             self._source = part.name
             self._begin_part()
             yield from self._read_lines(part)
