@@ -91,7 +91,7 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-o", "x.txt"], "expected an output whose name ends in .csv, .md, .json, got x.txt"),
+        (["-o", "x.txt"], "expected an output whose name ends in .csv, .md, .json, .html, got x.txt"),
         (["-o", "x.csv", "--by", "day", "--by", "model"], "a CSV holds one table, got 2 times --by"),
         (["-o", "x.json", "--json"], "--json prints, and does not go with --output"),
         (["--by", "color"], "expected --by to be of session, file, producer, model"),

@@ -38,8 +38,7 @@ _SUFFIXES = (".csv", ".md", ".json", ".html")
         ("exportstream totals session.json", "declared and counted figures"),
         ("exportstream totals exports/ --by day,model", "cost and tokens of each day and model"),
         ("exportstream totals exports/ --by session --top 10", "the ten most expensive sessions"),
-        ("exportstream totals exports/ --since 2025-10-01 -o bill.csv", "from that day on"),
-        ("exportstream totals exports/ -o bill.html", "a page with charts to look at"),
+        ("exportstream totals exports/ --since 2025-10-01 -o bill.html", "a page with charts, from that day on"),
         ("exportstream totals exports/ --by model --by tool --prices genai", "two tables, messages without a cost priced"),
     ],
 )
@@ -83,10 +82,10 @@ def totals_command(
     of_time = Range(since=since, until=until, tz=tz)
     if suffix == ".html":
         groups = page_groups(of_time, top=top, priced=prices is not None)
-        write = load_page()
+        text_of = load_page()
     else:
         groups = GroupOptions(by=tables, range=of_time, sort=sort, top=top, priced=prices is not None)
-        write = _TEXTS.get(suffix, str)
+        text_of = _TEXTS.get(suffix, str)
     reading = ReadOptions(
         on_error=on_error,
         max_message_size=max_message_size,
@@ -109,7 +108,7 @@ def totals_command(
         if not any(outcome.report for outcome in done.outcomes) and not as_json:  # nothing was counted: not even zeros
             sys.exit(print_failures(done.outcomes))
         if save is not None:
-            save(write(done))
+            save(text_of(done))
     print_few_warnings(
         [(outcome.source, outcome.report.notes) for outcome in done.outcomes if outcome.report is not None],
         "name them alone to see them",
