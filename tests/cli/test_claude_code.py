@@ -50,6 +50,6 @@ def test_broken_lines_and_check(tmp_path: Path) -> None:
     assert (done.returncode, len(rows(tmp_path / "out.ndjson"))) == (5, 2)
     assert "the last line is not complete (11 B)" in said(done)[1]
     (reject,) = rows(tmp_path / "out.rejects.ndjson")
-    assert (reject["position"], reject["message"]) == (len(transcript.data), '{"type":"user","mess')
+    assert (reject["position"], reject["bytes"]) == (len(transcript.data), '{"type":"user","mess\n')
     code, output, _ = speak("check", "t.jsonl", cwd=tmp_path)
     assert (code, "progress/hook_progress 1 (" in output) == (3, True)

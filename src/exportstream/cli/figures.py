@@ -120,18 +120,19 @@ def _cells(one: Unpriced) -> list[str]:
 
 def print_check(found: SessionCheck) -> None:
     """Print the findings of one session on standard output."""
-    lines = [f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"]
+    of_session = f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"
+    lines = [of_session if found.session_id is not None else "in no session:"]
     for name, difference in found.differences.items():
         rounding = " (rounding)" if difference.kind == "rounding" else ""
         lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}{rounding}")
     for kind, finding in found.findings.items():
+        reason = f": {printable(finding.reason)}" if finding.reason else ""
         if finding.session:
-            lines.append(f"  {amount(finding.session, OF_SESSION[kind])}")
+            lines.append(f"  {amount(finding.session, OF_SESSION[kind])}{'' if finding.count else reason}")
         if not finding.count:
             continue
         numbers = ", ".join(map(str, finding.messages))
         more = finding.count - len(finding.messages)
-        reason = f": {printable(finding.reason)}" if finding.reason else ""
         lines.append(
             f"  {amount(finding.count, KINDS[kind])} (message {numbers}"
             + (f" and {more:,} more" if more > 0 else "")

@@ -17,7 +17,7 @@ from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
-from exportstream.errors import CutInputError, ExportstreamError
+from exportstream.errors import ExportstreamError
 from exportstream.reading.check import SessionCheck, check
 from exportstream.reading.options import ReadOptions
 
@@ -43,11 +43,7 @@ class _Checked(Counts):
 
 def check_one(source: str, options: ReadOptions) -> Iterator[SessionCheck]:
     """Yield the findings of each session of one input; for the errors see `check`."""
-    try:
-        yield from check(source, max_message_size=options.max_message_size, max_window=options.max_window)
-    except CutInputError as error:
-        error.hint = "exportstream convert --on-error skip keeps the complete messages"  # check has no such option
-        raise
+    return check(source, max_message_size=options.max_message_size, max_window=options.max_window)
 
 
 def check_all(
@@ -99,7 +95,7 @@ def _run_job(job: CheckJob, count: Callable[[int], None]) -> Outcome:
         if isinstance(found, Outcome):
             outcome = found
             continue
-        done.sessions += 1
+        done.sessions += found.session_id is not None
         if job.all_sessions or not found.clean or found.records:
             done.checks.append(found)
     count(job.size or 0)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import CompressionError, CutInputError, ExportstreamError, UsageError
+from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
@@ -43,7 +43,6 @@ class Export:
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
         positions: give each `Batch` the positions of its messages.
-        recover: whether ``on_error="skip"`` goes on after damage as well.
 
     Attributes:
         duplicates: what `dedupe` dropped, as counts.
@@ -61,7 +60,6 @@ class Export:
         session_totals: bool = False,
         only_messages: bool = False,
         positions: bool = False,
-        recover: bool = True,
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
@@ -73,8 +71,7 @@ class Export:
         skips_lines = options.on_error == "skip" or (options.on_error is None and not only_messages)
         self._reject_line = (reject or (lambda _: None)) if skips_lines else None
         self._watch_repeats = not (only_messages or options.dedupe)
-        self._recovers = recover and options.on_error == "skip"
-        self._input = SessionInput(self._source, options, recovers=self._recovers)
+        self._input = SessionInput(self._source, options)
         self._sessions = SessionReader(
             source=self._source.name,
             reject=self._reject,
@@ -236,6 +233,7 @@ class Export:
             self.partial = self._input.is_cut
         else:
             yield from self._log.read(self._source)
+            self.partial = self._log.is_cut
             self.notes.grown += self._source.has_grown
 
     def _batches(self) -> Iterator[Batch]:
@@ -252,16 +250,7 @@ class Export:
                     yield self._without_repeats(batch)
                 locate_line(error, self._source)
                 explained = reader.explain(error)
-                if not self._kept(error):
-                    raise explained from (error if explained is not error else error.__cause__)
-                if reader.session is not None and reader.session.id is not None and reader.within:
-                    yield self._without_repeats(Batch([], [SessionEnd(reader.session, 0)]))
-
-    def _kept(self, error: ExportstreamError) -> bool:
-        """Whether the complete records of a log that is cut are kept."""
-        cut = isinstance(error, (CutInputError, CompressionError))
-        self.partial = self._recovers and self._log is not None and cut and self.accepted > 0
-        return self.partial
+                raise explained from (error if explained is not error else error.__cause__)
 
     def _without_repeats(self, batch: Batch) -> Batch:
         return batch if self._dedupe is None else self._dedupe.drop_repeats(batch, self.duplicates)

@@ -43,7 +43,13 @@ class FormatReader(Protocol):
 
 
 class LogReader(FormatReader, Protocol):
-    """Reads logs of one program."""
+    """Reads logs of one program.
+
+    Attributes:
+        is_cut: whether the input was cut, and what was complete was kept.
+    """
+
+    is_cut: bool
 
     def read(self, reader: Reader, /) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""

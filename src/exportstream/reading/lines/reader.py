@@ -13,10 +13,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from exportstream.errors import ExportstreamError, InputError, InvalidMessageError, JSONSyntaxError, LimitError
+from exportstream.errors import (
+    CompressionError,
+    CutInputError,
+    ExportstreamError,
+    InputError,
+    InvalidMessageError,
+    JSONSyntaxError,
+    LimitError,
+)
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
+from exportstream.reading.json.recovery import end_of_piece
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
 from exportstream.totals.batch import Batch, SessionEnd
@@ -57,7 +66,7 @@ class LineReader(ABC, Generic[_S]):
 
     Args:
         source: name of the input.
-        reject: takes lines that are refused; None stops at the first one.
+        reject: takes lines that are refused, and the incomplete one where the input is cut; None stops there.
         watch_repeats: whether ids that came before are counted.
         max_line: bytes of the longest line taken, and of the largest response.
 
@@ -70,6 +79,7 @@ class LineReader(ABC, Generic[_S]):
         within: whether the last of them is not complete yet.
         accepted: how many rows there were.
         notes: what was noticed.
+        is_cut: whether the input was cut, and what was complete was kept.
         on_replaced: called where halves of surrogate pairs were replaced.
     """
 
@@ -83,6 +93,7 @@ class LineReader(ABC, Generic[_S]):
         self.within = False
         self.accepted = 0
         self.notes = Notes()
+        self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
         self._source = source
         self._reject = reject
@@ -147,9 +158,14 @@ class LineReader(ABC, Generic[_S]):
                 yield
         except ExportstreamError as error:
             error.locate(position=lines.position)
-            if self._current is not None:
-                self._current.finish()
-            raise
+            cut = isinstance(error, (CutInputError, CompressionError))
+            self.is_cut = cut and self._reject is not None and self.number > 0
+            if not self.is_cut:
+                if self._current is not None:
+                    self._current.finish()
+                raise
+            position = lines.position
+            self._reject_damage(lines.take_rest(), position, error)
         finally:
             for kind, records in lines.skipped.items():
                 self.notes.add_records(kind, records)
@@ -197,13 +213,28 @@ class LineReader(ABC, Generic[_S]):
         if self._reject is None:
             error.hint = error.hint or 'on_error="skip" goes on without the line'
             raise error
-        self.notes.rejected += 1
         try:
             value = decode_value(record.line)[0]
+        except JSONSyntaxError:
+            self._reject_damage(record.line, record.position, error)
+            return
         except InputError:
             value = record.line.removesuffix(b"\n").decode("utf-8", "replace")
+        self.notes.rejected += 1
         session_id = self.session.id if self.session is not None else None
         self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
+
+    def _reject_damage(self, data: bytes, position: int, error: ExportstreamError) -> None:
+        """Pass on bytes that are not JSON, in pieces."""
+        self.notes.damaged += 1
+        self.notes.damaged_bytes += len(data)
+        current, start, end = self._current, 0, -1
+        session_id, index = (current.session.id, current.index) if current is not None else (None, None)
+        while self._reject is not None and end < len(data):
+            end = end_of_piece(data, start, len(data))
+            place = self._source, session_id, index, position + start
+            self._reject(Reject(*place, None, error.what, None, data[start:end], damaged=True))
+            start = end
 
     def _decode(self, data: Any) -> dict[str, Any]:
         """Decode a JSON object of the line being read.
