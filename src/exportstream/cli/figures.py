@@ -141,7 +141,7 @@ def print_check(found: SessionCheck) -> None:
     for name, count in found.unknown_keys.items():
         lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
     for kind, one in found.records.items():
-        lines.append(f"  no rows: {printable(kind)} {one.count:,} ({size(one.bytes)})")
+        lines.append(f"  no rows: {printable(kind)} {one.count:,}" + (f" ({size(one.bytes)})" if one.bytes else ""))
     show_lines(lines)
 
 

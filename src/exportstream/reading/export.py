@@ -217,12 +217,11 @@ class Export:
             found = recognise(self._source.peek(HEAD))
         self._producer = found.producer if found is not None else MIX
         if found is not None:
-            self._source.stop_at_opening_size()
+            if found.is_log:
+                self._source.stop_at_opening_size()
+            reject, limit = self._reject_line if found.is_log else self._reject, self._options.max_message_size
             self._reader = self._log = found.reader(
-                self._source.name,
-                self._reject_line,
-                watch_repeats=self._watch_repeats,
-                max_line=self._options.max_message_size,
+                self._source.name, reject, watch_repeats=self._watch_repeats, max_line=limit
             )
             self._log.on_replaced = self._sessions.on_replaced
 

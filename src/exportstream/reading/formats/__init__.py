@@ -1,4 +1,4 @@
-"""The formats of inputs. A log's format is recognised by its first bytes; everything else is read as a session export."""
+"""The formats of inputs. Logs and chats are recognised by their first bytes; everything else is read as a session export."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FormatReader(Protocol):
 
 
 class LogReader(FormatReader, Protocol):
-    """Reads logs of one program.
+    """Reads logs, or exports of chats, of one program.
 
     Attributes:
         is_cut: whether the input was cut, and what was complete was kept.
@@ -65,14 +65,16 @@ class MakeReader(Protocol):
 
 
 class LogFormat(NamedTuple):
-    """The format of a program's logs.
+    """The format of a program's logs, or of its exports of chats.
 
     Attributes:
         producer: the name of the program.
         recognise: whether an input of these first bytes is of this format.
         reader: makes a reader of one input.
+        is_log: whether it is a log: a program may still write to it, and broken lines are usual.
     """
 
     producer: str
     recognise: Callable[[bytes], bool]
     reader: MakeReader
+    is_log: bool = True
