@@ -37,7 +37,7 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
     """Print the totals as a table, on standard error or standard output."""
     differences = totals.differences()
     lines: list[list[str]] = []
-    for label, declared, counted, name in _rows(totals):
+    for label, declared, counted, name in rows_of_totals(totals):
         gap = differences[name].exact if name in differences else None
         differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
         if name in differences and differences[name].kind == "rounding":
@@ -64,7 +64,8 @@ def _fitted(lines: list[list[str]], width: int) -> list[str]:
     return shown
 
 
-def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+    """Return the figures of all messages: words, declared and counted, and the name of their difference."""
     declared, counted = totals.declared, totals.counted
     rows: list[tuple[str, Any, Any, str]] = [
         ("sessions", None, totals.sessions, ""),

@@ -38,6 +38,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
             order, and other groups by cost (recorded or priced, the larger one).
         priced: whether prices are given, so that the tables have columns of them.
         top: how many groups have a row of their own; the others share one. None for all.
+        whole: those of `by` that have a row for each group, whatever `top` says.
 
     Raises:
         OptionError: a word is none of these.
@@ -48,6 +49,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
     sort: str | None = None
     top: int | None = None
     priced: bool = False
+    whole: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Check the words."""
