@@ -101,7 +101,7 @@ def test_broken_lines_go_to_the_rejects(tmp_path: Path) -> None:
     for command in (["convert", "r.jsonl", "-o", "out.ndjson"], ["totals", "r.jsonl"]):
         assert run(*command, cwd=tmp_path).returncode == 5
     (reject,) = rows(tmp_path / "out.rejects.ndjson")
-    assert (reject["position"], reject["message"]) == (len(rollout.data), '{"timestamp":"2026')
+    assert (reject["position"], reject["bytes"]) == (len(rollout.data), '{"timestamp":"2026\n')
     assert len(rows(tmp_path / "out.ndjson")) == 2
     assert run("convert", "r.jsonl", "-o", "other.ndjson", "--on-error", "stop", cwd=tmp_path).returncode == 3
     assert run("convert", "r.jsonl", "-o", "out.ndjson", cwd=tmp_path).returncode == 2  # the outputs exist

@@ -6,9 +6,12 @@ import base64
 import json
 from pathlib import Path
 
+import zstandard
+
 from tests.kit.command import run
 from tests.kit.documents import dump, message, session
 from tests.kit.files import DATA, lines, names
+from tests.kit.rollouts import Rollout
 
 SAMPLE = DATA / "session.json"
 
@@ -39,6 +42,22 @@ def test_damage_only_is_an_error(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert b"not JSON" in done.stderr
     assert "out.ndjson" not in names(tmp_path)
+
+
+def test_a_cut_log_keeps_its_complete_lines(tmp_path: Path) -> None:
+    """A compressed log that is cut gives the rows of its complete lines, and exit code 5; check reports the rest."""
+    rollout = Rollout().meta().turn().user()
+    packed = zstandard.compress(rollout.data) + zstandard.compress(Rollout().say().data)[:-5]
+    (tmp_path / "log.jsonl.zst").write_bytes(packed)
+    done = run("convert", "log.jsonl.zst", "-o", "out.ndjson", cwd=tmp_path)
+    assert done.returncode == 5
+    assert b"log.jsonl.zst: the input is cut; kept 1 complete message" in done.stderr
+    assert len(lines((tmp_path / "out.ndjson").read_bytes())) == 1
+    (reject,) = lines((tmp_path / "out.rejects.ndjson").read_bytes())
+    assert (reject["position"], "is cut after" in reject["reason"]) == (len(rollout.data), True)
+    assert run("convert", "log.jsonl.zst", "-o", "-", "--on-error", "stop", cwd=tmp_path).returncode == 3
+    checked = run("check", "log.jsonl.zst", cwd=tmp_path)
+    assert (checked.returncode, b"1 damaged stretch: " in checked.stdout) == (3, True)
 
 
 def test_repaired_rejects_are_an_input(tmp_path: Path) -> None:

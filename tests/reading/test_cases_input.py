@@ -442,7 +442,6 @@ OTHER_EXPORTS = {
         {"timestamp": DATE, "sessionId": "s", "message": {"role": "assistant", "id": "m"}, "costUSD": 0.1},
         {"type": "queue-operation", "operation": "enqueue", "sessionId": "s"},
     ],
-    "a ChatGPT export": [{"title": "t", "create_time": 1.5, "mapping": {}, "conversation_id": "c"}],
     "a claude.ai export": [{"uuid": "u", "name": "n", "chat_messages": []}],
     "a Gemini transcript": [
         {"sessionId": "s", "projectHash": "h", "startTime": DATE, "messages": [{"id": "m", "type": "user"}]},

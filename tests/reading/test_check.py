@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exportstream import CutInputError, Difference, InputError, SessionCheck, check
+from exportstream import Difference, InputError, SessionCheck, check
 from tests.kit.command import speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA
@@ -258,11 +258,11 @@ def test_json(tmp_path: Path) -> None:
 
 def test_json_of_bad_input(tmp_path: Path) -> None:
     """Bad input is one line on standard error and exit 3, with --json as without."""
-    (tmp_path / "in.json").write_bytes(dump(session(message(0)))[:-9])
+    (tmp_path / "in.json").write_bytes(b'{"id":"s"')
     for options in ((), ("--json",), ("--strict",)):
         code, _, errors = speak("check", "in.json", *options, cwd=tmp_path)
         assert code == 3
-        assert re.fullmatch(r"exportstream: in\.json: .*input ends.*message \d.*\n", errors)
+        assert re.fullmatch(r"exportstream: in\.json: .*input ends[^;]*\n", errors)  # there is nothing to keep
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_json_of_bad_input(tmp_path: Path) -> None:
     [
         (b"", "empty input"),
         (b"[1]", "session object"),
-        (dump(session(message(0))) + b"x", "not JSON"),
+        (b"x" + dump(session(message(0)))[1:], "not JSON"),
         (b'{"id":"s","title":"t","messages":null}', "array"),
     ],
 )
@@ -280,11 +280,26 @@ def test_bad_input_is_an_error(data: bytes, match: str) -> None:
         list(check(data))
 
 
-def test_a_cut_input() -> None:
-    """A cut input is an error after the sessions that are complete."""
-    data = dump(session(message(0), message(0), message(1)))[:-20]
-    with pytest.raises(CutInputError, match="input ends"):
-        list(check(data))
+def test_damage(tmp_path: Path) -> None:
+    """Stretches of damage are findings of the session they are in, and those in no session come last; the exit code is 3."""
+    made = [session(*(message(number) for number in range(4)), id=name) for name in "abcd"]
+    first = dump(made[0]).replace(b'"m2"', b'"m2"\0', 1)
+    lost = dump(made[1]).replace(b'"id":"b"', b'"id":b', 1)
+    data = b"\n".join([first, lost, dump(made[2]), dump(made[3])[:-30]])
+    found = list(check(data))
+    assert [(one.session_id, one.messages) for one in found] == [("a", 3), ("c", 4), ("d", 3), (None, 0)]
+    assert found.pop(1).clean
+    damage = [one.findings.pop("damage") for one in found]
+    assert [(one.count, one.messages, one.session) for one in damage] == [(1, [2], 0), (1, [3], 0), (0, [], 1)]
+    assert not any(one.findings for one in found)
+    assert "input ends" in str(damage[1].reason)
+    (tmp_path / "in.json").write_bytes(data)
+    code, output, _ = speak("check", "in.json", cwd=tmp_path)
+    assert code == 3
+    assert "  1 damaged stretch: not JSON, or cut off (message 2): not JSON" in output
+    assert re.search(
+        r"in no session:\n  1 damaged stretch outside .* lost: not JSON.*\n3 sessions, 3 with findings\n", output
+    )
 
 
 def test_reads_everything_from_a_pipe(tmp_path: Path) -> None:

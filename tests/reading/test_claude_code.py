@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -551,10 +550,10 @@ def test_a_log_that_grows_while_it_is_read(tmp_path: Path) -> None:
 
 
 def test_rejects_are_json() -> None:
-    """A line that is not JSON is a text in the rejects, and the value if it is JSON."""
+    """A line that is not JSON is rejected as damaged bytes, and one that is JSON as its value."""
     rejects: list[Any] = []
     rows(begun().data + b"broken \xff\n[1]\n" + begun().data, on_error="skip", rejects=rejects)
-    assert [json.loads(json.dumps(reject.message)) for reject in rejects] == ["broken \ufffd", [1]]
+    assert [(reject.raw, reject.message) for reject in rejects] == [(b"broken \xff\n", None), (None, [1])]
 
 
 def test_prices(tmp_path: Path) -> None:
@@ -567,3 +566,11 @@ def test_prices(tmp_path: Path) -> None:
         priced = export.totals.priced
     assert priced is not None
     assert priced.cost.sum == Decimal("39.00146")
+
+
+def test_partial_tokens_are_counted() -> None:
+    """Totals tell how many messages have tokens that may be partial; copies are none of them."""
+    transcript = begun().say("m1").say("m2", stop="end_turn").say("m3").user("Again.").say("m1")
+    with open_export(transcript.data) as export:
+        list(export)
+        assert (export.totals.counted.partial_tokens, export.totals.counted.with_tokens) == (2, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -456,11 +455,18 @@ def test_a_torn_last_line_is_left(pack: Any) -> None:
 
 @pytest.mark.parametrize("cut", [1, 50, 400])
 def test_a_cut_frame_is_an_error(cut: int) -> None:
-    """A compressed rollout that is cut is an error, after the rows before it were given."""
-    packed = zstandard.ZstdCompressor(level=1).compress(b"".join(drawn(seed).data for seed in range(40)))
-    messages = iter_messages(packed[:-cut])
+    """A compressed rollout that is cut is an error, or the rows of its complete lines, and the rest is damage."""
+    packed = zstandard.ZstdCompressor(level=1).compress(b"".join(drawn(seed).data for seed in range(40)))[:-cut]
     with pytest.raises(InputError, match="cut after"):
-        list(messages)
+        list(iter_messages(packed))
+    there = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+    end = there.rindex(b"\n") + 1
+    rejects: list[Any] = []
+    with open_export(packed, rejects=rejects) as export:
+        assert [one.to_dict() for one in export] == [one.to_dict() for one in rows(there[:end])]
+        assert (export.partial, export.notes.damaged, export.notes.rejected) == (True, 1, 0)
+    assert b"".join(reject.raw for reject in rejects) == there[end:]
+    assert {reject.position for reject in rejects[:1]} == {end}
 
 
 def test_long_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -549,10 +555,13 @@ def test_a_log_that_grows_while_it_is_read(tmp_path: Path) -> None:
 
 
 def test_rejects_are_json(tmp_path: Path) -> None:
-    """A line that is not JSON is a text in the rejects, and the value if it is JSON."""
+    """A line that is not JSON is rejected as damaged bytes, and one that is JSON as its value."""
     rejects: list[Any] = []
     rows(begun().data + b"broken \xff\n[1]\n" + begun().data, on_error="skip", rejects=rejects)
-    assert [json.loads(json.dumps(reject.message)) for reject in rejects] == ["broken \ufffd", [1]]
+    assert [(reject.damaged, reject.raw, reject.message) for reject in rejects] == [
+        (True, b"broken \xff\n", None),
+        (False, None, [1]),
+    ]
 
 
 def test_dedupe_drops_copies() -> None:

@@ -80,7 +80,7 @@ class _Printer:
 
     Attributes:
         odd: sessions with findings, so far.
-        invalid: sessions with invalid messages.
+        invalid: sessions with invalid messages or damage.
         outcomes: of the inputs.
     """
 
@@ -107,9 +107,9 @@ class _Printer:
                 show_lines([f"{shown(source)}:"])
                 self._named = source
             print_check(one)
-        self._sessions += 1
+        self._sessions += one.session_id is not None
         self.odd += not one.clean
-        self.invalid += "invalid-message" in one.findings
+        self.invalid += not one.findings.keys().isdisjoint(("invalid-message", "damage"))
 
     def _end_input(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -37,7 +37,7 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
     """Print the totals as a table, on standard error or standard output."""
     differences = totals.differences()
     lines: list[list[str]] = []
-    for label, declared, counted, name in _rows(totals):
+    for label, declared, counted, name in rows_of_totals(totals):
         gap = differences[name].exact if name in differences else None
         differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
         if name in differences and differences[name].kind == "rounding":
@@ -64,7 +64,8 @@ def _fitted(lines: list[list[str]], width: int) -> list[str]:
     return shown
 
 
-def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+    """Return the figures of all messages: words, declared and counted, and the name of their difference."""
     declared, counted = totals.declared, totals.counted
     rows: list[tuple[str, Any, Any, str]] = [
         ("sessions", None, totals.sessions, ""),
@@ -86,6 +87,7 @@ def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         ("completion / output tokens", declared.completion_tokens.sum, counted.output_tokens.sum, "completionTokens"),
         ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
         ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
+        *([("messages with partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
         *_prices(totals.priced),
         ("first message", None, counted.first_date, ""),
@@ -119,18 +121,19 @@ def _cells(one: Unpriced) -> list[str]:
 
 def print_check(found: SessionCheck) -> None:
     """Print the findings of one session on standard output."""
-    lines = [f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"]
+    of_session = f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"
+    lines = [of_session if found.session_id is not None else "in no session:"]
     for name, difference in found.differences.items():
         rounding = " (rounding)" if difference.kind == "rounding" else ""
         lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}{rounding}")
     for kind, finding in found.findings.items():
+        reason = f": {printable(finding.reason)}" if finding.reason else ""
         if finding.session:
-            lines.append(f"  {amount(finding.session, OF_SESSION[kind])}")
+            lines.append(f"  {amount(finding.session, OF_SESSION[kind])}{'' if finding.count else reason}")
         if not finding.count:
             continue
         numbers = ", ".join(map(str, finding.messages))
         more = finding.count - len(finding.messages)
-        reason = f": {printable(finding.reason)}" if finding.reason else ""
         lines.append(
             f"  {amount(finding.count, KINDS[kind])} (message {numbers}"
             + (f" and {more:,} more" if more > 0 else "")
@@ -139,7 +142,7 @@ def print_check(found: SessionCheck) -> None:
     for name, count in found.unknown_keys.items():
         lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
     for kind, one in found.records.items():
-        lines.append(f"  no rows: {printable(kind)} {one.count:,} ({size(one.bytes)})")
+        lines.append(f"  no rows: {printable(kind)} {one.count:,}" + (f" ({size(one.bytes)})" if one.bytes else ""))
     show_lines(lines)
 
 

@@ -17,7 +17,7 @@ from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
-from exportstream.errors import CutInputError, ExportstreamError
+from exportstream.errors import ExportstreamError
 from exportstream.reading.check import SessionCheck, check
 from exportstream.reading.options import ReadOptions
 
@@ -43,11 +43,7 @@ class _Checked(Counts):
 
 def check_one(source: str, options: ReadOptions) -> Iterator[SessionCheck]:
     """Yield the findings of each session of one input; for the errors see `check`."""
-    try:
-        yield from check(source, max_message_size=options.max_message_size, max_window=options.max_window)
-    except CutInputError as error:
-        error.hint = "exportstream convert --on-error skip keeps the complete messages"  # check has no such option
-        raise
+    return check(source, max_message_size=options.max_message_size, max_window=options.max_window)
 
 
 def check_all(
@@ -68,7 +64,10 @@ def check_all(
         for one in inputs:
             yield from ((one.source, found) for found in _check_here(one, options))
         return
-    jobs = [CheckJob(one.source, [], options, size=one.size, named=one.named, all_sessions=all_sessions) for one in inputs]
+    jobs = [
+        CheckJob(one.source, [], options, size=one.size, named=one.named, parts=one.parts, all_sessions=all_sessions)
+        for one in inputs
+    ]
     status = Status(len(jobs), total_size(jobs))
     waiting: dict[int, Outcome] = {}
     following = 0
@@ -84,7 +83,7 @@ def check_all(
 
 def _check_here(one: Input, options: ReadOptions) -> Iterator[SessionCheck | Outcome]:
     try:
-        yield from check_one(one.source, options)
+        yield from check_one(one.files, options)
     except ExportstreamError as error:
         yield outcome_of(one.source, error, named=one.named)
     else:
@@ -95,11 +94,11 @@ def _run_job(job: CheckJob, count: Callable[[int], None]) -> Outcome:
     """Check one input; findings that came before an error are kept."""
     done = _Checked()
     outcome = Outcome(job.source, "checked")
-    for found in _check_here(Input(job.source, "", job.named), job.reading):
+    for found in _check_here(Input(job.source, "", job.named, parts=job.parts), job.reading):
         if isinstance(found, Outcome):
             outcome = found
             continue
-        done.sessions += 1
+        done.sessions += found.session_id is not None
         if job.all_sessions or not found.clean or found.records:
             done.checks.append(found)
     count(job.size or 0)

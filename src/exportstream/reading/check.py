@@ -6,7 +6,6 @@ Holds: the message ids of the session being read, and the first few message numb
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -31,6 +30,7 @@ MAX_UNKNOWN_KEYS = 100
 
 KINDS = {
     "invalid-message": "invalid messages",
+    "damage": "damaged stretches: not JSON, or cut off",
     "null-date": "messages whose createdAt or updatedAt is null",
     "unparsed-date": "messages with a date-time that can't be parsed",
     "date-without-zone": "messages with a date-time that has no zone",
@@ -39,6 +39,7 @@ KINDS = {
 }
 
 OF_SESSION = {
+    "damage": "damaged stretches outside sessions, or in a session whose id is lost",
     "unparsed-date": "createdAt or updatedAt of the session itself that can't be parsed",
     "date-without-zone": "createdAt or updatedAt of the session itself that has no zone",
     "replaced-surrogate": "halves of surrogate pairs outside messages (became U+FFFD)",
@@ -65,7 +66,7 @@ class SessionCheck(Struct, rename="camel"):
     """The findings of one session.
 
     Attributes:
-        session_id, title: the session's own.
+        session_id, title: the session's own. No id: the damage that is in no session, after all others.
         messages: how many valid messages it has.
         findings: by kind, in the order of `KINDS`.
         differences: the figures whose declared and counted sums differ.
@@ -124,7 +125,7 @@ class _Findings:
             self.add("repeated-id", originals[at].index)
         for message in messages:
             dates = (message.created_at, message.updated_at)
-            if None in dates:
+            if None in dates and message.producer is None:  # other producers leave out what they don't know
                 self.add("null-date", message.index)
             self._add_dates(dates, message.index)
             if message.producer is not None:  # what a log has no column for is in `extra`
@@ -153,6 +154,28 @@ class _Findings:
         return SessionCheck(
             session.id, session.title, totals.counted.messages, findings, of_session.differences(), self.unknown
         )
+
+
+class _Open:
+    """The findings of the sessions that have begun and were not yielded yet, and those outside of sessions."""
+
+    def __init__(self) -> None:
+        self.outside = _Findings()
+        self._found: dict[int, tuple[Session, _Findings]] = {}
+
+    def of(self, session: Session | None) -> _Findings:
+        """Return the findings of a session, None for those outside."""
+        if session is None:
+            return self.outside
+        if id(session) not in self._found:
+            # The one before it was lost to damage if it has no id: it does not end.
+            self._found = {number: open_ for number, open_ in self._found.items() if open_[0].id is not None}
+            self._found[id(session)] = session, _Findings()
+        return self._found[id(session)][1]
+
+    def take(self, session: Session) -> _Findings:
+        """Return the findings of a session that has ended."""
+        return self._found.pop(id(session))[1]
 
 
 def _unknown_of(session: Session) -> list[str]:
@@ -188,23 +211,32 @@ def check(
 
 
 def _check(source: Any, options: ReadOptions) -> Iterator[SessionCheck]:
-    found: defaultdict[int, _Findings] = defaultdict(_Findings)  # of the sessions that have begun and were not yielded yet
+    found = _Open()
+    damaged = 0
 
     def reject(rejected: Reject) -> None:
+        nonlocal damaged
         path = f" at {rejected.path}" if rejected.path else ""
-        found[export.sessions].add("invalid-message", rejected.index, rejected.reason + path)
+        if not rejected.damaged:
+            found.of(export.session).add("invalid-message", rejected.index, rejected.reason + path)
+        elif export.notes.damaged > damaged:  # the first piece of a stretch
+            damaged = export.notes.damaged
+            outside = rejected.session_id is None
+            index = None if outside else rejected.index
+            found.of(None if outside else export.session).add("damage", index, rejected.reason)
 
     def replaced(index: int | None, count: int) -> None:
-        found[export.sessions].add("replaced-surrogate", index, count=count)
+        found.of(export.session).add("replaced-surrogate", index, count=count)
 
-    with Export(source, options, rejects=reject, session_totals=True, recover=False) as export:
+    with Export(source, options, rejects=reject, session_totals=True) as export:
         export.watch_replaced(replaced)
-        number = 1
         for batch in export.batches():
             for messages, end in batch.by_session():
-                found[number].add_messages(messages)
+                session = end.session if end is not None else export.session
+                found.of(session).add_messages(messages)
                 if end is not None and end.counted is not None:
-                    one = found.pop(number).finish(end.session, end.counted)
+                    one = found.take(end.session).finish(end.session, end.counted)
                     one.records, export.notes.records = export.notes.records, {}
                     yield one
-                    number += 1
+        if found.outside.findings:
+            yield SessionCheck(None, None, 0, found.outside.findings, {}, {})

@@ -26,25 +26,23 @@ class SessionInput:
 
     Args:
         source: the input, which stays open.
-        options: how they are read.
-        recovers: whether reading goes on after damage.
+        options: how it is read; with ``skip`` reading goes on after damage.
 
     Attributes:
         is_cut: whether the input was cut, and what was complete was kept.
     """
 
-    def __init__(self, source: Source, options: ReadOptions, *, recovers: bool) -> None:
+    def __init__(self, source: Source, options: ReadOptions) -> None:
         self.is_cut = False
         self._source = source
         self._options = options
-        self._recovers = recovers
+        self._skip = options.on_error == "skip"
         self._ids: LaterIds | None = None
 
     def read(self, reader: SessionReader) -> Iterator[None]:
         """Read the input, and tell a reader what is in it."""
         if self._are_rejects():
-            options = self._options
-            yield from RejectLines(self._source, reader, limit=options.max_message_size, skip=options.on_error == "skip")
+            yield from RejectLines(self._source, reader, limit=self._options.max_message_size, skip=self._skip)
             return
         stream = self._stream(self._source, reader)
         yield from stream
@@ -67,7 +65,7 @@ class SessionInput:
 
     def _stream(self, source: Source, events: Events) -> Stream:
         use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
-        kind = RecoveringStream if self._recovers else Stream
+        kind = RecoveringStream if self._skip else Stream
         return kind(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
 
     def _are_rejects(self) -> bool:

@@ -24,7 +24,6 @@ def _is_gemini_batch(keys: _Keys) -> bool:
 
 
 _KINDS: tuple[tuple[str, Callable[[_Keys], bool]], ...] = (
-    ("a ChatGPT export", lambda keys: "mapping" in keys or {"conversation_id", "current_node"} <= keys.keys()),
     ("a claude.ai export", lambda keys: "chat_messages" in keys),
     ("OpenAI batch results", lambda keys: {"custom_id", "response"} <= keys.keys()),
     ("Anthropic batch results", lambda keys: {"custom_id", "result"} <= keys.keys()),

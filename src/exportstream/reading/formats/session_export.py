@@ -180,7 +180,7 @@ class SessionReader(Struct):
 
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
         """Pass damaged bytes to `reject`."""
-        self._damaged = True
+        self._damaged, self._starts = True, []
         self.notes.damaged += begins
         self.notes.damaged_bytes += len(data)
         session_id, index = (self._keys.id, self.index) if self.within else (None, None)
@@ -234,7 +234,8 @@ class SessionReader(Struct):
                 error.what += f", inside message {self.index}"
             else:
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
-            error.hint = error.hint or 'on_error="skip" keeps the complete messages'
+            if self.reject is None:
+                error.hint = error.hint or 'on_error="skip" keeps the complete messages'
         error.locate(
             source=self.source,
             session_id=self._keys.id,

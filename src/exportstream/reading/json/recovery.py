@@ -225,12 +225,17 @@ class Recovery:
         buffer, data, error = self._buffer, self._buffer.data, self.error
         assert error is not None
         while buffer.start < end or always:
-            cut = min(end, buffer.start + PIECE)
-            at = cut
-            while cut < len(data) and buffer.start < cut - 3 and at > cut - 3 and data[at] & _IN_CHARACTER == _CONTINUATION:
-                at -= 1
+            at = end_of_piece(data, buffer.start, end)
             piece = bytes(data[buffer.start : at])
             self._events.damage(piece, buffer.position, error, begins=not self._reported)
             buffer.start = at
             self._reported += 1
             always = False
+
+
+def end_of_piece(data: bytes | bytearray, start: int, end: int) -> int:
+    """Index where the next piece of damaged bytes ends: it is not within a character, so that the piece stays text."""
+    cut = at = min(end, start + PIECE)
+    while cut < len(data) and start < cut - 3 < at and data[at] & _IN_CHARACTER == _CONTINUATION:
+        at -= 1
+    return at

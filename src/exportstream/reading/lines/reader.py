@@ -10,43 +10,31 @@ Records that become no row are counted with their bytes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
-from exportstream.errors import ExportstreamError, InputError, InvalidMessageError, JSONSyntaxError, LimitError
+from exportstream.errors import (
+    CompressionError,
+    CutInputError,
+    ExportstreamError,
+    InputError,
+    InvalidMessageError,
+    JSONSyntaxError,
+    LimitError,
+)
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
+from exportstream.reading.json.recovery import end_of_piece
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
+from exportstream.reading.lines.session import LogSession
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import counted
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
-
-
-class LogSession(Protocol):
-    """One session of a log, whose records become rows.
-
-    Attributes:
-        session: what is known of it.
-        rows: its complete rows that were not taken yet.
-        positions: where each of them begins: the first byte of its first line; None where that is not known.
-        line: the position of the line that is being read.
-        held: bytes of what is not complete.
-        index: how many rows it has so far.
-    """
-
-    session: Session
-    rows: list[Message]
-    positions: list[int | None]
-    line: int | None
-    held: int
-    index: int
-
-    def finish(self) -> Session:
-        """Complete the session."""
 
 
 _S = TypeVar("_S", bound=LogSession)
@@ -57,7 +45,7 @@ class LineReader(ABC, Generic[_S]):
 
     Args:
         source: name of the input.
-        reject: takes lines that are refused; None stops at the first one.
+        reject: takes lines that are refused, and the incomplete one where the input is cut; None stops there.
         watch_repeats: whether ids that came before are counted.
         max_line: bytes of the longest line taken, and of the largest response.
 
@@ -70,7 +58,9 @@ class LineReader(ABC, Generic[_S]):
         within: whether the last of them is not complete yet.
         accepted: how many rows there were.
         notes: what was noticed.
+        is_cut: whether the input was cut, and what was complete was kept.
         on_replaced: called where halves of surrogate pairs were replaced.
+        known, keys, parts: see `JoinedReader`.
     """
 
     decoder: ClassVar[Any]
@@ -83,7 +73,12 @@ class LineReader(ABC, Generic[_S]):
         self.within = False
         self.accepted = 0
         self.notes = Notes()
+        self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
+        self.known: Container[str | bytes] = frozenset()
+        self.keys: set[str | bytes] = set()
+        self.parts: Iterable[Source] = ()
+        self._in_parts: set[str | None] = set()  # ids in further files, as far as `look` takes note of them
         self._source = source
         self._reject = reject
         self._watch_repeats = watch_repeats
@@ -114,11 +109,23 @@ class LineReader(ABC, Generic[_S]):
         """The session being read, or the last one; None before the first."""
         return self._current.session if self._current is not None else None
 
+    def look(self, part: Source) -> Iterator[None]:
+        """Take note of what a further file of the input has, before all others are read."""
+        del part
+        yield
+
     def read(self, reader: Reader) -> Iterator[None]:
-        """Read the input; after each step `take` has what it brought."""
+        """Read the input, and then its further files; after each step `take` has what it brought."""
         yield from self._read_lines(reader)
+        for part in self.parts:
+            self._source = part.name
+            self._begin_part()
+            yield from self._read_lines(part)
         self._end_session()
         yield
+
+    def _begin_part(self) -> None:
+        """Begin a further file of the input."""
 
     def take(self) -> Batch | None:
         """Return what was read since the last time; None if that is nothing."""
@@ -147,9 +154,13 @@ class LineReader(ABC, Generic[_S]):
                 yield
         except ExportstreamError as error:
             error.locate(position=lines.position)
-            if self._current is not None:
-                self._current.finish()
-            raise
+            cut = isinstance(error, (CutInputError, CompressionError))
+            self.is_cut = cut and self._reject is not None and self.number > 0
+            if not self.is_cut:
+                if self._current is not None:
+                    self._current.finish()
+                raise
+            self._reject_damage(lines.position, lines.take_rest(), error)
         finally:
             for kind, records in lines.skipped.items():
                 self.notes.add_records(kind, records)
@@ -197,13 +208,28 @@ class LineReader(ABC, Generic[_S]):
         if self._reject is None:
             error.hint = error.hint or 'on_error="skip" goes on without the line'
             raise error
-        self.notes.rejected += 1
         try:
             value = decode_value(record.line)[0]
+        except JSONSyntaxError:
+            self._reject_damage(record.position, record.line, error)
+            return
         except InputError:
             value = record.line.removesuffix(b"\n").decode("utf-8", "replace")
+        self.notes.rejected += 1
         session_id = self.session.id if self.session is not None else None
         self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
+
+    def _reject_damage(self, position: int, data: bytes, error: ExportstreamError) -> None:
+        """Pass on bytes that are not JSON, in pieces."""
+        self.notes.damaged += 1
+        self.notes.damaged_bytes += len(data)
+        current, start, end = self._current, 0, -1
+        session_id, index = (current.session.id, current.index) if current is not None else (None, None)
+        while self._reject is not None and end < len(data):
+            end = end_of_piece(data, start, len(data))
+            place = self._source, session_id, index, position + start
+            self._reject(Reject(*place, None, error.what, None, data[start:end], damaged=True))
+            start = end
 
     def _decode(self, data: Any) -> dict[str, Any]:
         """Decode a JSON object of the line being read.

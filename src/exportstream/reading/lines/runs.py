@@ -71,6 +71,10 @@ class Lines:
         """Bytes of the input that have been dealt with."""
         return self._buffer.position
 
+    def take_rest(self) -> bytes:
+        """Return the bytes that came before an error of the reader and are no whole line."""
+        return self._take(len(self._buffer.data)).data
+
     def __iter__(self) -> Iterator[Run | None]:
         buffer = self._buffer
         while True:
