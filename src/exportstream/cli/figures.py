@@ -87,6 +87,7 @@ def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         ("completion / output tokens", declared.completion_tokens.sum, counted.output_tokens.sum, "completionTokens"),
         ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
         ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
+        *([("messages with partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
         *_prices(totals.priced),
         ("first message", None, counted.first_date, ""),
