@@ -48,7 +48,12 @@ class Usage:
         if usage is not None and usage != self._last:
             if not isinstance(usage, dict):
                 raise InvalidMessageError(f"expected object, got {type(usage).__name__}", path="$.message.usage")
-            self._figures |= {name: _figure(usage, key) for key, name in _FIELDS.items() if usage.get(key) is not None}
+            found = {}
+            for key, name in _FIELDS.items():
+                figure = usage.get(key)
+                if figure is not None:
+                    found[name] = figure if type(figure) is int and 0 <= figure < 2**63 else _figure(usage, key)
+            self._figures |= found
             self._extra |= leftover(usage, _KNOWN)
             self._last = usage
             is_final = is_final or usage.get("iterations") is not None
