@@ -51,11 +51,13 @@ class ChatFormat(NamedTuple):
         producer: the name of the program.
         read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for one that is none.
         begins_with_lines: whether lines of text may come before the JSON.
+        cut_hint: the next step where an input is cut.
     """
 
     producer: str
     read: Callable[[dict[str, Any]], Conversation]
     begins_with_lines: bool = False
+    cut_hint: str | None = None
 
 
 class ChatReader:
@@ -131,7 +133,7 @@ class ChatReader:
         """Add to an error what is known of the input."""
         error.locate(source=self._source)
         if isinstance(error, CutInputError):
-            error.hint = error.hint or 'on_error="skip" keeps the complete conversations'
+            error.hint = error.hint or self._format.cut_hint or 'on_error="skip" keeps the complete conversations'
         return error
 
     def _reject_rest(self, error: ExportstreamError, rest: bytes) -> None:
