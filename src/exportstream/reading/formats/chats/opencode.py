@@ -176,5 +176,6 @@ OPENCODE = ChatFormat(
     "opencode",
     read_session,
     begins_with_lines=True,
+    states_usage=True,
     cut_hint="opencode cuts what it writes to a pipe at 64 KiB: let it write to a file",
 )
