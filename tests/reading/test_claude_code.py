@@ -566,3 +566,11 @@ def test_prices(tmp_path: Path) -> None:
         priced = export.totals.priced
     assert priced is not None
     assert priced.cost.sum == Decimal("39.00146")
+
+
+def test_partial_tokens_are_counted() -> None:
+    """Totals tell how many messages have tokens that may be partial; copies are none of them."""
+    transcript = begun().say("m1").say("m2", stop="end_turn").say("m3").user("Again.").say("m1")
+    with open_export(transcript.data) as export:
+        list(export)
+        assert (export.totals.counted.partial_tokens, export.totals.counted.with_tokens) == (2, 3)

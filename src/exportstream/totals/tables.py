@@ -204,9 +204,10 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
     words = words_of(groups.by, priced=options.priced)
     names = [word.replace("-", "_") for word in words]
     applies = options.sort is not None and options.sort in (*groups.by, *words)
-    order = order_of(groups.by, options.sort if applies else None, by_size=options.top is not None)
+    limit = None if groups.by in options.whole else options.top
+    order = order_of(groups.by, options.sort if applies else None, by_size=limit is not None)
     found = sorted(groups.figures.items(), key=order) if groups.by else []  # one group of all is the total
-    top = len(found) if options.top is None else options.top
+    top = len(found) if limit is None else limit
     others = None
     if found[top:]:
         figures = Figures()

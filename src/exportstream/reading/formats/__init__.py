@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Session
 from exportstream.reading.json.buffer import Reader
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch
 
 HEAD = 64 * 1024  # bytes that a format is recognised by; a pipe may have less of them
@@ -53,6 +54,24 @@ class LogReader(FormatReader, Protocol):
 
     def read(self, reader: Reader, /) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
+
+
+@runtime_checkable
+class JoinedReader(LogReader, Protocol):
+    """Reads logs whose messages may stand in several files.
+
+    Attributes:
+        known: keys of the messages of inputs that were read before: those that come again are copies.
+        keys: of the messages that were read, as far as they may come again in other logs.
+        parts: further files of the input, which are read after it.
+    """
+
+    known: Container[str | bytes]
+    keys: set[str | bytes]
+    parts: Iterable[Source]
+
+    def look(self, part: Source, /) -> Iterator[None]:
+        """Take note of what a further file of the input has, before all others are read."""
 
 
 class MakeReader(Protocol):
