@@ -15,11 +15,14 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as struct_fields
 
-__all__ = ["Column", "ColumnType", "columns_of", "getter"]
+__all__ = ["Column", "ColumnType", "Sum", "columns_of", "getter"]
+
+
+Sum = Annotated[int, Meta(extra={"is_sum": True})]  # it may need more than 64 bits
 
 
 class ColumnType(StrEnum):
