@@ -106,7 +106,7 @@ def totals_of(text, options=""):
 SAMPLE = "tests/data/session.json"
 ERRORS = {
     "expected a session object with `messages`": totals_of('[{"a":1}]'),
-    "expected a session export, got what looks like": totals_of('[{"mapping":{}}]'),
+    "expected a session export, got what looks like": totals_of('[{"custom_id":"a","response":{}}]'),
     "expected a session with `id`": totals_of(session(keys="")),
     "expected JSON, got a zip archive": f"python -m zipfile -c in.zip {SAMPLE}; exportstream totals - < in.zip",
     "expected JSON, got a tar archive": f"tar -cf in.tar {SAMPLE}; exportstream totals in.tar",
@@ -202,8 +202,9 @@ def test_environment_variables():
 
 
 def fields_of_logs():
-    """The columns that only logs fill, which the page lists as theirs."""
-    return {re.findall(r"`(\w+)`", row[0])[0] for row in table(sections("logs.md")["Who fills which column"])}
+    """The columns that only logs and chats fill, which their pages list."""
+    rows = [row for page in ("logs.md", "chats.md") for row in table(sections(page)["Who fills which column"])]
+    return {re.findall(r"`(\w+)`", row[0])[0] for row in rows}
 
 
 @pytest.mark.parametrize("kind", [Message, ToolCall, Session])

@@ -1,14 +1,17 @@
-"""Claude Code transcripts through the command: convert, totals and check."""
+"""Claude Code transcripts through the command: convert, totals and check, sub-agents and copies across files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import pytest
+
+from exportstream.conversion.inputs import find_inputs
 from tests.kit.command import run, said, speak
 from tests.kit.documents import export
 from tests.kit.rollouts import drawn as drawn_rollout
-from tests.kit.transcripts import SESSION, Transcript, drawn
+from tests.kit.transcripts import OTHER, SESSION, Transcript, drawn
 
 
 def rows(path: Path) -> list[dict[str, object]]:
@@ -53,3 +56,110 @@ def test_broken_lines_and_check(tmp_path: Path) -> None:
     assert (reject["position"], reject["bytes"]) == (len(transcript.data), '{"type":"user","mess\n')
     code, output, _ = speak("check", "t.jsonl", cwd=tmp_path)
     assert (code, "progress/hook_progress 1 (" in output) == (3, True)
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> Path:
+    """A folder as Claude Code makes it: a session with a sub-agent that has a file, one that has none, and a fork of it."""
+    folder = tmp_path / "projects" / "-work"
+    (folder / SESSION / "subagents").mkdir(parents=True)
+    filed = Transcript(SESSION, "a1").user("Look.").say("s1", "Here.", 1, 20)
+    bare = Transcript(SESSION, "a2").say("s2", "There.", 1, 30)
+    main = Transcript(SESSION).user("Go.").call("m1", "t1", name="Task").embed("a1", filed).embed("a2", bare).result("t1")
+    (folder / SESSION / "subagents" / "agent-a1.jsonl").write_bytes(filed.say("s1", "More.", 1, 21).data)
+    (folder / f"{SESSION}.jsonl").write_bytes(main.say("m2", "Done.").data)
+    fork = Transcript(OTHER).user("Again.").say("m3", "Fork.", 1, 100)
+    (folder / f"{OTHER}.jsonl").write_bytes(main.data.replace(SESSION.encode(), OTHER.encode()) + fork.data)
+    return tmp_path
+
+
+def summary(row: dict[str, object]) -> tuple[object, ...]:
+    return row.get("agentId"), row["role"], row["content"], row.get("outputTokens"), row.get("usageState")
+
+
+MAIN = [
+    (None, "user", "Go.", None, None),
+    (None, "assistant", "", 9, "partial"),
+    (None, "assistant", "Done.", 9, "partial"),
+    ("a2", "assistant", "There.", 30, "partial"),
+]
+
+
+def test_a_session_with_its_sub_agents(projects: Path) -> None:
+    """In a folder a session is one output with its sub-agents, whose messages come once; a file named by hand is alone."""
+    assert (
+        run("convert", "projects", "-o", "out/", "--format", "ndjson", "-t", "all", "--quiet", cwd=projects).returncode == 0
+    )
+    outputs = sorted((projects / "out" / "messages").rglob("*.ndjson"))
+    assert [path.name for path in outputs] == [f"{SESSION}.ndjson", f"{OTHER}.ndjson"]
+    found = rows(outputs[0])
+    assert [summary(row) for row in found] == [
+        *MAIN,
+        ("a1", "user", "Look.", None, None),
+        ("a1", "assistant", "Here.\n\nMore.", 21, "partial"),
+    ]
+    assert [row["messageIndex"] for row in found] == list(range(6))
+    (session,) = rows(projects / "out" / "sessions" / "-work" / f"{SESSION}.ndjson")
+    assert (session["id"], session["countedOutputTokens"]) == (SESSION, 69)
+    name = f"projects/-work/{SESSION}.jsonl"
+    assert run("convert", name, "-o", "alone.ndjson", "--quiet", cwd=projects).returncode == 0
+    assert sorted(map(str, map(summary, rows(projects / "alone.ndjson")))) == sorted(
+        map(str, [*MAIN, ("a1", "user", "Look.", None, None), ("a1", "assistant", "Here.", 20, "partial")])
+    )
+
+
+def test_copies_across_files_count_once(projects: Path) -> None:
+    """Totals of a folder, in one process or several, are those of a merge: a fork's copies are repeated, and not counted."""
+    assert run("convert", "projects", "--merge", "-o", "all.ndjson", "--quiet", cwd=projects).returncode == 0
+    merged = rows(projects / "all.ndjson")
+    copies = ["", "Done.", "Go.", "Here.", "Look.", "There."]
+    assert sorted(str(row["content"]) for row in merged if row.get("usageState") == "repeated") == copies
+    counted = [row for row in merged if row.get("usageState") != "repeated"]
+    assert sum(row.get("outputTokens", 0) for row in counted) == 169  # type: ignore[misc]
+    for jobs in "12":
+        totals = json.loads(speak("totals", "projects", "--json", "--jobs", jobs, "--by", "file", cwd=projects).stdout)
+        (table,) = totals["tables"]
+        assert (table["total"]["outputTokens"], table["total"]["messages"]) == (169, len(counted))
+        assert {row["file"][-7:]: row["outputTokens"] for row in table["rows"]} == {"1.jsonl": 69, "2.jsonl": 100}
+    done = run("convert", "projects", "--merge", "-o", "once.ndjson", "--dedupe", "--quiet", cwd=projects)
+    assert (done.returncode, len(rows(projects / "once.ndjson"))) == (0, len(counted))
+
+
+def test_update_sees_sub_agents(projects: Path) -> None:
+    """With --update a session is converted again when a file of its sub-agents changed or came, and not otherwise."""
+    command = ("convert", "projects", "-o", "out/", "--update")
+    agent = projects / "projects" / "-work" / SESSION / "subagents" / "agent-a1.jsonl"
+    assert "2 of 2 inputs converted" in said(run(*command, cwd=projects))[-1]
+    assert "2 up to date" in said(run(*command, cwd=projects))[-1]
+    agent.write_bytes(agent.read_bytes() + Transcript(SESSION, "a1").user("x", uuid="new").data)
+    assert "1 up to date" in said(run(*command, cwd=projects))[-1]
+    agent.with_name("agent-a3.jsonl").write_bytes(Transcript(SESSION, "a3").user("y").data)
+    assert "1 up to date" in said(run(*command, cwd=projects))[-1]
+
+
+def test_errors_and_rejects_name_the_sub_agents_file(projects: Path) -> None:
+    """A broken line in the file of a sub-agent is told with that file and its line; check and workers read it too."""
+    agent = projects / "projects" / "-work" / SESSION / "subagents" / "agent-a1.jsonl"
+    good = agent.read_bytes()
+    agent.write_bytes(good + b'{"type":"us\n' + good)
+    done = run("convert", "projects", "-o", "out/", "--format", "ndjson", "--jobs", "2", cwd=projects)
+    (reject,) = rows(projects / "out" / "-work" / f"{SESSION}.rejects.ndjson")
+    assert (done.returncode, reject["position"]) == (5, len(good))
+    assert str(reject["source"]).endswith("agent-a1.jsonl")
+    done = run("convert", "projects", "-o", "other/", "--on-error", "stop", "--jobs", "1", cwd=projects)
+    assert done.returncode == 3
+    assert any("agent-a1.jsonl: expected a JSON object on the line" in line and "line 4" in line for line in said(done))
+    assert "Input data was truncated" in speak("check", "projects", cwd=projects).stdout
+
+
+def test_a_sub_agent_without_its_session(projects: Path) -> None:
+    """The file of a sub-agent whose session's file is not there, or was named by hand, is an input of its own."""
+    name = f"projects/-work/{SESSION}.jsonl"
+    assert [one.parts for one in find_inputs([projects / name, projects / "projects"])] == [(), (), ()]
+    (projects / name).unlink()
+    assert [one.relative for one in find_inputs([projects / "projects"])] == [
+        f"-work/{OTHER}.jsonl",
+        f"-work/{SESSION}/subagents/agent-a1.jsonl",
+    ]
+    (projects / name).write_bytes(export("mix", 2))
+    assert len(find_inputs([projects / "projects"])) == 3

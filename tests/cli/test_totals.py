@@ -91,7 +91,7 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-o", "x.txt"], "expected an output whose name ends in .csv, .md, .json, got x.txt"),
+        (["-o", "x.txt"], "expected an output whose name ends in .csv, .md, .json, .html, got x.txt"),
         (["-o", "x.csv", "--by", "day", "--by", "model"], "a CSV holds one table, got 2 times --by"),
         (["-o", "x.json", "--json"], "--json prints, and does not go with --output"),
         (["--by", "color"], "expected --by to be of session, file, producer, model"),
@@ -189,18 +189,21 @@ def test_the_exit_code_is_4_if_only_the_system_failed(tmp_path: Path) -> None:
 def test_check_of_many_inputs(tmp_path: Path) -> None:
     """Check names each input before its sessions with findings, goes on after one that fails, and lists it at the end."""
     folder = many(tmp_path / "in", 2)
-    (folder / "bad.json").write_bytes(cut("bad"))
+    (folder / "bad.json").write_bytes("[]".encode("utf-16"))
+    (folder / "cut.json").write_bytes(cut("cut"))
     done = run("check", folder, cwd=tmp_path)
     assert done.returncode == 3
     lines = done.stdout.decode().splitlines()
-    assert [line for line in lines if line.endswith(".json:")] == [f"{folder}/{name}.json:" for name in ("s000", "d1/s001")]
-    assert lines[-1] == "2 sessions in 2 inputs, 2 with findings; 1 input failed"
-    assert "bad.json: the input ends" in said(done)[0]
+    assert [line for line in lines if line.endswith(".json:")] == [
+        f"{folder}/{name}.json:" for name in ("cut", "s000", "d1/s001")
+    ]
+    assert lines[-1] == "3 sessions in 3 inputs, 3 with findings; 1 input failed"
+    assert "bad.json: expected" in said(done)[0]
     alone = run("check", folder, "--jobs", "1", cwd=tmp_path)
     assert (alone.returncode, alone.stdout, alone.stderr) == (done.returncode, done.stdout, done.stderr)
     found = json.loads(run("check", folder, "--json", cwd=tmp_path).stdout)
-    assert [one["source"][-9:] for one in found["sessions"]] == ["s000.json", "s001.json"]
-    assert (found["sessionCount"], [one["source"] for one in found["failed"]]) == (2, [f"{folder}/bad.json"])
+    assert [one["source"][-9:] for one in found["sessions"]] == ["/cut.json", "s000.json", "s001.json"]
+    assert (found["sessionCount"], [one["source"] for one in found["failed"]]) == (3, [f"{folder}/bad.json"])
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,16 @@ def with_extra(made: Any, item: dict[str, Any], **more: Any) -> dict[str, Any]:
 # Fields that only the readers of logs set: a key of that name in a session export is an unknown one.
 OF_LOGS: dict[Any, dict[str, Any]] = {
     Turn: dict.fromkeys(
-        ("producer", "agent_id", "usage_state", "attachments", "total_input_tokens", "reasoning_tokens", "parent_id")
+        (
+            "producer",
+            "agent_id",
+            "usage_state",
+            "attachments",
+            "total_input_tokens",
+            "reasoning_tokens",
+            "parent_id",
+            "active",
+        )
     ),
     Whole: dict.fromkeys(("producer", "parent_session_id", "project")),
 }

@@ -351,6 +351,7 @@ def _totals(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
             "toolErrors": sum(row.get("isError") is True for row in calls),
             **counted,
             "withTokens": sum(any(name in row for name in tokens) for row in messages),
+            "partialTokens": sum(row.get("usageState") == "partial" for row in messages),
             "firstDate": first,
             "lastDate": last,
             "unparsedDates": unparsed,

@@ -153,6 +153,14 @@ def test_figures_give_way_before_names_and_dates() -> None:
     ]
 
 
+def test_names_are_told_apart_before_figures_are_shown() -> None:
+    """Names that differ in their middle alone get more room, and fewer figures beside them."""
+    used = {"input_tokens": 10**9, "output_tokens": 10**9, "cache_read_tokens": 10**9}
+    names = [f"{'a' * 26}{letter}{'z' * 26}" for letter in "bc"]
+    first, second = str(table(*(message(name, "12.123456", **used) for name in names))).splitlines()[1:3]
+    assert first.split()[0] != second.split()[0]
+
+
 def test_a_cost_above_zero_is_not_shown_as_zero() -> None:
     """A terminal shows a tiny cost in scientific notation; Markdown has all digits and every figure."""
     made = table(message("a", "1.2345E-9"), message("b", "0"))

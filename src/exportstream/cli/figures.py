@@ -37,7 +37,7 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
     """Print the totals as a table, on standard error or standard output."""
     differences = totals.differences()
     lines: list[list[str]] = []
-    for label, declared, counted, name in _rows(totals):
+    for label, declared, counted, name in rows_of_totals(totals):
         gap = differences[name].exact if name in differences else None
         differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
         if name in differences and differences[name].kind == "rounding":
@@ -46,6 +46,11 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
     stream = sys.stderr if stderr else sys.stdout
     on_terminal = stream is not None and stream.isatty()
     show_lines(_fitted(lines, shutil.get_terminal_size().columns if on_terminal else _WIDE), err=stderr)
+
+
+def without_usage(messages: int) -> str:
+    """Say that no tokens and no costs are stated for so many messages."""
+    return f"{amount(messages, 'messages')} of producers that state no tokens and no costs"
 
 
 def _fitted(lines: list[list[str]], width: int) -> list[str]:
@@ -64,7 +69,8 @@ def _fitted(lines: list[list[str]], width: int) -> list[str]:
     return shown
 
 
-def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+    """Return the figures of all messages: words, declared and counted, and the name of their difference."""
     declared, counted = totals.declared, totals.counted
     rows: list[tuple[str, Any, Any, str]] = [
         ("sessions", None, totals.sessions, ""),
@@ -86,6 +92,7 @@ def _rows(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         ("completion / output tokens", declared.completion_tokens.sum, counted.output_tokens.sum, "completionTokens"),
         ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
         ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
+        *([("messages with partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
         *_prices(totals.priced),
         ("first message", None, counted.first_date, ""),
@@ -140,7 +147,7 @@ def print_check(found: SessionCheck) -> None:
     for name, count in found.unknown_keys.items():
         lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
     for kind, one in found.records.items():
-        lines.append(f"  no rows: {printable(kind)} {one.count:,} ({size(one.bytes)})")
+        lines.append(f"  no rows: {printable(kind)} {one.count:,}" + (f" ({size(one.bytes)})" if one.bytes else ""))
     show_lines(lines)
 
 

@@ -18,7 +18,8 @@ _OPTIONS = (
         "-o",
         "--output",
         type=click.Path(),
-        help="Write to this file: .csv (one table), .md or .json. It gets every figure, a terminal only a few.",
+        help="Write to this file: .csv (one table), .md or .json, with every figure; or .html, a page with charts and "
+        "tables of its own (needs the extra page).",
     ),
     force_flag,
     option(

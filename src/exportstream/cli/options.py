@@ -97,7 +97,7 @@ _limits = (
         type=Size(),
         default="1GiB",
         show_default=True,
-        help="Refuse a larger message. Memory grows with the largest one.",
+        help="Refuse a larger message, or conversation of a chat export. Memory grows with the largest one.",
     ),
     option(
         "Limits",

@@ -11,9 +11,10 @@ import click
 
 from exportstream.cli.display import ManyProgress, Progress, json_text, print_cut, print_failures, print_few_warnings
 from exportstream.cli.executors import open_executor
-from exportstream.cli.figures import show_prices, show_totals
+from exportstream.cli.figures import show_prices, show_totals, without_usage
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.options import Command, many_inputs, totals_options
+from exportstream.cli.page import load_page, page_groups
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.inputs import Input, find_inputs
@@ -27,7 +28,7 @@ from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
 from exportstream.totals.table_options import GroupOptions
 
-_SUFFIXES = (".csv", ".md", ".json")
+_SUFFIXES = (".csv", ".md", ".json", ".html")
 
 
 @click.command(
@@ -37,7 +38,7 @@ _SUFFIXES = (".csv", ".md", ".json")
         ("exportstream totals session.json", "declared and counted figures"),
         ("exportstream totals exports/ --by day,model", "cost and tokens of each day and model"),
         ("exportstream totals exports/ --by session --top 10", "the ten most expensive sessions"),
-        ("exportstream totals exports/ --since 2025-10-01 -o bill.csv", "from that day on"),
+        ("exportstream totals exports/ --since 2025-10-01 -o bill.html", "a page with charts, from that day on"),
         ("exportstream totals exports/ --by model --by tool --prices genai", "two tables, messages without a cost priced"),
     ],
 )
@@ -77,10 +78,14 @@ def totals_command(
     tables = tuple(tuple(words.split(",")) for words in by)
     if not tables and (since is not None or until is not None or suffix in (".csv", ".md")):
         tables = ((),)
-    _check_output(output, suffix, as_json=as_json, tables=len(tables))
-    groups = GroupOptions(
-        by=tables, range=Range(since=since, until=until, tz=tz), sort=sort, top=top, priced=prices is not None
-    )
+    _check_output(output, suffix, as_json=as_json, tables=len(by), sort=sort)
+    of_time = Range(since=since, until=until, tz=tz)
+    if suffix == ".html":
+        groups = page_groups(of_time, top=top, priced=prices is not None)
+        text_of = load_page()
+    else:
+        groups = GroupOptions(by=tables, range=of_time, sort=sort, top=top, priced=prices is not None)
+        text_of = _TEXTS.get(suffix, str)
     reading = ReadOptions(
         on_error=on_error,
         max_message_size=max_message_size,
@@ -103,7 +108,7 @@ def totals_command(
         if not any(outcome.report for outcome in done.outcomes) and not as_json:  # nothing was counted: not even zeros
             sys.exit(print_failures(done.outcomes))
         if save is not None:
-            save(_TEXTS[suffix](done))
+            save(text_of(done))
     print_few_warnings(
         [(outcome.source, outcome.report.notes) for outcome in done.outcomes if outcome.report is not None],
         "name them alone to see them",
@@ -116,7 +121,7 @@ def totals_command(
         sys.exit(failed or Exit.PARTIAL)
 
 
-def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int) -> None:
+def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int, sort: str | None) -> None:
     if output is None:
         return
     if as_json:
@@ -125,6 +130,8 @@ def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int
         raise UsageError(
             f"expected an output whose name ends in {', '.join(_SUFFIXES)}, got {shown(output)}", hint="choose one of them"
         )
+    if suffix == ".html" and (tables or sort is not None):
+        raise UsageError("an HTML page has tables of its own", hint="leave out --by and --sort, or write .md or .json")
     if suffix == ".csv" and tables > 1:
         raise UsageError(f"a CSV holds one table, got {tables} times --by", hint="give one, or write .md or .json")
 
@@ -167,6 +174,8 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
         show_lines(str(done).split("\n"))
     else:
         show_totals(done.totals, stderr=False)
+    if done.notes.without_usage and not as_json:
+        show_lines(["", without_usage(done.notes.without_usage)])
     if done.totals.priced is not None and not as_json:
         show_prices(done.totals.priced, unpriced=not done.range.is_bounded)  # they are of all messages
 

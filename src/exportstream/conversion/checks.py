@@ -64,7 +64,10 @@ def check_all(
         for one in inputs:
             yield from ((one.source, found) for found in _check_here(one, options))
         return
-    jobs = [CheckJob(one.source, [], options, size=one.size, named=one.named, all_sessions=all_sessions) for one in inputs]
+    jobs = [
+        CheckJob(one.source, [], options, size=one.size, named=one.named, parts=one.parts, all_sessions=all_sessions)
+        for one in inputs
+    ]
     status = Status(len(jobs), total_size(jobs))
     waiting: dict[int, Outcome] = {}
     following = 0
@@ -80,7 +83,7 @@ def check_all(
 
 def _check_here(one: Input, options: ReadOptions) -> Iterator[SessionCheck | Outcome]:
     try:
-        yield from check_one(one.source, options)
+        yield from check_one(one.files, options)
     except ExportstreamError as error:
         yield outcome_of(one.source, error, named=one.named)
     else:
@@ -91,7 +94,7 @@ def _run_job(job: CheckJob, count: Callable[[int], None]) -> Outcome:
     """Check one input; findings that came before an error are kept."""
     done = _Checked()
     outcome = Outcome(job.source, "checked")
-    for found in _check_here(Input(job.source, "", job.named), job.reading):
+    for found in _check_here(Input(job.source, "", job.named, parts=job.parts), job.reading):
         if isinstance(found, Outcome):
             outcome = found
             continue

@@ -14,8 +14,10 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exportstream.conversion.exclude import Exclude
+from exportstream.conversion.parts import files_of, is_transcript, owner_of, size_of
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.names import (
     fixed_part,
@@ -43,12 +45,19 @@ class Input(Struct, frozen=True):
         relative: the name for its output: within the folder, archive or glob that it was found by, else the file's own.
         named: whether the user named it, rather than a folder, archive or glob that it was found by.
         unpacked: bytes of a member of an archive, where they are known.
+        parts: files that are read with it: those of a session's sub-agents.
     """
 
     source: str
     relative: str
     named: bool = False
     unpacked: int | None = None
+    parts: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> Any:
+        """The source with its parts, for reading."""
+        return files_of(self.source, self.parts)
 
     @property
     def size(self) -> int | None:
@@ -59,7 +68,9 @@ class Input(Struct, frozen=True):
             found = None if is_stream(self.source) or is_url(self.source) else os.stat(self.source)
         except OSError:
             return 0
-        return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else None
+        if found is None or not stat.S_ISREG(found.st_mode):
+            return None
+        return found.st_size + sum(size_of(part) for part in self.parts)
 
 
 def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | Iterable[str] = ()) -> list[Input]:
@@ -100,7 +111,22 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         key = one.source if is_stream(one.source) or is_url(one.source) else os.path.realpath(one.source)
         if key not in once or (one.named and not once[key].named):
             once[key] = one
-    return list(once.values())
+    return _join_parts(list(once.values()))
+
+
+def _join_parts(inputs: list[Input]) -> list[Input]:
+    """Join the files of sub-agents to those of their sessions, where both were found."""
+    found = {one.source for one in inputs if not one.named}
+    owners = {one.source: owner_of(one.source, found) for one in inputs if not one.named}
+    transcripts = {owner for owner in set(owners.values()) if owner is not None and is_transcript(owner)}
+    parts: dict[str | None, list[str]] = {}
+    for source, owner in owners.items():
+        parts.setdefault(owner, []).append(source)
+    return [
+        replace(one, parts=tuple(parts[one.source])) if one.source in transcripts else one
+        for one in inputs
+        if owners.get(one.source) not in transcripts
+    ]
 
 
 def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:

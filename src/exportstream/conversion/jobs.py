@@ -28,7 +28,7 @@ from exportstream.writing.outputs import Output
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-_Run = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tells the bytes read since the last time
+Run = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tells the bytes read since the last time
 _POLL = 0.2  # seconds between two looks at the progress of the workers
 
 
@@ -49,7 +49,7 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
     reading = Reading(count)
     try:
         done = convert_to(
-            [job.source],
+            [job.files],
             job.outputs,
             job.reading,
             job.writing,
@@ -63,14 +63,14 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
     return Outcome(job.source, "converted", report=done)
 
 
-def _run_counted(run: _Run, job: Any) -> Outcome:
+def _run_counted(run: Run, job: Any) -> Outcome:
     """Run a job in a process of `Workers`, which count what they read."""
     from exportstream.conversion.pool import count_bytes  # noqa: PLC0415 - slow to import
 
     return run(job, count_bytes)
 
 
-def _run_uncounted(run: _Run, job: Any) -> Outcome:
+def _run_uncounted(run: Run, job: Any) -> Outcome:
     """Run a job in another process."""
     return run(job, lambda _: None)
 
@@ -82,7 +82,7 @@ def run_jobs(
     watch: Watch,
     *,
     fail_fast: bool,
-    run: _Run = run_job,
+    run: Run = run_job,
 ) -> Iterator[tuple[int, Outcome]]:
     """Run the jobs, and yield the outcome of each as soon as it is done.
 
@@ -108,7 +108,7 @@ def run_jobs(
 
 
 def _one_by_one(
-    todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: _Run
+    todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: Run
 ) -> Iterator[tuple[int, Outcome]]:
     for number, job in todo.items():
         outcome = run(job, counting(status, watch))
@@ -118,7 +118,7 @@ def _one_by_one(
 
 
 def _through(
-    executor: Executor, todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: _Run
+    executor: Executor, todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: Run
 ) -> Iterator[tuple[int, Outcome]]:
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
@@ -205,6 +205,7 @@ def _absolute(job: Job) -> Job:
     return replace(
         job,
         source=_absolute_name(job.source),
+        parts=tuple(map(_absolute_name, job.parts)),
         outputs=outputs,
         reading=replace(job.reading, prices=prices),
         folder=folder,

@@ -27,6 +27,7 @@ from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.journal import Journal, complete_lines
 from exportstream.storage.names import is_stream, is_url, state_of
+from exportstream.storage.parts import FileWithParts, with_parts
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.json import ENCODER
 from exportstream.writing.options import WriteOptions
@@ -147,12 +148,15 @@ class Manifest:
         if stale:
             self.journal.compact(lambda file: sorted(Records(file).positions.values()))
 
-    def is_current(self, records: Records, source: str, outputs: Iterable[Output], reading: Any, writing: Any) -> bool:
+    def is_current(self, records: Records, source: Any, outputs: Iterable[Output], reading: Any, writing: Any) -> bool:
         """Whether each output is there, and was made of the input as it is now, with the same options."""
-        state = None if is_stream(source) else state_of(source)
+        name = os.fspath(source)
+        state = None if is_stream(name) else state_of(name)
         if state is None:
             return False
-        made_of = {"name": self._name_of_input(source), **state}
+        if isinstance(source, FileWithParts):
+            state = with_parts(state, map(state_of, source.parts))
+        made_of = {"name": self._name_of_input(name), **state}
         for output in outputs:
             record = records.get(self.name_of(output.target))
             if (

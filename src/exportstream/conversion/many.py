@@ -210,10 +210,10 @@ def convert_all(
 def _find_current(jobs: list[Job], manifest: Manifest | None) -> set[int]:
     """Return the numbers of the jobs whose outputs are up to date."""
     if manifest is None:
-        return {number for number, job in enumerate(jobs) if is_current(job.source, job.outputs)}
+        return {number for number, job in enumerate(jobs) if is_current(job.source, job.outputs, job.parts)}
     with manifest.open() as records:
         return {
             number
             for number, job in enumerate(jobs)
-            if manifest.is_current(records, job.source, job.outputs, job.reading, job.writing)
+            if manifest.is_current(records, job.files, job.outputs, job.reading, job.writing)
         }

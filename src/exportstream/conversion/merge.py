@@ -196,7 +196,7 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
         if is_stream(found.source):
             continue
         try:
-            with Export(found.source, reading) as export:
+            with Export(found.files, reading) as export:
                 for _ in export.batches():
                     progress(export)
                 progress(export)
@@ -225,7 +225,8 @@ def _merge(
     named = {found.source for found in inputs if found.named}
     ignored: dict[str, Outcome] = {}
 
-    def ignore(source: str, error: ExportstreamError) -> bool:
+    def ignore(files: Any, error: ExportstreamError) -> bool:
+        source = os.fspath(files)
         outcome = outcome_of(source, error, named=source in named)
         if outcome.status == "ignored":
             ignored[source] = outcome
@@ -237,7 +238,7 @@ def _merge(
         if len(duplicates) < progress.exports:
             duplicates.append(export.duplicates)
 
-    sources = [found.source for found in inputs]
+    sources = [found.files for found in inputs]
     done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow, ignore=ignore)
     status.files_done = status.files
     progress.up_to(done.bytes_read)

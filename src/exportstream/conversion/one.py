@@ -199,6 +199,7 @@ def convert_to(
                 rejects, transaction, force=writing.force, is_asked_for=reading.on_error == "skip"
             )
         seen = Dedupe()  # one for all
+        known: set[str | bytes] = set()  # keys of messages that other logs may repeat
         writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
@@ -206,7 +207,7 @@ def convert_to(
         foreign: NotAnExportError | None = None
         for source in sources:
             with (
-                Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals) as export,
+                Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals, known=known) as export,
                 export.explain_memory(),
             ):
                 try:
@@ -225,6 +226,8 @@ def convert_to(
                     progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
+                if len(sources) > 1:
+                    known |= export.keys
                 state = state or export.state
                 if len(sources) == 1:
                     done.source = export.name

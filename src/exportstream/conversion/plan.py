@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
+from exportstream.conversion.parts import files_of
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified, zip_file_of
@@ -21,9 +22,10 @@ from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
 
-def is_current(source: str, outputs: Iterable[Output]) -> bool:
-    """Whether all outputs of an input exist, and so are complete, and are newer than the input."""
-    changed = None if is_stream(source) else modified(source)
+def is_current(source: str, outputs: Iterable[Output], parts: Iterable[str] = ()) -> bool:
+    """Whether all outputs of an input exist, and so are complete, and are newer than the input and its parts."""
+    times = [None if is_stream(name) else modified(name) for name in (source, *parts)]
+    changed = None if None in times else max(when for when in times if when is not None)
     written = [modified(output.target) for output in outputs]
     return changed is not None and all(when is not None and when > changed for when in written)
 
@@ -32,7 +34,7 @@ def is_merge_current(inputs: Iterable[Input], outputs: Iterable[Output]) -> bool
     """Whether all outputs of a merge exist and are newer than each input; none that is a stream is ever known to be."""
     written = list(outputs)
     named = all(is_name(one.target) and not is_stream(one.target) for one in written)
-    return named and all(is_current(one.source, written) for one in inputs)
+    return named and all(is_current(one.source, written, one.parts) for one in inputs)
 
 
 def total_size(items: Iterable[Job | Input]) -> int | None:
@@ -47,7 +49,16 @@ def plan_jobs(
     """Return a job for each input, except inputs that were found in a folder and are outputs of others."""
     jobs = [
         (
-            Job(one.source, decide_in_folder(folder, one.relative, writing), reading, writing, rejects, one.size, one.named),
+            Job(
+                one.source,
+                decide_in_folder(folder, one.relative, writing),
+                reading,
+                writing,
+                rejects,
+                one.size,
+                one.named,
+                parts=one.parts,
+            ),
             one,
         )
         for one in inputs
@@ -76,7 +87,7 @@ def names_of(job: Job) -> list[str]:
 
 def refuse_shared(jobs: list[Job], report: Any) -> None:
     """Refuse names that would be written twice, and those of inputs."""
-    inputs = {_key(job.source) for job in jobs}
+    inputs = {_key(name) for job in jobs for name in (job.source, *job.parts)}
     named = [(name, job.source) for job in jobs for name in names_of(job)]
     if is_name(report) and not is_stream(report):
         named.append((os.fsdecode(report), "the report"))
@@ -134,6 +145,7 @@ class Job(Struct):
         size: bytes of the input as stored, None if that is not known.
         folder: where the manifest is that records the outputs; None for none.
         named: see `Input`.
+        parts: see `Input`.
         token: random, so that no two jobs are equal: Dask does not run a job again that it takes for the same.
     """
 
@@ -146,3 +158,9 @@ class Job(Struct):
     named: bool = True
     folder: str | None = None
     token: str = ""
+    parts: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> Any:
+        """The source with its parts, for reading."""
+        return files_of(self.source, self.parts)

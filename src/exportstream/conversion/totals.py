@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,13 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
+from exportstream.conversion.copies import run_without_copies
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import check_executor, run_jobs
+from exportstream.conversion.jobs import check_executor
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
-from exportstream.errors import ExportstreamError, OptionError, UsageError, check_flags, label
+from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
@@ -31,7 +32,7 @@ from exportstream.storage.names import is_stream
 from exportstream.totals.groups import MESSAGE, Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
-from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.table_options import GroupOptions, as_bound, split_words
 from exportstream.totals.tables import GroupTable, make_tables
 
 if TYPE_CHECKING:
@@ -90,17 +91,20 @@ class TotalsJob(Job):
         name: the name of its groups by file; `source` may be an absolute one, for a cluster.
         groups: which groups are made.
         seen: with `dedupe`, what came before; it can't reach another process.
+        known: keys of messages of logs that came before.
     """
 
     name: str = ""
     groups: GroupOptions = GroupOptions()
     seen: Dedupe | None = None
+    known: set[str | bytes] = field(default_factory=set)
 
 
 class _Counted(Counts):
-    """What was read of one input, and its groups."""
+    """What was read of one input, its groups, and the keys of its messages if it is a log."""
 
     grouping: Grouping = field(default_factory=lambda: Grouping(()))
+    keys: set[str | bytes] = field(default_factory=set)
 
 
 def totals_many(
@@ -158,10 +162,10 @@ def totals_many(
         UsageError: before any work: a word is none of these, or there is no input.
         ReadError: a folder can't be read.
     """
-    tables = tuple(map(_names, [by] if isinstance(by, str) else _each(by)))
+    tables = split_words(by)
     groups = GroupOptions(
         by=tables or (((),) if since is not None or until is not None else ()),
-        range=Range(since=_text(since), until=_text(until), tz=tz),
+        range=Range(since=as_bound(since), until=as_bound(until), tz=tz),
         sort=sort,
         top=top,
         priced=prices is not None,
@@ -195,18 +199,28 @@ def total_all(
     load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
     seen = Dedupe() if reading.dedupe else None
     jobs = [
-        TotalsJob(one.source, [], reading, size=one.size, named=one.named, name=one.source, groups=groups, seen=seen)
+        TotalsJob(
+            one.source,
+            [],
+            reading,
+            size=one.size,
+            named=one.named,
+            parts=one.parts,
+            name=one.source,
+            groups=groups,
+            seen=seen,
+        )
         for one in find_inputs(sources)
     ]
     status = Status(len(jobs), total_size(jobs))
     done = TotalsReport(range=groups.range)
     grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe, top=groups.top)
     outcomes: dict[int, Outcome] = {}
-    for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, progress, fail_fast=fail_fast, run=_run_job):
+    for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=_run_job):
         outcomes[number] = outcome
         if isinstance(outcome.report, _Counted):
             grouping.merge(outcome.report.grouping)
-            outcome.report.grouping = Grouping(())  # the groups of each input are not kept
+            outcome.report.grouping, outcome.report.keys = Grouping(()), set()  # those of each input are not kept
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
     for outcome in done.outcomes:  # in the order of the inputs
         if outcome.report is not None:
@@ -248,10 +262,10 @@ def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
     reading = Reading(count)
     try:
         if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
-            with Export(job.source, replace(job.reading, dedupe=False), only_messages=True) as export:
+            with Export(job.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass
-        done = _count(job.source, job.name, job.reading, job.groups, seen=job.seen, progress=reading)
+        done = _count(job.files, job.name, job.reading, job.groups, seen=job.seen, known=job.known, progress=reading)
     except ExportstreamError as error:
         return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)
@@ -265,9 +279,10 @@ def _count(
     groups: GroupOptions,
     *,
     seen: Dedupe | None = None,
+    known: Container[str | bytes] = frozenset(),
     progress: Callable[[Export], None],
 ) -> _Counted:
-    with Export(source, reading, seen=seen, positions=(MESSAGE,) in groups.by) as export:
+    with Export(source, reading, seen=seen, known=known, positions=(MESSAGE,) in groups.by) as export:
         name = export.name if is_stream(source) else name
         done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():
@@ -279,18 +294,5 @@ def _count(
                     raise
             progress(export)
         done.add(export)
+        done.keys = export.keys
     return done
-
-
-def _names(by: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(by.split(",")) if isinstance(by, str) else tuple(_each(by))
-
-
-def _each(by: Iterable[Any]) -> Iterable[Any]:
-    if not isinstance(by, Iterable):
-        raise OptionError(f"expected `by` to be a word or several, got {by!r}", hint="give one such as 'day'")
-    return by
-
-
-def _text(bound: str | date | None) -> str | None:
-    return bound.isoformat() if isinstance(bound, date) else bound

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     OurText = str | None
     OurCount = int | None
     OurList = list[Any] | None
+    OurFlag = bool | None
 else:  # not even null is taken
     OurExtra = Annotated[dict[str, Any], Meta(min_length=1, max_length=0)]
     OurText = OurStr
     OurCount = OurInt
     OurList = Annotated[list[Any], Meta(min_length=1, max_length=0, extra={"type": "JSON"})]
+    OurFlag = Annotated[int, Meta(ge=1, le=0, extra={"type": "boolean"})]
 
 
 Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # 64 bits: sums of them stay far from any limit
@@ -120,6 +122,7 @@ class Message(
         total_input_tokens: all tokens of the prompt, whatever the producer counts as input.
         reasoning_tokens: output tokens that were spent on reasoning.
         parent_id: id of the message that it follows, where the export has a tree of messages.
+        active: whether it is on the branch that is shown; None where there is no tree, or nobody says which is shown.
     """
 
     session_id: OurStr = field(default_factory=str)  # a factory, so that even an empty id is written
@@ -149,6 +152,7 @@ class Message(
     total_input_tokens: OurCount = None
     reasoning_tokens: OurCount = None
     parent_id: OurText = None
+    active: OurFlag = None
 
     @property
     def created_datetime(self) -> datetime | None:

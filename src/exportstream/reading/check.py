@@ -125,7 +125,7 @@ class _Findings:
             self.add("repeated-id", originals[at].index)
         for message in messages:
             dates = (message.created_at, message.updated_at)
-            if None in dates:
+            if None in dates and message.producer is None:  # other producers leave out what they don't know
                 self.add("null-date", message.index)
             self._add_dates(dates, message.index)
             if message.producer is not None:  # what a log has no column for is in `extra`

@@ -6,7 +6,7 @@ Holds: one batch, and the totals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -15,15 +15,16 @@ from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
-from exportstream.reading.formats import HEAD, FormatReader, LogReader
+from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader
 from exportstream.reading.formats.logs import recognise
 from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.open_input import OpenInput
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.prices import load_prices
 from exportstream.reading.session_input import SessionInput
 from exportstream.storage.lines import locate_line
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.source import open_source
+from exportstream.storage.parts import Sources
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
@@ -32,7 +33,7 @@ from exportstream.totals.text import brief
 _DEFAULT = ReadOptions()
 
 
-class Export:
+class Export(OpenInput):
     """An open export: an iterator over its messages, with its state in view. Close it, or use it in a ``with``.
 
     Args:
@@ -42,6 +43,7 @@ class Export:
         seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
+        known: keys of messages in inputs that were read before; those of logs that come again are copies.
         positions: give each `Batch` the positions of its messages.
 
     Attributes:
@@ -59,12 +61,14 @@ class Export:
         seen: Dedupe | None = None,
         session_totals: bool = False,
         only_messages: bool = False,
+        known: Container[str | bytes] = frozenset(),
         positions: bool = False,
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
         self.prices = load_prices(options.prices)
-        self._source = open_source(source, max_window=options.max_window)
+        self._files = Sources(source, max_window=options.max_window)
+        self._source = self._files.main
         self._options = options
         self._reject = (reject or (lambda _: None)) if options.on_error == "skip" else None
         # By default a log goes on after a bad line, as far as somebody gets to know of it.
@@ -85,6 +89,7 @@ class Export:
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
+        self._known = known
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
@@ -117,13 +122,8 @@ class Export:
         self._count_yielded()
         self._batch, self._yielded, self._counted = Batch([], []), (0, 0), (0, 0)
         self._messages.close()
-        self._source.close()
+        self._files.close()
         self._input.close()
-
-    @property
-    def name(self) -> str:
-        """The input's name."""
-        return self._source.name
 
     @property
     def producer(self) -> str:
@@ -148,26 +148,6 @@ class Export:
         self._count_yielded()
         return self._counter.totals
 
-    @property
-    def bytes_read(self) -> int:
-        """Bytes read of the input as it is stored."""
-        return self._source.bytes_read
-
-    @property
-    def bytes_total(self) -> int | None:
-        """Size of the input as it is stored, None where it is not known."""
-        return self._source.bytes_total
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What changes if the input is replaced or grows, as it was opened; empty if that is not known."""
-        return self._source.state
-
-    @property
-    def require_unchanged(self) -> Callable[[], None]:
-        """A function that raises `ReadError` if the input is no longer what was read; works after `close` as well."""
-        return self._source.require_unchanged
-
     def watch_replaced(self, watch: Callable[[int | None, int], None]) -> None:
         """Call `watch` where halves of surrogate pairs were replaced, with the message number (None outside) and a count."""
         self._reader.on_replaced = watch
@@ -178,14 +158,14 @@ class Export:
         return self._reader.number
 
     @property
+    def keys(self) -> set[str | bytes]:
+        """Keys of the messages of a log that may come again in others."""
+        return self._log.keys if isinstance(self._log, JoinedReader) else set()
+
+    @property
     def accepted(self) -> int:
         """How many messages were read and accepted, also those that `dedupe` drops."""
         return self._reader.accepted
-
-    @property
-    def position(self) -> int:
-        """Bytes of JSON read so far, after decompression."""
-        return self._source.position
 
     def batches(self) -> Iterator[Batch]:
         """Yield what was read, in batches."""
@@ -217,14 +197,15 @@ class Export:
             found = recognise(self._source.peek(HEAD))
         self._producer = found.producer if found is not None else MIX
         if found is not None:
-            self._source.stop_at_opening_size()
+            if found.is_log:
+                self._source.stop_at_opening_size()
+            reject, limit = self._reject_line if found.is_log else self._reject, self._options.max_message_size
             self._reader = self._log = found.reader(
-                self._source.name,
-                self._reject_line,
-                watch_repeats=self._watch_repeats,
-                max_line=self._options.max_message_size,
+                self._source.name, reject, watch_repeats=self._watch_repeats, max_line=limit
             )
             self._log.on_replaced = self._sessions.on_replaced
+            if isinstance(self._log, JoinedReader):
+                self._log.known = self._known
 
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""
@@ -232,9 +213,13 @@ class Export:
             yield from self._input.read(self._sessions)
             self.partial = self._input.is_cut
         else:
+            if isinstance(self._log, JoinedReader):
+                for part in self._files.look():
+                    yield from self._log.look(part)
+                self._log.parts = self._files.rest()
             yield from self._log.read(self._source)
             self.partial = self._log.is_cut
-            self.notes.grown += self._source.has_grown
+            self.notes.grown += self._files.grown
 
     def _batches(self) -> Iterator[Batch]:
         with self.explain_memory():
@@ -248,7 +233,7 @@ class Export:
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
                     yield self._without_repeats(batch)
-                locate_line(error, self._source)
+                locate_line(error, self._files.current)
                 explained = reader.explain(error)
                 raise explained from (error if explained is not error else error.__cause__)
 

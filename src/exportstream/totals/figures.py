@@ -136,6 +136,20 @@ def compare_costs(declared: Decimal, counted: Decimal, count: int) -> Difference
     return Difference(declared, counted, "rounding") if rounding else difference
 
 
+def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
+    """Add a cost to a sum as `Cost` does; None where nobody stated one.
+
+    Raises:
+        LimitError: the sum needs more than 10,000 digits.
+    """
+    if cost is None:
+        return before
+    try:
+        return _EXACT.plus(cost) if before is None else _EXACT.add(before, cost)
+    except (Inexact, Rounded):
+        return _sum([cost] if before is None else [before, cost])
+
+
 def _sum(costs: list[Decimal]) -> Decimal:
     """Add exactly. A single cost stays as it is; a sum that would be padded with zeros to all digits is written short."""
     try:

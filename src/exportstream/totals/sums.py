@@ -66,6 +66,7 @@ class Counted(Sums):
         other_roles: messages of all other roles.
         input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: sums of tokens.
         with_tokens: messages that carry any of these four.
+        partial_tokens: those of them whose tokens may have grown after they were written (`usage_state` ``partial``).
         cost: sum of costs in USD.
         first_date, last_date: the earliest and latest createdAt, as written; a date-time without a zone is compared
             as UTC. All digits of a second are compared.
@@ -82,6 +83,7 @@ class Counted(Sums):
     cache_creation_tokens: Count = field(default_factory=Count)
     cache_read_tokens: Count = field(default_factory=Count)
     with_tokens: int = 0
+    partial_tokens: int = 0
     cost: Cost = field(default_factory=Cost)
     first_date: str | None = None
     last_date: str | None = None
@@ -112,6 +114,7 @@ class Counted(Sums):
         if not used:
             return
         self.with_tokens += len(used)
+        self.partial_tokens += [m.usage_state for m in used].count("partial")
         self.input_tokens.add([m.input_tokens for m in used if m.input_tokens is not None])
         self.output_tokens.add([m.output_tokens for m in used if m.output_tokens is not None])
         self.cache_creation_tokens.add([m.cache_creation_tokens for m in used if m.cache_creation_tokens is not None])

@@ -6,6 +6,9 @@ Takes: words. Returns: `GroupOptions`. Raises: `OptionError` for a word that is 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import fields as struct_fields
@@ -35,6 +38,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
             order, and other groups by cost (recorded or priced, the larger one).
         priced: whether prices are given, so that the tables have columns of them.
         top: how many groups have a row of their own; the others share one. None for all.
+        whole: those of `by` that have a row for each group, whatever `top` says.
 
     Raises:
         OptionError: a word is none of these.
@@ -45,6 +49,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
     sort: str | None = None
     top: int | None = None
     priced: bool = False
+    whole: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Check the words."""
@@ -81,3 +86,21 @@ def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:
     else:
         names = tuple(name for name in NAMES if name not in (*without, *OF_FIELDS, *OF_MESSAGE))
     return [name.replace("_", "-") for name in names]
+
+
+def split_words(by: str | Iterable[str | Iterable[str]]) -> tuple[tuple[str, ...], ...]:
+    """Return the dimensions of each table: a text with commas, or several texts or lists of words."""
+    return tuple(
+        tuple(one.split(",") if isinstance(one, str) else _each(one)) for one in ([by] if isinstance(by, str) else _each(by))
+    )
+
+
+def as_bound(bound: str | date | None) -> str | None:
+    """Return a bound of a range as text."""
+    return bound.isoformat() if isinstance(bound, date) else bound
+
+
+def _each(by: Iterable[Any]) -> Iterable[Any]:
+    if not isinstance(by, Iterable):
+        raise OptionError(f"expected `by` to be a word or several, got {by!r}", hint="give one such as 'day'")
+    return by

@@ -23,7 +23,7 @@ from exportstream.totals.periods import PERIODS
 from exportstream.totals.priced import tidy
 from exportstream.totals.table_options import NAMES, OF_CALLS, OF_MESSAGE, GroupOptions, words_of
 from exportstream.totals.table_order import order_of
-from exportstream.totals.text import aligned, exact, texts_of, width_of
+from exportstream.totals.text import aligned, exact, tell_apart, texts_of, width_of, widths_of
 
 Value = int | Decimal | None
 
@@ -49,6 +49,9 @@ _HEADINGS = {  # in the order of the columns in a text
     "bytes": "bytes",
 }
 _LEFT_OUT_FIRST = ("unfinished", "declared_cost", "cache_read_tokens", "sessions", "failed", "tool_calls", "messages")
+_LEFT_OUT_LAST = ("output_tokens", "input_tokens", "")
+# To make a table fit and its names differ: the figure that is left out next, and the columns of a label that stay.
+_ATTEMPTS = (*((name, _LABEL) for name in _LEFT_OUT_FIRST), *((name, _SHORT_LABEL) for name in _LEFT_OUT_LAST))
 
 
 class GroupRow(Struct, frozen=True):
@@ -124,14 +127,14 @@ class GroupTable(Struct, frozen=True):
     def __str__(self) -> str:
         columns, labels = self._shown_columns(), len(self._key_headings)
         dates = [at for at, name in enumerate(self.keys) if name in PERIODS]
-        for name in _LEFT_OUT_FIRST:
-            text = aligned(*self._chosen(columns), labels, WIDTH, _LABEL, whole=dates)
-            if max(map(width_of, text)) <= WIDTH:
+        for name, least in _ATTEMPTS:
+            headings, lines = self._chosen(columns)
+            widths = widths_of(headings, lines, labels, WIDTH, least, whole=dates)
+            text = aligned(headings, lines, labels, WIDTH, least, whole=dates)
+            if max(map(width_of, text)) <= WIDTH and tell_apart(lines, labels, widths):
                 break
             if name in columns and len(columns) > 1:
                 columns.remove(name)
-        else:
-            text = aligned(*self._chosen(columns), labels, WIDTH, _SHORT_LABEL, whole=dates)
         return "\n".join(text)
 
     @property
@@ -204,9 +207,10 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
     words = words_of(groups.by, priced=options.priced)
     names = [word.replace("-", "_") for word in words]
     applies = options.sort is not None and options.sort in (*groups.by, *words)
-    order = order_of(groups.by, options.sort if applies else None, by_size=options.top is not None)
+    limit = None if groups.by in options.whole else options.top
+    order = order_of(groups.by, options.sort if applies else None, by_size=limit is not None)
     found = sorted(groups.figures.items(), key=order) if groups.by else []  # one group of all is the total
-    top = len(found) if options.top is None else options.top
+    top = len(found) if limit is None else limit
     others = None
     if found[top:]:
         figures = Figures()

@@ -62,7 +62,7 @@ def width_of(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text)
 
 
-def aligned(
+def widths_of(
     headings: Sequence[str],
     lines: Sequence[Sequence[str]],
     labels: int,
@@ -70,8 +70,8 @@ def aligned(
     least: int,
     *,
     whole: Collection[int] = (),
-) -> list[str]:
-    """Align the cells of a table: labels on the left, figures on the right.
+) -> list[int]:
+    """Return the widths of the columns of a table that has labels on the left and figures on the right.
 
     Args:
         headings: of all columns.
@@ -87,6 +87,26 @@ def aligned(
     while too_wide > 0 and to_cut and widths[at := max(to_cut, key=widths.__getitem__)] > least:
         widths[at] -= 1
         too_wide -= 1
+    return widths
+
+
+def tell_apart(lines: Sequence[Sequence[str]], labels: int, widths: list[int]) -> bool:
+    """Return whether lines with different labels look different in columns of these widths."""
+    whole = {tuple(cells[:labels]) for cells in lines}
+    return len({tuple(map(_cut, cells, widths)) for cells in whole}) == len(whole)
+
+
+def aligned(
+    headings: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    labels: int,
+    width: int,
+    least: int,
+    *,
+    whole: Collection[int] = (),
+) -> list[str]:
+    """Align the cells of a table; see `widths_of`."""
+    widths = widths_of(headings, lines, labels, width, least, whole=whole)
     return [
         _GAP.join(_padded(_cut(cell, widths[at]), widths[at], right=at >= labels) for at, cell in enumerate(cells)).rstrip()
         for cells in (headings, *lines)

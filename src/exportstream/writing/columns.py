@@ -15,11 +15,14 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as struct_fields
 
-__all__ = ["Column", "ColumnType", "columns_of", "getter"]
+__all__ = ["Column", "ColumnType", "Sum", "columns_of", "getter"]
+
+
+Sum = Annotated[int, Meta(extra={"is_sum": True})]  # it may need more than 64 bits
 
 
 class ColumnType(StrEnum):
@@ -120,7 +123,7 @@ def _column(field: FieldInfo, unit: str, meaning: str) -> Column:
 _COUNTED = "sum over its messages; absent if no message has it"
 _DECLARED = "declared by the session"
 _STATES = "tokens that are `final`, or may be `partial`; `repeated` and `replayed` copies are never counted"
-_PRODUCER = "program that wrote the log, such as `codex`; absent for session exports"
+_PRODUCER = "program that the export came from, such as `codex` or `chatgpt`; absent for session exports"
 
 _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
     "messages": {
@@ -151,6 +154,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "total_input_tokens": ("tokens", "all tokens of the prompt, those of the cache included"),
         "reasoning_tokens": ("tokens", "output tokens spent on reasoning, part of `outputTokens`"),
         "parent_id": ("", "id of the message that it follows, where messages are a tree"),
+        "active": ("", "whether it is on the branch that is shown; absent where there is no tree"),
     },
     "tool-calls": {
         "session_id": ("", "id of the session"),

@@ -12,17 +12,17 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import cache
 from itertools import chain, repeat
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from exportstream.errors import label
 from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
 from exportstream.models.structs import DateTime, LongText, Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
-from exportstream.totals.sums import Totals
-from exportstream.writing.columns import columns_of
+from exportstream.writing.columns import Sum, columns_of
 from exportstream.writing.prices import PriceRow, price_rows, with_prices
+from exportstream.writing.running import Running, RunningRow
 from exportstream.writing.selection import TABLES, Selection, choose
 
 __all__ = ["TABLES", "PlaceRow", "Rows", "RunningRow", "SessionRow", "Table", "ToolCallRow"]
@@ -31,7 +31,6 @@ _PLACE, _PRICES, _RUNNING = "place", "prices", "running totals"
 _NUMBER = "session_number"
 
 Rows = tuple[list[Any], ...]
-Sum = Annotated[int, Meta(extra={"is_sum": True})]  # it may need more than 64 bits
 
 
 class ToolCallRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
@@ -94,19 +93,6 @@ class PlaceRow(Struct, kw_only=True, gc=False, rename="camel"):
     session_number: int
 
 
-class RunningRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
-    """The totals after a row; the declared ones are of the sessions that were complete before it."""
-
-    running_messages: int
-    running_tool_calls: int
-    running_input_tokens: Sum
-    running_output_tokens: Sum
-    running_cost: Decimal | None = None
-    running_prompt_tokens: Sum
-    running_completion_tokens: Sum
-    running_declared_cost: Decimal | None = None
-
-
 class Table:
     """Makes the rows of one table.
 
@@ -146,7 +132,7 @@ class Table:
         self.name = name
         self.is_snake = keys == "snake"
         self._types = SNAKE if self.is_snake else CAMEL
-        self._running = Totals()
+        self._running = Running()
         self._sessions = 0
         row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
         kinds = {name: row, _PLACE: PlaceRow}
@@ -255,40 +241,7 @@ class Table:
         )
 
     def _running_rows(self, batch: Batch) -> list[Any]:
-        """The totals after each row. Those of a session are added after its messages."""
-        totals, rows = self._running, []
-        for messages, end in batch.by_session():
-            if self.name == "sessions":
-                totals.add_batch(messages)
-            else:
-                for message in messages:
-                    totals.add(message)
-                    if self.name == "messages":
-                        rows.append(self._running_row())
-                        continue
-                    calls = len(message.tool_calls or ())
-                    for number in range(calls):
-                        after = self._running_row()
-                        after.running_tool_calls -= calls - 1 - number
-                        rows.append(after)
-            if end is not None and not end.repeated:
-                totals.add(end.session)
-                if self.name == "sessions":
-                    rows.append(self._running_row())
-        return rows
-
-    def _running_row(self) -> Any:
-        counted, declared = self._running.counted, self._running.declared
-        return self._kinds[_RUNNING](
-            running_messages=counted.messages,
-            running_tool_calls=counted.tool_calls,
-            running_input_tokens=counted.input_tokens.sum or 0,
-            running_output_tokens=counted.output_tokens.sum or 0,
-            running_cost=counted.cost.sum,
-            running_prompt_tokens=declared.prompt_tokens.sum or 0,
-            running_completion_tokens=declared.completion_tokens.sum or 0,
-            running_declared_cost=declared.cost.sum,
-        )
+        return self._running.rows(batch, self.name, self._kinds[_RUNNING])
 
 
 @cache

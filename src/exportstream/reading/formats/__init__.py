@@ -1,14 +1,15 @@
-"""The formats of inputs. A log's format is recognised by its first bytes; everything else is read as a session export."""
+"""The formats of inputs. Logs and chats are recognised by their first bytes; everything else is read as a session export."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Session
 from exportstream.reading.json.buffer import Reader
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch
 
 HEAD = 64 * 1024  # bytes that a format is recognised by; a pipe may have less of them
@@ -43,7 +44,7 @@ class FormatReader(Protocol):
 
 
 class LogReader(FormatReader, Protocol):
-    """Reads logs of one program.
+    """Reads logs, or exports of chats, of one program.
 
     Attributes:
         is_cut: whether the input was cut, and what was complete was kept.
@@ -53,6 +54,24 @@ class LogReader(FormatReader, Protocol):
 
     def read(self, reader: Reader, /) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
+
+
+@runtime_checkable
+class JoinedReader(LogReader, Protocol):
+    """Reads logs whose messages may stand in several files.
+
+    Attributes:
+        known: keys of the messages of inputs that were read before: those that come again are copies.
+        keys: of the messages that were read, as far as they may come again in other logs.
+        parts: further files of the input, which are read after it.
+    """
+
+    known: Container[str | bytes]
+    keys: set[str | bytes]
+    parts: Iterable[Source]
+
+    def look(self, part: Source, /) -> Iterator[None]:
+        """Take note of what a further file of the input has, before all others are read."""
 
 
 class MakeReader(Protocol):
@@ -65,14 +84,16 @@ class MakeReader(Protocol):
 
 
 class LogFormat(NamedTuple):
-    """The format of a program's logs.
+    """The format of a program's logs, or of its exports of chats.
 
     Attributes:
         producer: the name of the program.
         recognise: whether an input of these first bytes is of this format.
         reader: makes a reader of one input.
+        is_log: whether it is a log: a program may still write to it, and broken lines are usual.
     """
 
     producer: str
     recognise: Callable[[bytes], bool]
     reader: MakeReader
+    is_log: bool = True

@@ -33,6 +33,7 @@ _OURS = frozenset(
         "total_input_tokens",
         "reasoning_tokens",
         "parent_id",
+        "active",
         "parent_session_id",
         "project",
     ]

@@ -58,13 +58,7 @@ class Buffer:
 
     def read(self, size: int = CHUNK) -> None:
         """Read up to `size` more bytes. Indexes into `data` change."""
-        keep = max(0, self.start - 1)  # a block needs the byte before it
-        if self.hold is not None:
-            keep = max(0, min(keep, self.hold - self._dropped))
-        if keep:
-            del self.data[:keep]
-            self._dropped += keep
-            self.start -= keep
+        self.drop()
         before = len(self.data)
         try:
             self.at_end = self._reader.read_into(self.data, size) == 0
@@ -73,6 +67,16 @@ class Buffer:
             self.at_end = True
         if self._blank:
             self._look_at_first_byte(self.data[before:])
+
+    def drop(self) -> None:
+        """Let the bytes go that have been dealt with. Indexes into `data` change."""
+        keep = max(0, self.start - 1)  # a block needs the byte before it
+        if self.hold is not None:
+            keep = max(0, min(keep, self.hold - self._dropped))
+        if keep:
+            del self.data[:keep]
+            self._dropped += keep
+            self.start -= keep
 
     def fill(self, size: int) -> None:
         """Read until there are `size` bytes, or all there are."""

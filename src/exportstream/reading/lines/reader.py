@@ -10,8 +10,8 @@ Records that become no row are counted with their bytes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
 from exportstream.errors import (
     CompressionError,
@@ -28,34 +28,13 @@ from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.recovery import end_of_piece
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
+from exportstream.reading.lines.session import LogSession
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import counted
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
-
-
-class LogSession(Protocol):
-    """One session of a log, whose records become rows.
-
-    Attributes:
-        session: what is known of it.
-        rows: its complete rows that were not taken yet.
-        positions: where each of them begins: the first byte of its first line; None where that is not known.
-        line: the position of the line that is being read.
-        held: bytes of what is not complete.
-        index: how many rows it has so far.
-    """
-
-    session: Session
-    rows: list[Message]
-    positions: list[int | None]
-    line: int | None
-    held: int
-    index: int
-
-    def finish(self) -> Session:
-        """Complete the session."""
 
 
 _S = TypeVar("_S", bound=LogSession)
@@ -81,6 +60,7 @@ class LineReader(ABC, Generic[_S]):
         notes: what was noticed.
         is_cut: whether the input was cut, and what was complete was kept.
         on_replaced: called where halves of surrogate pairs were replaced.
+        known, keys, parts: see `JoinedReader`.
     """
 
     decoder: ClassVar[Any]
@@ -95,6 +75,10 @@ class LineReader(ABC, Generic[_S]):
         self.notes = Notes()
         self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
+        self.known: Container[str | bytes] = frozenset()
+        self.keys: set[str | bytes] = set()
+        self.parts: Iterable[Source] = ()
+        self._in_parts: set[str | None] = set()  # ids in further files, as far as `look` takes note of them
         self._source = source
         self._reject = reject
         self._watch_repeats = watch_repeats
@@ -125,11 +109,23 @@ class LineReader(ABC, Generic[_S]):
         """The session being read, or the last one; None before the first."""
         return self._current.session if self._current is not None else None
 
+    def look(self, part: Source) -> Iterator[None]:
+        """Take note of what a further file of the input has, before all others are read."""
+        del part
+        yield
+
     def read(self, reader: Reader) -> Iterator[None]:
-        """Read the input; after each step `take` has what it brought."""
+        """Read the input, and then its further files; after each step `take` has what it brought."""
         yield from self._read_lines(reader)
+        for part in self.parts:
+            self._source = part.name
+            self._begin_part()
+            yield from self._read_lines(part)
         self._end_session()
         yield
+
+    def _begin_part(self) -> None:
+        """Begin a further file of the input."""
 
     def take(self) -> Batch | None:
         """Return what was read since the last time; None if that is nothing."""
@@ -164,8 +160,7 @@ class LineReader(ABC, Generic[_S]):
                 if self._current is not None:
                     self._current.finish()
                 raise
-            position = lines.position
-            self._reject_damage(lines.take_rest(), position, error)
+            self._reject_damage(lines.position, lines.take_rest(), error)
         finally:
             for kind, records in lines.skipped.items():
                 self.notes.add_records(kind, records)
@@ -216,7 +211,7 @@ class LineReader(ABC, Generic[_S]):
         try:
             value = decode_value(record.line)[0]
         except JSONSyntaxError:
-            self._reject_damage(record.line, record.position, error)
+            self._reject_damage(record.position, record.line, error)
             return
         except InputError:
             value = record.line.removesuffix(b"\n").decode("utf-8", "replace")
@@ -224,7 +219,7 @@ class LineReader(ABC, Generic[_S]):
         session_id = self.session.id if self.session is not None else None
         self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
 
-    def _reject_damage(self, data: bytes, position: int, error: ExportstreamError) -> None:
+    def _reject_damage(self, position: int, data: bytes, error: ExportstreamError) -> None:
         """Pass on bytes that are not JSON, in pieces."""
         self.notes.damaged += 1
         self.notes.damaged_bytes += len(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from io import BytesIO
 from itertools import groupby
 from typing import Any
 
@@ -72,9 +73,9 @@ class NDJSON:
             return ENCODER.encode_lines(rows[0])
         if len(rows) == 2 and isinstance(rows[1][0], PlaceRow):
             return b"".join(_placed(*rows))
-        encode = ENCODER.encode
-        parts = ([encode(part)[1:-1] for part in row] for row in zip(*rows, strict=True))
-        return b"".join(b"{%b}\n" % b",".join(filter(None, row)) for row in parts)  # a part may have no field
+        lines = [BytesIO(ENCODER.encode_lines(part)) for part in rows]  # only at the end of a line is a line feed
+        parts = [[line[1:-2] for line in part] for part in lines]
+        return b"".join([b"{%b}\n" % b",".join(filter(None, row)) for row in zip(*parts, strict=True)])  # one may be empty
 
 
 def _placed(rows: list[Any], places: list[Any]) -> Iterator[bytes]:

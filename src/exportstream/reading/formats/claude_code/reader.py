@@ -9,15 +9,20 @@ progress records embed its messages.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from exportstream.errors import ExportstreamError
 from exportstream.reading.formats.claude_code.session import TranscriptSession
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
+from exportstream.reading.lines.runs import Lines
+from exportstream.storage.source import Source
 
 _NAMED_BY_SESSION = re.compile(r"(?:^|[/\\])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
 _SIMPLE_PROGRESS = re.compile(rb'\{"type":"((?!agent_)\w{1,40})"')
@@ -64,6 +69,7 @@ class Line(Struct, gc=False):
 
 
 _PROGRESS = msgspec.json.Decoder(_Progress)
+_EMBEDDED = msgspec.json.Decoder(_Embedded)
 
 
 class TranscriptReader(LineReader[TranscriptSession]):
@@ -71,10 +77,24 @@ class TranscriptReader(LineReader[TranscriptSession]):
 
     decoder = msgspec.json.Decoder(Line)
 
+    def look(self, part: Source) -> Iterator[None]:
+        """Take note of the messages in the file of a sub-agent: where progress records embed them, they are no rows."""
+        with suppress(ExportstreamError):  # reading meets it again
+            for run in Lines(part, max_line=self._limit):
+                yield
+                for line in run.data.splitlines() if run is not None else ():
+                    with suppress(*REFUSALS):
+                        found = _EMBEDDED.decode(line)
+                        key = found.message.id if found.type == "assistant" and found.message is not None else None
+                        self._in_parts |= {key or found.uuid} - {None}
+
     def _new_session(self) -> TranscriptSession:
         found = _NAMED_BY_SESSION.search(self._source)
-        agent = _NAMED_BY_AGENT.search(self._source)
-        return TranscriptSession(found[1] if found is not None else None, agent[1] if agent is not None else None)
+        session_id = found[1] if found is not None else None
+        return TranscriptSession(self.known, self.keys, session_id, _agent_of(self._source), self._in_parts)
+
+    def _begin_part(self) -> None:
+        self._begin().begin_part(_agent_of(self._source))
 
     def _read_line(self, line: Line, raw: bytes) -> None:
         session = self._current
@@ -129,6 +149,12 @@ class TranscriptReader(LineReader[TranscriptSession]):
         session.add_embedded(around["data"]["message"], around, progress.agent_id, len(raw))
         self._require_room(session.held)
         return _IS_ROW
+
+
+def _agent_of(source: str) -> str | None:
+    """The sub-agent that a file is named by; None for every other file."""
+    found = _NAMED_BY_AGENT.search(source)
+    return found[1] if found is not None else None
 
 
 @lru_cache(200)

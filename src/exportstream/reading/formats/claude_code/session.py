@@ -8,7 +8,7 @@ rows, to know copies: about 100 bytes each.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from itertools import islice
 from typing import Any
 
@@ -36,6 +36,8 @@ class TranscriptSession:
     """The session of a transcript.
 
     Args:
+        known: keys of rows in inputs that were read before.
+        seen: takes the keys of all rows.
         session_id: its id, if the file's name says it.
         agent: the sub-agent that the file is of, None for the main one.
         elsewhere: keys of rows in other files of the session; records in progress lines that have them are no rows.
@@ -43,7 +45,7 @@ class TranscriptSession:
     Attributes:
         session: what is known of it.
         rows: its complete rows that were not taken yet.
-        positions: where each of them begins: the first byte of its first line.
+        positions: where each of them begins: the first byte of its first line; None in the file of a sub-agent.
         line: the position of the line that is being read.
         held: bytes of the response that is being read.
         index: how many rows it has so far.
@@ -53,7 +55,12 @@ class TranscriptSession:
     """
 
     def __init__(
-        self, session_id: str | None = None, agent: str | None = None, elsewhere: Container[str | None] = frozenset()
+        self,
+        known: Container[str | bytes],
+        seen: set[str | bytes],
+        session_id: str | None = None,
+        agent: str | None = None,
+        elsewhere: Collection[str | None] = frozenset(),
     ) -> None:
         self.session = Session(id=session_id, producer=PRODUCER)
         self.rows: list[Message] = []
@@ -61,13 +68,15 @@ class TranscriptSession:
         self.line: int | None = None
         self.held = 0
         self.index = 0
-        self.is_named = session_id is not None
+        self.is_named = session_id is not None or bool(elsewhere)
         self.is_begun = False
         self.last_id: str | None = None
         self.last_time: str | None = None
         self._agent = agent
         self._elsewhere = elsewhere
-        self._seen: set[str | bytes] = set()
+        self._known = known
+        self._seen = seen
+        self._in_part = False
         self._threads: dict[Any, Thread] = {}
         self._row_of: dict[str, str | None] = {}  # by the uuid of a record
         self._title_rank = -1
@@ -75,8 +84,15 @@ class TranscriptSession:
     def finish(self) -> Session:
         """Complete the session."""
         self.flush()
-        self.session.updated_at = self.last_time
+        if not self._in_part:
+            self.session.updated_at = self.last_time
         return self.session
+
+    def begin_part(self, agent: str | None) -> None:
+        """Begin the file of a sub-agent. Its records say nothing of the session."""
+        self.finish()
+        self._agent = agent
+        self._in_part = True
 
     def flush(self) -> None:
         """Complete all rows."""
@@ -102,7 +118,7 @@ class TranscriptSession:
         """Take a title: the last one of the best kind counts."""
         rank = list(_TITLES).index(kind)
         title = record.get(_TITLES[kind])
-        if isinstance(title, str) and rank >= self._title_rank:
+        if isinstance(title, str) and rank >= self._title_rank and not self._in_part:
             self._title_rank, self.session.title = rank, title
 
     def see_record(self, uuid: str, parent: str | None) -> None:
@@ -112,7 +128,7 @@ class TranscriptSession:
     def add(self, record: dict[str, Any], time: str | None, size: int) -> None:
         """Take a record with a message."""
         followed = self._row_before(record)
-        entry = Entry(record, time, followed, self._known(record, followed))
+        entry = Entry(record, time, followed, self._left_out(record, followed))
         if "forkedFrom" in record:
             self._see_fork(record["forkedFrom"])
         agent = record.get("agentId")
@@ -141,7 +157,7 @@ class TranscriptSession:
         followed = thread.last_id or self._row_before(around)
         time = text_of(record, "timestamp", "$.data.message") or around.get("timestamp")
         kept = {key: around[key] for key in _AROUND if key in around}
-        entry = Entry({**kept, **record}, time, followed, self._known(around, followed))
+        entry = Entry({**kept, **record}, time, followed, self._left_out(around, followed))
         thread.add(entry, size)
         self.held = thread.held
 
@@ -152,7 +168,7 @@ class TranscriptSession:
     def add_system(self, record: dict[str, Any], time: str | None, size: int) -> None:
         """Take a message of the program itself."""
         followed = self._row_before(record)
-        extra = leftover(record, _SYSTEM_KEYS | self._known(record, followed))
+        extra = leftover(record, _SYSTEM_KEYS | self._left_out(record, followed))
         row = Message(
             id=text_of(record, "uuid", "$") or "",
             role="system",
@@ -171,7 +187,7 @@ class TranscriptSession:
         parent = record.get("parentUuid")
         return self._row_of.get(parent) if isinstance(parent, str) else None
 
-    def _known(self, record: dict[str, Any], followed: str | None) -> frozenset[str]:
+    def _left_out(self, record: dict[str, Any], followed: str | None) -> frozenset[str]:
         """Return the keys of a record that its row says in other words."""
         return _KNOWN[followed is not None, record.get("sessionId") == self.session.id]
 
@@ -203,11 +219,11 @@ class TranscriptSession:
         row.producer = PRODUCER
         if row.id:
             key = short_key(row.id)
-            if key in self._seen:
+            if key in self._seen or key in self._known:
                 row.usage_state = "repeated"
             self._seen.add(key)
         else:
             row.id = f"{row.session_id}:{self.index}"
         self.index += 1
         self.rows.append(row)
-        self.positions.append(line)
+        self.positions.append(None if self._in_part else line)

@@ -1,0 +1,203 @@
+"""The page of totals: one HTML file that loads nothing, with charts, and the same numbers as tables.
+
+Takes: a `TotalsReport` with the tables of `page_groups`. Returns: HTML. Raises: `MissingExtraError` without Jinja2.
+Holds: the rows of the tables as text.
+
+Names come from the input and may be hostile: they are made printable here, and escaped by the template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from exportstream.cli.charts import COSTS, TOKENS, Part, chart_of, parts_of, series_of, stack_of, sum_of
+from exportstream.cli.figures import amount, rows_of_totals
+from exportstream.cli.terminal import in_options
+from exportstream.conversion.totals import TotalsReport
+from exportstream.errors import printable, shown
+from exportstream.storage.memory import import_error
+from exportstream.totals.periods import Range
+from exportstream.totals.sums import Totals
+from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.tables import GroupRow, GroupTable, Value
+from exportstream.totals.text import figure, texts_of
+
+_DAY = ("day",)
+_TITLES: dict[tuple[str, ...], str] = {
+    _DAY: "By day",
+    ("model",): "By model",
+    ("tool",): "By tool",
+    ("session",): "Largest sessions",
+}
+_TOP = 20  # rows of a table, but of days all
+_LONG_NAME = 200  # characters
+_HEADINGS = {  # of the figures, in the order of the columns
+    "cost": "cost",
+    "pricedCost": "priced",
+    "declaredCost": "declared",
+    "inputTokens": "input",
+    "outputTokens": "output",
+    "cacheReadTokens": "cache read",
+    "messages": "messages",
+    "unpricedMessages": "unpriced",
+    "toolCalls": "calls",
+    "failed": "failed",
+    "unfinished": "unfinished",
+    "sessions": "sessions",
+}
+_IF_ANY = frozenset({"unfinished", "unpricedMessages"})  # columns that are left out if they have nothing but zeros
+
+
+class Cell(NamedTuple):
+    """A figure: its column's name, its text, and all its digits (empty where nobody stated it)."""
+
+    name: str
+    text: str
+    value: str
+
+
+class Line(NamedTuple):
+    """A row: ``group``, ``others``, ``total`` or ``undated``; its label, its figures, and the parts of its bar."""
+
+    kind: str
+    label: str
+    cells: list[Cell]
+    bar: list[Part]
+
+
+class Section(NamedTuple):
+    """A table with a bar in each row; `series` are the words of the bar's parts."""
+
+    name: str
+    title: str
+    headings: list[tuple[str, str]]
+    lines: list[Line]
+    series: list[str]
+
+
+def page_groups(range: Range, *, top: int | None, priced: bool) -> GroupOptions:  # noqa: A002
+    """Return the tables that a page needs."""
+    return GroupOptions(by=tuple(_TITLES), range=range, top=top or _TOP, priced=priced, whole=(_DAY,))
+
+
+def load_page() -> Callable[[TotalsReport], str]:
+    """Return a function that makes the page, before any work.
+
+    Raises:
+        MissingExtraError: Jinja2 is missing.
+    """
+    try:
+        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise import_error("an HTML page", "jinja2", "page", error) from error
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files("exportstream.cli").joinpath("page.html.jinja").read_text("utf-8"))
+    return lambda done: template.render(_contents(done)) + "\n"
+
+
+def _contents(done: TotalsReport) -> dict[str, Any]:
+    days = done.tables[0]
+    counted = done.totals.counted
+    stated = [f"{name} {value}" for name in ("since", "until", "tz") if (value := getattr(done.range, name)) is not None]
+    span = [one for one in (counted.first_date, counted.last_date) if one is not None]
+    return {
+        "inputs": amount(len(done.outcomes), "inputs"),
+        "range": ", ".join(map(_name, stated or [" to ".join(dict.fromkeys(one[:10] for one in span))])),
+        "tiles": _tiles(done),
+        "charts": [
+            one for one in (chart_of("Cost in USD", days, COSTS), chart_of("Tokens", days, TOKENS)) if one is not None
+        ],
+        "sections": [_section(table) for table in done.tables],
+        "reconciled": [] if done.range.is_bounded else _reconciled(done.totals),
+        "prices": [] if done.totals.priced is None else [_name(str(one)) for one in done.totals.priced.lists],
+        "notes": [
+            *(in_options(str(one.error)) for one in [*done.failed, *done.ignored]),
+            *(
+                f"{_name(name)}: the input is cut; {amount(kept, 'complete messages')} counted"
+                for name, kept in done.cut.items()
+            ),
+        ],
+    }
+
+
+def _name(text: str) -> str:
+    return printable(shown(text), _LONG_NAME)
+
+
+def _tiles(done: TotalsReport) -> list[tuple[str, Cell]]:
+    """Return the figures at the top, those of the messages in the range."""
+    total = done.tables[0].total.figures
+    names = {
+        "recorded cost": "cost",
+        "priced cost": "pricedCost",
+        "input tokens": "inputTokens",
+        "output tokens": "outputTokens",
+        "cache read tokens": "cacheReadTokens",
+        "sessions": "sessions",
+        "messages": "messages",
+        "tool calls": "toolCalls",
+        "failed calls": "failed",
+    }
+    return [(words, _cells([name], [total])[0][0]) for words, name in names.items() if total.get(name) is not None]
+
+
+def _labelled(table: GroupTable) -> list[tuple[str, str, GroupRow]]:
+    """Return the rows with their kinds and labels."""
+    rest = (
+        ("others", f"{table.other_groups:,} others", table.others),
+        ("total", "total", table.total),
+        ("undated", "without a date", table.undated),
+    )
+    rows = [("group", "none" if row.key[0] is None else _name(row.key[0]), row) for row in table.rows]
+    return [*rows, *((kind, label, row) for kind, label, row in rest if row is not None)]
+
+
+def _section(table: GroupTable) -> Section:
+    rows = _labelled(table)
+    nothing = {name: (None, 0) if name in _IF_ANY else (None,) for name in _HEADINGS}
+    names = [name for name in _HEADINGS if any(row.figures.get(name) not in nothing[name] for _, _, row in rows)]
+    if table.by == ("session",):
+        names.remove("sessions")
+    cells = _cells(names, [row.figures for _, _, row in rows])
+    series = series_of(table)
+    stacks = [stack_of(row, series) if kind == "group" else [] for kind, _, row in rows]
+    most = max(map(sum_of, stacks), default=Decimal(0))
+    return Section(
+        table.by[0],
+        _TITLES[table.by],
+        [(name, _HEADINGS[name]) for name in names],
+        [
+            Line(kind, label, cells[at], parts_of(stack, most))
+            for at, ((kind, label, _), stack) in enumerate(zip(rows, stacks, strict=True))
+        ],
+        list(series.values()) if most > 0 else [],
+    )
+
+
+def _cells(names: Sequence[str], rows: Sequence[dict[str, Value]]) -> list[list[Cell]]:
+    """Return the cells of rows: costs of a column with the same decimals, all digits beside them."""
+    columns = []
+    for name in names:
+        values = [row.get(name) for row in rows]
+        texts = texts_of(values, name.lower())
+        columns.append(
+            [Cell(name, text, "" if value is None else str(value)) for text, value in zip(texts, values, strict=True)]
+        )
+    return [list(cells) for cells in zip(*columns, strict=True)] if columns else [[] for _ in rows]
+
+
+def _reconciled(totals: Totals) -> list[tuple[str, str, str, str, str]]:
+    """Return declared and counted figures: what they are of, both, their difference, and whether it is a finding."""
+    differences = totals.differences()
+    rows: list[tuple[str, str, str, str, str]] = []
+    for words, declared, counted, name in rows_of_totals(totals):
+        if declared is None:
+            continue
+        found = differences.get(name)
+        gap = None if found is None else found.exact
+        differs = "" if found is None else "differs" if gap is None else figure(gap, "+")
+        rows.append((words.strip(), figure(declared), figure(counted), differs, found.kind if found else ""))
+    return rows

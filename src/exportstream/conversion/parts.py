@@ -1,0 +1,54 @@
+"""The files of a session's sub-agents, which are read with the session's own file.
+
+Takes: names of inputs. Returns: which of them belong together. Raises: nothing. Holds: nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Container
+from typing import Any
+
+from exportstream.errors import ExportstreamError
+from exportstream.reading.formats import HEAD
+from exportstream.reading.formats.claude_code.session import PRODUCER
+from exportstream.reading.formats.logs import recognise
+from exportstream.storage.parts import FileWithParts
+from exportstream.storage.source import open_source
+
+_SUB_AGENT = re.compile(r"(.*[^/])/subagents/(?:.*/)?agent-[^/]+\.jsonl(?:\.\w+)?", re.DOTALL)
+_SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz")
+
+
+def files_of(source: str, parts: tuple[str, ...]) -> Any:
+    """An input for reading, with its parts."""
+    return FileWithParts(source, parts) if parts else source
+
+
+def owner_of(source: str, others: Container[str]) -> str | None:
+    """The file of the session that a file of a sub-agent belongs to, if it is among others; None for every other file."""
+    found = _SUB_AGENT.fullmatch(source)
+    if found is None:
+        return None
+    return next((found[1] + suffix for suffix in _SUFFIXES if found[1] + suffix in others), None)
+
+
+def size_of(part: str) -> int:
+    """Bytes of a part as stored; 0 if it can't be read, since reading will report it."""
+    try:
+        return os.stat(part).st_size
+    except OSError:
+        return 0
+
+
+def is_transcript(path: str) -> bool:
+    """Whether a file is a transcript, by its content."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open_source(path) as source:
+            format_ = recognise(source.peek(HEAD))
+    except ExportstreamError:  # reading will report it
+        return True
+    return format_ is not None and format_.producer == PRODUCER

@@ -1,0 +1,199 @@
+"""Reads exports of chats, whose conversations are sessions: one row for each message.
+
+Takes: a `Reader` of decompressed bytes. Returns: what was read since the last time, as a `Batch`.
+Raises: `InvalidMessageError` for a message or conversation that is none (or passes it to `reject`), and what `Elements`
+raises. Holds: one conversation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from exportstream.errors import CompressionError, CutInputError, ExportstreamError, InvalidMessageError, LimitError
+from exportstream.models.notes import Notes, Records, Reject
+from exportstream.models.structs import Message, Session
+from exportstream.reading.json.buffer import Reader
+from exportstream.reading.json.elements import Element, Elements
+from exportstream.reading.json.exact import value_is_deeper
+from exportstream.reading.json.recovery import end_of_piece
+from exportstream.totals.batch import Batch, SessionEnd
+
+_MAX_DEPTH = 512
+_ROWS = 1000  # of a batch
+
+
+class Refused(NamedTuple):
+    """A message that is none: why, and what it was."""
+
+    error: InvalidMessageError
+    value: Any
+
+
+class Conversation(NamedTuple):
+    """One conversation.
+
+    Attributes:
+        session: its keys.
+        messages: its messages, in the order of their rows.
+        records: what becomes no row, by kind, with their count.
+    """
+
+    session: Session
+    messages: Iterator[Message | Refused]
+    records: dict[str, int]
+
+
+class ChatFormat(NamedTuple):
+    """The exports of one program.
+
+    Attributes:
+        producer: the name of the program.
+        read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for one that is none.
+        begins_with_lines: whether lines of text may come before the JSON.
+        states_usage: whether it has tokens and costs.
+        cut_hint: the next step where an input is cut.
+    """
+
+    producer: str
+    read: Callable[[dict[str, Any]], Conversation]
+    begins_with_lines: bool = False
+    states_usage: bool = False
+    cut_hint: str | None = None
+
+
+class ChatReader:
+    """Reads one input.
+
+    Args:
+        format_: of the input.
+        source: name of the input.
+        reject: takes messages that are refused; None stops at the first one.
+        watch_repeats: whether ids that came before are counted.
+        max_line: bytes of the largest conversation taken.
+
+    Attributes:
+        number: how many sessions have begun.
+        within: whether the last of them is not complete yet; a conversation is passed on when it is complete.
+        accepted: how many rows there were.
+        notes: what was noticed.
+        is_cut: whether the input was cut, and what was complete was kept.
+        on_replaced: called where halves of surrogate pairs were replaced.
+    """
+
+    def __init__(
+        self,
+        format_: ChatFormat,
+        source: str,
+        reject: Callable[[Reject], None] | None,
+        /,
+        *,
+        watch_repeats: bool,
+        max_line: int,
+    ) -> None:
+        self.number = 0
+        self.within = False
+        self.accepted = 0
+        self.notes = Notes()
+        self.is_cut = False
+        self.on_replaced: Callable[[int | None, int], None] | None = None
+        self.session: Session | None = None
+        self._format = format_
+        self._source = source
+        self._reject = reject
+        self._watch_repeats = watch_repeats
+        self._limit = max_line
+        self._batch: Batch | None = None
+
+    def read(self, reader: Reader) -> Iterator[None]:
+        """Read the input; after each step `take` has what it brought."""
+        elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines)
+        try:
+            for element in elements:
+                for batch in self._read_one(element):
+                    self._batch = batch
+                    yield
+        except ExportstreamError as error:
+            error.locate(position=elements.position)
+            if isinstance(error, CutInputError) and elements.within:
+                error.what += f", inside conversation {self.number}"
+            cut = isinstance(error, (CutInputError, CompressionError))
+            self.is_cut = cut and self._reject is not None and self.accepted > 0
+            if not self.is_cut:
+                raise
+            self._reject_rest(error, elements.rest)
+        finally:
+            if elements.skipped:
+                self.notes.add_records("lines before the JSON", Records(1, elements.skipped))
+
+    def take(self) -> Batch | None:
+        """Return what was read since the last time; None if that is nothing."""
+        batch, self._batch = self._batch, None
+        return batch
+
+    def explain(self, error: ExportstreamError) -> ExportstreamError:
+        """Add to an error what is known of the input."""
+        error.locate(source=self._source)
+        if isinstance(error, CutInputError):
+            error.hint = error.hint or self._format.cut_hint or 'on_error="skip" keeps the complete conversations'
+        return error
+
+    def _reject_rest(self, error: ExportstreamError, rest: bytes) -> None:
+        """Pass on the bytes of a conversation that is cut, in pieces."""
+        assert self._reject is not None
+        self.notes.damaged += 1
+        self.notes.damaged_bytes += len(rest)
+        start, end = 0, -1
+        while end < len(rest):
+            end = end_of_piece(rest, start, len(rest))
+            place = error.position + start if error.position is not None else None
+            self._reject(Reject(self._source, None, None, place, None, error.what, None, rest[start:end], damaged=True))
+            start = end
+
+    def _read_one(self, element: Element) -> Iterator[Batch]:
+        """Make the rows of one conversation."""
+        self.number += 1
+        if element.replaced:
+            self.notes.replaced_surrogates += element.replaced
+            if self.on_replaced is not None:
+                self.on_replaced(None, element.replaced)
+        try:
+            found = self._format.read(element.value)
+        except InvalidMessageError as error:
+            self._refuse(error, element, None, 0, element.value)
+            return
+        session = self.session = found.session
+        session.producer = self._format.producer
+        assert session.id is not None
+        messages: list[Message] = []
+        for index, message in enumerate(found.messages):
+            if isinstance(message, Refused):
+                self._refuse(message.error, element, session.id, index, message.value)
+                continue
+            message.session_id, message.index, message.producer = session.id, index, self._format.producer
+            messages.append(message)
+        for kind, count in found.records.items():
+            self.notes.add_records(kind, Records(count, 0))
+        held = [session.extra, *(m.extra for m in messages), *(m.attachments for m in messages if m.attachments)]
+        held += [call.input_json for m in messages for call in m.tool_calls or ()]
+        if value_is_deeper(held, _MAX_DEPTH):
+            raise LimitError(
+                f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more", position=element.position
+            )
+        self.accepted += len(messages)
+        self.notes.without_usage += 0 if self._format.states_usage else len(messages)
+        if self._watch_repeats:
+            self.notes.repeated_ids += len(messages) - len({message.id for message in messages})
+        for start in range(0, len(messages) - _ROWS, _ROWS):
+            yield Batch(messages[start : start + _ROWS], [])
+        rest = messages[(len(messages) - 1) // _ROWS * _ROWS :]
+        yield Batch(rest, [SessionEnd(session, len(rest))])
+
+    def _refuse(self, error: InvalidMessageError, element: Element, session_id: str | None, index: int, value: Any) -> None:
+        """Pass on a message that is refused, or stop."""
+        error.locate(session_id=session_id, message_index=index, position=element.position)
+        if self._reject is None:
+            error.hint = error.hint or 'on_error="skip" goes on without it'
+            raise error
+        self.notes.rejected += 1
+        self._reject(Reject(self._source, session_id, index, element.position, error.path, error.what, value))

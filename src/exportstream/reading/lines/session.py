@@ -1,0 +1,30 @@
+"""The part of a log reader that knows the records of a program: it turns those of one session into rows."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from exportstream.models.structs import Message, Session
+
+
+class LogSession(Protocol):
+    """One session of a log, whose records become rows.
+
+    Attributes:
+        session: what is known of it.
+        rows: its complete rows that were not taken yet.
+        positions: where each of them begins: the first byte of its first line; None where that is not known.
+        line: the position of the line that is being read.
+        held: bytes of what is not complete.
+        index: how many rows it has so far.
+    """
+
+    session: Session
+    rows: list[Message]
+    positions: list[int | None]
+    line: int | None
+    held: int
+    index: int
+
+    def finish(self) -> Session:
+        """Complete the session."""

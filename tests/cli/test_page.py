@@ -1,0 +1,176 @@
+"""`totals -o bill.html`: a page that loads nothing, opened in a browser, with the numbers of `--json`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.command import run, said
+from tests.kit.documents import cut, dump, message, session, tool_call
+
+HOSTILE = "<script>document.title='owned'</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202e"
+
+
+class Page(HTMLParser):
+    """Reads the tables of a page: for each row its kind, its label, and the values of its figures by name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[tuple[str, str, dict[str, str]]]] = {}
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._names: list[str] = []
+        self._rows: list[Any] = []
+        self._in_label = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        if tag == "table":
+            self._rows = self.tables[str(found["id"])] = []
+            self._names = []
+        elif tag == "th" and "data-name" in found:
+            self._names.append(str(found["data-name"]))
+        elif tag == "tr" and "class" in found:
+            self._rows.append((found["class"], "", {}))
+        elif tag == "th" and found.get("scope") == "row" and self._rows:
+            self._in_label = True
+        elif tag == "data" and self._rows and len(self._rows[-1][2]) < len(self._names):
+            figures = self._rows[-1][2]
+            figures[self._names[len(figures)]] = found["value"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_label = self._in_label and tag != "th"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._in_label:
+            kind, label, figures = self._rows[-1]
+            self._rows[-1] = (kind, label + data, figures)
+
+
+def archive(folder: Path) -> Path:
+    """A folder of sessions over three days, one of them without a date, with failed calls and a hostile name of each kind."""
+    folder.mkdir()
+    for number in range(3):
+        some = [
+            message(
+                at,
+                role="assistant",
+                model=HOSTILE if at == 0 else f"model-{at % 2}",
+                createdAt=None if at == 3 else f"2025-10-0{1 + 3 * number}T10:00:00Z",
+                cost=Decimal("0.123456789") * at,
+                inputTokens=1000 * at,
+                outputTokens=at,
+                toolCalls=[tool_call(at, name=HOSTILE if at == 1 else "Bash", isError=at == 2)],
+            )
+            for at in range(4)
+        ]
+        data = dump(session(*some, id=f"s{number}{HOSTILE}", title=HOSTILE, cost=Decimal("0.74"), promptTokens=6000))
+        (folder / f"{number}.json").write_bytes(data)
+    return folder
+
+
+def opened(page: Path) -> str:
+    """The document that a browser made of a page, after it ran what there is to run."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium is not None, "the tests need chromium"
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / 'profile'}", "--dump-dom"]
+    done = subprocess.run([chromium, *options, page.as_uri()], capture_output=True, timeout=120, check=True)
+    return done.stdout.decode()
+
+
+def test_a_browser_shows_the_numbers_of_the_json(tmp_path: Path) -> None:
+    """Every row of the page has the values of --json; names are text, and nothing of them runs."""
+    folder = archive(tmp_path / "in")
+    arguments = ["totals", folder, "--prices", "genai", "--top", "2"]
+    assert run(*arguments, "-o", "bill.html", cwd=tmp_path).returncode == 0
+    by = [word for name in ("model", "tool", "session") for word in ("--by", name)]
+    found = json.loads(run(*arguments, *by, "--json", cwd=tmp_path).stdout, parse_float=str, parse_int=str)["tables"]
+    days = json.loads(run(*arguments[:-2], "--by", "day", "--json", cwd=tmp_path).stdout, parse_float=str, parse_int=str)
+    page = Page(opened(tmp_path / "bill.html"))
+    for table in [*days["tables"], *found]:
+        name = table["by"][0]
+        shown = page.tables[f"by-{name}"]
+        rows = [*table["rows"], *([table["others"]] if table["others"] else []), table["total"]]
+        assert [kind for kind, _, _ in shown] == [
+            *["group"] * len(table["rows"]),
+            *["others"] * bool(table["others"]),
+            "total",
+        ]
+        for (_, _, figures), row in zip(shown, rows, strict=True):
+            assert figures == {key: row[key] or "" for key in figures}, name
+            assert len(figures) >= 2
+    assert [label for _, label, _ in page.tables["by-day"]] == ["2025-10-01", "2025-10-04", "2025-10-07", "none", "total"]
+    assert "document.title='owned'" in page.text
+    assert "Totals of 3 inputs" in page.text
+    assert "49" not in {label for _, label, _ in page.tables["by-model"]}
+    assert not [tag for tag, _ in page.tags if tag in ("script", "img", "iframe", "object")]
+    assert not [value for _, found in page.tags for name, value in found.items() if name in ("src", "onerror", "onload")]
+
+
+def test_a_page_loads_nothing(tmp_path: Path) -> None:
+    """It has no address of anything outside, and forbids the browser to load any."""
+    archive(tmp_path / "in")
+    (tmp_path / "in" / "bad.json").write_bytes(cut("bad"))
+    done = run("totals", "in", "--since", "2025-10-02", "-o", "bill.html", cwd=tmp_path)
+    assert (done.returncode, "bad.json" in said(done)[-1]) == (3, True)
+    text = (tmp_path / "bill.html").read_text()
+    assert not re.search(r"https?:|//|@import|url\(", text)
+    assert "default-src 'none'" in text
+    page = Page(text)
+    assert "bad.json: the input ends before the document is complete" in page.text
+    assert [kind for kind, _, _ in page.tables["by-day"]] == ["group", "group", "total", "undated"]
+    assert "reconciled" not in page.tables, "declared figures are not of a range"
+
+
+def test_declared_figures_stand_beside_counted_ones(tmp_path: Path) -> None:
+    """The differences are those of the totals."""
+    archive(tmp_path / "in")
+    run("totals", "in", "-o", "bill.html", cwd=tmp_path)
+    text = re.sub(r"<[^>]+>", " ", (tmp_path / "bill.html").read_text())
+    assert re.search(r"prompt / input tokens\s+18,000\s+18,000\s+\n", text)
+    assert re.search(r"cost \(USD\)\s+2\.22\s+2\.222222202\s+\+0\.002222202\s", text)
+
+
+def test_figures_of_any_size_are_drawn(tmp_path: Path) -> None:
+    """Enormous, tiny and negative costs, dates far apart and messages without any figure make a page."""
+    some = [
+        message(at, createdAt=f"{year:04}-01-01T00:00:00Z", cost=Decimal(cost))
+        for at, (year, cost) in enumerate([(1, "1E+9000"), (2025, "-5"), (9999, "1E-400")])
+    ]
+    for name, data in (("a.json", dump(session(*some))), ("b.json", dump(session(message())))):
+        (tmp_path / name).write_bytes(data)
+        assert run("totals", name, "-o", f"{name}.html", cwd=tmp_path).returncode == 0
+    text = (tmp_path / "a.json.html").read_text()
+    assert [float(part) for part in re.findall(r'height="([\d.]+)"/></g>', text)] == [100.0, 0.0]
+    assert '<svg class="plot"' not in (tmp_path / "b.json.html").read_text()
+
+
+@pytest.mark.parametrize("option", [["--by", "day"], ["--sort", "cost"]])
+def test_a_page_has_tables_of_its_own(option: list[str], tmp_path: Path) -> None:
+    """--by and --sort are refused, not ignored."""
+    done = run("totals", "missing.json", *option, "-o", "bill.html", cwd=tmp_path)
+    assert (done.returncode, "an HTML page has tables of its own" in said(done)[0]) == (2, True)
+
+
+def test_a_page_needs_an_extra(tmp_path: Path) -> None:
+    """Without Jinja2 the error names the extra, before any work."""
+    code = "import sys; sys.modules['jinja2'] = None; from exportstream.cli.commands import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "totals", "missing.json", "-o", "bill.html"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, b"pip install 'exportstream[page]'" in done.stderr) == (2, True)
