@@ -41,6 +41,7 @@ MESSAGE = [
     "reasoningTokens",
     "parentId",
     "active",
+    "cacheCreation1hTokens",
 ]
 CALL = ["id", "name", "type", "finished", "isError", "input", "inputJson", "result", "metadata", "screenshotUrls", "extra"]
 CALL_ROW = [

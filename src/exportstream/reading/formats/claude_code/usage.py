@@ -20,6 +20,7 @@ _FIELDS = {
     "cache_read_input_tokens": "cache_read_tokens",
 }
 _KNOWN = frozenset(_FIELDS)
+_ONE_HOUR = "ephemeral_1h_input_tokens"
 
 
 class Usage:
@@ -53,6 +54,9 @@ class Usage:
                 figure = usage.get(key)
                 if figure is not None:
                     found[name] = figure if type(figure) is int and 0 <= figure < 2**63 else _figure(usage, key)
+            caches = usage.get("cache_creation")
+            if isinstance(caches, dict) and caches.get(_ONE_HOUR) is not None:
+                found["cache_creation_1h_tokens"] = _figure(caches, _ONE_HOUR)
             self._figures |= found
             self._extra |= leftover(usage, _KNOWN)
             self._last = usage
