@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
-from tests.kit.chats import Tree, drawn, expected
+from tests.kit.chats import Tree, claude_ai, drawn, expected, opencode
 from tests.kit.command import run, said, speak
 from tests.kit.documents import dump, export
 from tests.kit.files import rows, zipped
@@ -23,6 +24,7 @@ def test_a_zip_of_chatgpt(tmp_path: Path) -> None:
     done = run("convert", "export.zip", "--merge", "-o", "all.ndjson", "-t", "all", "-j1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[2].strip() for line in said(done)[1:]] == ["export.zip"] * 2
+    assert "messages of producers that state no tokens and no costs" in said(done)[0]
     messages, calls, sessions = (rows(tmp_path / f"all.{name}.ndjson") for name in ("messages", "tool-calls", "sessions"))
     wanted = [row for data in shards.values() for row in expected(data)]
     assert [(row["id"], row.get("parentId"), row["active"]) for row in messages] == [
@@ -42,9 +44,11 @@ def test_totals_without_tokens(tmp_path: Path) -> None:
     code, text, errors = speak("totals", "c.json", "s.json", "--by", "producer", "-j1", "-q", cwd=tmp_path)
     assert (code, errors) == (0, "")
     (line,) = (line.split() for line in text.splitlines() if line.startswith("chatgpt"))
-    assert "0.00" not in line
+    messages = len(expected(dump(drawn(3))))
+    assert (line[1:3], set(line[5:])) == (["4", str(messages)], {"-"})
+    assert text.endswith(f"\n\n{messages} messages of producers that state no tokens and no costs\n")
     counted = json.loads(speak("totals", "c.json", "--json", "-q", cwd=tmp_path).stdout)["counted"]
-    assert counted["messages"] == len(expected(dump(drawn(3))))
+    assert counted["messages"] == messages
     assert {counted[key]["sum"] for key in ("inputTokens", "outputTokens", "cacheReadTokens", "cost")} == {None}
 
 
@@ -76,3 +80,20 @@ def test_check_of_a_chat(tmp_path: Path) -> None:
         0,
         ["session c1: 2 messages", "  no rows: nodes without a message 1", "1 session, 0 with findings"],
     )
+
+
+def test_claude_ai_and_opencode(tmp_path: Path) -> None:
+    """Exports of claude.ai and opencode go into one table with others; opencode states tokens and costs, also from a pipe."""
+    tokens = {"input": 10, "output": 20, "reasoning": 5, "cache": {"read": 300, "write": 40}}
+    answer = {"role": "assistant", "modelID": "m", "cost": 0.25, "tokens": tokens, "parts": [{"type": "text", "text": "x"}]}
+    (tmp_path / "a.json").write_bytes(dump([claude_ai({"text": "Hi"})]))
+    (tmp_path / "b.json").write_bytes(b"Exporting session\n" + dump(opencode(answer)))
+    assert run("convert", "a.json", "b.json", "--merge", "-o", "all.ndjson", "-q", cwd=tmp_path).returncode == 0
+    assert [(row["producer"], row.get("cost"), row.get("outputTokens")) for row in rows(tmp_path / "all.ndjson")] == [
+        ("claude-ai", None, None),
+        ("opencode", Decimal("0.25"), 25),
+    ]
+    done = run("totals", "-", "--json", cwd=tmp_path, data=(tmp_path / "b.json").read_bytes())
+    assert json.loads(done.stdout)["counted"]["cost"] == {"sum": 0.25, "count": 1}
+    done = run("check", "-", cwd=tmp_path, data=(tmp_path / "b.json").read_bytes()[:-9])
+    assert (done.returncode, b"; opencode cuts what it writes to a pipe" in done.stderr) == (3, True)

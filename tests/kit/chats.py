@@ -158,3 +158,37 @@ def expected(data: bytes) -> list[dict[str, Any]]:
                 row["text"] = ""
             rows.append(row)
     return rows
+
+
+def claude_ai(*messages: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    """A conversation of claude.ai."""
+    time = "2024-10-17T03:28:33.480257Z"
+    filled = []
+    for number, message in enumerate(messages):
+        plain = {"uuid": f"m{number}", "text": "", "sender": "human", "created_at": time, "updated_at": time}
+        filled.append({**plain, "attachments": [], "files": [], **message})
+    return {
+        "uuid": "u1",
+        "name": "A chat",
+        "created_at": time,
+        "updated_at": time,
+        "account": {"uuid": "a"},
+        "chat_messages": filled,
+        **keys,
+    }
+
+
+def opencode(*messages: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    """A session of opencode; each message is given as its `info`, with its `parts`."""
+    filled = []
+    for number, message in enumerate(messages):
+        info = {"id": f"msg_{number}", "sessionID": "ses_1", "role": "user", "time": {"created": 1704629915775 + number}}
+        parts = message.get("parts", [])
+        filled.append({"info": info | {key: item for key, item in message.items() if key != "parts"}, "parts": parts})
+    info = {
+        "id": "ses_1",
+        "title": "Work",
+        "directory": "/work",
+        "time": {"created": 1704629915775, "updated": 1704629915776},
+    }
+    return {"info": info | keys, "messages": filled}

@@ -39,6 +39,8 @@ MESSAGE = [
     "attachments",
     "totalInputTokens",
     "reasoningTokens",
+    "parentId",
+    "active",
 ]
 CALL = ["id", "name", "type", "finished", "isError", "input", "inputJson", "result", "metadata", "screenshotUrls", "extra"]
 CALL_ROW = [

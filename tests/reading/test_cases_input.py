@@ -444,7 +444,6 @@ OTHER_EXPORTS = {
         {"timestamp": DATE, "sessionId": "s", "message": {"role": "assistant", "id": "m"}, "costUSD": 0.1},
         {"type": "queue-operation", "operation": "enqueue", "sessionId": "s"},
     ],
-    "a claude.ai export": [{"uuid": "u", "name": "n", "chat_messages": []}],
     "a Gemini transcript": [
         {"sessionId": "s", "projectHash": "h", "startTime": DATE, "messages": [{"id": "m", "type": "user"}]},
         {"sessionId": "s", "projectHash": "h", "kind": "main"},
@@ -452,7 +451,6 @@ OTHER_EXPORTS = {
     "Gemini batch results": [{"key": "k", "response": {"candidates": []}}],
     "OpenAI batch results": [{"id": "b", "custom_id": "c", "response": {"status_code": 200}, "error": None}],
     "Anthropic batch results": [{"custom_id": "c", "result": {"type": "succeeded", "message": {"id": "m"}}}],
-    "an opencode export": [{"info": {"id": "s"}, "messages": [{"info": {"id": "m"}, "parts": []}]}],
 }
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import amount, show_totals, size
+from exportstream.cli.figures import amount, show_totals, size, without_usage
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
@@ -159,6 +159,7 @@ def print_summary(report: Report) -> None:
         for words, count in (("messages", report.duplicates.messages), ("sessions", report.duplicates.sessions))
         if count
     ]
+    silent = f"; {without_usage(report.notes.without_usage)}" if report.notes.without_usage else ""
     dropped = f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
     targets = " and ".join(shown(output.target) for output in report.outputs)
     what = shown(report.source)
@@ -175,7 +176,7 @@ def print_summary(report: Report) -> None:
     ratio = f", {smaller:.1f}x smaller than the JSON" if smaller > 1 and whole else ""
     tell(
         f"{what}: {_rows_of(outputs)}{f' to {targets}' if targets else ''} "
-        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}{dropped}"
+        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}{dropped}{silent}"
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)

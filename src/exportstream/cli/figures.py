@@ -48,6 +48,11 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
     show_lines(_fitted(lines, shutil.get_terminal_size().columns if on_terminal else _WIDE), err=stderr)
 
 
+def without_usage(messages: int) -> str:
+    """Say that no tokens and no costs are stated for so many messages."""
+    return f"{amount(messages, 'messages')} of producers that state no tokens and no costs"
+
+
 def _fitted(lines: list[list[str]], width: int) -> list[str]:
     """Align the figures; those that are too long for the width stand below their label, each on a line of its own."""
     whole = list(lines)

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 MAX_KINDS = 100
 OTHER_KINDS = "other"
+_USUAL = ("records", "without_usage")
 
 
 class _Counters(Struct, rename="camel"):
@@ -44,6 +45,7 @@ class Notes(_Counters):
         damaged_bytes: how many bytes they have.
         grown: logs that grew while they were read; they were read up to the size they had when they were opened.
         torn: bytes of last lines that were not complete, in logs that a program may still write to.
+        without_usage: messages of producers that state neither tokens nor costs, such as ChatGPT.
         records: records of logs that become no row, by kind.
     """
 
@@ -55,12 +57,13 @@ class Notes(_Counters):
     damaged_bytes: int = 0
     grown: int = 0
     torn: int = 0
+    without_usage: int = 0
     records: dict[str, Records] = field(default_factory=dict)
 
     @property
     def is_quiet(self) -> bool:
-        """Whether there is nothing that needs a warning: records that become no row are usual."""
-        return not any(getattr(self, name) for name in self.__struct_fields__ if name != "records")
+        """Whether there is nothing that needs a warning."""
+        return not any(getattr(self, name) for name in self.__struct_fields__ if name not in _USUAL)
 
     def add_records(self, kind: str, records: Records) -> None:
         """Add records that become no row; of more than 100 kinds the rest is counted as ``other``."""

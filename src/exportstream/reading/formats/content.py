@@ -51,7 +51,8 @@ def read_content(value: Any, attachment: Callable[[dict[str, Any]], dict[str, An
 
 
 def _read_part(part: Any, content: Content, attachment: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
-    if isinstance(part, dict) and part.get("type") in _TEXT_TYPES and isinstance(part.get("text"), str):
+    kind = part.get("type") if isinstance(part, dict) else None
+    if isinstance(kind, str) and kind in _TEXT_TYPES and isinstance(part.get("text"), str):
         content.texts.append(part["text"])
         if len(part) > 2:
             more = {key: value for key, value in part.items() if key not in ("type", "text") and value not in (None, [], {})}

@@ -24,12 +24,10 @@ def _is_gemini_batch(keys: _Keys) -> bool:
 
 
 _KINDS: tuple[tuple[str, Callable[[_Keys], bool]], ...] = (
-    ("a claude.ai export", lambda keys: "chat_messages" in keys),
     ("OpenAI batch results", lambda keys: {"custom_id", "response"} <= keys.keys()),
     ("Anthropic batch results", lambda keys: {"custom_id", "result"} <= keys.keys()),
     ("Gemini batch results", _is_gemini_batch),
     ("a Gemini transcript", lambda keys: {"sessionId", "projectHash"} <= keys.keys()),
-    ("an opencode export", lambda keys: isinstance(keys.get("info"), dict)),
     (_CLAUDE_CODE, is_record),
 )
 

@@ -6,8 +6,10 @@ from functools import partial
 
 from exportstream.reading.formats import LogFormat
 from exportstream.reading.formats.chats.chatgpt import CHATGPT
+from exportstream.reading.formats.chats.claude_ai import CLAUDE_AI
+from exportstream.reading.formats.chats.opencode import OPENCODE
 from exportstream.reading.formats.chats.reader import ChatReader
-from exportstream.reading.formats.chats.recognise import is_chatgpt
+from exportstream.reading.formats.chats.recognise import is_chatgpt, is_claude_ai, is_opencode
 from exportstream.reading.formats.claude_code.reader import TranscriptReader
 from exportstream.reading.formats.claude_code.recognise import is_transcript
 from exportstream.reading.formats.claude_code.session import PRODUCER as CLAUDE_CODE
@@ -19,6 +21,8 @@ LOG_FORMATS = (
     LogFormat(CODEX, is_rollout, RolloutReader),
     LogFormat(CLAUDE_CODE, is_transcript, TranscriptReader),
     LogFormat(CHATGPT.producer, is_chatgpt, partial(ChatReader, CHATGPT), is_log=False),
+    LogFormat(CLAUDE_AI.producer, is_claude_ai, partial(ChatReader, CLAUDE_AI), is_log=False),
+    LogFormat(OPENCODE.producer, is_opencode, partial(ChatReader, OPENCODE), is_log=False),
 )
 
 

@@ -51,11 +51,15 @@ class ChatFormat(NamedTuple):
         producer: the name of the program.
         read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for one that is none.
         begins_with_lines: whether lines of text may come before the JSON.
+        states_usage: whether it has tokens and costs.
+        cut_hint: the next step where an input is cut.
     """
 
     producer: str
     read: Callable[[dict[str, Any]], Conversation]
     begins_with_lines: bool = False
+    states_usage: bool = False
+    cut_hint: str | None = None
 
 
 class ChatReader:
@@ -131,7 +135,7 @@ class ChatReader:
         """Add to an error what is known of the input."""
         error.locate(source=self._source)
         if isinstance(error, CutInputError):
-            error.hint = error.hint or 'on_error="skip" keeps the complete conversations'
+            error.hint = error.hint or self._format.cut_hint or 'on_error="skip" keeps the complete conversations'
         return error
 
     def _reject_rest(self, error: ExportstreamError, rest: bytes) -> None:
@@ -177,6 +181,7 @@ class ChatReader:
                 f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more", position=element.position
             )
         self.accepted += len(messages)
+        self.notes.without_usage += 0 if self._format.states_usage else len(messages)
         if self._watch_repeats:
             self.notes.repeated_ids += len(messages) - len({message.id for message in messages})
         for start in range(0, len(messages) - _ROWS, _ROWS):

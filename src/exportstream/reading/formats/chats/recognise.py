@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 _TOKEN = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"([ \t\r\n]*+:)?|([\[{])|[\]}]', re.DOTALL)
+_LINES = re.compile(rb"\A(?:[ \t\r]*+[^\s{\[<][^\n]{0,500}+\n|[ \t\r]*\n){1,20}")  # of text
 _SPACE = b" \t\r\n"
 
 
@@ -17,6 +18,21 @@ def is_chatgpt(head: bytes) -> bool:
         return False
     keys = _first_keys(head)
     return b"messages" not in keys and (b"mapping" in keys or {b"conversation_id", b"current_node"} <= keys)
+
+
+def is_claude_ai(head: bytes) -> bool:
+    """Whether an input of these first bytes is an export of claude.ai."""
+    return b'"chat_messages"' in head and b"chat_messages" in _first_keys(head)
+
+
+def is_opencode(head: bytes) -> bool:
+    """Whether an input of these first bytes is a session of opencode; a line of text may come before it."""
+    if b'"info"' not in head:
+        return False
+    keys = _first_keys(_LINES.sub(b"", head, count=1))
+    if b"messages" in keys and not keys.isdisjoint({b"messages.info", b"messages.parts"}):
+        return True
+    return b"info" in keys and keys <= {b"info", b"messages"}
 
 
 def _first_keys(head: bytes) -> set[bytes]:

@@ -16,7 +16,7 @@ _ATTACHED = frozenset({"image", "document", "file"})
 def attachment(part: dict[str, Any]) -> dict[str, Any] | None:
     """Describe an image or a document; None for every other part. A text that was extracted of it stays."""
     source = part.get("source")
-    if part.get("type") not in _ATTACHED or not isinstance(source, dict):
+    if not isinstance(source, dict) or not isinstance(part.get("type"), str) or part["type"] not in _ATTACHED:
         return None
     title = part.get("title")
     described: dict[str, Any] = {"name": title} if isinstance(title, str) else {}

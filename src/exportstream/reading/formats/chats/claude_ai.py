@@ -1,0 +1,170 @@
+"""claude.ai: conversations, whose messages have blocks of content.
+
+Takes: a conversation as a JSON value. Returns: a `Conversation`: its messages in the order of the export.
+Raises: `InvalidMessageError` for a conversation with a known key of another type. Holds: nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exportstream.errors import InvalidMessageError
+from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats.values import expected, kept, list_of, required_text, text_of, time_of
+from exportstream.reading.formats.content import as_text
+
+_CONVERSATION_KEYS = frozenset({"uuid", "name", "created_at", "updated_at", "chat_messages"})
+_MESSAGE_KEYS = frozenset(
+    ["uuid", "text", "content", "sender", "created_at", "updated_at", "attachments", "files", "parent_message_uuid"]
+)
+_FILE_KEYS = frozenset({"file_name", "file_type", "file_size", "extracted_content"})
+_USE_KEYS = frozenset({"type", "id", "name", "input"})
+_RESULT_KEYS = frozenset({"type", "tool_use_id", "name", "content", "is_error"})
+_ROLES = {"human": "user"}
+
+
+def read_conversation(value: dict[str, Any]) -> Conversation:
+    """Read one conversation."""
+    session = Session(
+        id=required_text(value.get("uuid"), "$.uuid"),
+        title=text_of(value.get("name"), "$.name"),
+        created_at=time_of(value.get("created_at"), "$.created_at"),
+        updated_at=time_of(value.get("updated_at"), "$.updated_at"),
+        extra=kept(value, _CONVERSATION_KEYS) or None,
+    )
+    messages = list_of(value.get("chat_messages"), "$.chat_messages")
+    records = {"conversations without messages": 1} if value.get("chat_messages") is None else {}
+    return Conversation(session, _read_messages(messages), records)
+
+
+def _read_messages(messages: list[Any]) -> Iterator[Message | Refused]:
+    ids = {message.get("uuid") for message in messages if type(message) is dict and type(message.get("uuid")) is str}
+    for message in messages:
+        try:
+            yield _read_message(message, ids)
+        except InvalidMessageError as error:
+            yield Refused(error, message)
+
+
+def _read_message(message: Any, ids: set[Any]) -> Message:
+    if type(message) is not dict:
+        raise expected("object", message, "$")
+    message_id = required_text(message.get("uuid"), "$.uuid")
+    sender = required_text(message.get("sender"), "$.sender")
+    text = text_of(message.get("text"), "$.text") or ""
+    blocks = _Blocks(message_id)
+    for number, block in enumerate(list_of(message.get("content"), "$.content")):
+        blocks.add(block, number)
+    content = "\n\n".join(blocks.texts)
+    extra = kept(message, _MESSAGE_KEYS)
+    if blocks.rest:
+        extra["content"] = blocks.rest
+    if content and text.strip() != content.strip():
+        extra |= {"text": text} if text else {}
+    parent = text_of(message.get("parent_message_uuid"), "$.parent_message_uuid")
+    if parent is not None and parent not in ids:  # the root of all, which is no message
+        extra["parent_message_uuid"], parent = parent, None
+    files = [
+        *list_of(message.get("attachments"), "$.attachments"),
+        *list_of(message.get("files"), "$.files"),
+    ]
+    return Message(
+        id=message_id,
+        role=_ROLES.get(sender, sender),
+        content=content or text,
+        reasoning="\n\n".join(blocks.thoughts) or None,
+        thinking_blocks=blocks.thoughts or None,
+        tool_calls=blocks.calls or None,
+        created_at=time_of(message.get("created_at"), "$.created_at"),
+        updated_at=time_of(message.get("updated_at"), "$.updated_at"),
+        attachments=[_describe(file) for file in files] or None,
+        parent_id=parent,
+        extra=extra or None,
+    )
+
+
+def _describe(file: Any) -> dict[str, Any]:
+    """Describe a file with the names that all producers have; the text that was extracted from it stays."""
+    if type(file) is not dict:
+        return {"type": "unknown", "value": file}
+    given = {
+        "name": file.get("file_name"),
+        "type": file.get("file_type") or "file",
+        "size": file.get("file_size"),
+        "text": file.get("extracted_content") or None,
+    }
+    return {key: item for key, item in given.items() if item is not None} | kept(file, _FILE_KEYS)
+
+
+class _Blocks:
+    """The blocks of a message.
+
+    Attributes:
+        texts, thoughts: their texts.
+        calls: of tools, with their results.
+        rest: what has no column.
+    """
+
+    def __init__(self, message_id: str) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.calls: list[ToolCall] = []
+        self.rest: list[Any] = []
+        self._message_id = message_id
+
+    def add(self, block: Any, number: int) -> None:
+        """Add a block; one that is not known is kept as it is."""
+        kind = block.get("type") if type(block) is dict else None
+        if kind == "text" and type(block.get("text")) is str:
+            self.texts += [block["text"]] if block["text"] else []
+            self._keep(kind, kept(block, ("type", "text")))
+        elif kind == "thinking" and type(block.get("thinking")) is str:
+            self.thoughts += [block["thinking"]] if block["thinking"] else []
+            self._keep(kind, kept(block, ("type", "thinking")))
+        elif kind == "tool_use" and type(block.get("name")) is str:
+            self._add_call(block, number)
+        elif kind == "tool_result" and (call := self._call_of(block)) is not None:
+            _add_result(call, block)
+        elif block is not None:
+            self.rest.append(block)
+
+    def _keep(self, kind: str, more: dict[str, Any]) -> None:
+        if more:
+            self.rest.append({"type": kind} | more)
+
+    def _add_call(self, block: dict[str, Any], number: int) -> None:
+        given = block.get("id")
+        call = ToolCall(
+            id=given if type(given) is str and given else f"{self._message_id}:{number}",
+            name=block["name"],
+            type="function",
+            finished=False,
+            input="" if block.get("input") is None else as_text(block["input"]),
+            extra=kept(block, _USE_KEYS) or None,
+        )
+        call.input_json = None if type(block.get("input")) is str else block.get("input")
+        self.calls.append(call)
+
+    def _call_of(self, block: dict[str, Any]) -> ToolCall | None:
+        """The call that a result is of: the one with its id, or without an id the first that has none."""
+        given = block.get("tool_use_id")
+        waiting = [call for call in self.calls if not call.finished]
+        return next((call for call in waiting if given is None or call.id == given), None)
+
+
+def _add_result(call: ToolCall, block: dict[str, Any]) -> None:
+    content = block.get("content")
+    parts = content if type(content) is list else []
+    if parts and all(type(part) is dict and part.get("type") == "text" and type(part.get("text")) is str for part in parts):
+        call.result = "\n".join(part["text"] for part in parts)
+    else:
+        call.result = None if content is None else as_text(content)
+    call.finished = True
+    call.is_error = True if block.get("is_error") is True else None
+    if more := kept(block, _RESULT_KEYS):
+        call.extra = (call.extra or {}) | {"result": more}
+
+
+CLAUDE_AI = ChatFormat("claude-ai", read_conversation)
