@@ -21,7 +21,8 @@ def test_skip_goes_on_after_damage(tmp_path: Path) -> None:
     text = SAMPLE.read_bytes()
     place = text.index(b'"7b0f3c1e-0002"') + 4
     (tmp_path / "damaged.json").write_bytes(text[:place] + b"\xff" + text[place + 1 :])
-    assert run("convert", "damaged.json", "-o", "out.ndjson", cwd=tmp_path).returncode == 3
+    stopped = run("convert", "damaged.json", "-o", "out.ndjson", cwd=tmp_path)
+    assert (stopped.returncode, b"; --on-error skip goes on after the damage\n" in stopped.stderr) == (3, True)
     done = run("convert", "damaged.json", "-o", "out.ndjson", "--on-error", "skip", "--report", "r.json", cwd=tmp_path)
     assert done.returncode == 5
     assert b"warning: 1 damaged stretch of " in done.stderr
@@ -66,7 +67,7 @@ def test_repaired_rejects_are_an_input(tmp_path: Path) -> None:
     text = dump(session(*made[:5], {"id": "m5", "role": "user"}, *made[6:], id="a")) + b"\n" + dump(session(*made, id="b"))
     damaged = text.replace(b'"m2","role":"user"', b'"m2","role":"us\n"', 1)
     second = damaged.rindex(b'"m4"')
-    (tmp_path / "in.json").write_bytes(damaged[:second] + b"\xff" + damaged[second + 1 :])
+    (tmp_path / "in.json").write_bytes(damaged[:second] + b"\0" + damaged[second + 1 :])
     assert run("convert", "in.json", "-o", "out.ndjson", "--on-error", "skip", cwd=tmp_path).returncode == 5
     rejects = lines((tmp_path / "out.rejects.ndjson").read_bytes())
     assert [(one["sessionId"], one["messageIndex"]) for one in rejects] == [("a", 2), ("a", 5), ("b", 4)]

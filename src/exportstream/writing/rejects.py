@@ -1,7 +1,7 @@
 """Rejected messages and damaged bytes go to a file of their own, one JSON object on each line.
 
 Takes: `Reject`. Writes: source, sessionId, messageIndex, position (bytes, if known), path, reason, and the message; in its
-place `bytes` for damaged bytes, as text, or `base64` if they are not UTF-8.
+place `bytes` for damaged bytes, as text, or `base64` if they are not UTF-8 or hold NULs.
 Raises: `UsageError`, `WriteError`. Holds: one reject. The file appears only if there is something in it.
 """
 
@@ -81,8 +81,8 @@ class RejectsFile:
 
 
 def _damaged(data: bytes) -> dict[str, str]:
-    """Damaged bytes as they can stand in JSON."""
-    try:
-        return {"bytes": data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": b64encode(data).decode()}
+    """Return damaged bytes as they can stand in JSON."""
+    if b"\0" not in data:  # a lost block is often NULs, and each takes six bytes of JSON
+        with suppress(UnicodeDecodeError):
+            return {"bytes": data.decode()}
+    return {"base64": b64encode(data).decode()}

@@ -14,7 +14,14 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from exportstream.errors import CutInputError, ExportstreamError, InputError, InvalidMessageError, NotAnExportError
+from exportstream.errors import (
+    CutInputError,
+    ExportstreamError,
+    InputError,
+    InvalidMessageError,
+    JSONSyntaxError,
+    NotAnExportError,
+)
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.message import build_message
@@ -236,10 +243,12 @@ class SessionReader(Struct):
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
             if self.reject is None:
                 error.hint = error.hint or 'on_error="skip" keeps the complete messages'
+        elif isinstance(error, JSONSyntaxError) and self.reject is None and self.accepted:
+            error.hint = error.hint or 'on_error="skip" goes on after the damage'
         error.locate(
             source=self.source,
             session_id=self._keys.id,
-            message_index=self.index if self.session is not None else None,
+            message_index=self.index if self.within else None,
             last_id=self.last_id,
         )
 

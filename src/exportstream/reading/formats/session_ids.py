@@ -100,7 +100,8 @@ class SessionIds:
         """Nothing to keep."""
 
     def break_session(self) -> None:
-        """Nothing to keep."""
+        """Go on outside of it."""
+        self._in_result = self._was_response = False
 
     def replaced(self, count: int) -> None:
         """Nothing to keep."""
