@@ -89,6 +89,25 @@ def test_peak_memory_does_not_grow_with_the_input(files: Path, program: str, sha
     assert large <= 1.1 * small
 
 
+DAMAGED = """
+import exportstream
+from tests.kit.documents import dump, message, session
+before, _, after = dump(session(message(0), "@@", message(2))).partition(b'"@@"')
+rejected = []
+chunks = (before, *[b'{{"id":"x' + bytes(99_992)] * {count}, b"}},", after)
+with exportstream.open_export(chunks, on_error="skip", rejects=lambda one: rejected.append(len(one.raw))) as export:
+    assert [one.id for one in export] == ["m0", "m2"]
+assert sum(rejected) >= {count} * 100_000
+"""
+
+
+@pytest.mark.parametrize("count", [400, pytest.param(2000, marks=pytest.mark.long)])
+def test_peak_memory_of_damage(count: int) -> None:
+    """Damage of 40 MB in the middle of an input takes no more memory than the input, nor does damage of 200 MB."""
+    code = DAMAGED.format(count=count) + PEAK
+    assert int(subprocess.check_output([sys.executable, "-c", code], timeout=120).split()[-1]) * 1024 < LIMIT
+
+
 def test_the_measure_can_see_memory_that_grows(files: Path) -> None:
     """A program that keeps every message is seen: its peak at ten times the input is far beyond a tenth more."""
     keep = "import exportstream\nkept = list(exportstream.iter_messages({source!r}))"

@@ -248,7 +248,7 @@ class SessionReader(Struct):
         error.locate(
             source=self.source,
             session_id=self._keys.id,
-            message_index=self.index if self.session is not None else None,
+            message_index=self.index if self.within else None,
             last_id=self.last_id,
         )
 
