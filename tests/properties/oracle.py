@@ -103,7 +103,7 @@ NESTED = {"toolCalls", "inputJson", "screenshotUrls", "thinkingBlocks", "redacte
 
 def snake(name: str) -> str:
     """``messageIndex`` → ``message_index``."""
-    return re.sub("[A-Z]", lambda found: "_" + found.group().lower(), name)
+    return re.sub("[A-Z]|(?<=[a-z])[0-9]", lambda found: "_" + found.group().lower(), name)
 
 
 def documents(data: bytes) -> Iterator[Any]:
