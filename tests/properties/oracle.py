@@ -102,7 +102,7 @@ NESTED = {"toolCalls", "inputJson", "screenshotUrls", "thinkingBlocks", "redacte
 
 
 def snake(name: str) -> str:
-    """``messageIndex`` → ``message_index``."""
+    """``messageIndex`` → ``message_index``; a number is a word of its own."""
     return re.sub("[A-Z]|(?<=[a-z])[0-9]", lambda found: "_" + found.group().lower(), name)
 
 
