@@ -150,6 +150,11 @@ class Blocks:
                 return None
         return None
 
+    def find_separator(self, buffer: bytearray, start: int, end: int) -> int | None:
+        """Index of the comma before a message that begins as the last ones did."""
+        found = self.separator.search(buffer, start, end) if self.separator is not None else None
+        return found.start() if found is not None else None
+
     def _last_separator(self, buffer: bytearray, start: int, limit: int) -> int | None:
         if self.separator is None:
             return None

@@ -1,7 +1,7 @@
 """The bytes of the input that have been read and not yet dealt with.
 
-Takes: a `Reader` of decompressed bytes. Raises: nothing by itself; an error of the reader comes when all bytes before it
-have been dealt with. Holds: what `fill` was asked for, and one read.
+Takes: a `Reader` of decompressed bytes. Raises: only what `require_more` does; an error of the reader comes when all bytes
+before it have been dealt with. Holds: what `fill` was asked for, and one read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from exportstream.errors import ExportstreamError, NotAnExportError
+from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
 
 CHUNK = 64 * 1024  # bytes of a read
 
@@ -111,3 +111,12 @@ class Buffer:
                 "expected a session export, got an empty input", hint="see whether its export failed or still runs"
             )
         return None
+
+    def require_more(self, what: str) -> None:
+        """Raise `CutInputError` if the document ends here, `JSONSyntaxError` if something does; `what` was expected."""
+        following = bytes(self.data[self.start : self.start + 1])
+        if not following:
+            raise self.end_error() or CutInputError("the input ends before the document is complete")
+        if following in b"],}:":
+            got = following.decode()
+            raise JSONSyntaxError(f"not JSON: expected {what}, got {got!r}", position=self.position, exact=True)

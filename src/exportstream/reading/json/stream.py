@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, LimitError
+from exportstream.errors import CutInputError, ExportstreamError, LimitError
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import MessageDecoder
@@ -186,16 +186,9 @@ class Stream:
         """Whether a message follows; after a comma there has to be one, and ijson may not have seen that comma."""
         buffer = self._buffer
         buffer.skip_space()
-        following = buffer.data[buffer.start : buffer.start + 1]
         if self._first:
-            return following == b"{"
-        if not following:
-            raise buffer.end_error() or CutInputError("the input ends before the document is complete")
-        if following in b"],}:":
-            what = f"not JSON: expected a message after a comma, got {following.decode()!r}"
-            error = JSONSyntaxError(what, position=self.position)
-            error.exact = True
-            raise error
+            return buffer.data.startswith(b"{", buffer.start)
+        buffer.require_more("a message after a comma")
         return True
 
     def _parse(self) -> None:
@@ -242,11 +235,8 @@ class Stream:
         """Index where a message (of its comma) or a session may begin, so that a faster way may go on."""
         assert self._blocks is not None
         if self._envelope.in_messages:
-            separator = self._blocks.separator
-            found = separator.search(self._buffer.data, start, end) if separator is not None else None
-            return found.start() if found is not None else None
-        found = _SEAM.search(self._buffer.data, start, end)
-        return found.end() if found is not None else None
+            return self._blocks.find_separator(self._buffer.data, start, end)
+        return found.end() if (found := _SEAM.search(self._buffer.data, start, end)) is not None else None
 
     def _begins_at(self, index: int) -> bool:
         """Whether a message or session really begins there, now that the parser has come to it."""
