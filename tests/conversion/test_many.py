@@ -214,8 +214,8 @@ def test_rejects_and_partial_are_summed_up(folder: Path) -> None:
         f"in/{name}" for name in ("a.json", "cut.json", "invalid.json", "z.json")
     }
     assert (done.rejected, done.partial, done.messages) == (1, True, 3 + 3 + 2 + 2)
-    assert "invalid.rejects.ndjson" in contents(folder / "rows")
-    assert [name for name in contents(folder / "rows") if "rejects" in name] == ["invalid.rejects.ndjson"]
+    rejects = sorted(name for name in contents(folder / "rows") if "rejects" in name)
+    assert rejects == ["cut.rejects.ndjson", "invalid.rejects.ndjson"]
 
 
 def test_rejects_in_one_process_may_go_to_a_list(folder: Path) -> None:
@@ -733,7 +733,7 @@ EXECUTORS = {
 def test_executors_give_the_same(folder: Path, kind: str) -> None:
     """Any executor writes the same outputs byte for byte, with the same totals and outcomes, as one process does."""
     many(folder / "in", 12, messages=40)
-    (folder / "in/bad.json").write_bytes(export("bad", 50)[:-9])
+    (folder / "in/bad.json").write_bytes(export("bad", 50)[:9])
     (folder / "in/invalid.json").write_bytes(invalid("i"))
     for date, name in (("2025-01-01T00:00:00Z", "x"), ("2025-01-01T01:00:00+01:00", "y")):  # one instant, two texts
         (folder / f"in/{name}.json").write_bytes(dump(session(message(0, createdAt=date), id=name)))
