@@ -73,12 +73,14 @@ def test_bad_messages_go_to_the_rejects(tmp_path: Path) -> None:
 
 
 def test_check_of_a_chat(tmp_path: Path) -> None:
-    """A sound conversation has no findings; nodes without a message are listed."""
-    (tmp_path / "c.json").write_bytes(Tree().say().say("assistant").data)
+    """A sound conversation has no findings; nodes without a message are listed, except for roots."""
+    odd = Tree("c2").say()
+    odd.nodes["c2-1"]["message"] = None
+    (tmp_path / "c.json").write_bytes(dump([Tree().say().conversation(), odd.conversation()]))
     code, text, _ = speak("check", "c.json", "--strict", cwd=tmp_path)
     assert (code, text.splitlines()) == (
         0,
-        ["session c1: 2 messages", "  no rows: nodes without a message 1", "1 session, 0 with findings"],
+        ["session c2: 0 messages", "  no rows: nodes without a message 1", "2 sessions, 0 with findings"],
     )
 
 

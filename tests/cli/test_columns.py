@@ -79,7 +79,7 @@ def test_flat_is_for_ndjson(folder: Path) -> None:
     """--flat writes every column; with another format it is exit 2."""
     done = run("convert", "session.json", "-o", "-", "--flat", "--quiet", cwd=folder)
     assert done.returncode == 0
-    assert {len(row) for row in lines(done.stdout)} == {27}
+    assert {len(row) for row in lines(done.stdout)} == {29}
     done = run("convert", "session.json", "-o", "a.csv", "--flat", cwd=folder)
     assert done.returncode == 2
     assert "--flat goes with NDJSON output only" in said(done)[0]

@@ -283,6 +283,9 @@ MESSAGES = [
     "attachments",
     "totalInputTokens",
     "reasoningTokens",
+    "parentId",
+    "active",
+    "cacheCreation1hTokens",
 ]
 TOOL_CALLS = [
     "sessionId",
@@ -861,9 +864,9 @@ def test_check_takes_a_count_that_is_not_declared_for_unknown(folder: Path) -> N
 
 @pytest.mark.parametrize("verb", [["check"], ["check", "--json"], ["totals"], ["totals", "--json"]])
 def test_bad_input_is_exit_code_3_for_every_verb(folder: Path, verb: list[str]) -> None:
-    """Totals and check end with 3 and one line for input that is cut before anything is complete."""
-    (folder / "cut.json").write_bytes(SAMPLE.read_bytes()[:50])
-    done = run(*verb, "cut.json", cwd=folder)
+    """Totals and check end with 3 and one line for input that is no export."""
+    (folder / "bad.json").write_bytes(SAMPLE.read_text().encode("utf-16"))
+    done = run(*verb, "bad.json", cwd=folder)
     assert done.returncode == 3
     assert len(done.stderr.splitlines()) == 1
     assert run(*verb, "missing.json", cwd=folder).returncode == 4

@@ -345,7 +345,7 @@ def test_a_merge_to_standard_output(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["b-0", "b-1", "b-2", "a-0", "a-1", "a-2"]
     bad = run("convert", "missing", "gone", "--merge", "--quiet", cwd=tmp_path)
-    assert (bad.returncode, bad.stdout, len(said(bad))) == (3, b"", 2)
+    assert (bad.returncode, bad.stdout, len(said(bad))) == (4, b"", 2)
 
 
 # Signals ----------------------------------------------------------------------------------------------------------------

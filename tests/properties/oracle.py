@@ -41,6 +41,7 @@ MESSAGE = [
     "reasoningTokens",
     "parentId",
     "active",
+    "cacheCreation1hTokens",
 ]
 CALL = ["id", "name", "type", "finished", "isError", "input", "inputJson", "result", "metadata", "screenshotUrls", "extra"]
 CALL_ROW = [
@@ -101,8 +102,8 @@ NESTED = {"toolCalls", "inputJson", "screenshotUrls", "thinkingBlocks", "redacte
 
 
 def snake(name: str) -> str:
-    """``messageIndex`` → ``message_index``."""
-    return re.sub("[A-Z]", lambda found: "_" + found.group().lower(), name)
+    """``messageIndex`` → ``message_index``; a number is a word of its own."""
+    return re.sub("[A-Z]|(?<=[a-z])[0-9]", lambda found: "_" + found.group().lower(), name)
 
 
 def documents(data: bytes) -> Iterator[Any]:

@@ -158,6 +158,7 @@ OF_LOGS: dict[Any, dict[str, Any]] = {
             "reasoning_tokens",
             "parent_id",
             "active",
+            "cache_creation_1h_tokens",
         )
     ),
     Whole: dict.fromkeys(("producer", "parent_session_id", "project")),

@@ -344,6 +344,8 @@ def test_halves_of_surrogate_pairs() -> None:
             3,
         )
     assert read(cuts(data, [1])) == read(data)
+    first_check, second_check = check(data)
+    assert first_check.findings["replaced-surrogate"].messages == second_check.findings["replaced-surrogate"].messages == [0]
 
 
 def test_large_conversations() -> None:

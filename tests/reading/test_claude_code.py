@@ -569,6 +569,14 @@ def test_prices(tmp_path: Path) -> None:
         priced = export.totals.priced
     assert priced is not None
     assert priced.cost.sum == Decimal("39.00146")
+    path.write_text(path.read_text() + "cache-write-1h = 20\n")
+    usage = {"cache_creation": {"ephemeral_5m_input_tokens": 500_000, "ephemeral_1h_input_tokens": 1_500_000}}
+    hour = begun().say("m1", "x", 1_000_000, 100_000, 2_000_000, 3_000_000, usage=usage)
+    with open_export(hour.data, prices=path) as export:
+        row = list(export)[1]
+        priced = export.totals.priced
+    assert priced is not None
+    assert (row.cache_creation_1h_tokens, priced.cost.sum) == (1_500_000, 10 + 2 + 6 + 30 + 3)
 
 
 def test_partial_tokens_are_counted() -> None:

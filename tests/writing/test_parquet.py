@@ -209,7 +209,7 @@ inputTokens: int64 | outputTokens: int64 | cacheCreationTokens: int64 | cacheRea
 cost: decimal128(38, 18) | costText: string
 thinkingBlocks: list<element: string not null> | redactedThinkingBlocks: list<element: string not null> | extra: string
 producer: string | agentId: string | usageState: string | attachments: string | totalInputTokens: int64 | reasoningTokens: int64
-parentId: string
+parentId: string | active: bool | cacheCreation1hTokens: int64
 """
 RUNNING_SCHEMA = """
 running_messages: int64 not null | running_tool_calls: int64 not null | running_input_tokens: int64 not null

@@ -123,6 +123,7 @@ class Message(
         reasoning_tokens: output tokens that were spent on reasoning.
         parent_id: id of the message that it follows, where the export has a tree of messages.
         active: whether it is on the branch that is shown; None where there is no tree, or nobody says which is shown.
+        cache_creation_1h_tokens: those of `cache_creation_tokens` that the cache keeps for an hour, which cost more.
     """
 
     session_id: OurStr = field(default_factory=str)  # a factory, so that even an empty id is written
@@ -153,6 +154,7 @@ class Message(
     reasoning_tokens: OurCount = None
     parent_id: OurText = None
     active: OurFlag = None
+    cache_creation_1h_tokens: OurCount = field(default=None, name="cacheCreation1hTokens")
 
     @property
     def created_datetime(self) -> datetime | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import os
 import zlib
+from contextlib import suppress
 from struct import Struct as Layout
 from typing import Any
 
@@ -119,11 +120,13 @@ def _open_at(path: str, offset: int) -> io.FileIO:
     """Open an archive at the bytes after the header of a member."""
     try:
         file = _open(path)
+    except OSError as error:
+        raise ReadError(error.strerror or str(error)) from error
+    magic = b""
+    with suppress(OSError):  # a place that can't be
         file.seek(offset)
         magic, *lengths = _HEADER.unpack(file.read(HEADER).ljust(HEADER, b"\0"))
         file.seek(sum(lengths), os.SEEK_CUR)
-    except OSError as error:
-        raise ReadError(error.strerror or str(error)) from error
     if magic != MAGIC[0]:
         file.close()
         raise CompressionError("the zip archive is damaged: a member is not where it should be", hint=AGAIN)

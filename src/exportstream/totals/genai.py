@@ -13,7 +13,7 @@ from typing import Any
 from exportstream.totals.priced import PriceList, Rates
 from exportstream.totals.prices import History, Price, Prices
 
-_KINDS = ("input_mtok", "output_mtok", "cache_write_mtok", "cache_read_mtok")
+_KINDS = ("input_mtok", "output_mtok", "cache_write_mtok", "cache_read_mtok", "cache_write_1h_mtok")
 
 
 def genai_prices(providers: Iterable[Any], version: str, find: Callable[[str], Any]) -> Prices:
@@ -60,19 +60,20 @@ def _history(model: Any) -> History | None:
 
 def _price(prices: Any) -> Price:
     """Turn a `ModelPrice` into our own. Tokens of a cache that has no price of its own cost what other input costs."""
-    given, made, written, read = (getattr(prices, kind) for kind in _KINDS)
-    kinds = (given, made, given if written is None else written, given if read is None else read)
+    given, made, written, read, hour = (getattr(prices, kind, None) for kind in _KINDS)
+    written = given if written is None else written
+    kinds = (given, made, written, given if read is None else read, written if hour is None else hour)
     starts = sorted({tier.start for kind in kinds for tier in getattr(kind, "tiers", ())})
     request = (prices.requests_kcount or Decimal(0)) / 1000
     return Price(tuple(starts), tuple(Rates(*_above(kinds, start), request=request) for start in (-1, *starts)))
 
 
-def _above(kinds: tuple[Any, ...], start: int) -> tuple[Any, Any, Any, Any]:
+def _above(kinds: tuple[Any, ...], start: int) -> tuple[Any, Any, Any, Any, Any]:
     """Return the rates of messages with more than `start` input tokens."""
-    given, made, written, read = (
+    given, made, written, read, hour = (
         next((tier.price for tier in reversed(kind.tiers) if tier.start <= start), kind.base)
         if hasattr(kind, "tiers")
         else kind
         for kind in kinds
     )
-    return given, made, written, read
+    return given, made, written, read, hour

@@ -83,7 +83,8 @@ def _entry(one: Any, where: str, source: str) -> _Entry:
             raise error(f"expected `{key}` to be USD per million tokens, such as 3.75, got {_shown(value)}")
         rates[key] = rate
     given = rates["input"]
-    price = Price((), (Rates(given, rates["output"], rates.get("cache-write", given), rates.get("cache-read", given)),))
+    write, read = rates.get("cache-write", given), rates.get("cache-read", given)
+    price = Price((), (Rates(given, rates["output"], write, read, rates.get("cache-write-1h", write)),))
     pattern = ".*".join(map(re.escape, model.lower().split("*")))
     return _Entry(re.compile(pattern, re.DOTALL), start, price)
 

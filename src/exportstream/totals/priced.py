@@ -1,6 +1,6 @@
 """Priced messages, in sums: their tokens by rate, and those that have no price.
 
-Takes: sums of tokens. Returns: `Priced`. Raises: nothing. Holds: five numbers for each rate of a price list that was met,
+Takes: sums of tokens. Returns: `Priced`. Raises: nothing. Holds: six numbers for each rate of a price list that was met,
 and for each of the first 64 models without a price.
 """
 
@@ -18,7 +18,7 @@ MAX_UNPRICED = 64
 _EXACT = Context(prec=1000, traps=[Inexact])  # far more digits than a product of a rate and a sum has
 _ONE = Decimal(1)
 
-Sum = list[int]  # messages; input, output, cache creation and cache read tokens
+Sum = list[int]  # messages; input, output, cache creation, cache read tokens, and cache creation of an hour
 _Key = TypeVar("_Key")
 
 
@@ -81,6 +81,7 @@ class Rates(Struct, frozen=True):
         output: of output tokens.
         cache_write: of cache creation tokens.
         cache_read: of cache read tokens.
+        cache_write_1h: of those cache creation tokens that are kept for an hour; None for the same as `cache_write`.
         request: USD for each message.
     """
 
@@ -88,21 +89,28 @@ class Rates(Struct, frozen=True):
     output: Decimal | None
     cache_write: Decimal | None
     cache_read: Decimal | None
+    cache_write_1h: Decimal | None = None
     request: Decimal = Decimal(0)
 
-    def cover(self, given: int, made: int, written: int, read: int) -> bool:
-        """Return whether each kind of these tokens has a price; input includes cache creation."""
+    def cover(self, given: int, made: int, written: int, read: int, hour: int) -> bool:
+        """Return whether each kind of these tokens has a price; input includes cache creation, and that the last kind."""
         return (
             (self.input is not None or given == written)
             and (self.output is not None or not made)
-            and (self.cache_write is not None or not written)
+            and (self.cache_write is not None or not written - (hour if self.cache_write_1h is not None else 0))
             and (self.cache_read is not None or not read)
         )
 
-    def cost(self, messages: int, given: int, made: int, written: int, read: int) -> Decimal:
+    def cost(self, messages: int, given: int, made: int, written: int, read: int, hour: int) -> Decimal:
         """Return the exact price in USD of messages with these tokens, which are covered."""
         total = _EXACT.multiply(self.request, messages)
-        kinds = ((self.input, given - written), (self.output, made), (self.cache_write, written), (self.cache_read, read))
+        kinds = (
+            (self.input, given - written),
+            (self.output, made),
+            (self.cache_write, written - hour),
+            (self.cache_read, read),
+            (self.cache_write if self.cache_write_1h is None else self.cache_write_1h, hour),
+        )
         for rate, tokens in kinds:
             if rate is not None:
                 total = _EXACT.add(total, _EXACT.multiply(rate, tokens).scaleb(-6, _EXACT))
@@ -133,7 +141,7 @@ class Priced(Struct):
     @property
     def unpriced(self) -> list[Unpriced]:
         """Messages without a price, by model and reason: the first 64 in alphabetical order, then all others as one."""
-        return [Unpriced(*key, *self._unpriced[key]) for key in sorted(self._unpriced, key=_order)]
+        return [Unpriced(*key, *self._unpriced[key][:5]) for key in sorted(self._unpriced, key=_order)]
 
     def add(self, rates: Rates, messages: int, *tokens: int) -> None:
         """Add messages of the same rates, with the sums of their tokens."""

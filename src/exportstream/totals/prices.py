@@ -65,6 +65,7 @@ class _Look(StrEnum):
 
 
 _Found = Price | Reason | _Look
+_Columns = tuple[list[int], list[int], list[int], list[int], list[int]]
 
 
 class Prices:
@@ -123,11 +124,11 @@ class Prices:
         if not isinstance(found, Price):
             assert isinstance(found, Reason)
             return found
-        given, made, written, read = _tokens(m)
-        if min(given, made, written, read) < 0 or written > given:
+        given, _, written, read, hour = tokens = _tokens(m)
+        if min(tokens) < 0 or written > given or hour > written:
             return Reason.ODD_TOKENS
         rates = found.rates_for(given + read)
-        return rates if rates.cover(given, made, written, read) else Reason.NO_PRICE
+        return rates if rates.cover(*tokens) else Reason.NO_PRICE
 
     def _at(self, m: Message) -> Price | Reason:
         """Return the price at the time of a message whose day alone does not decide."""
@@ -208,29 +209,39 @@ def _input(m: Message) -> int:
     return m.input_tokens or 0 if m.total_input_tokens is None else m.total_input_tokens - (m.cache_read_tokens or 0)
 
 
-def _tokens(m: Message) -> tuple[int, int, int, int]:
-    """Return input without cache reads, output, cache creation and cache read tokens; what is not stated is left out."""
-    return _input(m), m.output_tokens or 0, m.cache_creation_tokens or 0, m.cache_read_tokens or 0
+def _tokens(m: Message) -> tuple[int, int, int, int, int]:
+    """Return input without cache reads, output, cache creation, cache read tokens, and cache creation of an hour.
+
+    What is not stated is left out.
+    """
+    return (
+        _input(m),
+        m.output_tokens or 0,
+        m.cache_creation_tokens or 0,
+        m.cache_read_tokens or 0,
+        m.cache_creation_1h_tokens or 0,
+    )
 
 
-def _columns(messages: list[Message]) -> tuple[list[int], list[int], list[int], list[int]]:
+def _columns(messages: list[Message]) -> _Columns:
     """Return the same as `_tokens`, of many messages."""
     return (
         [m.input_tokens or 0 if m.total_input_tokens is None else _input(m) for m in messages],
         [m.output_tokens or 0 for m in messages],
         [m.cache_creation_tokens or 0 for m in messages],
         [m.cache_read_tokens or 0 for m in messages],
+        [m.cache_creation_1h_tokens or 0 for m in messages],
     )
 
 
-def _common_rates(price: _Found, columns: tuple[list[int], list[int], list[int], list[int]]) -> Rates | Reason | None:
+def _common_rates(price: _Found, columns: _Columns) -> Rates | Reason | None:
     """Return the rates of all of the messages, or why none has any; None if they have to be looked at one by one."""
     if isinstance(price, Reason):
         return price
     if isinstance(price, _Look):
         return None
-    given, made, written, read = columns
-    if min(map(min, columns)) < 0 or any(map(gt, written, given)):
+    given, _, written, read, hour = columns
+    if min(map(min, columns)) < 0 or any(map(gt, written, given)) or any(map(gt, hour, written)):
         return None
     rates = price.rates[0]
     if price.starts:
@@ -238,7 +249,7 @@ def _common_rates(price: _Found, columns: tuple[list[int], list[int], list[int],
         rates = price.rates_for(min(totals))
         if rates is not price.rates_for(max(totals)):
             return None
-    return rates if rates.cover(sum(given), sum(made), sum(written), sum(read)) else None
+    return rates if rates.cover(*map(sum, columns)) else None
 
 
 def _midnight(day: str) -> datetime | None:

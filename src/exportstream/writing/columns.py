@@ -155,6 +155,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "reasoning_tokens": ("tokens", "output tokens spent on reasoning, part of `outputTokens`"),
         "parent_id": ("", "id of the message that it follows, where messages are a tree"),
         "active": ("", "whether it is on the branch that is shown; absent where there is no tree"),
+        "cache_creation_1h_tokens": ("tokens", "those of `cacheCreationTokens` that are kept for an hour"),
     },
     "tool-calls": {
         "session_id": ("", "id of the session"),

@@ -34,6 +34,7 @@ _OURS = frozenset(
         "reasoning_tokens",
         "parent_id",
         "active",
+        "cache_creation_1h_tokens",
         "parent_session_id",
         "project",
     ]

@@ -47,12 +47,17 @@ def read_conversation(value: dict[str, Any]) -> Conversation:
         extra=other_id | kept(value, _CONVERSATION_KEYS) or None,
     )
     nodes = object_of(value.get("mapping"), "$.mapping")
-    empty = sum(message_of(node) is None for node in nodes.values())
+    empty = sum(message_of(node) is None and not _is_root(node) for node in nodes.values())
     records = {"nodes without a message": empty} if empty else {}
     if value.get("mapping") is None:
         records["conversations without a mapping"] = 1
     default_model = text_of(value.get("default_model_slug"), "$.default_model_slug")
     return Conversation(session, _read_messages(nodes, Tree(nodes, value.get("current_node")), default_model), records)
+
+
+def _is_root(node: Any) -> bool:
+    """Whether a node without a message is just the root of a tree."""
+    return type(node) is dict and node.get("parent") is None
 
 
 def _read_messages(nodes: dict[str, Any], tree: Tree, default_model: str | None) -> Iterator[Message | Refused]:

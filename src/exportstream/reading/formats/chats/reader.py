@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from exportstream.errors import CompressionError, CutInputError, ExportstreamError, InvalidMessageError, LimitError
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
@@ -153,13 +155,10 @@ class ChatReader:
     def _read_one(self, element: Element) -> Iterator[Batch]:
         """Make the rows of one conversation."""
         self.number += 1
-        if element.replaced:
-            self.notes.replaced_surrogates += element.replaced
-            if self.on_replaced is not None:
-                self.on_replaced(None, element.replaced)
         try:
             found = self._format.read(element.value)
         except InvalidMessageError as error:
+            self._tell_replaced(element.replaced, [])
             self._refuse(error, element, None, 0, element.value)
             return
         session = self.session = found.session
@@ -180,6 +179,7 @@ class ChatReader:
             raise LimitError(
                 f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more", position=element.position
             )
+        self._tell_replaced(element.replaced, messages)
         self.accepted += len(messages)
         self.notes.without_usage += 0 if self._format.states_usage else len(messages)
         if self._watch_repeats:
@@ -188,6 +188,19 @@ class ChatReader:
             yield Batch(messages[start : start + _ROWS], [])
         rest = messages[(len(messages) - 1) // _ROWS * _ROWS :]
         yield Batch(rest, [SessionEnd(session, len(rest))])
+
+    def _tell_replaced(self, count: int, messages: list[Message]) -> None:
+        """Count halves of surrogate pairs, and tell which messages have them."""
+        self.notes.replaced_surrogates += count
+        if self.on_replaced is None or not count:
+            return
+        for message in messages:
+            found = min(count, msgspec.json.encode(message).decode().count("\ufffd"))
+            if found:
+                self.on_replaced(message.index, found)
+                count -= found
+        if count:
+            self.on_replaced(None, count)
 
     def _refuse(self, error: InvalidMessageError, element: Element, session_id: str | None, index: int, value: Any) -> None:
         """Pass on a message that is refused, or stop."""

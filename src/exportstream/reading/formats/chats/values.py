@@ -13,7 +13,7 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError
 
-_NOTHING: tuple[Any, ...] = ([], {})
+_PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _EPOCH = date(1970, 1, 1)
 _LATEST = 253_402_300_800  # the first second of the year 10000
 _KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
@@ -58,7 +58,7 @@ def required_text(value: Any, path: str) -> str:
 
 def kept(value: dict[str, Any], known: Container[str]) -> dict[str, Any]:
     """Return the keys of an object that have no column, without those that hold nothing."""
-    return {key: item for key, item in value.items() if key not in known and item is not None and item not in _NOTHING}
+    return {key: item for key, item in value.items() if (item or type(item) in _PLAIN) and key not in known}
 
 
 def time_of(value: Any, path: str, unit: int = 1) -> str | None:

@@ -16,7 +16,7 @@ from exportstream.reading.formats.claude_code.usage import Usage
 from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
 
 _BLOCK = "$.message.content"
-_RECORD_KEYS = frozenset({"type", "uuid", "timestamp", "message", "agentId", "costUSD", "toolUseResult"})
+RECORD_KEYS = frozenset({"type", "uuid", "timestamp", "message", "agentId", "costUSD", "toolUseResult"})
 _MESSAGE_KEYS = frozenset({"id", "type", "role", "model", "content", "stop_reason", "usage"})
 _CALL_KEYS = frozenset({"type", "id", "name", "input"})
 _RESULT_KEYS = frozenset({"type", "tool_use_id", "content", "is_error"})
@@ -30,7 +30,7 @@ class Entry:
         record: the object.
         time: when it was written.
         parent: id of the row that it follows.
-        known: more keys of the record that need no place in `extra`.
+        known: keys of the record that need no place in `extra`, `RECORD_KEYS` among them.
 
     Attributes:
         record, time, parent: as given.
@@ -51,7 +51,8 @@ class Entry:
         if not isinstance(message, dict):
             raise InvalidMessageError(f"expected object, got {type(message).__name__}", path="$.message")
         self.record, self.message, self.time, self.parent, self._known = record, message, time, parent, known
-        self.role = text_of(message, "role", "$.message") or text_of(record, "type", "$") or "user"
+        role = message.get("role")
+        self.role = role if role and type(role) is str else text_of(message, "role", "$.message") or _role_of(record)
         self.id = text_of(message, "id", "$.message") or None
         self.uuid = text_of(record, "uuid", "$")
         content = message.get("content")
@@ -65,7 +66,7 @@ class Entry:
     @property
     def extra(self) -> dict[str, Any]:
         """Keys of the record and the message that have no column."""
-        left_out = _RECORD_KEYS | self._known
+        left_out = self._known
         extra = {
             key: value for key, value in self.record.items() if key not in left_out and value is not None and value != []
         }
@@ -220,6 +221,10 @@ class Response:
             self._texts += content.texts
             self._attachments += content.attachments
             self._rest += content.rest
+
+
+def _role_of(record: dict[str, Any]) -> str:
+    return text_of(record, "type", "$") or "user"
 
 
 def is_result(kind: Any) -> bool:

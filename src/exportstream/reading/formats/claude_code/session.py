@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.claude_code.response import Entry
+from exportstream.reading.formats.claude_code.response import RECORD_KEYS, Entry
 from exportstream.reading.formats.claude_code.thread import Thread
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
@@ -25,7 +25,7 @@ _SIDE = object()  # a sub-agent of older versions, which wrote no id of it
 _TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customTitle"}  # the later ones are better
 _SYSTEM_KEYS = frozenset({"type", "uuid", "timestamp", "content", "agentId"})
 _KNOWN = {
-    (followed, same): frozenset([*(["parentUuid"] if followed else []), *(["sessionId"] if same else [])])
+    (followed, same): RECORD_KEYS.union(["parentUuid"] if followed else [], ["sessionId"] if same else [])
     for followed in (False, True)
     for same in (False, True)
 }
@@ -168,7 +168,7 @@ class TranscriptSession:
     def add_system(self, record: dict[str, Any], time: str | None, size: int) -> None:
         """Take a message of the program itself."""
         followed = self._row_before(record)
-        extra = leftover(record, _SYSTEM_KEYS | self._left_out(record, followed))
+        extra = leftover(record, _SYSTEM_KEYS | (self._left_out(record, followed) - RECORD_KEYS))
         row = Message(
             id=text_of(record, "uuid", "$") or "",
             role="system",

@@ -20,6 +20,7 @@ _FIELDS = {
     "cache_read_input_tokens": "cache_read_tokens",
 }
 _KNOWN = frozenset(_FIELDS)
+_ONE_HOUR = "ephemeral_1h_input_tokens"
 
 
 class Usage:
@@ -48,7 +49,15 @@ class Usage:
         if usage is not None and usage != self._last:
             if not isinstance(usage, dict):
                 raise InvalidMessageError(f"expected object, got {type(usage).__name__}", path="$.message.usage")
-            self._figures |= {name: _figure(usage, key) for key, name in _FIELDS.items() if usage.get(key) is not None}
+            found = {}
+            for key, name in _FIELDS.items():
+                figure = usage.get(key)
+                if figure is not None:
+                    found[name] = figure if type(figure) is int and 0 <= figure < 2**63 else _figure(usage, key)
+            caches = usage.get("cache_creation")
+            if isinstance(caches, dict) and caches.get(_ONE_HOUR) is not None:
+                found["cache_creation_1h_tokens"] = _figure(caches, _ONE_HOUR)
+            self._figures |= found
             self._extra |= leftover(usage, _KNOWN)
             self._last = usage
             is_final = is_final or usage.get("iterations") is not None
