@@ -1056,12 +1056,12 @@ def test_our_own_output_is_told_from_an_export(folder: Path, table: str, keys: s
 
 def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> None:
     """Standard output is a JSON document with the error in it."""
-    (folder / "bad.json").write_bytes(SAMPLE.read_text().encode("utf-16"))
-    done = run("check", "bad.json", "--json", cwd=folder)
+    (folder / "two.json").write_bytes(SAMPLE.read_bytes() + b'{"id":"x","title":"t"}')
+    done = run("check", "two.json", "--json", cwd=folder)
     assert done.returncode == 3
     found = json.loads(done.stdout)
-    assert (found["sessionCount"], found["sessions"]) == (0, [])
-    assert "bad.json: expected" in found["error"]
+    assert (found["sessionCount"], len(found["sessions"])) == (1, 1)
+    assert "two.json: expected a session object" in found["error"]
     assert found["error"] in done.stderr.decode()
 
 

@@ -143,7 +143,7 @@ def test_many_inputs_that_fail(tmp_path: Path) -> None:
     urls = [f"http://user:p4ss@{HERE}/b.json", f"http://{HERE}/c.json?token=p4ss"]
     arguments = ["convert", *urls, "a.json", "-o", "out/", "--report", "report.json", "--jobs", "1", "--force"]
     done = run(*arguments, cwd=tmp_path)
-    assert done.returncode == 3, done.stderr
+    assert done.returncode == 4, done.stderr
     require_clean(done.stderr.decode())
     report = (tmp_path / "report.json").read_text()
     require_clean(report)

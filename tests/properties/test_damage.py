@@ -142,8 +142,10 @@ def check_damage(shape: str, cases: Iterable[tuple[int, str, bool]]) -> None:
         bytes_ = b"".join(one.raw or b"" for one in rejects if one.damaged)
         assert len(bytes_) == notes.damaged_bytes
         order = list(where)
+        # Without a bracket, what follows can be valid JSON that ends the messages early.
+        closes = damage.startswith("lost") and not set(b"[]{}").isdisjoint(data[at : at + 9])
         for number, (begin, end) in enumerate(where.values()):
-            if begin < at and at + 9 < end:  # inside a message: it is lost, at most with the next one
+            if begin < at and at + 9 < end and not closes:  # inside a message: it is lost, at most with the next one
                 assert {*order} - got <= {*order[number : number + 2]}, at
         for name, (begin, end) in where.items():
             gone = name not in got
