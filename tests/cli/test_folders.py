@@ -15,7 +15,7 @@ from tests.kit.files import contents, everything, put, rows
 
 FOREIGN = {
     "package.json": b'{"name":"x","version":"1"}',
-    "claude.jsonl": b'{"type":"user","uuid":"u1","sessionId":"s1","message":{"role":"user","content":"x"}}',
+    "batch.jsonl": b'{"id":"b1","custom_id":"r1","response":{"status_code":200,"body":{}},"error":null}',
     "empty.json": b"[]",
     "number.json": b"5",
 }
@@ -85,7 +85,7 @@ def test_a_folder_without_an_export(tmp_path: Path, arguments: list[str]) -> Non
     with_foreign(tmp_path)
     (tmp_path / "in/a.json").unlink()
     done = run("convert", "in", *arguments, cwd=tmp_path)
-    assert (done.returncode, b"in/claude.jsonl: expected a session" in done.stderr) == (3, True)
+    assert (done.returncode, b"in/batch.jsonl: expected a session" in done.stderr) == (3, True)
     assert everything(tmp_path) == sorted(f"in/{name}" for name in FOREIGN)
 
 

@@ -47,6 +47,7 @@ def test_a_cluster_gives_the_same(tmp_path: Path, client: Any, monkeypatch: pyte
     many(tmp_path / "in", 12, messages=50)
     (tmp_path / "in/bad.json").write_bytes(cut("bad", 50))
     (tmp_path / "in/invalid.json").write_bytes(invalid("i"))
+    (tmp_path / "in/empty.json").write_bytes(b"")
     options: dict[str, Any] = {"table": "all", "on_error": "skip"}
     alone = convert_many([tmp_path / "in"], "alone", **options)
     done = convert_many(["in"], "rows", executor=client.get_executor(), **options)

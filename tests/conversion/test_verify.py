@@ -278,11 +278,11 @@ def test_verified_says_whether_it_is_right() -> None:
 
 
 def test_memory_does_not_grow_with_the_output(folder: Path) -> None:
-    """Verifying an output takes no more memory for twenty times the rows."""
+    """Verifying an output takes no more memory for ten times the rows."""
     import tracemalloc  # noqa: PLC0415 - only here
 
     peaks = []
-    for number, count in enumerate((1000, 20_000)):
+    for number, count in enumerate((1000, 10_000)):
         made = (message(one, content="x\n" * 300, toolCalls=[tool_call()]) for one in range(count))
         Path("a.json").write_bytes(dump(session(*made)))
         for format_ in FORMATS:

@@ -81,14 +81,14 @@ def archives(draw: st.DrawFn) -> tuple[bytes, int]:
 
 
 @given(archives())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_archive(made: tuple[bytes, int]) -> None:
     """Any sessions, in any form of collection, layout, spelling and order of keys."""
     agree(*made)
 
 
 @given(archives(), st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_byte_of_any_error(made: tuple[bytes, int], choice: st.DataObject) -> None:
     """A byte that is not JSON, anywhere between strings, is named exactly, with its line if there are some."""
     data, block = made
@@ -105,7 +105,7 @@ def test_the_byte_of_any_error(made: tuple[bytes, int], choice: st.DataObject) -
 
 
 @given(archives(), st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example((archive([session(message(), id=str(n)) for n in range(4)]), 200), random.Random(1))
 def test_any_damage(made: tuple[bytes, int], rng: random.Random) -> None:
     """A few bytes that are changed, lost, doubled or added give the same rows, rejects and error."""

@@ -223,9 +223,11 @@ class SessionReader(Struct):
         self._locate(error)
         if not isinstance(error, NotAnExportError):
             return error
+        if (answer := self._keys.server_error(self.source)) is not None:
+            return answer
         first = self.number == 0 or (self.number == 1 and self.within)
         foreign = error.foreign and first
-        error = self._keys.explain(self.source, first=self.number == 1) or error
+        error = (self._keys.another_export(self.source) if self.number == 1 else None) or error
         error.foreign = foreign
         return error
 

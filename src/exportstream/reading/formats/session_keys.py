@@ -86,14 +86,16 @@ class SessionKeys:
                 name += "_"
             extra[name] = around
 
-    def explain(self, source: str | None, *, first: bool) -> NotAnExportError | None:
-        """The error for an error response, or for the `first` object of another program's export; None for all else."""
-        if self.id is None and (answer := server_error(self._pending or {}, source)) is not None:
-            return answer
+    def server_error(self, source: str | None) -> NotAnExportError | None:
+        """The error for an error response; None for all else."""
+        return server_error(self._pending or {}, source) if self.id is None else None
+
+    def another_export(self, source: str | None) -> NotAnExportError | None:
+        """The error for an object of another program's export; None for all else."""
         keys = self._pending if self._pending is not None else self.session.extra
         if self._in_result:
             keys = self._around
-        return another_export(keys, source) if keys and first else None
+        return another_export(keys, source) if keys else None
 
     def _set(self, key: str, value: Any) -> None:
         """Set a field of the session; the same one in both spellings is refused."""
