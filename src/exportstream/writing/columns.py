@@ -139,7 +139,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "tool_calls": ("", "each with the columns of `tool-calls` from `id` to `extra`, without `createdAt`"),
         "created_at": ("", "creation, as written, with the producer's offset; empty where the producer wrote null"),
         "updated_at": ("", "last change, as written"),
-        "input_tokens": ("tokens", "input tokens of this message, cache creation included"),
+        "input_tokens": ("tokens", "input tokens of this message, cache creation included (Claude Code: without caches)"),
         "output_tokens": ("tokens", "output tokens of this message"),
         "cache_creation_tokens": ("tokens", "tokens written to the prompt cache"),
         "cache_read_tokens": ("tokens", "tokens read from the prompt cache"),
