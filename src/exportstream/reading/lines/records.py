@@ -46,6 +46,23 @@ class Record(NamedTuple):
     replaced: int = 0
 
 
+def first_line(head: bytes) -> tuple[bytes, bool]:
+    """Return the first line of an input that begins so, or what is there of it, and whether it is all there."""
+    line, ended, _ = head.lstrip(_TORN).partition(b"\n")
+    return line, bool(ended)
+
+
+def as_object(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a line is, None if it is something else."""
+    if not line.startswith(b"{"):
+        return None
+    try:
+        value = msgspec.json.decode(line)
+    except REFUSALS:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
     """Decode each line of a run.
 

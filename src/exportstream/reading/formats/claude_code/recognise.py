@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
-from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.lines.records import as_object, first_line
 
 _OWN_KEYS = frozenset({"parentUuid", "leafUuid", "isSidechain", "isSnapshotUpdate"})
 _LONG_LINE = re.compile(
@@ -19,17 +17,11 @@ _LONG_LINE = re.compile(
 
 def is_transcript(head: bytes) -> bool:
     """Whether an input of these first bytes is a transcript: its first line, or what is there of it, is a record of one."""
-    head = head.lstrip(b" \t\r\n\0")
-    line, ended, _ = head.partition(b"\n")
-    if not ended and _LONG_LINE.match(line):
+    line, is_whole = first_line(head)
+    if not is_whole and _LONG_LINE.match(line):
         return True
-    if not line.startswith(b"{"):
-        return False
-    try:
-        first = msgspec.json.decode(line)
-    except REFUSALS:
-        return False
-    return isinstance(first, dict) and is_record(first)
+    first = as_object(line)
+    return first is not None and is_record(first)
 
 
 def is_record(keys: dict[str, Any]) -> bool:

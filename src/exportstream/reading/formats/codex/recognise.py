@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
-from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.lines.records import as_object, first_line
 
 RECORD_TYPES = frozenset(
     ["session_meta", "turn_context", "response_item", "event_msg", "compacted", "token_usage_record", "world_state"]
@@ -21,17 +19,11 @@ _LONG_BARE_LINE = re.compile(rb'\{"id":"[^"\\]{1,80}","timestamp":"[^"\\]{1,40}"
 
 def is_rollout(head: bytes) -> bool:
     """Whether an input of these first bytes is a rollout: its first line, or what is there of it, is one of its records."""
-    head = head.lstrip(b" \t\r\n\0")
-    line, ended, _ = head.partition(b"\n")
-    if not ended and (_LONG_LINE.match(line) or _LONG_BARE_LINE.match(line)):
+    line, is_whole = first_line(head)
+    if not is_whole and (_LONG_LINE.match(line) or _LONG_BARE_LINE.match(line)):
         return True
-    if not line.startswith(b"{"):
-        return False
-    try:
-        first = msgspec.json.decode(line)
-    except REFUSALS:
-        return False
-    if not isinstance(first, dict):
+    first = as_object(line)
+    if first is None:
         return False
     if "payload" in first:
         kind: Any = first.get("type")
