@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,8 +20,9 @@ from msgspec.structs import replace
 
 from exportstream.conversion.copies import run_without_copies
 from exportstream.conversion.counting import Counted, count_one
+from exportstream.conversion.helpers import suits_helpers
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import check_executor
+from exportstream.conversion.jobs import Run, check_executor
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
@@ -137,7 +139,8 @@ def totals_many(
         sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
             from the largest cost.
         top: give only the first groups a row of their own, the others one together.
-        executor: see `convert_many`.
+        executor: see `convert_many`. It also helps with a single plain file of 32 MiB or more, unless `dedupe` or groups by
+            message are asked for.
         on_error: see `open_export`; so are all up to `prices`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
@@ -206,11 +209,14 @@ def total_all(
         )
         for one in find_inputs(sources)
     ]
+    run: Run = _run_job
+    if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source):
+        run, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(jobs))
     done = TotalsReport(range=groups.range)
     grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe, top=groups.top)
     outcomes: dict[int, Outcome] = {}
-    for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=_run_job):
+    for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=run):
         outcomes[number] = outcome
         if isinstance(outcome.report, Counted):
             grouping.merge(outcome.report.grouping)
@@ -254,7 +260,7 @@ def total_one(
     return done
 
 
-def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
+def _run_job(job: TotalsJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
     """Count one input."""
     reading = Reading(count)
     try:
@@ -262,7 +268,9 @@ def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
             with Export(job.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass
-        done = count_one(job.files, job.name, job.reading, job.groups, seen=job.seen, known=job.known, progress=reading)
+        done = count_one(
+            job.files, job.name, job.reading, job.groups, seen=job.seen, known=job.known, executor=executor, progress=reading
+        )
     except ExportstreamError as error:
         return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)

@@ -101,8 +101,11 @@ class AheadStream(Stream):
         if run is None:
             return False
         self._told.done(run)
-        self._file.jump(run.end)
-        self._buffer.jump(run.end)
+        if run.end - self._buffer.position <= self._buffer.left:
+            self._buffer.start += run.end - self._buffer.position
+        else:
+            self._file.jump(run.end)
+            self._buffer.jump(run.end)
         return True
 
 
