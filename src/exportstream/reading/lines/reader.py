@@ -75,7 +75,7 @@ class LineReader(ABC, Generic[_S]):
         self.notes = Notes()
         self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
-        self.known: Container[str | bytes] = frozenset()
+        self.known: Container[str | bytes] | None = None
         self.keys: set[str | bytes] = set()
         self.parts: Iterable[Source] = ()
         self._in_parts: set[str | None] = set()  # ids in further files, as far as `look` takes note of them

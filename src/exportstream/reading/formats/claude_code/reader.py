@@ -91,7 +91,7 @@ class TranscriptReader(LineReader[TranscriptSession]):
     def _new_session(self) -> TranscriptSession:
         found = _NAMED_BY_SESSION.search(self._source)
         session_id = found[1] if found is not None else None
-        return TranscriptSession(self.known, self.keys, session_id, _agent_of(self._source), self._in_parts)
+        return TranscriptSession(self.known or (), self.keys, session_id, _agent_of(self._source), self._in_parts)
 
     def _begin_part(self) -> None:
         self._begin().begin_part(_agent_of(self._source))

@@ -1,6 +1,7 @@
 """Reads a rollout: one row for each response of the model, one for each message of a user or developer.
 
-Takes, returns, raises: as `lines.reader`. Holds: one block of lines, one response, and the last few thousand ids.
+Takes, returns, raises: as `lines.reader`. Holds: one block of lines, one response, the last few thousand ids,
+and the keys of all rows if there are other inputs, to know copies: about 100 bytes each.
 
 Events that mirror an item become no row. Compacted histories are passed over without being held.
 """
@@ -64,7 +65,7 @@ class RolloutReader(LineReader[RolloutSession]):
     payload = "$.payload"
 
     def _new_session(self) -> RolloutSession:
-        return RolloutSession(_id_of(self._source))
+        return RolloutSession(_id_of(self._source), self.known, self.keys)
 
     def _read_line(self, line: _Line | _UsualLine, raw: bytes) -> None:
         kind, time, given = line.type, line.timestamp, line.payload
