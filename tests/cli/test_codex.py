@@ -111,6 +111,29 @@ def test_broken_lines_go_to_the_rejects(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "m.rejects.ndjson")) == 1
 
 
+def test_rejects_are_named_beside_the_output(tmp_path: Path) -> None:
+    """Rejects of logs lie beside the output, the last line names them, and as an input they say what to repair."""
+    (tmp_path / "logs").mkdir()
+    for name in ("a", "b"):
+        bad = Rollout().meta().turn().user().data + b'{"timestamp":"2026\n' + Rollout().item("message", role=7).data
+        (tmp_path / "logs" / f"{name}.jsonl").write_bytes(bad + Rollout().say().used().data)
+    (tmp_path / "out").mkdir()
+    one = run("convert", "logs/a.jsonl", "-o", "out/one.csv", cwd=tmp_path)
+    assert said(one)[-1].endswith("; 1 of 3 messages and 1 damaged stretch rejected into out/one.rejects.ndjson")
+    many = run("convert", "logs", "-o", "rows/", cwd=tmp_path)
+    assert many.returncode == 5
+    assert said(many)[-1].endswith("damaged stretches rejected into rows/a.rejects.ndjson, rows/b.rejects.ndjson")
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["a.jsonl", "b.jsonl"]
+    rejects = rows(tmp_path / "rows" / "a.rejects.ndjson")
+    assert [(reject["producer"], "bytes" in reject) for reject in rejects] == [("codex", True), ("codex", False)]
+    for words in (["convert", "rows/a.rejects.ndjson", "-o", "-"], ["check", "rows/a.rejects.ndjson"]):
+        code, _, errors = speak(*words, cwd=tmp_path)
+        assert code == 3
+        assert (
+            "expected rejects of session exports, got a line of a log of codex (byte 0); a line alone makes no row" in errors
+        )
+
+
 def _copies(tmp_path: Path, first: Rollout, second: Rollout) -> list[str]:
     """A rollout that lies in two places: packed, and as an archived copy."""
     name = f"rollout-2026-02-23T12-00-00-{OWN}.jsonl"

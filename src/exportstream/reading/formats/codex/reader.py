@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.reading.formats.codex.recognise import is_bare_meta
-from exportstream.reading.formats.codex.session import Event, RolloutSession, TurnContext
+from exportstream.reading.formats.codex.session import PRODUCER, Event, RolloutSession, TurnContext
 from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
@@ -59,6 +59,7 @@ _TURN = msgspec.json.Decoder(TurnContext, float_hook=Decimal)
 class RolloutReader(LineReader[RolloutSession]):
     """Reads one rollout; see `LineReader`."""
 
+    producer = PRODUCER
     decoder = msgspec.json.Decoder(_Line)
     run_decoder = msgspec.json.Decoder(_UsualLine)  # events and turns need no second look at their line
     skips = (Skip("compacted", b'"type":"compacted"', re.compile(_BEFORE_COMPACTED)),)
