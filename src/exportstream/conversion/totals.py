@@ -99,13 +99,13 @@ class TotalsJob(Job):
         name: the name of its groups by file; `source` may be an absolute one, for a cluster.
         groups: which groups are made.
         seen: with `dedupe`, what came before; it can't reach another process.
-        known: keys of messages of logs that came before.
+        known: keys of messages of logs that came before; None if there are no other inputs.
     """
 
     name: str = ""
     groups: GroupOptions = GroupOptions()
     seen: Dedupe | None = None
-    known: set[str | bytes] = field(default_factory=set)
+    known: set[str | bytes] | None = None
 
 
 class _Counted(Counts):
@@ -287,7 +287,7 @@ def _count(
     groups: GroupOptions,
     *,
     seen: Dedupe | None = None,
-    known: Container[str | bytes] = frozenset(),
+    known: Container[str | bytes] | None = None,
     progress: Callable[[Export], None],
 ) -> _Counted:
     with Export(source, reading, seen=seen, known=known, positions=(MESSAGE,) in groups.by) as export:
