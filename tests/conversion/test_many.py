@@ -636,7 +636,7 @@ def test_a_merge_refuses_before_it_reads(folder: Path) -> None:
         ("j.ndjson: the output exists", "new.ndjson", {"on_error": "skip", "rejects": "j.ndjson"}),
         ("the output is the input", "a.json", {"format": "ndjson", "force": True}),
         ("the report is the input", "new.ndjson", {"report": "b.json", "force": True}),
-        ("the rejects is the input", "new.ndjson", {"on_error": "skip", "rejects": "b.json", "force": True}),
+        ("the file of rejects is the input", "new.ndjson", {"on_error": "skip", "rejects": "b.json", "force": True}),
         ("the report is the output", "new.ndjson", {"report": "new.ndjson"}),
     ]:
         with pytest.raises(UsageError, match=match):
