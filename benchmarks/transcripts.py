@@ -90,7 +90,7 @@ class Transcript:
         self._records += 1
         minutes, seconds = divmod(self._records, 60)
         hours, minutes = divmod(minutes, 60)
-        uuid = f"{self._name[:8]}-{self._name[-4:]}-4000-8000-{self._records:012}"
+        uuid = f"{self.session[-8:]}-{(self._agent or '0000')[-4:]}-4000-8000-{self._records:012}"
         head: dict[str, Any] = {
             "parentUuid": self._last,
             "isSidechain": self._agent is not None,
