@@ -33,7 +33,7 @@ from exportstream.totals.groups import MESSAGE, Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
-from exportstream.totals.tables import GroupTable, make_tables
+from exportstream.totals.tables import WIDTH, GroupTable, make_tables
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -77,7 +77,15 @@ class TotalsReport(Counts):
         }
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.tables))
+        return self.to_text()
+
+    def to_text(self, width: int = WIDTH) -> str:
+        """Return the tables as text.
+
+        Args:
+            width: columns of the terminal.
+        """
+        return "\n\n".join(table.to_text(width) for table in self.tables)
 
     def _repr_html_(self) -> str:
         """Show the tables in a notebook."""
