@@ -41,7 +41,7 @@ def count_one(
     groups: GroupOptions,
     *,
     seen: Dedupe | None = None,
-    known: Container[str | bytes] = frozenset(),
+    known: Container[str | bytes] | None = None,
     executor: Executor | None = None,
     progress: Callable[[Export], None],
 ) -> Counted:

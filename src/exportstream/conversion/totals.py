@@ -36,7 +36,7 @@ from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
-from exportstream.totals.tables import GroupTable, make_tables
+from exportstream.totals.tables import WIDTH, GroupTable, make_tables
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -80,7 +80,15 @@ class TotalsReport(Counts):
         }
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.tables))
+        return self.to_text()
+
+    def to_text(self, width: int = WIDTH) -> str:
+        """Return the tables as text.
+
+        Args:
+            width: columns of the terminal.
+        """
+        return "\n\n".join(table.to_text(width) for table in self.tables)
 
     def _repr_html_(self) -> str:
         """Show the tables in a notebook."""
@@ -94,13 +102,13 @@ class TotalsJob(Job):
         name: the name of its groups by file; `source` may be an absolute one, for a cluster.
         groups: which groups are made.
         seen: with `dedupe`, what came before; it can't reach another process.
-        known: keys of messages of logs that came before.
+        known: keys of messages of logs that came before; None if there are no other inputs.
     """
 
     name: str = ""
     groups: GroupOptions = GroupOptions()
     seen: Dedupe | None = None
-    known: set[str | bytes] = field(default_factory=set)
+    known: set[str | bytes] | None = None
 
 
 def totals_many(
