@@ -92,7 +92,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
     code, text, _ = speak("check", "c.json", "--strict", cwd=tmp_path)
     assert (code, "1 damaged stretch outside sessions" in text) == (3, True), text
     (tmp_path / "c.json").write_bytes(hurt)
-    done = run("convert", "c.json", "-o", "-", "--on-error", "skip", cwd=tmp_path)
+    done = run("convert", "c.json", "-o", "d.ndjson", "--on-error", "skip", cwd=tmp_path)
     assert (done.returncode, b"not JSON" in done.stderr) == (3, True)
 
 
