@@ -183,6 +183,7 @@ def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, 
             summary |= {key: value for key, value in result.items() if value is not None}
             if summary.get("messages", expected[shape]) != expected[shape]:
                 summary["failed"] = f"{summary['messages']:,} messages instead of {expected[shape]:,}"
+    compare_tokens(results)
     for (shape, _), summary in results.items():
         source = files[shape]
         found = [source, *source.rglob("*")]
@@ -194,6 +195,14 @@ def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, 
             summary["cpu"] = statistics.median(summary["cpus"])
             summary["peak"] = max(summary["peaks"])
     return list(results.values())
+
+
+def compare_tokens(results: dict[tuple[str, str], dict[str, Any]]) -> None:
+    """Mark the cases as failed whose sums of tokens are not those of the first case on the same shape."""
+    first: dict[str, list[int]] = {}
+    for (shape, _), summary in results.items():
+        if "tokens" in summary and summary["tokens"] != (expected := first.setdefault(shape, summary["tokens"])):
+            summary["failed"] = f"tokens {summary['tokens']} instead of {expected}"
 
 
 def measure_start(times: int = 10) -> float | None:

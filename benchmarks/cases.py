@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ZSTD_PROGRAM = shutil.which("zstd")
+TOKENS = ("inputTokens", "outputTokens", "cacheCreationTokens", "cacheReadTokens")
+CCUSAGE = (
+    'if [ -d "$0/projects" ]; then CLAUDE_CONFIG_DIR="$0" exec ccusage claude daily --offline --json; '
+    'else CODEX_HOME="$0" exec ccusage codex daily --offline --json; fi'
+)
 FLATTEN = 'fromstream(2 | truncate_stream(inputs | select(.[0][0] == "messages")))'
 
 
@@ -32,6 +37,7 @@ class Case(NamedTuple):
     suffix: str = ""
     printed: bool = False  # its output is what it prints
     takes: tuple[str, ...] = ("document",)  # the kinds of shapes that it can be given, see `generate.kind_of`
+    tokens: Callable[[str], list[int]] | None = None  # the sums of tokens in its output, which have to be those of others
 
     def missing(self) -> str | None:
         """Name what has to be installed first, if anything."""
@@ -87,6 +93,21 @@ def find_messages(value: Any) -> int:
     found = [value["messages"]] if "messages" in value and isinstance(value["messages"], int) else []
     found += [find_messages(part) for part in value.values() if isinstance(part, dict)]
     return max(found, default=0)
+
+
+def read_tokens(name: str) -> list[int]:
+    """Read the sums of `TOKENS` that our totals print, 0 for those that nobody stated."""
+    with open_output(name) as file:
+        counted = json.load(file)["counted"]
+    return [counted[key]["sum"] or 0 for key in TOKENS]
+
+
+def read_ccusage_tokens(name: str) -> list[int]:
+    """Read the same of what ccusage prints. Of Codex it takes what was read from the cache out of the input."""
+    with open_output(name) as file:
+        totals = json.load(file)["totals"]
+    inside = totals["cacheReadTokens"] if "reasoningOutputTokens" in totals else 0
+    return [totals[key] + (inside if key == "inputTokens" else 0) for key in TOKENS]
 
 
 def count_folder(name: str) -> int:
@@ -194,17 +215,30 @@ CASES = {
     "jobs-1": Case("exportstream, `--jobs 1`", [*_MANY, "1"], "exportstream", count_folder, takes=(*_FOLDER, *_LOGS)),
     "jobs-2": Case("exportstream, `--jobs 2`", [*_MANY, "2"], "exportstream", count_folder, takes=(*_FOLDER, *_LOGS)),
     "totals-1": Case(
-        "exportstream `totals --jobs 1`", [*_TOTALS, "1"], "exportstream", read_number, printed=True, takes=_LOGS
+        "exportstream `totals --jobs 1`",
+        [*_TOTALS, "1"],
+        "exportstream",
+        read_number,
+        printed=True,
+        takes=_LOGS,
+        tokens=read_tokens,
     ),
     "totals-2": Case(
-        "exportstream `totals --jobs 2`", [*_TOTALS, "2"], "exportstream", read_number, printed=True, takes=_LOGS
+        "exportstream `totals --jobs 2`",
+        [*_TOTALS, "2"],
+        "exportstream",
+        read_number,
+        printed=True,
+        takes=_LOGS,
+        tokens=read_tokens,
     ),
     "ccusage": Case(
-        "`ccusage codex daily`",
-        ["sh", "-c", 'CODEX_HOME="$0" ccusage codex daily --offline --json', "SOURCE"],
+        "`ccusage daily`",
+        ["sh", "-c", CCUSAGE, "SOURCE"],
         "program ccusage",
         None,
         printed=True,
         takes=_LOGS,
+        tokens=read_ccusage_tokens,
     ),
 }

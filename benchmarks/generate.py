@@ -16,6 +16,7 @@ archive      a folder of long and dense files of up to 1 MB, five times the size
 empty        a folder of as many sessions without a message
 codex        a folder of Codex rollouts of 25 MB: a response is eight lines of 1 KB on average
 compacted    a folder of one rollout, 95 % of whose bytes are compacted histories
+transcripts  a folder of Claude Code sessions of 20 MB with sub-agents: a response is about six lines of 2 KB
 small        a folder of four times as many files, each one session of 5 messages
 ============ =========================================================================================
 """

@@ -1,9 +1,10 @@
 """Write folders of agent logs: ``python -m benchmarks.generate codex 200MB FOLDER``.
 
-========= ============================================================================================
-codex     rollouts of 25 MB in ``sessions/``: one response in three lines and its mirrors, 1.3 KB a line
-compacted one rollout, 95 % of whose bytes are histories that were compacted
-========= ============================================================================================
+=========== ============================================================================================
+codex       rollouts of 25 MB in ``sessions/``: one response in three lines and its mirrors, 1.3 KB a line
+compacted   one rollout, 95 % of whose bytes are histories that were compacted
+transcripts sessions of Claude Code with sub-agents, see `transcripts`
+=========== ============================================================================================
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.corpus import Text
+from benchmarks.transcripts import generate_transcripts, is_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOGS = ("codex", "compacted")
+LOGS = ("codex", "compacted", "transcripts")
 ROLLOUT = 25_000_000  # bytes
 _HISTORY = 400_000  # bytes of a compacted history
 _ROWS = (b'"type":"turn_context"', b'"role":"user"', b'"role":"developer"')  # each is one row of the generated files
@@ -108,6 +110,9 @@ class Rollout:
 def generate_logs(shape: str, size: int, folder: Path, seed: int = 0) -> None:
     """Write the files of one of `LOGS`."""
     text = Text(size, seed)
+    if shape == "transcripts":
+        generate_transcripts(size, folder, text)
+        return
     each = size if shape == "compacted" else ROLLOUT
     for number in range(max(1, size // each)):
         rollout = Rollout(number, text, compacted=shape == "compacted")
@@ -120,5 +125,13 @@ def generate_logs(shape: str, size: int, folder: Path, seed: int = 0) -> None:
 
 def count_rows(folder: Path) -> int:
     """Count the rows that the generated files have."""
-    lines = (line for path in folder.rglob("*.jsonl") for line in path.open("rb"))
-    return sum(b'"type":"compacted"' not in line[:200] and any(key in line for key in _ROWS) for line in lines)
+    counts = is_row if (folder / "projects").exists() else _is_row
+    total = 0
+    for path in folder.rglob("*.jsonl"):
+        with path.open("rb") as file:
+            total += sum(map(counts, file))
+    return total
+
+
+def _is_row(line: bytes) -> bool:
+    return b'"type":"compacted"' not in line[:200] and any(key in line for key in _ROWS)

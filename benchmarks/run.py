@@ -63,6 +63,8 @@ def run(name: str, source: str, out: str, *, check: bool = False, limit: float =
     result: dict[str, Any] = {"seconds": seconds, "peak": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)}
     result["cpu"] = usage.ru_utime + usage.ru_stime
     result["output"] = Path(out).stat().st_size if Path(out).is_file() else None
+    if check and case.tokens:
+        result["tokens"] = case.tokens(out)
     if check and case.counter:
         result["messages"] = case.counter(out)
     return result

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from benchmarks.__main__ import BASELINES, main, plan
+from benchmarks.__main__ import BASELINES, compare_tokens, main, plan
 from benchmarks.cases import CASES, Case, find_messages
 from benchmarks.generate import (
     SESSIONS,
@@ -21,6 +21,7 @@ from benchmarks.generate import (
     parse_size,
 )
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
+from benchmarks.logs import LOGS
 from benchmarks.messages import HEAD_LENGTH
 from benchmarks.report import (
     MARKS,
@@ -333,6 +334,28 @@ def test_missing_and_failing_contenders_are_named(tmp_path, monkeypatch):
     assert run("unknown", source, out) == {"missing": "no_such_module"}
     assert run("failing", source, out) == {"failed": "oh"}
     assert run("killed", source, out)["failed"].startswith("killed by signal 9")
+
+
+@pytest.mark.parametrize("shape", LOGS)
+def test_logs_run(tmp_path, capsys, shape):
+    """Each case gives the rows and the tokens of generated logs; ccusage, where it is installed, gives the same tokens."""
+    cases = ["jobs-1", "totals-1", "totals-2", "ccusage"]
+    words = [f"--case={case}" for case in cases]
+    main(["--size=100KB", f"--shape={shape}", *words, "--rounds=1", f"--data={tmp_path}", f"--json={tmp_path / 'report'}"])
+    found = {one["case"]: one for one in load(tmp_path / "report")["results"]}
+    assert "failed" not in str(found)
+    assert found["jobs-1"]["messages"] == found["totals-1"]["messages"] > 5
+    assert found["totals-1"]["tokens"] == found["totals-2"]["tokens"]
+    assert all(found["totals-1"]["tokens"][:2])
+    assert found["ccusage"].get("missing") == "ccusage" or found["ccusage"]["tokens"] == found["totals-1"]["tokens"]
+    assert f"{shape}: " in capsys.readouterr().out
+
+
+def test_other_tokens_are_a_failure():
+    """A case whose sums of tokens are not those of the first case on the shape has failed."""
+    results = {("codex", case): {"tokens": [1, 2, 3, four]} for case, four in (("a", 4), ("b", 4), ("c", 5))}
+    compare_tokens(results)
+    assert [one.get("failed") for one in results.values()] == [None, None, "tokens [1, 2, 3, 5] instead of [1, 2, 3, 4]"]
 
 
 def test_plan():

@@ -13,6 +13,7 @@ from tests.kit.documents import export
 from tests.kit.rollouts import OWN, Rollout, drawn, turn_id
 
 OTHER = turn_id()
+LATER = "2026-02-24T08:00:00.000Z"
 
 
 @pytest.fixture
@@ -108,3 +109,76 @@ def test_broken_lines_go_to_the_rejects(tmp_path: Path) -> None:
     assert run("convert", "-", "-o", "-", cwd=tmp_path, data=data).returncode == 3  # rejects have no place to go
     assert run("convert", "r.jsonl", "-o", "m.ndjson", "--merge", cwd=tmp_path).returncode == 5
     assert len(rows(tmp_path / "m.rejects.ndjson")) == 1
+
+
+def test_rejects_are_named_beside_the_output(tmp_path: Path) -> None:
+    """Rejects of logs lie beside the output, the last line names them, and as an input they say what to repair."""
+    (tmp_path / "logs").mkdir()
+    for name in ("a", "b"):
+        bad = Rollout().meta().turn().user().data + b'{"timestamp":"2026\n' + Rollout().item("message", role=7).data
+        (tmp_path / "logs" / f"{name}.jsonl").write_bytes(bad + Rollout().say().used().data)
+    (tmp_path / "out").mkdir()
+    one = run("convert", "logs/a.jsonl", "-o", "out/one.csv", cwd=tmp_path)
+    assert said(one)[-1].endswith("; 1 of 3 messages and 1 damaged stretch rejected into out/one.rejects.ndjson")
+    many = run("convert", "logs", "-o", "rows/", cwd=tmp_path)
+    assert many.returncode == 5
+    assert said(many)[-1].endswith("damaged stretches rejected into rows/a.rejects.ndjson, rows/b.rejects.ndjson")
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["a.jsonl", "b.jsonl"]
+    rejects = rows(tmp_path / "rows" / "a.rejects.ndjson")
+    assert [(reject["producer"], "bytes" in reject) for reject in rejects] == [("codex", True), ("codex", False)]
+    for words in (["convert", "rows/a.rejects.ndjson", "-o", "-"], ["check", "rows/a.rejects.ndjson"]):
+        code, _, errors = speak(*words, cwd=tmp_path)
+        assert code == 3
+        assert (
+            "expected rejects of session exports, got a line of a log of codex (byte 0); a line alone makes no row" in errors
+        )
+
+
+def _copies(tmp_path: Path, first: Rollout, second: Rollout) -> list[str]:
+    """A rollout that lies in two places: packed, and as an archived copy."""
+    name = f"rollout-2026-02-23T12-00-00-{OWN}.jsonl"
+    for place in ("archived_sessions", "sessions"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "archived_sessions" / name).write_bytes(first.data)
+    (tmp_path / "sessions" / f"{name}.zst").write_bytes(zstandard.compress(second.data))
+    return ["archived_sessions", "sessions"]
+
+
+@pytest.mark.parametrize("longer", [None, 0, 1])
+@pytest.mark.parametrize("has_times", [True, False])
+def test_a_rollout_in_two_places_counts_once(tmp_path: Path, longer: int | None, has_times: bool) -> None:
+    """A copy is rows marked as repeated, which no total counts; one that goes on counts with what it adds."""
+    rollouts = [drawn(3), drawn(3)]
+    if longer is not None:
+        rollouts[longer].turn(turn_id(99)).user("Go on.", time=LATER).say(time=LATER).used(7, 5, 3, 1)
+    if not has_times:
+        for rollout in rollouts:
+            rollout.lines = [line.replace(b'"timestamp":', b'"when":') for line in rollout.lines]
+    names = _copies(tmp_path, *rollouts)
+    done = run("convert", *names, "-o", "all.ndjson", "--merge", "-t", "messages,sessions", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    messages, sessions = rows(tmp_path / "all.messages.ndjson"), rows(tmp_path / "all.sessions.ndjson")
+    (tmp_path / "alone.jsonl").write_bytes(rollouts[longer or 0].data)
+    alone = json.loads(speak("totals", "alone.jsonl", "--json", cwd=tmp_path).stdout)
+    own = [row for row in messages if row.get("usageState") != "repeated"]
+    assert (
+        len(own) == alone["counted"]["messages"] == len(messages) - alone["counted"]["messages"] + 2 * (longer is not None)
+    )
+    assert sum(row.get("promptTokens", 0) for row in sessions) == alone["declared"]["promptTokens"]["sum"]  # type: ignore[misc]
+    assert sum(row.get("completionTokens", 0) for row in sessions) == alone["declared"]["completionTokens"]["sum"]  # type: ignore[misc]
+    for jobs in ("1", "2"):
+        found = json.loads(speak("totals", *names, "--json", "--jobs", jobs, cwd=tmp_path).stdout)
+        assert found["counted"] == alone["counted"]
+        for key in ("promptTokens", "completionTokens"):
+            assert found["declared"][key]["sum"] == alone["declared"][key]["sum"]
+    kept = run("convert", *names, "-o", "once.ndjson", "--merge", "--dedupe", "--quiet", cwd=tmp_path)
+    assert (kept.returncode, len(rows(tmp_path / "once.ndjson"))) == (0, len(own))
+
+
+def test_each_output_stands_for_its_own_copy(tmp_path: Path) -> None:
+    """Without --merge both copies are rows that count, each in its own output."""
+    _copies(tmp_path, drawn(4), drawn(4))
+    assert run("convert", ".", "-o", "out/", "--format", "ndjson", "--quiet", cwd=tmp_path).returncode == 0
+    first, second = (path.read_bytes() for path in sorted((tmp_path / "out").rglob("rollout*.ndjson")))
+    assert first == second
+    assert b'"repeated"' not in first

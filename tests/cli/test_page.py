@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.chats import drawn as chats
 from tests.kit.command import run, said
 from tests.kit.documents import cut, dump, message, session, tool_call
+from tests.kit.transcripts import drawn
 
 HOSTILE = "<script>document.title='owned'</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202e"
 
@@ -132,6 +134,25 @@ def test_a_page_loads_nothing(tmp_path: Path) -> None:
     assert "bad.json: the input ends before the document is complete" in page.text
     assert [kind for kind, _, _ in page.tables["by-day"]] == ["group", "group", "total", "undated"]
     assert "reconciled" not in page.tables, "declared figures are not of a range"
+
+
+def test_notes_of_the_figures(tmp_path: Path) -> None:
+    """A page says which tokens may be too few and which producers state none, and has all input of those that differ."""
+    transcript = drawn(1)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(transcript.data)
+    (tmp_path / "in" / "b.json").write_bytes(dump(chats(1)))
+    counted = json.loads(run("totals", "in", "--json", cwd=tmp_path).stdout)["counted"]
+    assert run("totals", "in", "-o", "bill.html", cwd=tmp_path).returncode == 0
+    page = Page((tmp_path / "bill.html").read_text())
+    total = page.tables["by-day"][-1][2]
+    assert total["totalInputTokens"] == str(
+        sum(counted[name]["sum"] for name in ("inputTokens", "cacheReadTokens", "cacheCreationTokens"))
+    )
+    assert total["cacheCreationTokens"] == str(counted["cacheCreationTokens"]["sum"])
+    assert counted["partialTokens"] > 0
+    assert f"{counted['partialTokens']} messages whose tokens may have grown" in page.text
+    assert re.search(r"\d+ messages of producers that state no tokens and no costs", page.text)
 
 
 def test_declared_figures_stand_beside_counted_ones(tmp_path: Path) -> None:

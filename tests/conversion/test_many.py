@@ -253,6 +253,22 @@ def test_two_inputs_for_one_output_are_refused(folder: Path, names: list[str]) -
         refused(folder, "it would be written twice, for .*x.* and .*x", ["other.json", *names], "rows", **options)
 
 
+def test_old_outputs_beside_the_inputs_are_ignored(folder: Path) -> None:
+    """Rows that an earlier run wrote into the folder of the inputs do not stop a run into another one."""
+    put(folder, "in/a.json", "in/b.json")
+    convert_many(["in"], "in")
+    done = convert_many(["in"], "rows")
+    assert (done.count("converted"), sorted(outcome.source for outcome in done.ignored)) == (
+        2,
+        ["in/a.ndjson.zst", "in/b.ndjson.zst"],
+    )
+    assert "it looks like an output of exportstream" in str(done.ignored[0].error)
+    (folder / "in" / "c.json").write_bytes(b"no")
+    (folder / "in" / "c.ndjson").write_bytes(b"no")
+    with pytest.raises(UsageError, match="written twice"):
+        convert_many(["in"], "others")
+
+
 def test_two_folders_with_the_same_names_are_refused(folder: Path) -> None:
     """So are two folders that hold the same relative name."""
     put(folder, "a/d/x.json", "b/d/x.json")
@@ -620,7 +636,7 @@ def test_a_merge_refuses_before_it_reads(folder: Path) -> None:
         ("j.ndjson: the output exists", "new.ndjson", {"on_error": "skip", "rejects": "j.ndjson"}),
         ("the output is the input", "a.json", {"format": "ndjson", "force": True}),
         ("the report is the input", "new.ndjson", {"report": "b.json", "force": True}),
-        ("the rejects is the input", "new.ndjson", {"on_error": "skip", "rejects": "b.json", "force": True}),
+        ("the file of rejects is the input", "new.ndjson", {"on_error": "skip", "rejects": "b.json", "force": True}),
         ("the report is the output", "new.ndjson", {"report": "new.ndjson"}),
     ]:
         with pytest.raises(UsageError, match=match):

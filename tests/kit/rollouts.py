@@ -51,13 +51,13 @@ class Rollout:
         """A turn begins."""
         return self.line("turn_context", {"turn_id": given or turn_id(), "cwd": "/work", "model": model, **fields})
 
-    def item(self, kind: str, **fields: Any) -> Self:
+    def item(self, kind: str, time: str = TIME, **fields: Any) -> Self:
         """An item of the conversation."""
-        return self.line("response_item", {"type": kind, **fields})
+        return self.line("response_item", {"type": kind, **fields}, time)
 
-    def event(self, kind: str, **fields: Any) -> Self:
+    def event(self, kind: str, time: str = TIME, **fields: Any) -> Self:
         """An event."""
-        return self.line("event_msg", {"type": kind, **fields})
+        return self.line("event_msg", {"type": kind, **fields}, time)
 
     def user(self, text: str = "Run it.", role: str = "user", **fields: Any) -> Self:
         """A message of a user or developer, and the event that mirrors it."""

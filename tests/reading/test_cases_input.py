@@ -413,7 +413,13 @@ def test_html_and_server_error_body_is_no_empty_session(tmp_path: Path, tail: by
 
 @pytest.mark.parametrize(
     ("begin", "name"),
-    [(b"PAR1", "a Parquet file"), (b"SQLite format 3\0", "an SQLite database")],
+    [
+        (b"PAR1", "a Parquet file"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (b'"sessionId","messageIndex"\n"s","0"\n', "CSV"),
+        (b"day,model,cost\r\n", "CSV"),
+        (b",".join([b'"name"'] * 60) + b"\n", "CSV"),
+    ],
 )
 def test_another_kind_of_file_is_named(tmp_path: Path, begin: bytes, name: str) -> None:
     """What is easily taken for an export, our own outputs among it, is refused by its name; also in single bytes."""

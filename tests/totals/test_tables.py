@@ -114,6 +114,33 @@ def test_text() -> None:
     ]
 
 
+def test_all_input_is_shown_where_producers_count_otherwise() -> None:
+    """It is what the format gives, else input and cache reads; a text has it where it is not just these two together."""
+    ours = message("a", input_tokens=10, cache_read_tokens=5)
+    assert "all input" not in str(table(ours, message("b")))
+    codex = message("b", input_tokens=10, cache_read_tokens=5, total_input_tokens=10)
+    claude = message("c", input_tokens=10, cache_read_tokens=5, cache_creation_tokens=2, total_input_tokens=17)
+    made = table(ours, codex, claude, message("d", cache_read_tokens=3), message("e", output_tokens=1))
+    assert [row.figures["totalInputTokens"] for row in made.rows] == [15, 10, 17, 3, None]
+    assert [line.split()[3:5] for line in str(made).splitlines()[1:]] == [
+        ["10", "15"],
+        ["10", "10"],
+        ["10", "17"],
+        ["-", "3"],
+        ["-", "-"],
+        ["30", "45"],
+    ]
+
+
+def test_a_wide_terminal_shows_more() -> None:
+    """Names are cut and figures left out for the width that there is."""
+    one = message("m" * 100, "1.5", input_tokens=1)
+    made = table(one)
+    assert "m" * 100 not in str(made)
+    assert "m" * 100 in made.to_text(200)
+    assert max(map(len, made.to_text(40).splitlines())) <= 40
+
+
 def test_costs_are_exact_in_files_and_short_in_text() -> None:
     """A text rounds costs to micro-dollars, a CSV has all digits; an enormous cost does not make an enormous text."""
     made = table(message("a", "0.12345678"), message("b", "1E+400"))

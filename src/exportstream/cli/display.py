@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from exportstream.cli.figures import amount, show_totals, size, without_usage
-from exportstream.cli.process import Exit
+from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, ManyReport, Outcome, Report
@@ -27,7 +27,10 @@ _LONG_TEXT = 50  # columns: text that a wide terminal has room for
 
 
 class _Bar:
-    """A bar of bytes read with a text beside it, if standard error is a terminal. Cheap to update often."""
+    """A bar of bytes read with a text beside it, if standard error is a terminal. Cheap to update often.
+
+    An update is also where a signal ends the work whose exception was dropped.
+    """
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled and sys.stderr.isatty()
@@ -40,6 +43,7 @@ class _Bar:
         return self
 
     def _is_due(self) -> bool:
+        raise_dropped()
         now = time.monotonic()
         if not self._enabled or now < self._next:
             return False
@@ -148,12 +152,7 @@ def print_summary(report: Report) -> None:
         report = report.outcomes[0].report
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
     smaller = report.bytes_parsed / report.bytes_written if report.bytes_written else 0
-    rejected = (
-        f"; {report.rejected:,} of {report.messages + report.rejected:,} messages rejected"
-        + (f" into {shown(report.rejects)}" if report.rejects else "")
-        if report.rejected
-        else ""
-    )
+    rejected = _rejected(report)
     repeats = [
         amount(count, words)
         for words, count in (("messages", report.duplicates.messages), ("sessions", report.duplicates.sessions))
@@ -180,6 +179,18 @@ def print_summary(report: Report) -> None:
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)
+
+
+def _rejected(report: Report) -> str:
+    """Write how much was rejected, and into which files; nothing if there was none."""
+    all_ = report.messages + report.rejected
+    lost = [f"{report.rejected:,} of {all_:,} messages"] if report.rejected else []
+    lost += [amount(report.notes.damaged, "damaged stretches")] if report.notes.damaged else []
+    parts = [report, *(one.report for one in report.outcomes)] if isinstance(report, ManyReport) else [report]
+    names = [shown(part.rejects) for part in parts if isinstance(part, Report) and part.rejects]
+    more = f" and {amount(len(names) - _FEW, 'more files')}" if len(names) > _FEW else ""
+    into = f" into {', '.join(names[:_FEW])}{more}" if names else ""
+    return f"; {' and '.join(lost)} rejected{into}" if lost else ""
 
 
 def _rows_of(outputs: list[Written]) -> str:

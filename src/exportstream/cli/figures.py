@@ -30,6 +30,7 @@ _SINGULAR = {
     "times": "time",
     "tool calls": "tool call",
     "files": "file",
+    "others": "other",
 }
 
 
@@ -43,14 +44,23 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
         if name in differences and differences[name].kind == "rounding":
             differs += " (rounding)"
         lines.append([label, figure(declared), figure(counted), differs])
+    show_lines(_fitted(lines, width_of_output(_WIDE, stderr=stderr)), err=stderr)
+
+
+def width_of_output(otherwise: int, *, stderr: bool = False) -> int:
+    """Return how many columns the terminal of an output has; where it is none, what is given."""
     stream = sys.stderr if stderr else sys.stdout
-    on_terminal = stream is not None and stream.isatty()
-    show_lines(_fitted(lines, shutil.get_terminal_size().columns if on_terminal else _WIDE), err=stderr)
+    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else otherwise
 
 
 def without_usage(messages: int) -> str:
     """Say that no tokens and no costs are stated for so many messages."""
     return f"{amount(messages, 'messages')} of producers that state no tokens and no costs"
+
+
+def partial_tokens(messages: int) -> str:
+    """Say that the tokens of so many messages may be too few."""
+    return f"{amount(messages, 'messages')} whose tokens may have grown after they were written"
 
 
 def _fitted(lines: list[list[str]], width: int) -> list[str]:
@@ -116,7 +126,7 @@ def show_prices(priced: Priced, *, unpriced: bool) -> None:
     show_lines(["", *(f"prices: {shown(str(one))}" for one in priced.lists)])
     if unpriced and priced.unpriced:
         headings = ["without a price", "reason", "messages", "input", "output", "cache write", "cache read"]
-        show_lines(["", *aligned(headings, [_cells(one) for one in priced.unpriced], 2, WIDTH, 8)])
+        show_lines(["", *aligned(headings, [_cells(one) for one in priced.unpriced], 2, width_of_output(WIDTH), 8)])
 
 
 def _cells(one: Unpriced) -> list[str]:

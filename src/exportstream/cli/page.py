@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from exportstream.cli.charts import COSTS, TOKENS, Part, chart_of, parts_of, series_of, stack_of, sum_of
-from exportstream.cli.figures import amount, rows_of_totals
+from exportstream.cli.figures import amount, partial_tokens, rows_of_totals, without_usage
 from exportstream.cli.terminal import in_options
 from exportstream.conversion.totals import TotalsReport
 from exportstream.errors import printable, shown
@@ -22,7 +22,7 @@ from exportstream.storage.memory import import_error
 from exportstream.totals.periods import Range
 from exportstream.totals.sums import Totals
 from exportstream.totals.table_options import GroupOptions
-from exportstream.totals.tables import GroupRow, GroupTable, Value
+from exportstream.totals.tables import GroupRow, GroupTable, Value, says_no_more
 from exportstream.totals.text import figure, texts_of
 
 _DAY = ("day",)
@@ -39,8 +39,10 @@ _HEADINGS = {  # of the figures, in the order of the columns
     "pricedCost": "priced",
     "declaredCost": "declared",
     "inputTokens": "input",
+    "totalInputTokens": "all input",
     "outputTokens": "output",
     "cacheReadTokens": "cache read",
+    "cacheCreationTokens": "cache write",
     "messages": "messages",
     "unpricedMessages": "unpriced",
     "toolCalls": "calls",
@@ -119,8 +121,16 @@ def _contents(done: TotalsReport) -> dict[str, Any]:
                 f"{_name(name)}: the input is cut; {amount(kept, 'complete messages')} counted"
                 for name, kept in done.cut.items()
             ),
+            *(words for count, words in _of_messages(done) if count),
         ],
     }
+
+
+def _of_messages(done: TotalsReport) -> list[tuple[int, str]]:
+    """Return what is to be known of the figures, and of how many messages; that is counted without a range only."""
+    partial = 0 if done.range.is_bounded else done.totals.counted.partial_tokens
+    unstated = done.notes.without_usage
+    return [(partial, partial_tokens(partial)), (unstated, without_usage(unstated))]
 
 
 def _name(text: str) -> str:
@@ -136,6 +146,7 @@ def _tiles(done: TotalsReport) -> list[tuple[str, Cell]]:
         "input tokens": "inputTokens",
         "output tokens": "outputTokens",
         "cache read tokens": "cacheReadTokens",
+        "cache creation tokens": "cacheCreationTokens",
         "sessions": "sessions",
         "messages": "messages",
         "tool calls": "toolCalls",
@@ -147,7 +158,7 @@ def _tiles(done: TotalsReport) -> list[tuple[str, Cell]]:
 def _labelled(table: GroupTable) -> list[tuple[str, str, GroupRow]]:
     """Return the rows with their kinds and labels."""
     rest = (
-        ("others", f"{table.other_groups:,} others", table.others),
+        ("others", amount(table.other_groups, "others"), table.others),
         ("total", "total", table.total),
         ("undated", "without a date", table.undated),
     )
@@ -161,6 +172,8 @@ def _section(table: GroupTable) -> Section:
     names = [name for name in _HEADINGS if any(row.figures.get(name) not in nothing[name] for _, _, row in rows)]
     if table.by == ("session",):
         names.remove("sessions")
+    if "totalInputTokens" in names and all(says_no_more(row.figures) for _, _, row in rows):
+        names.remove("totalInputTokens")
     cells = _cells(names, [row.figures for _, _, row in rows])
     series = series_of(table)
     stacks = [stack_of(row, series) if kind == "group" else [] for kind, _, row in rows]

@@ -11,7 +11,7 @@ import click
 
 from exportstream.cli.display import ManyProgress, Progress, json_text, print_cut, print_failures, print_few_warnings
 from exportstream.cli.executors import open_executor
-from exportstream.cli.figures import amount, show_prices, show_totals, without_usage
+from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.options import Command, many_inputs, totals_options
 from exportstream.cli.page import load_page, page_groups
@@ -27,6 +27,7 @@ from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
 from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.tables import WIDTH
 
 _SUFFIXES = (".csv", ".md", ".json", ".html")
 
@@ -172,12 +173,12 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
     if as_json:
         show_json(json_text(_document(done)))
     elif done.tables:
-        show_lines(str(done).split("\n"))
+        show_lines(done.to_text(width_of_output(WIDTH)).split("\n"))
     else:
         show_totals(done.totals, stderr=False)
     partial = done.totals.counted.partial_tokens
     if partial and done.tables and not as_json and not done.range.is_bounded:  # it is of all messages
-        show_lines(["", f"{amount(partial, 'messages')} whose tokens may have grown after they were written"])
+        show_lines(["", partial_tokens(partial)])
     if done.notes.without_usage and not as_json:
         show_lines(["", without_usage(done.notes.without_usage)])
     if done.totals.priced is not None and not as_json:

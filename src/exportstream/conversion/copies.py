@@ -34,15 +34,18 @@ def run_without_copies(
         fail_fast: see `executor`.
         run: see `executor`; the report of an outcome has the `keys` of its input.
     """
+    if len(jobs) < 2:
+        yield from run_jobs(dict(enumerate(jobs)), executor, status, watch, fail_fast=fail_fast, run=run)
+        return
     known: set[str | bytes] = set()
+    todo = {number: replace(job, known=known) for number, job in enumerate(jobs)}
     if executor is None:
-        todo = {number: replace(job, known=known) for number, job in enumerate(jobs)}
         for number, outcome in run_jobs(todo, executor, status, watch, fail_fast=fail_fast, run=run):
             known |= _keys_of(outcome)
             yield number, outcome
         return
     held: dict[int, Outcome] = {}
-    for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, watch, fail_fast=fail_fast, run=run):
+    for number, outcome in run_jobs(todo, executor, status, watch, fail_fast=fail_fast, run=run):
         if _keys_of(outcome):
             held[number] = outcome
         else:

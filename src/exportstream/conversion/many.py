@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,10 @@ from exportstream.conversion.plan import (
     total_size,
 )
 from exportstream.conversion.progress import Status, Watch
-from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report
-from exportstream.errors import UsageError, check_flags
+from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report, outcome_of
+from exportstream.errors import ExportstreamError, UsageError, check_flags
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_name, is_url
@@ -172,9 +174,10 @@ def convert_all(
     check_executor(executor)
     load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     jobs = plan_jobs(find_inputs(sources, without=[folder, report], exclude=exclude), folder, reading, writing, rejects)
+    jobs, strangers = _set_aside(jobs)
     refuse_shared(jobs, report)
     check_outputs(jobs[0].outputs if jobs else [], writing)
-    done = ManyReport(source=count_of_inputs(len(jobs)))
+    done = ManyReport(source=count_of_inputs(len(jobs) + len(strangers)))
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     outcomes: dict[int, Outcome] = {}
     todo: dict[int, Job] = {}
@@ -199,12 +202,29 @@ def convert_all(
         status = Status(len(todo), total_size(todo.values()))
         outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
+        done.outcomes += strangers
         for outcome in done.outcomes:  # in the order of the inputs
             if outcome.report is not None:
                 done.merge(outcome.report)
         done.seconds = time.monotonic() - started
         write_report(done)
     return done
+
+
+def _set_aside(jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
+    """Of jobs for one output, set aside those whose input was found and is no export, such as rows written there before."""
+    writers = Counter(name for job in jobs for name in names_of(job))
+    strangers: list[Outcome] = []
+    for job in jobs:
+        if not job.named and any(writers[name] > 1 for name in names_of(job)):
+            try:
+                with open_export(job.source) as export:
+                    next(export, None)
+            except ExportstreamError as error:  # any other than that will be raised again when it is its turn
+                outcome = outcome_of(job.source, error, named=False)
+                strangers += [outcome] if outcome.status == "ignored" else []
+    others = {one.source for one in strangers}
+    return [job for job in jobs if job.source not in others], strangers
 
 
 def _find_current(jobs: list[Job], manifest: Manifest | None) -> set[int]:

@@ -153,7 +153,7 @@ def merge_all(
         [
             *(("input", found.source) for found in inputs),
             *(("output", name) for name in written),
-            ("rejects", named_rejects),
+            ("file of rejects", named_rejects),
             ("report", report),
         ]
     )

@@ -182,7 +182,7 @@ def convert_to(
     reading, rejects = settle_rejects(reading, rejects, outputs[0].target, sources[0])
     written_to = [("output", output.target) for output in outputs]
     inputs = [("input", source) for source in sources]
-    refuse_same_files([*inputs, *written_to, ("rejects", rejects), ("report", report)])
+    refuse_same_files([*inputs, *written_to, ("file of rejects", rejects), ("report", report)])
     first = sources[0]
     path = zip_file_of(os.fspath(first)) if is_name(first) and not is_stream(first) else None
     size = os.path.getsize(path) if path is not None and len(sources) == 1 and os.path.isfile(path) else None
@@ -199,7 +199,7 @@ def convert_to(
                 rejects, transaction, force=writing.force, is_asked_for=reading.on_error == "skip"
             )
         seen = Dedupe()  # one for all
-        known: set[str | bytes] = set()  # keys of messages that other logs may repeat
+        known: set[str | bytes] | None = set() if len(sources) > 1 else None  # keys of messages that other logs may repeat
         writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
@@ -226,7 +226,7 @@ def convert_to(
                     progress(export)
                 done.add(export)
                 unchanged.append(export.require_unchanged)
-                if len(sources) > 1:
+                if known is not None:
                     known |= export.keys
                 state = state or export.state
                 if len(sources) == 1:

@@ -33,7 +33,7 @@ from exportstream.totals.groups import MESSAGE, Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
-from exportstream.totals.tables import GroupTable, make_tables
+from exportstream.totals.tables import WIDTH, GroupTable, make_tables
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -77,7 +77,15 @@ class TotalsReport(Counts):
         }
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.tables))
+        return self.to_text()
+
+    def to_text(self, width: int = WIDTH) -> str:
+        """Return the tables as text.
+
+        Args:
+            width: columns of the terminal.
+        """
+        return "\n\n".join(table.to_text(width) for table in self.tables)
 
     def _repr_html_(self) -> str:
         """Show the tables in a notebook."""
@@ -91,13 +99,13 @@ class TotalsJob(Job):
         name: the name of its groups by file; `source` may be an absolute one, for a cluster.
         groups: which groups are made.
         seen: with `dedupe`, what came before; it can't reach another process.
-        known: keys of messages of logs that came before.
+        known: keys of messages of logs that came before; None if there are no other inputs.
     """
 
     name: str = ""
     groups: GroupOptions = GroupOptions()
     seen: Dedupe | None = None
-    known: set[str | bytes] = field(default_factory=set)
+    known: set[str | bytes] | None = None
 
 
 class _Counted(Counts):
@@ -279,7 +287,7 @@ def _count(
     groups: GroupOptions,
     *,
     seen: Dedupe | None = None,
-    known: Container[str | bytes] = frozenset(),
+    known: Container[str | bytes] | None = None,
     progress: Callable[[Export], None],
 ) -> _Counted:
     with Export(source, reading, seen=seen, known=known, positions=(MESSAGE,) in groups.by) as export:

@@ -101,6 +101,7 @@ class Reject(Struct):
         reason: what was expected and what was found.
         message: the JSON value (numbers int or Decimal); `raw` its bytes, if known.
         damaged: whether it is `raw` that is damaged, and there is no message. A long stretch comes in pieces of 64 KiB.
+        producer: the program whose log it is a line of; None for exports.
     """
 
     source: str | None
@@ -112,3 +113,4 @@ class Reject(Struct):
     message: Any
     raw: bytes | None = None
     damaged: bool = False
+    producer: str | None = None

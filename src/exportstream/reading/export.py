@@ -43,7 +43,8 @@ class Export(OpenInput):
         seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
-        known: keys of messages in inputs that were read before; those of logs that come again are copies.
+        known: keys of messages in inputs that were read before; those of logs that come again are copies. None if there are
+            no other inputs.
         positions: give each `Batch` the positions of its messages.
 
     Attributes:
@@ -61,7 +62,7 @@ class Export(OpenInput):
         seen: Dedupe | None = None,
         session_totals: bool = False,
         only_messages: bool = False,
-        known: Container[str | bytes] = frozenset(),
+        known: Container[str | bytes] | None = None,
         positions: bool = False,
     ) -> None:
         check_rejects(rejects)

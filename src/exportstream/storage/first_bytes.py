@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from exportstream.errors import JSONSyntaxError, NotAnExportError
 
 _WIDE_MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _OTHER_FILES = {b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
+_CSV = re.compile(rb'(?:"?\w+"?,)+"?\w*"?(?:\r?\n.*)?', re.DOTALL)  # names of columns, as far as the first bytes go
 _TAR = 257  # where an archive of tar has its magic number
 LONGEST_HEAD = _TAR + len(b"ustar")
 _WIDE_NULS: dict[tuple[int, ...], str] = {
@@ -35,5 +38,7 @@ def require_utf8_json(head: bytes) -> None:
         raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
     if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
         raise NotAnExportError(f"expected JSON, got {name}", hint="give it the export itself")
+    if _CSV.fullmatch(head):
+        raise NotAnExportError("expected JSON, got CSV", hint="give it the export itself")
     if head.startswith(b"ustar", _TAR):
         raise NotAnExportError("expected JSON, got a tar archive", hint="unpack it: tar -xf")

@@ -40,6 +40,7 @@ class Figures(Sums):
         declared_cost: see `declared_prompt_tokens`.
         values: how many values a field has, and their `bytes`; only by field.
         bytes: see `values`.
+        total_input_tokens: all tokens of the prompts, by one rule for all producers; see `total_input`.
     """
 
     sessions: int = 0
@@ -61,6 +62,7 @@ class Figures(Sums):
     declared_cost: Cost = field(default_factory=Cost)
     values: int = 0
     bytes: int = 0
+    total_input_tokens: Count = field(default_factory=Count)
 
     def add_messages(self, messages: list[Message], prices: Prices | None) -> None:
         """Add messages and their calls."""
@@ -76,6 +78,7 @@ class Figures(Sums):
         self.output_tokens.add([m.output_tokens for m in messages if m.output_tokens is not None])
         self.cache_creation_tokens.add([m.cache_creation_tokens for m in messages if m.cache_creation_tokens is not None])
         self.cache_read_tokens.add([m.cache_read_tokens for m in messages if m.cache_read_tokens is not None])
+        self.total_input_tokens.add([total for m in messages if (total := total_input(m)) is not None])
         self.reasoning_duration.add([m.reasoning_duration for m in messages if m.reasoning_duration is not None])
         self.content_bytes += _utf8_size([m.content for m in messages])
 
@@ -97,6 +100,15 @@ class Figures(Sums):
         self.declared_prompt_tokens.add([session.prompt_tokens] if session.prompt_tokens is not None else [])
         self.declared_completion_tokens.add([session.completion_tokens] if session.completion_tokens is not None else [])
         self.declared_cost.add([session.cost] if session.cost is not None else [])
+
+
+def total_input(message: Message) -> int | None:
+    """Return all tokens of a prompt: as the producer's format gives them, else input and cache reads; None without any."""
+    if message.total_input_tokens is not None:
+        return message.total_input_tokens
+    if message.input_tokens is None and message.cache_read_tokens is None:
+        return None
+    return (message.input_tokens or 0) + (message.cache_read_tokens or 0)
 
 
 def _utf8_size(texts: list[str]) -> int:

@@ -27,7 +27,7 @@ from exportstream.totals.text import aligned, exact, tell_apart, texts_of, width
 
 Value = int | Decimal | None
 
-WIDTH = 80  # columns of a terminal
+WIDTH = 80  # columns of a terminal, where nobody says how many it has
 _LABEL, _SHORT_LABEL = 48, 4  # columns of a label that stay: figures are left out before labels get shorter
 _LONG_NAME = 4096  # characters
 _HEADINGS = {  # in the order of the columns in a text
@@ -37,6 +37,7 @@ _HEADINGS = {  # in the order of the columns in a text
     "failed": "failed",
     "unfinished": "unfinished",
     "input_tokens": "input",
+    "total_input_tokens": "all input",
     "output_tokens": "output",
     "cache_read_tokens": "cache read",
     "cost": "cost",
@@ -49,7 +50,7 @@ _HEADINGS = {  # in the order of the columns in a text
     "bytes": "bytes",
 }
 _LEFT_OUT_FIRST = ("unfinished", "declared_cost", "cache_read_tokens", "sessions", "failed", "tool_calls", "messages")
-_LEFT_OUT_LAST = ("output_tokens", "input_tokens", "")
+_LEFT_OUT_LAST = ("total_input_tokens", "output_tokens", "input_tokens", "")
 # To make a table fit and its names differ: the figure that is left out next, and the columns of a label that stay.
 _ATTEMPTS = (*((name, _LABEL) for name in _LEFT_OUT_FIRST), *((name, _SHORT_LABEL) for name in _LEFT_OUT_LAST))
 
@@ -125,13 +126,21 @@ class GroupTable(Struct, frozen=True):
         return "".join(f"| {' | '.join(map(_escaped, cells))} |\n" for cells in (headings, rule, *lines))
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, width: int = WIDTH) -> str:
+        """Return the rows and the total, aligned, with the figures that fit.
+
+        Args:
+            width: columns of the terminal.
+        """
         columns, labels = self._shown_columns(), len(self._key_headings)
         dates = [at for at, name in enumerate(self.keys) if name in PERIODS]
         for name, least in _ATTEMPTS:
             headings, lines = self._chosen(columns)
-            widths = widths_of(headings, lines, labels, WIDTH, least, whole=dates)
-            text = aligned(headings, lines, labels, WIDTH, least, whole=dates)
-            if max(map(width_of, text)) <= WIDTH and tell_apart(lines, labels, widths):
+            widths = widths_of(headings, lines, labels, width, least, whole=dates)
+            text = aligned(headings, lines, labels, width, least, whole=dates)
+            if max(map(width_of, text)) <= width and tell_apart(lines, labels, widths):
                 break
             if name in columns and len(columns) > 1:
                 columns.remove(name)
@@ -177,12 +186,13 @@ class GroupTable(Struct, frozen=True):
         ]
 
     def _shown_columns(self) -> list[str]:
-        """Return the figures of a text: few, and only those that somebody stated."""
-        rows = [row for _, row in self._labelled()]
-        empty: dict[str, tuple[Value, ...]] = dict.fromkeys(("sessions", *OF_CALLS), (None, 0))
-        return [
-            name for name in _HEADINGS if any(row.figures.get(NAMES[name]) not in empty.get(name, (None,)) for row in rows)
-        ]
+        """Return the figures of a text: few, and only those that somebody stated and that say something new."""
+        rows = [row.figures for _, row in self._labelled()]
+        empty: dict[str, tuple[Value, ...]] = dict.fromkeys(("sessions", "unpriced_messages", *OF_CALLS), (None, 0))
+        names = [name for name in _HEADINGS if any(row.get(NAMES[name]) not in empty.get(name, (None,)) for row in rows)]
+        if all(map(says_no_more, rows)):
+            names = [name for name in names if name != "total_input_tokens"]
+        return names
 
     def _chosen(self, columns: list[str]) -> tuple[list[str], list[list[str]]]:
         rows = self._labelled()
@@ -270,6 +280,12 @@ def _row(key: Key, figures: Figures, names: Sequence[str], without: set[str] | N
 
 def _label(name: str, value: str | None) -> str | None:
     return shown(value) if name == "file" and value is not None else value
+
+
+def says_no_more(figures: dict[str, Value]) -> bool:
+    """Return whether all input is but the sum of the figures beside it."""
+    parts = (figures.get("inputTokens") or 0) + (figures.get("cacheReadTokens") or 0)
+    return parts == (figures.get("totalInputTokens") or 0)
 
 
 def _camel(word: str) -> str:

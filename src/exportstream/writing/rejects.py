@@ -1,7 +1,7 @@
 """Rejected messages and damaged bytes go to a file of their own, one JSON object on each line.
 
-Takes: `Reject`. Writes: source, sessionId, messageIndex, position (bytes, if known), path, reason, and the message; in its
-place `bytes` for damaged bytes, as text, or `base64` if they are not UTF-8 or hold NULs.
+Takes: `Reject`. Writes: source, sessionId, messageIndex, position (bytes, if known), path, reason, producer (of logs), and
+the message; in its place `bytes` for damaged bytes, as text, or `base64` if they are not UTF-8 or hold NULs.
 Raises: `UsageError`, `WriteError`. Holds: one reject. The file appears only if there is something in it.
 """
 
@@ -66,6 +66,8 @@ class RejectsFile:
             "path": reject.path,
             "reason": reject.reason,
         }
+        if reject.producer is not None:
+            line["producer"] = reject.producer
         if reject.damaged:
             line |= _damaged(reject.raw or b"")
         else:

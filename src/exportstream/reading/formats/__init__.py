@@ -61,12 +61,13 @@ class JoinedReader(LogReader, Protocol):
     """Reads logs whose messages may stand in several files.
 
     Attributes:
-        known: keys of the messages of inputs that were read before: those that come again are copies.
+        known: keys of the messages of inputs that were read before: those that come again are copies. None if there are no
+            other inputs.
         keys: of the messages that were read, as far as they may come again in other logs.
         parts: further files of the input, which are read after it.
     """
 
-    known: Container[str | bytes]
+    known: Container[str | bytes] | None
     keys: set[str | bytes]
     parts: Iterable[Source]
 

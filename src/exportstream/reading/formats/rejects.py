@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from exportstream.errors import ExportstreamError, InputError, JSONSyntaxError, LimitError, NotAnExportError
+from exportstream.errors import ExportstreamError, InputError, JSONSyntaxError, LimitError, NotAnExportError, printable
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.envelope import MAX_DEPTH
@@ -31,6 +31,7 @@ _TEXT = rb'(?:null|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
 _BEGINS = re.compile(
     rb'\s*\{\s*"source"\s*:\s*%b\s*,\s*"sessionId"\s*:\s*%b\s*,\s*"messageIndex"\s*:' % (_TEXT, _TEXT), re.DOTALL
 )
+_LONGEST_PRODUCER = 40  # characters
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -97,6 +98,11 @@ class RejectLines:
         session_id, index = (
             (reject.get(key) for key in ("sessionId", "messageIndex")) if type(reject) is dict else (None, None)
         )
+        if type(reject) is dict and isinstance(producer := reject.get("producer"), str):
+            raise NotAnExportError(
+                f"expected rejects of session exports, got a line of a log of {printable(producer, _LONGEST_PRODUCER)}",
+                hint="a line alone makes no row: repair it in the log itself, or in a copy of it, and read that",
+            )
         damaged = type(reject) is dict and "message" not in reject
         if damaged and (type(session_id) is not str or type(index) is not int):
             self._refuse(_bytes(reject), NotAnExportError("expected the damaged bytes of a session, got bytes of none"))

@@ -50,6 +50,7 @@ class LineReader(ABC, Generic[_S]):
         max_line: bytes of the longest line taken, and of the largest response.
 
     Attributes:
+        producer: the name of the program.
         decoder: of one line, as far as it tells what to do with it.
         run_decoder: of the lines of a run, as far as usual ones need no second look; None for `decoder`.
         skips: kinds of lines that are passed over.
@@ -63,6 +64,7 @@ class LineReader(ABC, Generic[_S]):
         known, keys, parts: see `JoinedReader`.
     """
 
+    producer: ClassVar[str]
     decoder: ClassVar[Any]
     run_decoder: ClassVar[Any] = None
     skips: ClassVar[Sequence[Skip]] = ()
@@ -75,7 +77,7 @@ class LineReader(ABC, Generic[_S]):
         self.notes = Notes()
         self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
-        self.known: Container[str | bytes] = frozenset()
+        self.known: Container[str | bytes] | None = None
         self.keys: set[str | bytes] = set()
         self.parts: Iterable[Source] = ()
         self._in_parts: set[str | None] = set()  # ids in further files, as far as `look` takes note of them
@@ -217,7 +219,8 @@ class LineReader(ABC, Generic[_S]):
             value = record.line.removesuffix(b"\n").decode("utf-8", "replace")
         self.notes.rejected += 1
         session_id = self.session.id if self.session is not None else None
-        self._reject(Reject(self._source, session_id, index, record.position, error.path, error.what, value))
+        place = self._source, session_id, index, record.position
+        self._reject(Reject(*place, error.path, error.what, value, producer=self.producer))
 
     def _reject_damage(self, position: int, data: bytes, error: ExportstreamError) -> None:
         """Pass on bytes that are not JSON, in pieces."""
@@ -228,7 +231,7 @@ class LineReader(ABC, Generic[_S]):
         while self._reject is not None and end < len(data):
             end = end_of_piece(data, start, len(data))
             place = self._source, session_id, index, position + start
-            self._reject(Reject(*place, None, error.what, None, data[start:end], damaged=True))
+            self._reject(Reject(*place, None, error.what, None, data[start:end], damaged=True, producer=self.producer))
             start = end
 
     def _decode(self, data: Any) -> dict[str, Any]:

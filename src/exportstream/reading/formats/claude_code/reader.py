@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.errors import ExportstreamError
-from exportstream.reading.formats.claude_code.session import TranscriptSession
+from exportstream.reading.formats.claude_code.session import PRODUCER, TranscriptSession
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
 from exportstream.reading.lines.runs import Lines
@@ -75,6 +75,7 @@ _EMBEDDED = msgspec.json.Decoder(_Embedded)
 class TranscriptReader(LineReader[TranscriptSession]):
     """Reads one transcript; see `LineReader`."""
 
+    producer = PRODUCER
     decoder = msgspec.json.Decoder(Line)
 
     def look(self, part: Source) -> Iterator[None]:
@@ -91,7 +92,7 @@ class TranscriptReader(LineReader[TranscriptSession]):
     def _new_session(self) -> TranscriptSession:
         found = _NAMED_BY_SESSION.search(self._source)
         session_id = found[1] if found is not None else None
-        return TranscriptSession(self.known, self.keys, session_id, _agent_of(self._source), self._in_parts)
+        return TranscriptSession(self.known or (), self.keys, session_id, _agent_of(self._source), self._in_parts)
 
     def _begin_part(self) -> None:
         self._begin().begin_part(_agent_of(self._source))

@@ -1,6 +1,7 @@
 """Reads a rollout: one row for each response of the model, one for each message of a user or developer.
 
-Takes, returns, raises: as `lines.reader`. Holds: one block of lines, one response, and the last few thousand ids.
+Takes, returns, raises: as `lines.reader`. Holds: one block of lines, one response, the last few thousand ids,
+and the keys of all rows if there are other inputs, to know copies: about 100 bytes each.
 
 Events that mirror an item become no row. Compacted histories are passed over without being held.
 """
@@ -15,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.reading.formats.codex.recognise import is_bare_meta
-from exportstream.reading.formats.codex.session import Event, RolloutSession, TurnContext
+from exportstream.reading.formats.codex.session import PRODUCER, Event, RolloutSession, TurnContext
 from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
@@ -58,13 +59,14 @@ _TURN = msgspec.json.Decoder(TurnContext, float_hook=Decimal)
 class RolloutReader(LineReader[RolloutSession]):
     """Reads one rollout; see `LineReader`."""
 
+    producer = PRODUCER
     decoder = msgspec.json.Decoder(_Line)
     run_decoder = msgspec.json.Decoder(_UsualLine)  # events and turns need no second look at their line
     skips = (Skip("compacted", b'"type":"compacted"', re.compile(_BEFORE_COMPACTED)),)
     payload = "$.payload"
 
     def _new_session(self) -> RolloutSession:
-        return RolloutSession(_id_of(self._source))
+        return RolloutSession(_id_of(self._source), self.known, self.keys)
 
     def _read_line(self, line: _Line | _UsualLine, raw: bytes) -> None:
         kind, time, given = line.type, line.timestamp, line.payload

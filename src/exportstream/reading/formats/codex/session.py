@@ -7,6 +7,7 @@ Holds: one response, until its calls have their results or the next one begins, 
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from exportstream.reading.formats.codex.replay import Replay
 from exportstream.reading.formats.codex.response import Response, Turn, late_output, user_message
 from exportstream.reading.formats.codex.usage import Info, Usage, Usages
 from exportstream.reading.formats.content import leftover, text_of
+from exportstream.totals.seen import short_key
 
 PRODUCER = "codex"
 _TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
@@ -56,6 +58,8 @@ class RolloutSession:
 
     Args:
         session_id: its id as long as no `session_meta` says it.
+        known: keys of rows in inputs that were read before; None if there are no other inputs.
+        keys: takes the keys of all rows if there are other inputs.
 
     Attributes:
         session: what is known of it.
@@ -68,7 +72,7 @@ class RolloutSession:
         index: how many rows it has so far.
     """
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, known: Container[str | bytes] | None, keys: set[str | bytes]) -> None:
         self.session = Session(id=session_id, producer=PRODUCER)
         self.rows: list[Message] = []
         self.positions: list[int | None] = []
@@ -77,6 +81,10 @@ class RolloutSession:
         self.last_time: str | None = None
         self.has_ordinals = False
         self.held = 0
+        self._known = known
+        self._keys = keys
+        self._copied: Usage | None = None  # tokens of rows that another input has; None if it has no row
+        self._is_copy = True  # whether no other row has tokens
         self._has_meta = False
         self._agent: str | None = None
         self._replay = Replay({})
@@ -92,6 +100,8 @@ class RolloutSession:
         self.flush()
         self.session.updated_at = self.last_time
         declared = self._usages.declared
+        if self._copied is not None:  # the other input declared those
+            declared = Usage() if self._is_copy else declared.minus(self._copied)
         self.session.prompt_tokens, self.session.completion_tokens = declared.input, declared.output
         return self.session
 
@@ -233,6 +243,19 @@ class RolloutSession:
         row.agent_id = self._agent
         if replayed:
             row.usage_state = "replayed"
+        elif self._known is not None:
+            self._find_copy(row, self._known)
         self.index += 1
         self.rows.append(row)
         self.positions.append(line)
+
+    def _find_copy(self, row: Message, known: Container[str | bytes]) -> None:
+        """Mark a row that another input has, such as a packed or an archived copy of the rollout."""
+        when = row.created_at or row.index  # an index alone differs in copies that begin later
+        key = short_key(f"{row.session_id}:{when}:{row.role}:{row.input_tokens}:{row.output_tokens}")
+        self._keys.add(key)
+        if key in known:
+            row.usage_state = "repeated"
+            self._copied = (self._copied or Usage()).plus(Usage(row.input_tokens, output=row.output_tokens))
+        elif row.usage_state is not None:
+            self._is_copy = False

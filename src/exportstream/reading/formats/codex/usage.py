@@ -50,6 +50,11 @@ class Usage(Struct, frozen=True, gc=False, rename=_WIRE_NAMES.get):
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Usage(*(None if mine is None else mine - (theirs or 0) for mine, theirs in pairs))
 
+    def plus(self, other: Usage) -> Usage:
+        """The sum of both."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Usage(*(None if mine is theirs is None else (mine or 0) + (theirs or 0) for mine, theirs in pairs))
+
 
 class Info(Struct, gc=False):
     """What a `token_count` holds."""
