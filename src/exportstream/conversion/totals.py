@@ -290,7 +290,8 @@ def _count(
     known: Container[str | bytes] | None = None,
     progress: Callable[[Export], None],
 ) -> _Counted:
-    with Export(source, reading, seen=seen, known=known, positions=(MESSAGE,) in groups.by) as export:
+    by_message, by_size = (MESSAGE,) in groups.by, groups.is_by_size
+    with Export(source, reading, seen=seen, known=known, positions=by_message, figures_only=not by_size) as export:
         name = export.name if is_stream(source) else name
         done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():
