@@ -392,6 +392,26 @@ def test_signals_while_merging(tmp_path: Path, large: Path, number: signal.Signa
     assert (command.returncode, text, everything(tmp_path)) == (-number, b"exportstream: interrupted\n", [])
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_whose_exception_python_drops(tmp_path: Path, large: Path, number: signal.Signals) -> None:
+    """What a signal raises inside a finalizer is dropped; the work ends all the same, and not at its own end."""
+    code = (
+        "import os\nfrom exportstream.cli import commands, display\n"
+        f"class Final:\n    def __del__(self): os.kill(os.getpid(), {int(number)})\n"
+        "update, calls = display.ManyProgress.update, []\n"
+        "def once(self, status):\n    calls.append(1)\n    len(calls) == 2 and Final()\n    len(calls) > 2 and print('late')\n"
+        "    update(self, status)\n"
+        "display.ManyProgress.update = once\n"
+        f"commands.main(['convert', {str(large)!r}, '--merge', '-o', 'all.csv'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, env=ENVIRONMENT, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, everything(tmp_path)) == (-number, b"", [])
+    assert b"Exception ignored in" in done.stderr
+    assert done.stderr.endswith(b"exportstream: interrupted\n")
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_while_workers_start(tmp_path: Path, large: Path, number: signal.Signals, delay: float) -> None:

@@ -637,4 +637,4 @@ def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
     assert transcript.lines[number] != line
     assert_figures(transcript.data)
     read = rows(transcript, on_error="skip")
-    assert [row.role for row in read][0] == "user"
+    assert read[0].role == "user"

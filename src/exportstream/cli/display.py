@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from exportstream.cli.figures import amount, show_totals, size, without_usage
-from exportstream.cli.process import Exit
+from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, ManyReport, Outcome, Report
@@ -27,7 +27,10 @@ _LONG_TEXT = 50  # columns: text that a wide terminal has room for
 
 
 class _Bar:
-    """A bar of bytes read with a text beside it, if standard error is a terminal. Cheap to update often."""
+    """A bar of bytes read with a text beside it, if standard error is a terminal. Cheap to update often.
+
+    An update is also where a signal ends the work whose exception was dropped.
+    """
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled and sys.stderr.isatty()
@@ -40,6 +43,7 @@ class _Bar:
         return self
 
     def _is_due(self) -> bool:
+        raise_dropped()
         now = time.monotonic()
         if not self._enabled or now < self._next:
             return False

@@ -84,6 +84,12 @@ def _raise(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 
+def raise_dropped() -> None:
+    """Raise the exception of a signal that came before, and that Python dropped; to be called now and then."""
+    if _received:
+        raise KeyboardInterrupt if _received[0] == signal.SIGINT else Terminated(_received[0])
+
+
 def raise_on_signals() -> None:
     """Make SIGINT, SIGTERM and SIGHUP raise an exception, except those that the process was started to ignore."""
     atexit.register(_kill)  # first of all: the last to be registered is the first to be called

@@ -33,7 +33,7 @@ def offsets_of(texts: Sequence[str | None]) -> list[str | None]:
     except (msgspec.ValidationError, ValueError, OverflowError):
         instants = [parse_instant(text) for text in texts]
     return [
-        None if text is None or instant is None or instant.tzinfo is None else _offset(text)
+        None if text is None or instant is None or instant.tzinfo is None else "Z" if text[-1] == "Z" else _offset(text)
         for text, instant in zip(texts, instants, strict=True)
     ]
 

@@ -11,15 +11,16 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from msgspec import Meta, Struct
-from msgspec.structs import FieldInfo
+from msgspec.structs import FieldInfo, astuple
 from msgspec.structs import fields as struct_fields
 
-__all__ = ["Column", "ColumnType", "Sum", "columns_of", "getter"]
+__all__ = ["Column", "ColumnType", "Sum", "columns_of", "getter", "transposed"]
 
 
 Sum = Annotated[int, Meta(extra={"is_sum": True})]  # it may need more than 64 bits
@@ -95,6 +96,20 @@ def getter(columns: Sequence[Column]) -> Callable[[Any], tuple[Any, ...]]:
     """Return a function that gives the values of a row, as a tuple also for one column."""
     get = attrgetter(*(column.attribute for column in columns))
     return get if len(columns) > 1 else lambda row: (get(row),)
+
+
+def transposed(rows: Sequence[Any], get: Callable[[Any], tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Return the values of rows, column by column: slices of one flat list, twice as fast as zip.
+
+    Args:
+        rows: structs.
+        get: the columns' `getter`.
+        width: how many columns there are.
+    """
+    flat = list(chain.from_iterable(map(astuple, rows)))
+    if len(flat) != width * len(rows):  # structs that have more fields after the columns
+        flat = list(chain.from_iterable(map(get, rows)))
+    return [flat[number::width] for number in range(width)]
 
 
 def _column(field: FieldInfo, unit: str, meaning: str) -> Column:

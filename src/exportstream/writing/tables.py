@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from exportstream.errors import label
 from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
-from exportstream.models.structs import DateTime, LongText, Message, Session, ToolCall
+from exportstream.models.structs import DateTime, LongText, Message, Session
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.writing.columns import Sum, columns_of
 from exportstream.writing.prices import PriceRow, price_rows, with_prices
@@ -215,7 +215,17 @@ class Table:
                 tool_call_index=number,
                 created_at=message.created_at,
                 producer=message.producer,
-                **{name: getattr(call, name) for name in _CALL_FIELDS},
+                id=call.id,
+                name=call.name,
+                type=call.type,
+                finished=call.finished,
+                is_error=call.is_error,
+                input=call.input,
+                input_json=call.input_json,
+                result=call.result,
+                metadata=call.metadata,
+                screenshot_urls=call.screenshot_urls,
+                extra=call.extra,
             )
             for message in batch.messages
             for number, call in enumerate(message.tool_calls or ())
@@ -247,6 +257,3 @@ class Table:
 @cache
 def _in_snake(kind: type[Struct]) -> Any:
     return SNAKE.message if kind is Message else derive(kind, kind.__name__, snake, {})
-
-
-_CALL_FIELDS = ToolCall.__struct_fields__

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from msgspec.structs import astuple
-
 from exportstream.errors import LimitError
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.columns import Column, getter
+from exportstream.writing.columns import Column, getter, transposed
 from exportstream.writing.formats.json import json_cells
 from exportstream.writing.formats.recount import (
     LARGEST,
@@ -137,7 +135,7 @@ class CSV:
         varying: list[list[bytes]] = []
         constant = b""
         for part, (get, columns) in zip(rows, self._parts, strict=True):
-            for values, column in zip(_transposed(part, get, len(columns)), columns, strict=True):
+            for values, column in zip(transposed(part, get, len(columns)), columns, strict=True):
                 cells, quote = self._cells(values, column)
                 if self._is_alone and not quote:
                     cells = [cell or b'""' for cell in cells]
@@ -192,11 +190,3 @@ class CSV:
         if self._safe:
             cells = [b"'" + cell if cell and cell.startswith(b"-") else cell for cell in cells]
         return [b'"' + cell.replace(b'"', b'""') + b'"' if cell else b"" for cell in cells]
-
-
-def _transposed(rows: Sequence[Any], get: Callable[[Any], tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """The values of rows, column by column: slices of one flat list, twice as fast as zip."""
-    flat = list(chain.from_iterable(map(astuple, rows)))
-    if len(flat) != width * len(rows):  # structs that have more fields after the columns
-        flat = list(chain.from_iterable(map(get, rows)))
-    return [flat[number::width] for number in range(width)]

@@ -2,7 +2,7 @@
 
 Takes: batches. Raises: `UsageError` for an output that may not be written, `WriteError` if SQLite or the system fails,
 `LimitError` for a row beyond SQLite's 1,000,000,000 bytes, `OutOfMemoryError`.
-Holds: the rows of one batch and 1 MiB of pages, as much again while indexes are made; they are sorted in temporary files.
+Holds: the rows of one batch and 1 MiB of pages, 4 MiB more while indexes are made; they are sorted in temporary files.
 
 See `sqlite_tables` for how values are stored.
 """
@@ -49,7 +49,8 @@ _SETTINGS = (
     "synchronous = FULL",  # without a journal: one fsync, at the end of the transaction
     "foreign_keys = OFF",  # a session's row comes after its messages
     "temp_store = FILE",
-    "cache_size = -1024",  # negative: KiB; while indexes are made as much again
+    "page_size = 16384",  # bytes; with pages of 4096 inserting takes 8 % longer, and making the indexes half as long again
+    "cache_size = -1024",  # negative: KiB; while indexes are made 250 pages more
 )
 
 
@@ -172,13 +173,13 @@ class Database(StagedOutput):
             rows = table.rows(batch)
             if rows is not None:
                 with self._abort_on_error():
-                    self._insert(sql, sql.values(numbers, rows), rows)
+                    self._insert(*sql.insertion(numbers, rows), rows)
                 self.rows[table.name] += len(rows[0])
 
-    def _insert(self, sql: SQLTable, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
+    def _insert(self, statement: str, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
         assert self._connection is not None
         try:
-            self._connection.executemany(sql.insert, values)
+            self._connection.executemany(statement, values)
         except (sqlite3.DataError, OverflowError) as error:
             row = rows[0][-1 - sum(1 for _ in values)]
             raise LimitError(
