@@ -60,11 +60,11 @@ def count_one(
     Raises:
         InputError, ReadError, WorkerError: as `total_one`.
     """
-    positions = (MESSAGE,) in groups.by
+    positions, short = (MESSAGE,) in groups.by, not groups.is_by_size
     helpers = None
     if executor is not None and not (positions or reading.dedupe):  # these go by what came before
         helpers = RunsAhead(executor, partial(_GroupWork, groups, name))
-    with Export(source, reading, seen=seen, known=known, positions=positions, helpers=helpers) as export:
+    with Export(source, reading, seen=seen, known=known, positions=positions, helpers=helpers, figures_only=short) as export:
         name = export.name if is_stream(source) else name
         done = Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():

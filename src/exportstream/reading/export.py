@@ -45,6 +45,7 @@ class Export(OpenInput):
         only_messages: leave out totals and repeated ids.
         known: keys of messages in inputs that were read before; those of logs that come again are copies. None if there are
             no other inputs.
+        figures_only: leave out of the messages of logs what no sum needs: everything but figures, names and content.
         positions: give each `Batch` the positions of its messages.
         helpers: other processes that read runs of a session export, for a caller who takes `Batch.worked`.
 
@@ -65,6 +66,7 @@ class Export(OpenInput):
         only_messages: bool = False,
         known: Container[str | bytes] | None = None,
         positions: bool = False,
+        figures_only: bool = False,
         helpers: Helpers | None = None,
     ) -> None:
         check_rejects(rejects)
@@ -93,6 +95,7 @@ class Export(OpenInput):
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
         self._known = known
+        self._figures_only = figures_only
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
@@ -209,6 +212,7 @@ class Export(OpenInput):
             self._log.on_replaced = self._sessions.on_replaced
             if isinstance(self._log, JoinedReader):
                 self._log.known = self._known
+                self._log.figures_only = self._figures_only
 
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""
