@@ -32,6 +32,7 @@ from exportstream.errors import (
     ReadError,
     TransferError,
     UsageError,
+    WorkerError,
     WriteError,
 )
 from exportstream.models.notes import Duplicates, Notes, Reject
@@ -92,6 +93,7 @@ __all__ = [
     "Unpriced",
     "UsageError",
     "Verified",
+    "WorkerError",
     "WriteError",
     "WriteOptions",
     "Written",
