@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +24,9 @@ def test_a_zip_of_chatgpt(tmp_path: Path) -> None:
     zipped(tmp_path / "export.zip", {**shards, **others})
     done = run("convert", "export.zip", "--merge", "-o", "all.ndjson", "-t", "all", "-j1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [line.split(":")[2].strip() for line in said(done)[1:]] == ["export.zip"] * 2
+    assert said(done)[1:] == [
+        "exportstream: ignored: export.zip: 2 members that are no exports: shared_conversations.json, user.json"
+    ]
     assert "messages of producers that state no tokens and no costs" in said(done)[0]
     messages, calls, sessions = (rows(tmp_path / f"all.{name}.ndjson") for name in ("messages", "tool-calls", "sessions"))
     wanted = [row for data in shards.values() for row in expected(data)]
@@ -70,6 +73,29 @@ def test_bad_messages_go_to_the_rejects(tmp_path: Path) -> None:
         b"".join(row.get("bytes", "").encode() for row in rows(tmp_path / "cut.rejects.ndjson"))
         == Tree("c2").say().data[1:-20]
     )
+
+
+def test_damage_in_the_middle(tmp_path: Path) -> None:
+    """Bytes that are not JSON are exit code 3 with their position; --on-error skip goes on with the next conversation."""
+    good = [dump(Tree(name).say().say("assistant").conversation()) for name in ("c1", "c2", "c3")]
+    hurt = good[1].replace(b"Hello", b"Hel\0o", 1)
+    data = b"[" + b",\n".join([good[0], hurt, good[2]]) + b"]"
+    (tmp_path / "c.json").write_bytes(data)
+    done = run("convert", "c.json", "-o", "c.ndjson", cwd=tmp_path)
+    at = data.index(b"\0")
+    column = at - data.index(b"\n")
+    place = f"(line 2, column {column}, byte {at:,}); --on-error skip goes on after the damage".encode()
+    assert (done.returncode, place in done.stderr) == (3, True), done.stderr
+    done = run("convert", "c.json", "-o", "c.ndjson", "--on-error", "skip", cwd=tmp_path)
+    assert (done.returncode, b"warning: 1 damaged stretch of " in done.stderr) == (5, True)
+    assert [row["sessionId"] for row in rows(tmp_path / "c.ndjson")] == ["c1", "c1", "c3", "c3"]
+    (reject,) = rows(tmp_path / "c.rejects.ndjson")
+    assert (reject["position"], base64.b64decode(reject["base64"])) == (data.index(hurt), hurt + b",\n")
+    code, text, _ = speak("check", "c.json", "--strict", cwd=tmp_path)
+    assert (code, "1 damaged stretch outside sessions" in text) == (3, True), text
+    (tmp_path / "c.json").write_bytes(hurt)
+    done = run("convert", "c.json", "-o", "d.ndjson", "--on-error", "skip", cwd=tmp_path)
+    assert (done.returncode, b"not JSON" in done.stderr) == (3, True)
 
 
 def test_check_of_a_chat(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_errors_and_exit_codes(name: str) -> None:
     """Each error has its exit code: 2 for usage, 4 for the system, 3 for everything else, which is the input."""
     usage, system = (
         {"UsageError", "OptionError", "MissingExtraError"},
-        {"TransferError", "ReadError", "WriteError", "OutOfMemoryError"},
+        {"TransferError", "ReadError", "WriteError", "WorkerError", "OutOfMemoryError"},
     )
     expected = Exit.USAGE if name in usage else Exit.SYSTEM if name in system else Exit.INPUT
     assert exit_code(getattr(exportstream, name)("x")) is expected

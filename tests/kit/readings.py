@@ -13,6 +13,7 @@ from unittest.mock import patch
 from exportstream import ExportstreamError, ReadOptions, Reject, convert
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.export import Export
+from exportstream.totals.groups import Grouping
 
 NOTES = ("null_dates", "replaced_surrogates", "repeated_ids", "rejected")
 
@@ -44,6 +45,8 @@ def small_blocks(block: int, chunk: int) -> Iterator[None]:
         patch("exportstream.reading.json.blocks.BLOCK", block),
         patch("exportstream.reading.json.stream.BLOCK", block),
         patch("exportstream.reading.json.sessions.BLOCK", block),
+        patch("exportstream.reading.json.ahead.BLOCK", block),
+        patch("exportstream.reading.run.BLOCK", block),
         patch("exportstream.reading.json.blocks.SMALLEST_BLOCK", max(16, block // 8)),
         patch("exportstream.reading.json.stream.CHUNK", chunk),
         patch("exportstream.reading.json.buffer.CHUNK", chunk),
@@ -89,6 +92,30 @@ def read(source: Any, *, on: bool = True, on_error: str = "stop", **options: Any
         totals, notes = exact(export.totals.to_dict()), {name: getattr(export.notes, name) for name in NOTES}
     refused = [(r.session_id, r.index, r.path, r.reason, exact(r.message)) for r in rejects]
     return Outcome(messages, sessions, totals, notes, refused, error)
+
+
+_BY = [("model", "day"), ("tool",), ("role", "finish-reason"), ("session",)]
+
+
+def _figures(source: Any, on_error: Any, *, only: bool) -> Any:
+    """All that totals make of a log, and the error that they end with."""
+    grouping, rejects, error = Grouping(_BY), [], None
+    how, places = ReadOptions(on_error=on_error), []
+    with Export(source, how, rejects=rejects.append, figures_only=only, positions=True) as export:
+        try:
+            for batch in export.batches():
+                grouping.add(batch)
+                places += zip(batch.positions or (), [(one.session_id, one.index) for one in batch.messages], strict=True)
+        except ExportstreamError as caught:
+            error = str(caught)
+        totals, notes = exact(export.totals.to_dict()), export.notes
+    return totals, notes, grouping.tables, places, rejects, error
+
+
+def assert_figures(source: Any) -> None:
+    """A log gives the same figures, rejects and errors where only figures are wanted."""
+    for on_error in ("stop", "skip"):
+        assert _figures(source, on_error, only=True) == _figures(source, on_error, only=False)
 
 
 def converted(source: Any, **options: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -304,8 +305,8 @@ BAD: dict[str, tuple[bytes, type[InputError], str]] = {
     "no comma": (GOOD.replace(b'},{"title"', b'}{"title"'), JSONSyntaxError, "expected a comma or a bracket"),
     "two commas": (GOOD.replace(b'},{"title"', b'},,{"title"'), NotAnExportError, "begins with ','"),
     "a number": (GOOD[:-1] + b",5]", NotAnExportError, "expected an object for each conversation.* '5'"),
-    "not JSON": (GOOD.replace(b'"x', b'x"x'), JSONSyntaxError, "not JSON: invalid character .*near byte"),
-    "not UTF-8": (GOOD.replace(b"xx", b"\xff\xff"), JSONSyntaxError, "not valid UTF-8"),
+    "not JSON": (GOOD.replace(b'"x', b'x"x'), JSONSyntaxError, r"not JSON: invalid .*\(byte 840\)"),
+    "not UTF-8": (GOOD.replace(b"xx", b"\xff\xff"), JSONSyntaxError, r"UTF8 .*\(byte 841\)"),
     "deep": (GOOD.replace(b'"weight"', b'"y":' + b"[" * 600 + b"]" * 600 + b',"weight"'), LimitError, "512 levels"),
     "deeper": (GOOD.replace(b'"weight"', b'"y":' + b"[" * 60_000 + b"]" * 60_000 + b',"weight"'), LimitError, "512 levels"),
     "digits": (GOOD.replace(b'"weight":1.0', b'"weight":' + b"1" * 5_000), LimitError, "4,300 digits"),
@@ -319,6 +320,23 @@ def test_bad_input(case: str) -> None:
     for source in (data, cuts(data, [1000])):
         with pytest.raises(kind, match=words):
             rows(source)
+
+
+def test_the_byte_of_an_error() -> None:
+    """The error of bytes that are not JSON has the first wrong byte, with its line and column."""
+    data = GOOD.replace(b',"', b',\n"').replace(b"xxx", b"\xc3\xa9xx", 1)
+    large = dump([Tree().say(text=r"\"é" * 100_000).conversation()]) + b"\n" + data
+    for whole, step in ((data, 23), (large, len(large) // 9)):
+        for at in range(2, len(whole) - 1, step):
+            while whole[at - 1] == ord("\\") or whole[at - 1] >= 0xC0:  # a wrong escape or character begins before it
+                at += 1  # noqa: PLW2901
+            for wrong in (b"\x01", b"\xff"):
+                hurt = whole[:at] + wrong + whole[at:]
+                with pytest.raises(JSONSyntaxError) as caught:
+                    rows(hurt)
+                assert (caught.value.position, caught.value.exact) == (at, True)
+                line, column = hurt.count(b"\n", 0, at) + 1, len(hurt[hurt.rfind(b"\n", 0, at) + 1 : at].decode()) + 1
+                assert (caught.value.line, caught.value.column) == ((line, column) if line > 1 else (None, None))
 
 
 def test_every_cut_is_an_error() -> None:
@@ -375,6 +393,14 @@ def test_what_is_taken_for_chatgpt() -> None:
         b'}"mapping"',
     ):
         assert not is_chatgpt(other)
+
+
+def test_a_long_text_at_the_beginning_takes_no_time() -> None:
+    """The first bytes are looked at in linear time, also where they end inside a text full of quotes."""
+    began = time.process_time()
+    assert is_chatgpt(dump([Tree().conversation(mapping={"n": {"message": '"' * 32_000}})])[: 64 * 1024])
+    assert is_chatgpt(b'[{"mapping":{},"' + rb"\"" * 32_000)
+    assert time.process_time() - began < 0.5
 
 
 def test_repeated_ids(tmp_path: Path) -> None:

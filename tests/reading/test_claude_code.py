@@ -19,14 +19,16 @@ from exportstream import InputError, LimitError, check, iter_messages, open_expo
 from exportstream.models.structs import Message
 from tests.kit.documents import dump
 from tests.kit.files import Shreds, cuts
-from tests.kit.readings import read
+from tests.kit.readings import assert_figures, read
 from tests.kit.transcripts import MODEL, OTHER, SESSION, TIME, Transcript, drawn, expected
 
 FEW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rows(data: bytes | Transcript, **options: Any) -> list[Message]:
-    return list(iter_messages(data.data if isinstance(data, Transcript) else data, **options))
+    data = data.data if isinstance(data, Transcript) else data
+    assert_figures(data)
+    return list(iter_messages(data, **options))
 
 
 def begun() -> Transcript:
@@ -612,3 +614,27 @@ def test_other_values_anywhere(seed: int) -> None:
         assert export.totals.counted.messages == sum(row.usage_state != "repeated" for row in found)
     with suppress(InputError):
         rows(transcript)
+
+
+HIDDEN = [
+    b"[" * 600 + b"]" * 600,
+    b'"\xff"',
+    b"9" * 5000,
+    b"1e5000",
+    b'"\\ud800"',
+    b"[" * 200 + b"]" * 200,
+    '"\u00e9\U0001f642"'.encode(),
+]
+
+
+@pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
+    """Where only figures are wanted, a line is refused for values that are passed over as it is in full."""
+    transcript = begun().say("m").call("m").result().say("m2")
+    line = transcript.lines[number]
+    transcript.lines[number] = line.replace(b'"cwd":"/work"', b'"cwd":"/work","other":' + value)
+    assert transcript.lines[number] != line
+    assert_figures(transcript.data)
+    read = rows(transcript, on_error="skip")
+    assert read[0].role == "user"

@@ -16,14 +16,16 @@ from exportstream import InputError, LimitError, check, iter_messages, open_expo
 from exportstream.models.structs import Message
 from tests.kit.documents import dump
 from tests.kit.files import Shreds, cuts
-from tests.kit.readings import read
+from tests.kit.readings import assert_figures, read
 from tests.kit.rollouts import OWN, PARENT, TIME, Rollout, drawn, expected, turn_id
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rows(data: bytes | Rollout, **options: Any) -> list[Message]:
-    return list(iter_messages(data.data if isinstance(data, Rollout) else data, **options))
+    data = data.data if isinstance(data, Rollout) else data
+    assert_figures(data)
+    return list(iter_messages(data, **options))
 
 
 def begun() -> Rollout:

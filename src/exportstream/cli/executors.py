@@ -10,6 +10,7 @@ from typing import Any
 
 from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
+from exportstream.conversion.helpers import suits_helpers
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.plan import is_current
 from exportstream.conversion.report import ManyReport, Outcome, open_report
@@ -92,6 +93,24 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[A
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
 
     with Workers(jobs, tune) as workers:
+        yield workers
+
+
+@contextmanager
+def open_helpers(source: str, jobs: int | None) -> Iterator[Any]:
+    """Open processes that help with one input, None where it is small or not a plain file. This process is one of them.
+
+    Args:
+        source: the input.
+        jobs: how many processes at most, with this one; None for one per core.
+    """
+    jobs = jobs or os.cpu_count() or 1
+    if jobs == 1 or not suits_helpers(source):
+        yield None
+        return
+    from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
+
+    with Workers(_as_open_files_allow(jobs - 1), tune, fork=True) as workers:
         yield workers
 
 

@@ -118,14 +118,12 @@ _exclude = option(
     multiple=True,
     help="Leave out files and folders of these names; with a / in it, of these paths. Repeatable.",
 )
-_jobs = option(
-    "Several inputs",
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    show_default="one per core",
-    help="Number of worker processes.",
-)
+
+
+def _jobs(text: str) -> Callable[[_Decorated], _Decorated]:
+    return option("Several inputs", "-j", "--jobs", type=click.IntRange(min=1), show_default="one per core", help=text)
+
+
 _quiet = option("General", "-q", "--quiet", is_flag=True, help="Show no progress and no summary; warnings and errors stay.")
 _prices = option(
     "Rows",
@@ -135,6 +133,7 @@ _prices = option(
     help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
     "extra prices; takes half a second to load), or by a list in TOML.",
 )
+_SHARE = "Number of processes, 40 MB each. They also share one file of 32 MiB or more that is not compressed"
 _writing = (
     option(
         "Output",
@@ -237,7 +236,7 @@ _writing = (
     ),
     _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
-    _jobs,
+    _jobs("Number of worker processes."),
     option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),
     _on_error,
     option(
@@ -259,7 +258,7 @@ _adding = (
         help="Drop messages and sessions whose ids came before. Memory grows by 90 to 180 bytes per message.",
     ),
     _prices,
-    _jobs,
+    _jobs(f"{_SHARE}, unless --dedupe or --by message is given."),
     _on_error,
     *_limits,
     _quiet,
@@ -291,4 +290,4 @@ def verify_options(command: _Decorated) -> _Decorated:
 
 def check_options(command: _Decorated) -> _Decorated:
     """Add the options of check to a command."""
-    return _add((json_flag, _exclude, _jobs, strict_flag, *_checking), command)
+    return _add((json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_checking), command)

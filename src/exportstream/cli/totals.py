@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
 from exportstream.cli.display import ManyProgress, Progress, json_text, print_cut, print_failures, print_few_warnings
-from exportstream.cli.executors import open_executor
+from exportstream.cli.executors import open_executor, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.options import Command, many_inputs, totals_options
@@ -97,7 +98,8 @@ def totals_command(
     )
     found = find_inputs(inputs, exclude=exclude)
     several = len(inputs) > 1 or stands_for_several(inputs[0])
-    with Transaction() as transaction:
+    helpers = nullcontext() if several else open_helpers(inputs[0], 1 if dedupe else jobs)
+    with helpers as executor, Transaction() as transaction:
         save = None
         if output is not None:
             source = None if several or inputs[0] == "-" else inputs[0]
@@ -106,9 +108,9 @@ def totals_command(
             done = _count_many(found, reading, groups, jobs, quiet=quiet)
         else:
             with Progress(enabled=not quiet) as bar:
-                done = total_one(inputs[0], reading, groups, progress=bar.update)
+                done = total_one(inputs[0], reading, groups, executor=executor, progress=bar.update)
         if not any(outcome.report for outcome in done.outcomes) and not as_json:  # nothing was counted: not even zeros
-            sys.exit(print_failures(done.outcomes))
+            sys.exit(print_failures(done.outcomes, quiet=quiet))
         if save is not None:
             save(text_of(done))
     print_few_warnings(
@@ -118,7 +120,7 @@ def totals_command(
     if output is None:
         _show(done, as_json=as_json)
     print_cut(done)
-    failed = print_failures(done.outcomes)
+    failed = print_failures(done.outcomes, quiet=quiet)
     if failed or done.partial or done.rejected:
         sys.exit(failed or Exit.PARTIAL)
 

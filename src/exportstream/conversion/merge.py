@@ -196,7 +196,7 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
         if is_stream(found.source):
             continue
         try:
-            with Export(found.files, reading) as export:
+            with Export(found.files, reading, figures_only=True) as export:
                 for _ in export.batches():
                     progress(export)
                 progress(export)

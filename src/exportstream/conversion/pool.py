@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -31,11 +32,20 @@ class Workers(ProcessPoolExecutor):
     Args:
         jobs: how many processes.
         prepare: called once in each process before its first job; a function of a module.
+        fork: copy this process, which takes milliseconds, and now. Only where it has no other thread, no temporary files,
+            and the system is Linux; otherwise processes start in the usual way.
+
+    Attributes:
+        jobs: how many processes.
     """
 
-    def __init__(self, jobs: int, prepare: Callable[[], None] | None = None) -> None:
+    def __init__(self, jobs: int, prepare: Callable[[], None] | None = None, *, fork: bool = False) -> None:
+        self.jobs = jobs
         # Not fork: this process may have threads. A server that has imported everything once starts workers quickly.
         name = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        fork = fork and sys.platform == "linux" and threading.active_count() == 1
+        if fork:
+            name = "fork"
         context: Any = multiprocessing.get_context(name)
         if name == "forkserver":
             context.set_forkserver_preload(["exportstream.cli.commands", "exportstream.conversion.many"])
@@ -45,6 +55,8 @@ class Workers(ProcessPoolExecutor):
             # a terminal reaches all processes, but only this one decides.
             self._counter = context.Value("Q", 0)
         super().__init__(jobs, mp_context=context, initializer=_begin, initargs=(self._counter, prepare))
+        if fork:
+            self.submit(int)  # the first job starts all processes
 
     def submit(self, function: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
         """Take a job. Signals wait until it is taken, so that no process is half started and then forgotten."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import os
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,8 +19,10 @@ from msgspec import field
 from msgspec.structs import replace
 
 from exportstream.conversion.copies import run_without_copies
+from exportstream.conversion.counting import Counted, count_one
+from exportstream.conversion.helpers import suits_helpers
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import check_executor
+from exportstream.conversion.jobs import Run, check_executor
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
@@ -29,7 +32,7 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
-from exportstream.totals.groups import MESSAGE, Grouping
+from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
@@ -108,13 +111,6 @@ class TotalsJob(Job):
     known: set[str | bytes] | None = None
 
 
-class _Counted(Counts):
-    """What was read of one input, its groups, and the keys of its messages if it is a log."""
-
-    grouping: Grouping = field(default_factory=lambda: Grouping(()))
-    keys: set[str | bytes] = field(default_factory=set)
-
-
 def totals_many(
     sources: Iterable[Any],
     *,
@@ -151,7 +147,8 @@ def totals_many(
         sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
             from the largest cost.
         top: give only the first groups a row of their own, the others one together.
-        executor: see `convert_many`.
+        executor: see `convert_many`. It also helps with a single plain file of 32 MiB or more, unless `dedupe` or groups by
+            message are asked for.
         on_error: see `open_export`; so are all up to `prices`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
@@ -220,13 +217,16 @@ def total_all(
         )
         for one in find_inputs(sources)
     ]
+    run: Run = _run_job
+    if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source):
+        run, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(jobs))
     done = TotalsReport(range=groups.range)
     grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe, top=groups.top)
     outcomes: dict[int, Outcome] = {}
-    for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=_run_job):
+    for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=run):
         outcomes[number] = outcome
-        if isinstance(outcome.report, _Counted):
+        if isinstance(outcome.report, Counted):
             grouping.merge(outcome.report.grouping)
             outcome.report.grouping, outcome.report.keys = Grouping(()), set()  # those of each input are not kept
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
@@ -243,6 +243,7 @@ def total_one(
     reading: ReadOptions,
     groups: GroupOptions,
     *,
+    executor: Executor | None = None,
     progress: Callable[[Export], None] = lambda _: None,
 ) -> TotalsReport:
     """Count the totals of one export as their options say.
@@ -251,13 +252,15 @@ def total_one(
         source: as of `open_export`.
         reading: how it is read.
         groups: which tables are made.
+        executor: helps with a large file of session exports that is not compressed; None for this process alone.
         progress: called with the open `Export` after each batch.
 
     Raises:
         InputError, ReadError: as `open_export`.
+        WorkerError: a process of the executor failed.
     """
     started = time.monotonic()
-    counted = _count(source, str(source), reading, groups, progress=progress)
+    counted = count_one(source, str(source), reading, groups, executor=executor, progress=progress)
     done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted)])
     done.merge(counted)
     done.tables = make_tables(counted.grouping, groups)
@@ -265,7 +268,7 @@ def total_one(
     return done
 
 
-def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
+def _run_job(job: TotalsJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
     """Count one input."""
     reading = Reading(count)
     try:
@@ -273,34 +276,10 @@ def _run_job(job: TotalsJob, count: Callable[[int], None]) -> Outcome:
             with Export(job.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass
-        done = _count(job.files, job.name, job.reading, job.groups, seen=job.seen, known=job.known, progress=reading)
+        done = count_one(
+            job.files, job.name, job.reading, job.groups, seen=job.seen, known=job.known, executor=executor, progress=reading
+        )
     except ExportstreamError as error:
         return outcome_of(job.source, error, named=job.named)
     reading.up_to(done.bytes_read)
     return Outcome(job.source, "counted", done)
-
-
-def _count(
-    source: Any,
-    name: str,
-    reading: ReadOptions,
-    groups: GroupOptions,
-    *,
-    seen: Dedupe | None = None,
-    known: Container[str | bytes] | None = None,
-    progress: Callable[[Export], None],
-) -> _Counted:
-    with Export(source, reading, seen=seen, known=known, positions=(MESSAGE,) in groups.by) as export:
-        name = export.name if is_stream(source) else name
-        done = _Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
-        for batch in export.batches():
-            if groups.by:
-                try:
-                    done.grouping.add(batch, export.prices)
-                except ExportstreamError as error:  # of a sum
-                    error.locate(source=export.name)
-                    raise
-            progress(export)
-        done.add(export)
-        done.keys = export.keys
-    return done

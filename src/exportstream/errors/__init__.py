@@ -16,6 +16,7 @@
     └── TransferError (OSError)        the system failed to read or write
         ├── ReadError
         ├── WriteError
+        ├── WorkerError                a process that was to help with the work failed
         └── OutOfMemoryError           something does not fit into memory (MemoryError)
 
 What an error says may come from outside: `printable` makes one neutral line of it, `shown` and `mask` leave out the secrets
@@ -43,6 +44,7 @@ __all__ = [
     "ReadError",
     "TransferError",
     "UsageError",
+    "WorkerError",
     "WriteError",
     "mask",
     "shown",
@@ -241,6 +243,10 @@ class ReadError(TransferError):
 
 class WriteError(TransferError):
     """The output can't be created, written, flushed or renamed."""
+
+
+class WorkerError(TransferError):
+    """A process that was to help with the work died, or can't be reached."""
 
 
 class OutOfMemoryError(TransferError, MemoryError):

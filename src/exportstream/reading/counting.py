@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.batch import Batch, SessionEnd, Worked
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
 from exportstream.totals.sums import Totals
@@ -36,6 +36,9 @@ class Counter:
 
     def add(self, batch: Batch) -> None:
         """Add a batch; its ends get the totals of their sessions if they are asked for."""
+        if batch.worked is not None:
+            self._merge(batch.worked)
+            return
         if self._prices is not None:
             assert self._complete.priced is not None
             self._prices.add_to(self._complete.priced, batch.messages)
@@ -54,3 +57,12 @@ class Counter:
                 self._complete.end_repeated()
             else:
                 self._complete.add(end.session)
+
+    def _merge(self, worked: Worked) -> None:
+        """Add what was counted elsewhere: whole sessions, or messages of the session that is being read."""
+        if worked.sessions:
+            self._complete.merge(worked.totals)
+            return
+        (self._complete if self._of_session is None else self._of_session).counted.merge(worked.totals.counted)
+        if worked.totals.priced is not None and self._complete.priced is not None:
+            self._complete.priced.merge(worked.totals.priced)

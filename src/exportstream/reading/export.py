@@ -17,11 +17,11 @@ from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader
 from exportstream.reading.formats.logs import recognise
-from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.open_input import OpenInput
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.prices import load_prices
-from exportstream.reading.session_input import SessionInput
+from exportstream.reading.session_input import Helpers, SessionInput
 from exportstream.storage.lines import locate_line
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.parts import Sources
@@ -45,7 +45,9 @@ class Export(OpenInput):
         only_messages: leave out totals and repeated ids.
         known: keys of messages in inputs that were read before; those of logs that come again are copies. None if there are
             no other inputs.
+        figures_only: leave out of the messages of logs what no sum needs: everything but figures, names and content.
         positions: give each `Batch` the positions of its messages.
+        helpers: other processes that read runs of a session export, for a caller who takes `Batch.worked`.
 
     Attributes:
         duplicates: what `dedupe` dropped, as counts.
@@ -64,6 +66,8 @@ class Export(OpenInput):
         only_messages: bool = False,
         known: Container[str | bytes] | None = None,
         positions: bool = False,
+        figures_only: bool = False,
+        helpers: Helpers | None = None,
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
@@ -76,8 +80,8 @@ class Export(OpenInput):
         skips_lines = options.on_error == "skip" or (options.on_error is None and not only_messages)
         self._reject_line = (reject or (lambda _: None)) if skips_lines else None
         self._watch_repeats = not (only_messages or options.dedupe)
-        self._input = SessionInput(self._source, options)
-        self._sessions = SessionReader(
+        self._input = SessionInput(self._source, options, helpers)
+        self._sessions = RunReader(
             source=self._source.name,
             reject=self._reject,
             find_id=self._input.find_id,
@@ -91,6 +95,7 @@ class Export(OpenInput):
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting = not only_messages
         self._known = known
+        self._figures_only = figures_only
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
@@ -207,6 +212,7 @@ class Export(OpenInput):
             self._log.on_replaced = self._sessions.on_replaced
             if isinstance(self._log, JoinedReader):
                 self._log.known = self._known
+                self._log.figures_only = self._figures_only
 
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""

@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Protocol
 
 from exportstream.errors import ExportstreamError, JSONSyntaxError
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.rejects import RejectLines, is_rejects
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import LaterIds
+from exportstream.reading.formats.session_runs import RunReader
+from exportstream.reading.json.ahead import Ahead, AheadStream, RecoveringAheadStream
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.recovering import RecoveringStream
-from exportstream.reading.json.stream import Stream
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.source import Source
+
+
+class Helpers(Ahead, Protocol):
+    """Read runs of one input ahead of its reading."""
+
+    def begin(self, source: Source, options: ReadOptions, reader: RunReader, /) -> bool:
+        """Begin with an input; return whether it is one whose runs can be read."""
+
+    def end(self) -> None:
+        """End: nothing more of the input is wanted."""
 
 
 class SessionInput:
@@ -27,24 +40,26 @@ class SessionInput:
     Args:
         source: the input, which stays open.
         options: how it is read; with ``skip`` reading goes on after damage.
+        helpers: read runs ahead; None for none.
 
     Attributes:
         is_cut: whether the input was cut, and what was complete was kept.
     """
 
-    def __init__(self, source: Source, options: ReadOptions) -> None:
+    def __init__(self, source: Source, options: ReadOptions, helpers: Helpers | None = None) -> None:
         self.is_cut = False
         self._source = source
         self._options = options
         self._skip = options.on_error == "skip"
         self._ids: LaterIds | None = None
+        self._helpers = helpers
 
     def read(self, reader: SessionReader) -> Iterator[None]:
         """Read the input, and tell a reader what is in it."""
         if self._are_rejects():
             yield from RejectLines(self._source, reader, limit=self._options.max_message_size, skip=self._skip)
             return
-        stream = self._stream(self._source, reader)
+        stream = self._helped(reader) or self._stream(self._source, reader)
         yield from stream
         if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
             if not (reader.accepted or reader.complete):
@@ -62,14 +77,29 @@ class SessionInput:
         if self._ids is not None:
             self._ids.close()
             self._ids = None
+        if self._helpers is not None:
+            self._helpers.end()
+
+    def _helped(self, reader: SessionReader) -> Stream | None:
+        """The stream that passes over what others read; None if there are none, or this input is not for them."""
+        helpers, limit = self._helpers, self._options.max_message_size
+        if helpers is None or not isinstance(reader, RunReader) or not _use_blocks() or limit < DEFAULT_MAX_MESSAGE_SIZE:
+            return None
+        if not helpers.begin(self._source, self._options, reader):
+            return None
+        kind = RecoveringAheadStream if self._skip else AheadStream
+        return kind(self._source, reader, helpers, max_message_size=limit)
 
     def _stream(self, source: Source, events: Events) -> Stream:
-        use_blocks = os.environ.get("EXPORTSTREAM_BLOCKS") != "0"
         kind = RecoveringStream if self._skip else Stream
-        return kind(source, events, use_blocks=use_blocks, max_message_size=self._options.max_message_size)
+        return kind(source, events, use_blocks=_use_blocks(), max_message_size=self._options.max_message_size)
 
     def _are_rejects(self) -> bool:
         try:
             return is_rejects(self._source.peek(HEAD))
         except ExportstreamError:  # reading meets it again
             return False
+
+
+def _use_blocks() -> bool:
+    return os.environ.get("EXPORTSTREAM_BLOCKS") != "0"

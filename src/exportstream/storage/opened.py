@@ -7,6 +7,7 @@ Holds: what the system said of it.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from exportstream.errors import ReadError
@@ -85,3 +86,14 @@ class Opened:
         if not self.may_grow or now is None or self.stat is None:
             return identity(now) != identity(self.stat)
         return (now.st_dev, now.st_ino) != (self.stat.st_dev, self.stat.st_ino) or now.st_size < self.stat.st_size
+
+
+class Chunks:
+    """An iterable of bytes as a file object, which returns its chunks as they come."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = filter(lambda chunk: chunk != b"", chunks)
+
+    def read(self, _size: int) -> bytes:
+        """Return the next chunk, whatever its size; nothing at the end."""
+        return next(self._chunks, b"")

@@ -21,7 +21,7 @@ from exportstream.errors import ExportstreamError, OptionError, ReadError, Usage
 from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
 from exportstream.storage.names import identity, is_stream, refuse_misuse, state_of_file
-from exportstream.storage.opened import HINT, Opened, open_path
+from exportstream.storage.opened import HINT, Chunks, Opened, open_path
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
 
@@ -68,7 +68,7 @@ def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *,
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return Source(source, name if isinstance(name, str) else "<stream>", window)
-    return Source(_Chunks(source), "<chunks>", window)
+    return Source(Chunks(source), "<chunks>", window)
 
 
 class Source:
@@ -177,6 +177,17 @@ class Source:
         return count
 
     @property
+    def plain(self) -> tuple[str, tuple[int, ...]] | None:
+        """Path and `identity` of a regular file whose bytes are given as they are; None for all else, and before a read."""
+        is_plain = self._regular and self.compression == "none" and self.bytes_read > 0 and self._end is None
+        return (str(self._path), identity(self._stat)) if is_plain and self._error is None else None
+
+    def jump(self, position: int) -> None:
+        """Read on at another position of a `plain` file, after a read; what is in between counts as read."""
+        self._file.seek(position)
+        self._rest, self.bytes_read, self.position = b"", position, position
+
+    @property
     def is_file(self) -> bool:
         """Whether the input is a regular file that was opened here, a member of one, or bytes."""
         return self._regular or self.name == "<bytes>" or isinstance(self._file, MemberFile)
@@ -218,10 +229,9 @@ class Source:
     def _find_start(self) -> int | None:
         if self._path is not None:
             return None if self._waits else 0
-        try:
+        with suppress(AttributeError, OSError):
             return self._file.tell() if self._file.seekable() else None
-        except (AttributeError, OSError):
-            return None
+        return None
 
     def _find_total(self) -> int | None:
         if self._version is not None:
@@ -288,13 +298,3 @@ class Source:
             raise TypeError(f"expected bytes from {self.name}, got {type(data).__name__}")
         self.bytes_read += len(data)
         return bytes(data)
-
-
-class _Chunks:
-    """An iterable of bytes as a file object, which returns its chunks as they come."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = filter(lambda chunk: chunk != b"", chunks)
-
-    def read(self, _size: int) -> bytes:
-        return next(self._chunks, b"")

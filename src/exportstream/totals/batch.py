@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
@@ -27,6 +28,24 @@ class SessionEnd(Struct, frozen=True, gc=False):
     repeated: bool = False
 
 
+class Worked(Struct):
+    """What came of messages that another process read.
+
+    Attributes:
+        totals: of the messages, and of the sessions if they are whole.
+        made: what was made of them there.
+        sessions: how many sessions they are; 0 for messages of the session that is being read.
+        first: the number of the first of those messages in their session.
+        ids: of those messages, if they were asked for.
+    """
+
+    totals: Totals
+    made: Any = None
+    sessions: int = 0
+    first: int = 0
+    ids: list[str] = []
+
+
 class Batch(Struct):
     """Messages in the order of the file.
 
@@ -37,6 +56,7 @@ class Batch(Struct):
         positions: where each message begins: the byte of the input, decompressed, and None where that is not known; None if
             they were not asked for.
         prices: the price of each message, None for those with a cost and for those that have none; None without prices.
+        worked: instead of messages and ends, what another process made of them; only where that was asked for.
     """
 
     messages: list[Message]
@@ -44,6 +64,7 @@ class Batch(Struct):
     source: str = ""
     positions: list[int | None] | None = None
     prices: list[Decimal | None] | None = None
+    worked: Worked | None = None
 
     def by_session(self) -> Iterator[tuple[list[Message], SessionEnd | None]]:
         """Split the batch: the messages of each session, and its end; None for a session that goes on."""

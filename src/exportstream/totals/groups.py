@@ -134,6 +134,13 @@ class Groups(Struct):
             self.members.merge(other.members)
             self._count_members(other.figures)
 
+    def merge_part(self, other: Groups) -> None:
+        """Add the groups of messages that come next, all of the session that is being read."""
+        for key, figures in other.figures.items():
+            figures.sessions = 0  # it is counted once, here
+            self.figures[key].merge(figures)
+        self._touch(other._touched, None)
+
     def total(self) -> Figures:
         """Return the figures of all groups together."""
         total = Figures()
@@ -212,6 +219,16 @@ class Grouping:
         for table, more in zip(self.tables, other.tables, strict=True):
             table.merge(more)
         self.undated.merge(other.undated)
+
+    def merge_part(self, other: Grouping) -> None:
+        """Add what was counted of messages that come next in the same input, all of the session that is being read."""
+        more: Any  # of the same kind as the table
+        for table, more in zip(self.tables, other.tables, strict=True):
+            if isinstance(table, Largest):
+                table.merge(more)
+            else:
+                table.merge_part(more)
+        self.undated.merge_part(other.undated)
 
 
 class _Columns:

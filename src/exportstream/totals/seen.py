@@ -20,31 +20,41 @@ class Seen:
     """Remembers keys. Memory grows with their number, about 100 bytes each.
 
     Args:
-        limit: how many of the latest keys to remember at least (at most twice as many); None remembers all.
+        limit: how many of the latest keys to remember at least (at most twice as many); None remembers all. What is found
+            does not depend on how many keys are given at once.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._keys: set[str | bytes] = set()
-        self._latest: list[str | bytes] = []
+        self._earlier: set[str | bytes] = set()  # with a limit: as many keys as that, which came before all of `_keys`
+        self._count = 0  # of the keys since then, repeats included
 
     def find_repeats(self, keys: Sequence[str]) -> list[int]:
         """Remember keys, and return the positions of those that had come before, also earlier in `keys`."""
         short = [key if len(key) <= _LONGEST else _digest(key) for key in keys]  # a call for each is slow
+        if self._limit is None:
+            return self._find(short, 0)
+        repeats, start = [], 0
+        while start < len(short):
+            part = short[start : start + self._limit - self._count]
+            repeats += self._find(part, start)
+            start += len(part)
+            self._count += len(part)
+            if self._count == self._limit:
+                self._earlier, self._keys, self._count = self._keys, set(), 0
+        return repeats
+
+    def _find(self, keys: list[str | bytes], start: int) -> list[int]:
+        """Remember keys, the first of which has the position `start`."""
+        if len(set(keys)) == len(keys) and self._keys.isdisjoint(keys) and self._earlier.isdisjoint(keys):  # as usual
+            self._keys.update(keys)
+            return []
         repeats = []
-        if len(set(short)) == len(short) and self._keys.isdisjoint(short):  # as usual
-            self._keys.update(short)
-        else:
-            for at, key in enumerate(short):
-                if key in self._keys:
-                    repeats.append(at)
-                else:
-                    self._keys.add(key)
-        if self._limit is not None:
-            self._latest += short
-            if len(self._latest) > 2 * self._limit:
-                self._latest = self._latest[-self._limit :]
-                self._keys = set(self._latest)
+        for at, key in enumerate(keys, start):
+            if key in self._keys or key in self._earlier:
+                repeats.append(at)
+            self._keys.add(key)
         return repeats
 
 

@@ -51,6 +51,11 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
     priced: bool = False
     whole: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def is_by_size(self) -> bool:
+        """Whether a table counts the bytes of fields of messages, or of whole messages."""
+        return any({FIELD, MESSAGE} & {*names} for names in self.by)
+
     def __post_init__(self) -> None:
         """Check the words."""
         Grouping(self.by, self.range)

@@ -14,7 +14,7 @@ import msgspec
 
 from exportstream.errors import InvalidMessageError
 
-_TEXT_TYPES = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
+TEXT_TYPES = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -52,7 +52,7 @@ def read_content(value: Any, attachment: Callable[[dict[str, Any]], dict[str, An
 
 def _read_part(part: Any, content: Content, attachment: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
     kind = part.get("type") if isinstance(part, dict) else None
-    if isinstance(kind, str) and kind in _TEXT_TYPES and isinstance(part.get("text"), str):
+    if isinstance(kind, str) and kind in TEXT_TYPES and isinstance(part.get("text"), str):
         content.texts.append(part["text"])
         if len(part) > 2:
             more = {key: value for key, value in part.items() if key not in ("type", "text") and value not in (None, [], {})}

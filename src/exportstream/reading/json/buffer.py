@@ -78,6 +78,11 @@ class Buffer:
             self._dropped += keep
             self.start -= keep
 
+    def jump(self, position: int) -> None:
+        """Go on at another position, which the reader is at: everything before it has been dealt with."""
+        self.data, self.start, self._dropped = bytearray(b","), 1, position - 1  # a block needs a byte before it
+        self._blank = self.at_end = False
+
     def fill(self, size: int) -> None:
         """Read until there are `size` bytes, or all there are."""
         while self.left < size and not self.at_end:

@@ -1,35 +1,32 @@
 """Reads documents whose objects are held one at a time: the elements of an array, or objects one after another.
 
 Takes: a `Reader` of decompressed bytes. Yields: an `Element` for each object.
-Raises: `CutInputError`, `JSONSyntaxError`, `NotAnExportError`, `LimitError`, and the errors of the `Reader`.
+Raises: `CutInputError`, `JSONSyntaxError`, `NotAnExportError`, `LimitError`, and the errors of the `Reader`; the first three
+not after `go_on_after_damage`.
 Holds: one object: its bytes and a half more, and what it decodes to.
 
-How it works: msgspec passes over the object that begins here, in bytes that go beyond it, and tells at which byte something
-follows. Then it decodes the object. If the bytes end within the object, more are read, half as many again each time, so that
-they are passed over three times at most.
+How it works: `measure` finds the end of the object that begins here, and msgspec decodes it. ijson finds the wrong byte of
+one that is not JSON. `NextElement` finds where to go on after damage.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
 import msgspec
 
-from exportstream.errors import CutInputError, InputError, JSONSyntaxError, LimitError, NotAnExportError
+from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError, NotAnExportError
 from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
+from exportstream.reading.json.measure import BLOCK, measure, refusal_of
+from exportstream.reading.json.next_element import NextElement, Report
+from exportstream.reading.json.syntax import find_error
 
-_BLOCK = 256 * 1024
-_SPACE = b" \t\r\n"
-_PLACE = re.compile(r"\(byte (\d+)\)\Z")
-_MARGIN = 16  # bytes at the end of what was read that may be refused because the rest is not there
 _LARGE = 1 << 20  # bytes of objects that are let go as soon as they are decoded
-_SKIP = msgspec.json.Decoder(msgspec.Raw)
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -76,21 +73,40 @@ class Elements:
         self._limit = limit
         self._skip = skip
         self._at = _At.TOP
+        self._next: NextElement | None = None
+        self._size: int | None = None  # of the element that has begun
+
+    def go_on_after_damage(
+        self, first_keys: Collection[str], is_element: Callable[[Collection[str]], bool], report: Report
+    ) -> None:
+        """Go on after damage with the next element that is whole; see `NextElement`."""
+        self._next = NextElement(self._buffer, first_keys, is_element, report, self._limit)
 
     @property
     def position(self) -> int:
         """Bytes of the input that have been dealt with."""
         return self._buffer.position
 
-    @property
-    def rest(self) -> bytes:
-        """The bytes that were read and not dealt with."""
-        return bytes(memoryview(self._buffer.data)[self._buffer.start :])
-
     def __iter__(self) -> Iterator[Element]:
-        buffer = self._buffer
         if self._skip:
             self._skip_lines()
+        while True:
+            try:
+                yield from self._go_on()
+            except (JSONSyntaxError, NotAnExportError, CutInputError, CompressionError) as error:
+                error.locate(position=self.position)
+                if self._next is None:
+                    raise
+                in_array = self._at is not _At.TOP
+                if not self._next.find(error, in_array=in_array, within=self.within, size=self._size):
+                    return
+                self.within = False
+                self._at = _At.NEXT if in_array else _At.TOP
+            else:
+                return
+
+    def _go_on(self) -> Iterator[Element]:
+        buffer = self._buffer
         while True:
             buffer.skip_space()
             if not buffer.left:
@@ -109,7 +125,7 @@ class Elements:
 
     def _skip_lines(self) -> None:
         buffer = self._buffer
-        buffer.fill(_BLOCK)
+        buffer.fill(BLOCK)
         while buffer.left and buffer.data[buffer.start] not in b"{[":
             end = buffer.data.find(b"\n", buffer.start) + 1
             self.skipped += (end or len(buffer.data)) - buffer.start
@@ -133,12 +149,13 @@ class Elements:
     def _take(self) -> Element:
         """Decode the object that begins here."""
         buffer = self._buffer
-        self.within = True
+        self.within, self._size = True, None
         position = buffer.position
-        size, is_odd = self._measure()
-        if size > self._limit:
-            raise self._too_large()
-        replaced = 0
+        try:
+            size, is_odd = measure(buffer, self._limit)
+        except JSONSyntaxError as error:
+            raise self._exact(error, buffer.left) from None
+        self._size, replaced = size, 0
         with memoryview(buffer.data)[buffer.start : buffer.start + size] as view:
             try:
                 if is_odd:
@@ -147,59 +164,16 @@ class Elements:
                 else:
                     value = _DECODER.decode(view)
             except REFUSALS as error:
-                raise self._refusal(error) from None
+                raise self._exact(refusal_of(error, position), size) from None
+        if self._next is not None:
+            self._next.know(buffer.start, size)
         buffer.start += size
         if size > _LARGE:
             buffer.drop()
         self.within = False
         return Element(value, position, size, replaced)
 
-    def _measure(self) -> tuple[int, bool]:
-        """Find the end of the object: its size, and whether it has halves of surrogate pairs, which msgspec refuses."""
-        buffer, window, is_odd = self._buffer, _BLOCK, False
-        while True:
-            buffer.fill(window)
-            size = min(window, buffer.left)
-            is_all = buffer.at_end and size == buffer.left
-            with memoryview(buffer.data)[buffer.start : buffer.start + size] as view:
-                try:
-                    _SKIP.decode(replace_surrogates(bytes(view))[0] if is_odd else view)
-                    return len(bytes(view).rstrip(_SPACE)), is_odd
-                except REFUSALS as found_wrong:
-                    refusal: Exception = found_wrong
-            words = str(refusal)
-            place = int(found[1]) if (found := _PLACE.search(words)) is not None else size
-            if "trailing" in words:
-                return place - 1, is_odd  # msgspec counts this one from 1
-            if isinstance(refusal, RecursionError):
-                raise self._refusal(refusal)
-            if not is_all and place >= size - _MARGIN:
-                if size > self._limit:
-                    raise self._too_large()
-                window = size + size // 2
-            elif not is_odd:
-                is_odd = True
-            elif is_all and (error := buffer.end_error()) is not None:
-                raise error
-            elif "truncated" in words or (is_all and place >= size):
-                raise CutInputError("the input ends before the document is complete")
-            else:
-                raise self._refusal(refusal)
-
-    def _too_large(self) -> LimitError:
-        return LimitError(
-            f"expected conversations of at most {self._limit:,} bytes, got a larger one",
-            hint="allow more with `max_message_size` (memory grows with the largest conversation)",
-        )
-
-    def _refusal(self, error: Exception) -> InputError:
-        words = str(error)
-        if isinstance(error, RecursionError):
-            return LimitError("expected at most 512 levels of objects and arrays, got more")
-        if "out of range" in words:
-            return LimitError("expected integers of at most 4,300 digits, got a longer one")
-        if isinstance(error, UnicodeDecodeError):
-            return JSONSyntaxError("not JSON: a string is not valid UTF-8")
-        found = _PLACE.search(words)
-        reason = words.removeprefix("JSON is malformed: ").partition(" (byte")[0]
-        return JSONSyntaxError(f"not JSON: {reason}", position=self.position + (int(found[1]) if found is not None else 0))
+    def _exact(self, error: InputError, size: int) -> InputError:
+        """Return the error with its byte, which is within so many bytes; the same error if the byte can't be found."""
+        with memoryview(self._buffer.data)[self._buffer.start : self._buffer.start + size] as view:
+            return find_error(view, self.position) or error

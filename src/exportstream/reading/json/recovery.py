@@ -81,6 +81,7 @@ class Recovery:
         wrong = (error.position or 0) - buffer.position_of(0) if known else buffer.start
         wrong = min(max(wrong, held), len(buffer.data))
         buffer.start, wrong = self._last_boundary(held, wrong, envelope.depth)
+        buffer.start = max(buffer.start, min(buffer.after_space(), wrong))  # however far it was read before
         self.error, self._reported = error, 0
         buffer.hold = None
         found = None if cut else self._search(envelope, buffer.position_of(wrong))

@@ -53,6 +53,8 @@ class LineReader(ABC, Generic[_S]):
         producer: the name of the program.
         decoder: of one line, as far as it tells what to do with it.
         run_decoder: of the lines of a run, as far as usual ones need no second look; None for `decoder`.
+        short_decoder: of the lines of a run, where only figures are wanted; None for `run_decoder`.
+        figures_only: whether rows need no more than totals do: figures, names, and texts of messages.
         skips: kinds of lines that are passed over.
         payload: JSON path of what `_decode` decodes.
         number: how many sessions have begun.
@@ -67,6 +69,7 @@ class LineReader(ABC, Generic[_S]):
     producer: ClassVar[str]
     decoder: ClassVar[Any]
     run_decoder: ClassVar[Any] = None
+    short_decoder: ClassVar[Any] = None
     skips: ClassVar[Sequence[Skip]] = ()
     payload: ClassVar[str] = "$"
 
@@ -77,6 +80,7 @@ class LineReader(ABC, Generic[_S]):
         self.notes = Notes()
         self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
+        self.figures_only = False
         self.known: Container[str | bytes] | None = None
         self.keys: set[str | bytes] = set()
         self.parts: Iterable[Source] = ()
@@ -169,7 +173,8 @@ class LineReader(ABC, Generic[_S]):
 
     def _read_run(self, run: Run) -> Iterator[None]:
         position = run.position
-        for value, line in decode_whole_run(run, self.run_decoder or self.decoder, self._limit) or ():
+        short = self.short_decoder if self.figures_only else None
+        for value, line in decode_whole_run(run, self.run_decoder or self.decoder, self._limit, short) or ():
             self._position = position
             try:
                 self._read_line(value, line)

@@ -17,7 +17,7 @@ import msgspec
 from exportstream.errors import InputError, JSONSyntaxError, LimitError
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.exact import value_is_deeper
-from exportstream.reading.json.guard import replace_surrogates
+from exportstream.reading.json.guard import has_long_number, replace_surrogates
 from exportstream.reading.lines.runs import Run, too_long
 
 MAX_DEPTH = 512
@@ -83,16 +83,46 @@ def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
         position += len(line)
 
 
-def decode_whole_run(run: Run, decoder: Any, max_line: int) -> list[tuple[Any, bytes]] | None:
-    """Decode all lines of a run in one call: the value and the bytes of each; None if each has to be looked at by itself."""
+def decode_whole_run(run: Run, decoder: Any, max_line: int, short: Any = None) -> list[tuple[Any, bytes]] | None:
+    """Decode all lines of a run in one call.
+
+    Args:
+        run: whole lines.
+        decoder: of one line.
+        max_line: bytes of the longest line taken.
+        short: a decoder of one line that passes over more; it is used where all that it passes over is what it has to be.
+
+    Returns:
+        The value and the bytes of each line; None if each has to be looked at by itself.
+    """
     lines = BytesIO(run.data).readlines()  # much faster than `split`, which looks at one byte after the other
-    try:
-        values = decoder.decode_lines(run.data)
-    except REFUSALS:
+    values = _decode_all(run.data, short) if short is not None and _is_usual(run.data, lines) else None
+    if values is None and (values := _decode_all(run.data, decoder)) is None:
         return None
     if len(values) != len(lines) or (len(run.data) > max_line and max(map(len, lines)) > max_line):
         return None
     return list(zip(values, lines, strict=True))
+
+
+def _decode_all(data: bytes, decoder: Any) -> list[Any] | None:
+    try:
+        found: list[Any] = decoder.decode_lines(data)
+    except REFUSALS:
+        return None
+    return found
+
+
+def _is_usual(data: bytes, lines: list[bytes]) -> bool:
+    """Whether lines are UTF-8 without very long numbers: msgspec does not look for these in values that it passes over."""
+    if has_long_number(data, 0, len(data)):
+        return False
+    if data.isascii():
+        return True
+    try:
+        b"".join([line for line in lines if not line.isascii()]).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, int]:

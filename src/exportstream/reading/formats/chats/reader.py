@@ -1,24 +1,32 @@
 """Reads exports of chats, whose conversations are sessions: one row for each message.
 
 Takes: a `Reader` of decompressed bytes. Returns: what was read since the last time, as a `Batch`.
-Raises: `InvalidMessageError` for a message or conversation that is none (or passes it to `reject`), and what `Elements`
-raises. Holds: one conversation.
+Raises: `InvalidMessageError` for a message or conversation that is none, and what `Elements` raises; with `reject`, it gets
+such messages and damaged bytes instead, and the error of the damage is raised only if nothing else is there.
+Holds: one conversation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
-from exportstream.errors import CompressionError, CutInputError, ExportstreamError, InvalidMessageError, LimitError
+from exportstream.errors import (
+    CutInputError,
+    ExportstreamError,
+    InputError,
+    InvalidMessageError,
+    JSONSyntaxError,
+    LimitError,
+    NotAnExportError,
+)
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
 from exportstream.reading.json.exact import value_is_deeper
-from exportstream.reading.json.recovery import end_of_piece
 from exportstream.totals.batch import Batch, SessionEnd
 
 _MAX_DEPTH = 512
@@ -51,6 +59,8 @@ class ChatFormat(NamedTuple):
 
     Attributes:
         producer: the name of the program.
+        keys: those of a conversation.
+        is_conversation: whether an object with such keys is one.
         read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for one that is none.
         begins_with_lines: whether lines of text may come before the JSON.
         states_usage: whether it has tokens and costs.
@@ -58,6 +68,8 @@ class ChatFormat(NamedTuple):
     """
 
     producer: str
+    keys: frozenset[str]
+    is_conversation: Callable[[Collection[str]], bool]
     read: Callable[[dict[str, Any]], Conversation]
     begins_with_lines: bool = False
     states_usage: bool = False
@@ -106,24 +118,26 @@ class ChatReader:
         self._watch_repeats = watch_repeats
         self._limit = max_line
         self._batch: Batch | None = None
+        self._complete = 0  # conversations
+        self._damage: InputError | None = None  # the last one
 
     def read(self, reader: Reader) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
         elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines)
+        if self._reject is not None:
+            elements.go_on_after_damage(self._format.keys, self._format.is_conversation, self._reject_damage)
         try:
             for element in elements:
                 for batch in self._read_one(element):
                     self._batch = batch
                     yield
+            if self._damage is not None and not self._complete:
+                raise self._damage
+            self.is_cut = self._damage is not None and not isinstance(self._damage, (JSONSyntaxError, NotAnExportError))
         except ExportstreamError as error:
             error.locate(position=elements.position)
-            if isinstance(error, CutInputError) and elements.within:
-                error.what += f", inside conversation {self.number}"
-            cut = isinstance(error, (CutInputError, CompressionError))
-            self.is_cut = cut and self._reject is not None and self.accepted > 0
-            if not self.is_cut:
-                raise
-            self._reject_rest(error, elements.rest)
+            self._tell_conversation(error, within=elements.within)
+            raise
         finally:
             if elements.skipped:
                 self.notes.add_records("lines before the JSON", Records(1, elements.skipped))
@@ -138,19 +152,25 @@ class ChatReader:
         error.locate(source=self._source)
         if isinstance(error, CutInputError):
             error.hint = error.hint or self._format.cut_hint or 'on_error="skip" keeps the complete conversations'
+        elif isinstance(error, (JSONSyntaxError, NotAnExportError)) and self._reject is None and self.accepted:
+            error.hint = error.hint or 'on_error="skip" goes on after the damage'
         return error
 
-    def _reject_rest(self, error: ExportstreamError, rest: bytes) -> None:
-        """Pass on the bytes of a conversation that is cut, in pieces."""
+    def _tell_conversation(self, error: ExportstreamError, *, within: bool) -> None:
+        """Add to the error of a cut input in which conversation it ends."""
+        if isinstance(error, CutInputError) and within:
+            error.what += f", inside conversation {self.number}"
+
+    def _reject_damage(self, data: bytes, position: int, error: InputError, *, begins: bool, within: bool) -> None:
+        """Pass on damaged bytes; see `NextElement`."""
         assert self._reject is not None
-        self.notes.damaged += 1
-        self.notes.damaged_bytes += len(rest)
-        start, end = 0, -1
-        while end < len(rest):
-            end = end_of_piece(rest, start, len(rest))
-            place = error.position + start if error.position is not None else None
-            self._reject(Reject(self._source, None, None, place, None, error.what, None, rest[start:end], damaged=True))
-            start = end
+        if begins:
+            self._tell_conversation(error, within=within)
+            self._damage = error
+            self.number += within
+        self.notes.damaged += begins
+        self.notes.damaged_bytes += len(data)
+        self._reject(Reject(self._source, None, None, position, None, error.what, None, data, damaged=True))
 
     def _read_one(self, element: Element) -> Iterator[Batch]:
         """Make the rows of one conversation."""
@@ -161,6 +181,7 @@ class ChatReader:
             self._tell_replaced(element.replaced, [])
             self._refuse(error, element, None, 0, element.value)
             return
+        self._complete += 1
         session = self.session = found.session
         session.producer = self._format.producer
         assert session.id is not None

@@ -6,8 +6,9 @@ Takes: the first bytes of an input. Returns: whether they are of a format. Raise
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-_TOKEN = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"([ \t\r\n]*+:)?|([\[{])|[\]}]', re.DOTALL)
+_TOKEN = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"([ \t\r\n]*+:)?|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
 _LINES = re.compile(rb"\A(?:[ \t\r]*+[^\s{\[<][^\n]{0,500}+\n|[ \t\r]*\n){1,20}")  # of text
 _SPACE = b" \t\r\n"
 
@@ -16,8 +17,22 @@ def is_chatgpt(head: bytes) -> bool:
     """Whether an input of these first bytes is an export of ChatGPT."""
     if b'"mapping"' not in head and b'"current_node"' not in head:
         return False
-    keys = _first_keys(head)
-    return b"messages" not in keys and (b"mapping" in keys or {b"conversation_id", b"current_node"} <= keys)
+    return is_chatgpt_conversation({key.decode("utf-8", "replace") for key in _first_keys(head)})
+
+
+def is_chatgpt_conversation(keys: Collection[str]) -> bool:
+    """Whether an object with these keys is a conversation of ChatGPT."""
+    return "messages" not in keys and ("mapping" in keys or {"conversation_id", "current_node"} <= set(keys))
+
+
+def is_claude_ai_conversation(keys: Collection[str]) -> bool:
+    """Whether an object with these keys is a conversation of claude.ai."""
+    return "chat_messages" in keys
+
+
+def is_opencode_session(keys: Collection[str]) -> bool:
+    """Whether an object with these keys is a session of opencode."""
+    return {"info", "messages"} <= set(keys)
 
 
 def is_claude_ai(head: bytes) -> bool:

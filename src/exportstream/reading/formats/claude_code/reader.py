@@ -19,9 +19,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.errors import ExportstreamError
 from exportstream.reading.formats.claude_code.session import PRODUCER, TranscriptSession
+from exportstream.reading.formats.claude_code.short import ShortLine, short_entry
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
-from exportstream.reading.lines.runs import Lines
+from exportstream.reading.lines.runs import Lines, Run
 from exportstream.storage.source import Source
 
 _NAMED_BY_SESSION = re.compile(r"(?:^|[/\\])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
@@ -77,17 +78,17 @@ class TranscriptReader(LineReader[TranscriptSession]):
 
     producer = PRODUCER
     decoder = msgspec.json.Decoder(Line)
+    short_decoder = msgspec.json.Decoder(ShortLine)
 
     def look(self, part: Source) -> Iterator[None]:
         """Take note of the messages in the file of a sub-agent: where progress records embed them, they are no rows."""
         with suppress(ExportstreamError):  # reading meets it again
             for run in Lines(part, max_line=self._limit):
                 yield
-                for line in run.data.splitlines() if run is not None else ():
-                    with suppress(*REFUSALS):
-                        found = _EMBEDDED.decode(line)
-                        key = found.message.id if found.type == "assistant" and found.message is not None else None
-                        self._in_parts |= {key or found.uuid} - {None}
+                for found in _embedded(run) if run is not None else ():
+                    key = found.message.id if found.type == "assistant" and found.message is not None else None
+                    self._in_parts.add(key or found.uuid)
+                self._in_parts.discard(None)
 
     def _new_session(self) -> TranscriptSession:
         found = _NAMED_BY_SESSION.search(self._source)
@@ -97,7 +98,7 @@ class TranscriptReader(LineReader[TranscriptSession]):
     def _begin_part(self) -> None:
         self._begin().begin_part(_agent_of(self._source))
 
-    def _read_line(self, line: Line, raw: bytes) -> None:
+    def _read_line(self, line: Line | ShortLine, raw: bytes) -> None:
         session = self._current
         if session is None or not self.within or not session.is_begun or line.session != session.last_id:
             session = self._session_of(line)
@@ -106,7 +107,9 @@ class TranscriptReader(LineReader[TranscriptSession]):
             session.last_time = line.timestamp
         kind = line.type
         if line.message is not UNSET and kind in _MESSAGES:
-            session.add(self._decode(raw), line.timestamp, len(raw))
+            entry = short_entry(line, raw) if isinstance(line, ShortLine) else None
+            if entry is None or not session.add_short(entry, len(raw)):
+                session.add(self._decode(raw), line.timestamp, len(raw))
             if session.held > self._limit:
                 self._require_room(session.held)
             return
@@ -120,12 +123,12 @@ class TranscriptReader(LineReader[TranscriptSession]):
             kind = f"system/{line.subtype}" if isinstance(line.subtype, str) else kind
         elif kind in ("summary", "ai-title", "custom-title"):
             session.see_title(kind, self._decode(raw))
-        if line.uuid is not None:
+        if line.uuid is not None and not self.figures_only:
             session.see_record(line.uuid, line.parent)
         if kind is not _IS_ROW:
             self._count(kind, raw)
 
-    def _session_of(self, line: Line) -> TranscriptSession:
+    def _session_of(self, line: Line | ShortLine) -> TranscriptSession:
         """Return the session of a record. In a file that is not named by its session, each session has its records."""
         session = self._begin()
         if line.session is not None and session.session.id not in (None, line.session) and not session.is_named:
@@ -150,6 +153,18 @@ class TranscriptReader(LineReader[TranscriptSession]):
         session.add_embedded(around["data"]["message"], around, progress.agent_id, len(raw))
         self._require_room(session.held)
         return _IS_ROW
+
+
+def _embedded(run: Run) -> list[_Embedded]:
+    """Decode the lines of a run, without those that are refused."""
+    try:
+        return _EMBEDDED.decode_lines(run.data)
+    except REFUSALS:
+        found = []
+        for line in run.data.splitlines():
+            with suppress(*REFUSALS):
+                found.append(_EMBEDDED.decode(line))
+        return found
 
 
 def _agent_of(source: str) -> str | None:

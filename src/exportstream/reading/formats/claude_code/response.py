@@ -7,19 +7,19 @@ Holds: the records of one response.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.formats.claude_code.content import attachment, without_base64
+from exportstream.reading.formats.claude_code.blocks import Result, call_of, cost_of, is_call, is_result, read_result
+from exportstream.reading.formats.claude_code.content import attachment
+from exportstream.reading.formats.claude_code.short import ShortEntry
 from exportstream.reading.formats.claude_code.usage import Usage
-from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
+from exportstream.reading.formats.content import TEXT_TYPES, leftover, read_content, text_of
 
 _BLOCK = "$.message.content"
 RECORD_KEYS = frozenset({"type", "uuid", "timestamp", "message", "agentId", "costUSD", "toolUseResult"})
 _MESSAGE_KEYS = frozenset({"id", "type", "role", "model", "content", "stop_reason", "usage"})
-_CALL_KEYS = frozenset({"type", "id", "name", "input"})
-_RESULT_KEYS = frozenset({"type", "tool_use_id", "content", "is_error"})
 _THINKING_KEYS = frozenset({"type", "thinking", "signature"})
 
 
@@ -75,22 +75,6 @@ class Entry:
         return extra
 
 
-class Result(NamedTuple):
-    """The result of a tool.
-
-    Attributes:
-        call_id: id of its call.
-        content: texts and attachments.
-        is_error: whether the call failed, None where it is not said.
-        extra: keys that have no column.
-    """
-
-    call_id: str | None
-    content: Content
-    is_error: bool | None
-    extra: dict[str, Any]
-
-
 class Response:
     """A response that is being read.
 
@@ -102,10 +86,12 @@ class Response:
         held: bytes of its records.
     """
 
-    def __init__(self, entry: Entry) -> None:
-        self.id = entry.id or entry.uuid or ""
+    def __init__(self, entry: Entry | ShortEntry) -> None:
+        message_id = entry.message.id if isinstance(entry, ShortEntry) else entry.id
+        self.id = message_id or entry.uuid or ""
         self.held = 0
-        self._parent = entry.parent
+        self._is_short = isinstance(entry, ShortEntry)
+        self._parent = entry.parent if isinstance(entry, Entry) else None  # no figure needs it
         self._role = entry.role
         self._first = self._last = entry.time
         self._model: str | None = None
@@ -130,10 +116,10 @@ class Response:
         if uuid is not None and uuid in self._uuids:
             return
         model, reason = text_of(message, "model", "$.message"), text_of(message, "stop_reason", "$.message")
-        cost = _cost_of(entry.record)
+        cost = cost_of(entry.record)
         kinds = [block.get("type") if isinstance(block, dict) else None for block in entry.blocks]
         pairs = list(zip(kinds, entry.blocks, strict=True))
-        calls = [_call_of(block) for kind, block in pairs if is_call(kind)]
+        calls = [call_of(block) for kind, block in pairs if is_call(kind)]
         results = [read_result(block) for kind, block in pairs if is_result(kind)]
         self._usage.add(message.get("usage"), is_final=reason is not None or cost is not None)
         self._model, self._reason = model or self._model, reason or self._reason
@@ -158,6 +144,40 @@ class Response:
                 values = self._extra.setdefault(key, [])
                 if not values or values[-1] != value:
                     values.append(value)
+
+    def add_short(self, entry: ShortEntry) -> None:
+        """Add a record of which only figures are wanted. It has no results of tools."""
+        uuid, message = entry.uuid, entry.message
+        if uuid is not None and uuid in self._uuids:
+            return
+        self._usage.add_short(message.usage, is_final=message.stop_reason is not None)
+        self._model, self._reason = message.model or self._model, message.stop_reason or self._reason
+        self._last = entry.time or self._last
+        if uuid is not None:
+            self._uuids[uuid] = None
+        number = 0
+        for block in entry.blocks:
+            kind = block.type
+            if kind is None:
+                continue
+            if kind in TEXT_TYPES:
+                self._texts += [block.text] if block.text is not None else []
+            elif kind.endswith("tool_use"):
+                key = block.id or f":{len(self._calls)}:{number}"
+                number += 1
+                if key not in self._calls:
+                    call = ToolCall(id=block.id or "", name=block.name or "", type="", finished=False, input="")
+                    self._calls[key] = self._open[key] = call
+
+    def has_open(self, call_ids: list[str]) -> bool:
+        """Whether calls of these ids, each once, wait for their results."""
+        return len({*call_ids}) == len(call_ids) and self._open.keys() >= {*call_ids}
+
+    def end_call(self, call_id: str, time: str | None, *, is_error: bool | None) -> None:
+        """Note that a call that waits has its result, where only figures are wanted."""
+        call = self._open.pop(call_id)
+        call.finished, call.is_error = True, is_error
+        self._last = time or self._last
 
     def add_result(self, result: Result, time: str | None) -> bool:
         """Add the result of a tool; return whether one of the calls waits for it."""
@@ -191,6 +211,9 @@ class Response:
             attachments=self._attachments or None,
             parent_id=self._parent,
         )
+        if self._is_short:
+            self._usage.set_on(row)
+            return row
         lists = {
             "uuid": [uuid for uuid in self._uuids if uuid != self.id],
             "signature": self._signatures,
@@ -225,57 +248,3 @@ class Response:
 
 def _role_of(record: dict[str, Any]) -> str:
     return text_of(record, "type", "$") or "user"
-
-
-def is_result(kind: Any) -> bool:
-    """Whether a part of a content is the result of a tool."""
-    return isinstance(kind, str) and kind.endswith("tool_result")
-
-
-def is_call(kind: Any) -> bool:
-    """Whether a part of a content is a call of a tool."""
-    return isinstance(kind, str) and kind.endswith("tool_use")
-
-
-def read_result(block: dict[str, Any], structured: Any = None) -> Result:
-    """Read the result of a tool.
-
-    Args:
-        block: the part of the content.
-        structured: the same result as the tool gave it, None if it is not known.
-
-    Raises:
-        InvalidMessageError: a known field has another type.
-    """
-    is_error = block.get("is_error")
-    if is_error is not None and not isinstance(is_error, bool):
-        raise InvalidMessageError(f"expected boolean, got {type(is_error).__name__}", path=f"{_BLOCK}.is_error")
-    content = read_content(block.get("content"), attachment)
-    extra = leftover(block, _RESULT_KEYS)
-    if content.rest:
-        extra["content"] = content.rest
-    if structured is not None:
-        extra["toolUseResult"] = without_base64(structured)
-    return Result(text_of(block, "tool_use_id", _BLOCK), content, is_error, extra)
-
-
-def _call_of(block: dict[str, Any]) -> ToolCall:
-    given = block.get("input")
-    return ToolCall(
-        id=text_of(block, "id", _BLOCK) or "",
-        name=text_of(block, "name", _BLOCK) or "",
-        type="function" if block["type"] == "tool_use" else "server",
-        finished=False,
-        input="" if given is None else as_text(given),
-        input_json=given,
-        extra=leftover(block, _CALL_KEYS) or None,
-    )
-
-
-def _cost_of(record: dict[str, Any]) -> Decimal | None:
-    cost = record.get("costUSD")
-    if cost is None:
-        return None
-    if isinstance(cost, bool) or not isinstance(cost, (int, Decimal)):
-        raise InvalidMessageError(f"expected number, got {type(cost).__name__}", path="$.costUSD")
-    return Decimal(cost)

@@ -14,6 +14,7 @@ from typing import Any
 
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.claude_code.response import RECORD_KEYS, Entry
+from exportstream.reading.formats.claude_code.short import ShortEntry
 from exportstream.reading.formats.claude_code.thread import Thread
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
@@ -139,6 +140,18 @@ class TranscriptSession:
         self.held = thread.held
         if entry.uuid is not None:
             self._remember(entry.uuid, row_id)
+
+    def add_short(self, entry: ShortEntry, size: int) -> bool:
+        """Take a record with a message, of which only figures are wanted; return False if it has to be read in full."""
+        thread = self._threads.get(None) if entry.agent is None and not entry.is_side else None
+        thread = thread or self._thread(entry.agent, is_side=entry.is_side)
+        thread.line = self.line
+        if entry.role == "assistant":
+            thread.add_short(entry, size)
+        elif not thread.end_calls(entry, size):
+            return False
+        self.held = thread.held
+        return True
 
     def _see_fork(self, fork: Any) -> None:
         if isinstance(fork, dict) and isinstance(fork.get("sessionId"), str):

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from exportstream.models.structs import Message
+from exportstream.reading.formats.claude_code.blocks import Result, is_result, read_result
 from exportstream.reading.formats.claude_code.content import attachment, without_base64
-from exportstream.reading.formats.claude_code.response import Entry, Response, Result, is_result, read_result
+from exportstream.reading.formats.claude_code.response import Entry, Response
+from exportstream.reading.formats.claude_code.short import ShortEntry
 from exportstream.reading.formats.content import read_content
 
 _LARGEST_PENDING = 1 << 20  # bytes of messages that wait for the end of a response
@@ -65,6 +67,29 @@ class Thread:
             response.add(entry)
         response.held += size
         return response.id
+
+    def add_short(self, entry: ShortEntry, size: int) -> None:
+        """Add a record of a response, of which only figures are wanted."""
+        response = self._response
+        if response is None or not entry.message.id or response.id != entry.message.id:
+            self.flush()
+            self._response = response = Response(entry)
+            self._response_line = self.line
+            self.last_id = response.id or self.last_id
+        response.add_short(entry)
+        response.held += size
+
+    def end_calls(self, entry: ShortEntry, size: int) -> bool:
+        """Take results of tools, of which only figures are wanted; return False if not all of their calls wait for them."""
+        response, ids = self._response, [block.tool_use_id or "" for block in entry.blocks]
+        if response is None or not response.has_open(ids):
+            return False
+        for block in entry.blocks:
+            response.end_call(block.tool_use_id or "", entry.time, is_error=block.is_error)
+            response.held += size
+        if entry.uuid is not None:
+            self._join(entry.uuid)
+        return True
 
     def add_row(self, row: Message, size: int) -> None:
         """Add a row that comes after the response."""

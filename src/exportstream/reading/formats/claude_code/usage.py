@@ -10,6 +10,7 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message
+from exportstream.reading.formats.claude_code.short import ShortUsage
 from exportstream.reading.formats.content import leftover
 from exportstream.reading.formats.message import to_integer
 
@@ -61,6 +62,24 @@ class Usage:
             self._extra |= leftover(usage, _KNOWN)
             self._last = usage
             is_final = is_final or usage.get("iterations") is not None
+        self.is_final = self.is_final or is_final
+
+    def add_short(self, usage: ShortUsage | None, *, is_final: bool) -> None:
+        """Take the usage of a record of which only figures are wanted; for the rest see `add`."""
+        if usage is not None:
+            figures = self._figures
+            for name, figure in (
+                ("input_tokens", usage.input_tokens),
+                ("output_tokens", usage.output_tokens),
+                ("cache_creation_tokens", usage.cache_creation_input_tokens),
+                ("cache_read_tokens", usage.cache_read_input_tokens),
+            ):
+                if figure is not None:
+                    figures[name] = figure
+            caches = usage.cache_creation
+            if caches is not None and caches.ephemeral_1h_input_tokens is not None:
+                figures["cache_creation_1h_tokens"] = caches.ephemeral_1h_input_tokens
+            is_final = is_final or usage.iterations is not None
         self.is_final = self.is_final or is_final
 
     def set_on(self, row: Message) -> dict[str, Any]:

@@ -1,0 +1,181 @@
+"""Several processes for one input: runs of its messages are read ahead by others, and come back in their order.
+
+Takes: an open source, an executor, and what is done with messages. Returns: a `Done` for each run, in their order.
+Raises: `WorkerError` if a worker died. Holds: what came of the runs that are read ahead.
+
+This process only looks for the separators at which runs are cut, some megabytes apart; see `reading.run` for why a wrong cut
+does no harm. While it waits for a run it reads one itself. What is refused goes the usual way, from there on: then runs that
+were cut after it are dropped, and the longer nothing was taken, the later the next run is tried.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from exportstream.errors import ReadError, WorkerError, mask
+from exportstream.reading.formats.session_runs import RunReader
+from exportstream.reading.options import ReadOptions
+from exportstream.reading.run import Done, Make, Run, read_run
+from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.source import Source
+from exportstream.storage.stretch import Stretch, is_plain_json
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
+SMALLEST_INPUT = 32 * 1024 * 1024  # bytes: for less, processes are not worth their start
+LONGEST_RUN = 4 * 1024 * 1024
+SHORTEST_RUN = 1024 * 1024  # near the end, so that all processes end at about the same time
+WINDOWS = (64 * 1024, 1024 * 1024)  # bytes in which a separator is looked for
+_LATEST = 6  # failures in a row that double the distance to the next try
+
+_NEXT_SESSION = re.compile(rb"\n(?=\{)")
+
+
+class _Pending(Struct):
+    """A run that was given away."""
+
+    run: Run
+    future: Future[Done]
+    done: Done | None = None  # if it was read here
+
+
+class RunsAhead:
+    """Reads runs of one input ahead, with the help of an executor.
+
+    Args:
+        executor: reads runs.
+        make: see `read_run`.
+    """
+
+    def __init__(self, executor: Executor, make: Make) -> None:
+        self._executor = executor
+        self._make = make
+        self._most = 2 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 2  # runs ahead
+        self._pending: deque[_Pending] = deque()
+        self._file: Stretch | None = None
+        self._size = self._next = 0
+        self._failures = 0
+        self._not_before = self._no_messages_before = 0  # positions
+
+    def begin(self, source: Source, options: ReadOptions, reader: RunReader) -> bool:
+        """See `Helpers`."""
+        plain, self._size = source.plain, source.bytes_total or 0
+        if plain is None or self._size < SMALLEST_INPUT:
+            return False
+        try:
+            self._file = Stretch(*plain)
+        except ReadError:  # reading meets it again
+            return False
+        path = os.path.abspath(plain[0])  # a cluster has a working folder of its own
+        self._run = Run(path, plain[1], source.name, 0, 0, options, wants_ids=reader.watch_repeats)
+        self._reader = reader
+        return True
+
+    def end(self) -> None:
+        """See `Helpers`."""
+        self._drop()
+        if self._file is not None:
+            self._file.close()
+
+    def messages(self, position: int, separator: re.Pattern[bytes] | None, depth: int) -> Done | None:
+        """See `Ahead`."""
+        if separator is None or position < max(self._not_before, self._no_messages_before):
+            return None
+        session_id = self._reader.known_id()
+        if session_id is None:
+            return None
+        return self._take(replace(self._run, start=position, session_id=session_id, depth=depth), separator)
+
+    def sessions(self, position: int) -> Done | None:
+        """See `Ahead`."""
+        if position < self._not_before:
+            return None
+        done = self._take(replace(self._run, start=position), _NEXT_SESSION)
+        if done is not None:  # the next session is most likely as small
+            self._no_messages_before = done.end + WINDOWS[-1]
+        return done
+
+    def _take(self, run: Run, separator: re.Pattern[bytes]) -> Done | None:
+        """Return what was read of a run that begins where this one does, None for nothing."""
+        if self._pending and replace(self._pending[0].run, end=0) != run:
+            self._drop()
+        if not self._pending:
+            self._next = run.start
+        self._cut(run, separator)
+        if not self._pending:
+            if run.session_id is not None:
+                self._not_before = run.start + LONGEST_RUN
+            return None
+        first = self._pending.popleft()
+        done = self._result(first)
+        wanted, got = first.run.end + 1 - run.start, done.end - run.start
+        if got == wanted:
+            self._failures = 0
+        else:
+            self._drop()
+            self._failures = 0 if got > wanted // 2 else min(self._failures + 1, _LATEST)
+            self._not_before = done.end + ((LONGEST_RUN << self._failures) if self._failures else 1)
+        return done if got else None
+
+    def _cut(self, run: Run, separator: re.Pattern[bytes]) -> None:
+        """Give away more runs like this one."""
+        while len(self._pending) < self._most:
+            start = self._next
+            size = min(LONGEST_RUN, max(SHORTEST_RUN, (self._size - start) // self._most))
+            end = self._find(separator, start + size)
+            if end is None:
+                return
+            one = replace(run, start=start, end=end)
+            self._pending.append(_Pending(one, self._submit(one)))
+            self._next = end + 1
+
+    def _find(self, separator: re.Pattern[bytes], position: int) -> int | None:
+        """Position of the first separator at or after one."""
+        assert self._file is not None
+        for window in WINDOWS if position < self._size else ():
+            found = separator.search(self._file.read_at(position, window))
+            if found is not None:
+                return position + found.start()
+        return None
+
+    def _submit(self, run: Run) -> Future[Done]:
+        try:
+            return self._executor.submit(read_run, run, self._make)
+        except RuntimeError as error:  # a pool whose worker has died refuses more
+            raise _worker_error(run, error) from error
+
+    def _result(self, pending: _Pending) -> Done:
+        """Wait for a run, and read others meanwhile, as long as nobody else has begun them."""
+        while pending.done is None and not pending.future.done():
+            free = next((one for one in (pending, *self._pending) if one.done is None and one.future.cancel()), None)
+            if free is None:
+                break
+            free.done = read_run(free.run, self._make)
+        if pending.done is not None:
+            return pending.done
+        try:
+            return pending.future.result()
+        except Exception as error:
+            raise _worker_error(pending.run, error) from error
+
+    def _drop(self) -> None:
+        for one in self._pending:
+            one.future.cancel()
+        self._pending.clear()
+
+
+def suits_helpers(source: Any) -> bool:
+    """Whether others can help to read an input: a large file of JSON that is not compressed."""
+    return is_name(source) and not is_stream(source) and is_plain_json(os.fsdecode(source), SMALLEST_INPUT)
+
+
+def _worker_error(run: Run, error: Exception) -> WorkerError:
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return WorkerError(f"a worker process failed: {mask(words, run.source)}", hint="use one process", source=run.source)

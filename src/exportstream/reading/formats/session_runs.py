@@ -1,0 +1,50 @@
+"""A `SessionReader` that also takes what other processes have read.
+
+Takes: the events of `json.ahead`. Returns, raises: as `SessionReader`. Holds: as it, and what came of one run.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from exportstream.errors import ExportstreamError
+from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.formats.session_keys import SessionKeys
+from exportstream.reading.run import Done
+from exportstream.totals.batch import Batch, Worked
+
+
+class RunReader(SessionReader):
+    """A `SessionReader` that takes events of `json.ahead.AheadStream`, too."""
+
+    _worked: Worked | None = None
+
+    def take(self) -> Batch | None:
+        """Return what was read since the last time; None if that is nothing."""
+        if self._worked is None:
+            return super().take()
+        batch, self._worked = Batch([], [], worked=self._worked), None
+        return batch
+
+    def known_id(self) -> str | None:
+        """Return the id of the session being read; None if there is none, which its first message will report."""
+        with suppress(ExportstreamError):
+            return self._session_id()
+        return None
+
+    def done(self, run: Done) -> None:
+        """Take messages or sessions that were read elsewhere; all that came before them has been taken."""
+        worked = self._worked = run.worked
+        worked.first = self.index
+        self.accepted += run.messages
+        self.notes.merge(run.notes)
+        self.last_id = run.last_id
+        if run.session is None:
+            self.index += run.messages
+            if self.watch_repeats:
+                self.notes.repeated_ids += len(self._ids.find_repeats(worked.ids))
+        else:
+            self.session, self.index, self.within = run.session, run.last_index, False
+            self._keys = SessionKeys(self.session)
+            self.number += worked.sessions
+            self.complete += worked.sessions

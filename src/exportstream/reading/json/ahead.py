@@ -1,0 +1,113 @@
+"""Streams that pass over runs of an input which somebody else reads: other processes, ahead of this one.
+
+Takes, yields, raises: as `Stream`. Reports: also `AheadEvents.done`. Holds: as `Stream`.
+
+Only a run that begins exactly where this reading is, at a message or session, is passed over. After it, or where there is
+none, the reading goes on as usual. So whatever a run is refused for is met here, at its place.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+
+from exportstream.reading.json.blocks import BLOCK
+from exportstream.reading.json.envelope import MAX_DEPTH
+from exportstream.reading.json.events import Events
+from exportstream.reading.json.recovering import RecoveringStream
+from exportstream.reading.json.stream import Stream
+
+
+class Passed(Protocol):
+    """A run that was read.
+
+    Attributes:
+        end: the position at which the reading goes on.
+    """
+
+    end: int
+
+
+class Ahead(Protocol):
+    """Reads runs of the input ahead."""
+
+    def messages(self, position: int, separator: re.Pattern[bytes] | None, depth: int, /) -> Passed | None:
+        """Return the run of messages that begins at a position, None if there is none.
+
+        Args:
+            position: of a message.
+            separator: what comes before every further one; None if that is not known.
+            depth: levels that a message may have.
+        """
+
+    def sessions(self, position: int, /) -> Passed | None:
+        """Return the run of whole sessions that begins at a position, None if there is none."""
+
+
+class AheadEvents(Events, Protocol):
+    """Events of a reading that passes over runs."""
+
+    def done(self, run: Any, /) -> None:
+        """Messages or sessions, which come next, were read elsewhere."""
+
+
+class Jumping(Protocol):
+    """A reader of a plain file.
+
+    Attributes:
+        position: of the next byte.
+    """
+
+    position: int
+
+    def read_into(self, buffer: bytearray, size: int, /) -> int:
+        """See `Reader`."""
+
+    def jump(self, position: int, /) -> None:
+        """Read on at another position."""
+
+
+class AheadStream(Stream):
+    """A `Stream` that passes over what was read ahead."""
+
+    def __init__(self, reader: Jumping, events: AheadEvents, ahead: Ahead, **options: Any) -> None:
+        super().__init__(reader, events, **options)
+        self._file = reader
+        self._told = events
+        self._ahead = ahead
+
+    def _take_messages(self) -> None:
+        buffer, blocks = self._buffer, self._blocks
+        if blocks is not None and self._at_a_message():
+            if self._begins:
+                buffer.fill(BLOCK)
+                blocks.begin(buffer.data, buffer.start, MAX_DEPTH - self._envelope.depth)
+                self._begins = False
+            if self._is_plain() and self._pass(self._ahead.messages(buffer.position, blocks.separator, blocks.max_depth)):
+                self._first = False
+                return
+        super()._take_messages()
+
+    def _take_sessions(self) -> None:
+        at_top = not self._envelope.in_array and self._buffer.data.startswith(b"{", self._buffer.start)
+        if not (at_top and self._is_plain() and self._pass(self._ahead.sessions(self._buffer.position))):
+            super()._take_sessions()
+
+    def _is_plain(self) -> bool:
+        """Whether positions are those of the file's own bytes: there was no byte order mark."""
+        return self._file.position == self._buffer.position + self._buffer.left > 0
+
+    def _pass(self, run: Passed | None) -> bool:
+        if run is None:
+            return False
+        self._told.done(run)
+        if run.end - self._buffer.position <= self._buffer.left:
+            self._buffer.start += run.end - self._buffer.position
+        else:
+            self._file.jump(run.end)
+            self._buffer.jump(run.end)
+        return True
+
+
+class RecoveringAheadStream(RecoveringStream, AheadStream):
+    """A `RecoveringStream` that passes over what was read ahead."""

@@ -1,0 +1,108 @@
+"""Finds the end of the JSON object that begins here, without decoding it.
+
+Takes: a `Buffer` at an object. Returns: its size. Raises: `CutInputError`, `JSONSyntaxError` with a position near the wrong
+byte, `LimitError`, and the errors of the `Reader`. Holds: the object and a half more, in the buffer.
+
+How it works: msgspec passes over the object, in bytes that go beyond it, and tells at which byte something follows. If the
+bytes end within the object, more are read, half as many again each time, so that they are passed over three times at most.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import msgspec
+
+from exportstream.errors import CutInputError, InputError, JSONSyntaxError, LimitError
+from exportstream.reading.json.buffer import Buffer
+from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.guard import replace_surrogates
+
+BLOCK = 256 * 1024
+_SPACE = b" \t\r\n"
+_PLACE = re.compile(r"\(byte (\d+)\)\Z")
+_MARGIN = 16  # bytes at the end of what was read that may be refused because the rest is not there
+_SKIP = msgspec.json.Decoder(msgspec.Raw)
+
+
+class Measured(NamedTuple):
+    """An object.
+
+    Attributes:
+        size: its bytes.
+        is_odd: whether it has halves of surrogate pairs, which msgspec refuses.
+    """
+
+    size: int
+    is_odd: bool
+
+
+def measure(buffer: Buffer, limit: int) -> Measured:
+    """Measure the object at the start of a buffer.
+
+    Args:
+        buffer: more is read into it.
+        limit: bytes of the largest object taken.
+    """
+    window, is_odd = BLOCK, False
+    while True:
+        buffer.fill(window)
+        size = min(window, buffer.left)
+        is_all = buffer.at_end and size == buffer.left
+        with memoryview(buffer.data)[buffer.start : buffer.start + size] as view:
+            try:
+                _SKIP.decode(replace_surrogates(bytes(view))[0] if is_odd else view)
+                return _within(Measured(len(bytes(view).rstrip(_SPACE)), is_odd), limit)
+            except REFUSALS as found_wrong:
+                refusal: Exception = found_wrong
+        words = str(refusal)
+        place = int(found[1]) if (found := _PLACE.search(words)) is not None else size
+        if "trailing" in words:
+            return _within(Measured(place - 1, is_odd), limit)  # msgspec counts this one from 1
+        if isinstance(refusal, RecursionError):
+            raise refusal_of(refusal, buffer.position)
+        if not is_all and place >= size - _MARGIN:
+            if size > limit:
+                raise _too_large(limit)
+            window = size + size // 2
+        elif not is_odd:
+            is_odd = True
+        elif is_all and (error := buffer.end_error()) is not None:
+            raise error
+        elif "truncated" in words or (is_all and place >= size):
+            raise CutInputError("the input ends before the document is complete")
+        else:
+            raise refusal_of(refusal, buffer.position)
+
+
+def _within(measured: Measured, limit: int) -> Measured:
+    if measured.size > limit:
+        raise _too_large(limit)
+    return measured
+
+
+def _too_large(limit: int) -> LimitError:
+    return LimitError(
+        f"expected conversations of at most {limit:,} bytes, got a larger one",
+        hint="allow more with `max_message_size` (memory grows with the largest conversation)",
+    )
+
+
+def refusal_of(error: Exception, position: int) -> InputError:
+    """Return our error for one of msgspec.
+
+    Args:
+        error: it is one of `REFUSALS`.
+        position: of the object.
+    """
+    words = str(error)
+    if isinstance(error, RecursionError):
+        return LimitError("expected at most 512 levels of objects and arrays, got more")
+    if "out of range" in words:
+        return LimitError("expected integers of at most 4,300 digits, got a longer one")
+    if isinstance(error, UnicodeDecodeError):
+        return JSONSyntaxError("not JSON: a string is not valid UTF-8")
+    found = _PLACE.search(words)
+    reason = words.removeprefix("JSON is malformed: ").partition(" (byte")[0]
+    return JSONSyntaxError(f"not JSON: {reason}", position=position + (int(found[1]) if found is not None else 0))

@@ -1,0 +1,222 @@
+r"""Finds the next element that is whole after damage: bytes that are not JSON, or an input that is cut.
+
+Takes: the `Buffer` at the damage. Passes on: the damaged bytes, in pieces. Returns: whether an element begins at the
+buffer's start now. Raises: `ReadError`. Holds: one element that is tried.
+
+How it works: an object with an unescaped key, ``{"title":``, can't begin inside a string. It is taken if it is whole, has
+the keys of an element, and is followed by what can follow an element: in an array a comma and further objects, for `WINDOW`
+bytes, or the end of the array and nothing that contradicts. Elements inside the values of a damaged one are followed by the
+rest of it, which contradicts. An object that is whole and not taken is passed over with all that is in it, so this takes
+linear time. One that is not whole is read to its wrong byte; then all objects are known that are open there, and they are
+not tried. A `Budget` limits how much is tried in vain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+import msgspec
+
+from exportstream.errors import InputError, LimitError
+from exportstream.reading.json.buffer import CHUNK, Buffer
+from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.guard import replace_surrogates
+from exportstream.reading.json.measure import measure
+from exportstream.reading.json.recovery import PIECE, WINDOW, end_of_piece
+from exportstream.reading.json.trial import COST_OF_LOOK, Budget
+
+LONGEST = 16 * 1024 * 1024  # bytes of an element that is tried, if no larger one has come before
+
+_LONGEST_PLACE = 1024
+_SPACE = rb"[ \t\r\n]{0,200}"
+_PLACE = re.compile(rb'\{%b"(\w{1,64})"%b:' % ((_SPACE,) * 2))
+_TOKEN = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?|[{}\[\]]', re.DOTALL)
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Report(Protocol):
+    """Takes some damaged bytes."""
+
+    def __call__(self, data: bytes, position: int, error: InputError, *, begins: bool, within: bool) -> None:
+        """Take them; `begins`: they are the first ones of a damaged stretch, which is `within` an element."""
+
+
+class NextElement:
+    """The search for elements in one input.
+
+    Args:
+        buffer: the input.
+        first_keys: keys that an element may begin with; more may come to be known.
+        is_element: whether an object with such keys is an element.
+        report: takes the damaged bytes.
+        limit: bytes of the largest element taken.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        first_keys: Collection[str],
+        is_element: Callable[[Collection[str]], bool],
+        report: Report,
+        limit: int,
+    ) -> None:
+        self._buffer = buffer
+        self._first_keys = {key.encode() for key in first_keys}
+        self._is_element = is_element
+        self._pass_on = report
+        self._limit = limit
+        self._longest = min(limit, LONGEST)
+        self._budget = Budget()
+        self._error: InputError | None = None
+        self._within = False
+        self._open: set[int] = set()  # positions of objects that are not whole
+        self._known = 0  # position up to which these are all
+        self._reported = 0  # pieces of this stretch
+
+    def know(self, index: int, size: int) -> None:
+        """Get to know an element at an index of the buffer: those that come are like it."""
+        if (place := _PLACE.match(self._buffer.data, index)) is not None:
+            self._first_keys.add(place[1])
+        self._longest = min(max(self._longest, size), self._limit)
+
+    def find(self, error: InputError, *, in_array: bool, within: bool, size: int | None) -> bool:
+        """Report what is damaged, and go to the next element; False if there is none.
+
+        Args:
+            error: of the damage.
+            in_array: whether elements are those of an array.
+            within: whether the damaged bytes are those of an element that begins at the buffer's start.
+            size: of that element, if its end is known.
+        """
+        buffer = self._buffer
+        self._error, self._within, self._reported = error, within, 0
+        after = 0
+        if within:
+            after = size or 1
+            self._learn_open(len(buffer.data) if error.position is None else error.position - buffer.position_of(0))
+        buffer.hold = buffer.position  # of the first byte that was not reported
+        found = self._search(buffer.position + after, in_array=in_array)
+        while not found:
+            self._report(len(buffer.data))
+            if buffer.at_end:
+                break
+            buffer.read()
+        self._report(buffer.start, always=not self._reported)
+        buffer.hold = None
+        return found
+
+    def _search(self, position: int, *, in_array: bool) -> bool:
+        buffer = self._buffer
+        while True:
+            place = _PLACE.search(buffer.data, position - buffer.position_of(0))
+            if place is None or not (buffer.at_end or place.end() + _LONGEST_PLACE < len(buffer.data)):
+                if place is None and buffer.at_end:
+                    return False
+                tail = place.start() if place is not None else len(buffer.data) - _LONGEST_PLACE
+                position = max(position, buffer.position_of(tail))
+                self._report(position - buffer.position_of(0))
+                buffer.read()
+                continue
+            begin = buffer.position_of(place.start())
+            position = begin + 1
+            if place[1] not in self._first_keys or begin in self._open or not self._budget.allows(begin):
+                continue
+            buffer.start = place.start()
+            if begin - (buffer.hold or 0) >= PIECE:
+                self._report(buffer.start)
+            self._budget.spend(COST_OF_LOOK)
+            try:
+                size, is_odd = measure(buffer, self._longest)
+            except InputError as error:
+                self._pass_over(error)
+                continue
+            if self._is_element(self._keys(size, is_odd=is_odd)) and self._fits(size, in_array=in_array):
+                return True
+            position = begin + size
+
+    def _pass_over(self, error: InputError) -> None:
+        """Take note of an object at the buffer's start that is not whole."""
+        buffer = self._buffer
+        tried = buffer.left if error.position is None else max(error.position - buffer.position, 0)
+        if buffer.position < self._known:
+            self._budget.spend(tried)
+        else:
+            self._learn_open(buffer.start + tried)
+
+    def _learn_open(self, end: int) -> None:
+        """Find the objects from the buffer's start on that are open before an index."""
+        buffer = self._buffer
+        opened: list[int] = []
+        for token in _TOKEN.finditer(buffer.data, buffer.start, end):
+            kind = buffer.data[token.start()]
+            if kind in b"{[":
+                opened.append(token.start())
+            elif kind in b"}]" and opened:
+                opened.pop()
+        self._open = set(map(buffer.position_of, opened))
+        self._known = buffer.position_of(end)
+
+    def _keys(self, size: int, *, is_odd: bool) -> list[str]:
+        """The keys of the object at the buffer's start."""
+        with memoryview(self._buffer.data)[self._buffer.start : self._buffer.start + size] as view:
+            try:
+                return list(_KEYS.decode(replace_surrogates(bytes(view))[0] if is_odd else view))
+            except REFUSALS:
+                return []
+
+    def _fits(self, size: int, *, in_array: bool) -> bool:
+        """Whether what comes after an object of this size can come after an element."""
+        buffer = self._buffer
+        position = before = buffer.position
+        try:
+            while True:
+                position += size
+                buffer.start = position - buffer.position_of(0)
+                following = self._after_space()
+                if in_array and following == b"]":
+                    buffer.start += 1
+                    return self._after_space() in (b"", b"{", b"[")
+                if in_array and following == b",":
+                    buffer.start += 1
+                    following = self._after_space()
+                    if following != b"{":
+                        return False
+                elif following != b"{" or in_array:
+                    return following in ((b"",) if in_array else (b"", b"["))
+                position = buffer.position
+                if position - before - size > WINDOW:
+                    return True
+                try:
+                    size = measure(buffer, WINDOW).size
+                except LimitError:
+                    return True
+                except InputError:
+                    return False
+        finally:
+            buffer.start = before - buffer.position_of(0)
+
+    def _after_space(self) -> bytes:
+        """The next byte that is no white space; at the end of the input it is empty."""
+        buffer = self._buffer
+        while True:
+            buffer.start = buffer.after_space()
+            if buffer.left or buffer.at_end:
+                return bytes(buffer.data[buffer.start : buffer.start + 1])
+            buffer.read(CHUNK)
+
+    def _report(self, end: int, *, always: bool = False) -> None:
+        """Report what was not yet reported up to an index as damage, and go on after it."""
+        buffer, error = self._buffer, self._error
+        assert error is not None
+        assert buffer.hold is not None
+        buffer.start = buffer.hold - buffer.position_of(0)
+        while buffer.start < end or always:
+            at = end_of_piece(buffer.data, buffer.start, end)
+            data, begins = bytes(buffer.data[buffer.start : at]), not self._reported
+            self._pass_on(data, buffer.position, error, begins=begins, within=self._within)
+            buffer.start = at
+            self._reported += 1
+            always = False
+        buffer.hold = buffer.position

@@ -1,0 +1,230 @@
+"""Reads a run of whole messages or sessions apart from the rest of its input, as another process does.
+
+Takes: a `Run`, and what is done with its messages. Returns: a `Done`, which says how far it was read.
+Raises: nothing for bad input: what is refused here is for the process that reads the input to meet again, and to report.
+Holds: one block and what it decodes to, and the ids of the run's messages.
+
+How it works: a run begins where a message (or session) is known or expected to begin, and a comma (or line feed) follows it.
+Messages are decoded as by `json.blocks`, so what is accepted *is* a run of whole messages, and the next run begins where one
+is expected to. Sessions are read as an input of their own: between two sessions a reading is in the same state as at its
+beginning, so it goes the same way.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from exportstream.errors import ExportstreamError, LimitError
+from exportstream.models.notes import Notes
+from exportstream.models.structs import Session
+from exportstream.reading.counting import Counter
+from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
+from exportstream.reading.json.buffer import Buffer
+from exportstream.reading.json.decoder import MessageDecoder
+from exportstream.reading.json.stream import Stream
+from exportstream.reading.options import ReadOptions
+from exportstream.reading.prices import load_prices
+from exportstream.storage.stretch import Stretch
+from exportstream.totals.batch import Batch, Worked
+from exportstream.totals.prices import Prices
+from exportstream.totals.sums import Totals
+
+_HUGE = Decimal("1e1000")  # beyond it a sum of costs may need more digits than it may have
+_SMALLEST_EXPONENT = -1000
+
+
+class Work(Protocol):
+    """What is done with the messages of a run.
+
+    Attributes:
+        by_session: whether ends of whole sessions get the totals of their sessions.
+        skips_replaced: whether messages with halves of surrogate pairs are taken like others.
+    """
+
+    by_session: bool
+    skips_replaced: bool
+
+    def add(self, batch: Batch, prices: Prices | None, /) -> None:
+        """Take messages; those of a session that goes on are numbered from the beginning of the run."""
+
+    def finish(self) -> Any:
+        """Return what was made of them; it is sent to the process that reads the input."""
+
+
+class Run(Struct, frozen=True):
+    """A stretch of a plain file that seems to be whole messages of one session, or whole sessions.
+
+    Attributes:
+        path: of the file.
+        identity: what it was when it was opened.
+        source: the input's name.
+        start: position of the first byte.
+        end: position of the separator after the run: of a comma or of a line feed.
+        options: how the input is read.
+        session_id: the session of the messages; None for whole sessions.
+        depth: levels that a message may have.
+        wants_ids: whether the ids of messages are wanted, for those that come again.
+    """
+
+    path: str
+    identity: tuple[int, ...]
+    source: str
+    start: int
+    end: int
+    options: ReadOptions
+    session_id: str | None = None
+    depth: int = 0
+    wants_ids: bool = False
+
+
+class Done(Struct):
+    """What was read of a run.
+
+    Attributes:
+        end: the position at which reading goes on: the beginning of the run if nothing was taken.
+        worked: what came of it.
+        messages: how many there are.
+        last_id: id of the last message.
+        last_index: how many messages the last session has; only for whole sessions.
+        session: the last of them.
+        notes: what was noticed, without repeated ids of messages of one session.
+    """
+
+    end: int
+    worked: Worked = field(default_factory=lambda: Worked(Totals()))
+    messages: int = 0
+    last_id: str | None = None
+    last_index: int = 0
+    session: Session | None = None
+    notes: Notes = field(default_factory=Notes)
+
+
+class Make(Protocol):
+    """A function of a module, or a class, or such a one with arguments."""
+
+    def __call__(self, *, whole: bool) -> Work:
+        """Return what the messages of a run are given to; `whole`: they are those of whole sessions."""
+
+
+def read_run(run: Run, make: Make) -> Done:
+    """Read a run as far as it is what it seems to be.
+
+    Args:
+        run: where it is.
+        make: returns what its messages are given to.
+    """
+    try:
+        reading = _Reading(run, make(whole=run.session_id is None))
+        with Stretch(run.path, run.identity, run.start, run.end, b"" if run.session_id is None else b"]") as stretch:
+            return reading.sessions(stretch) if run.session_id is None else reading.messages(stretch, run.session_id)
+    except ExportstreamError:
+        return Done(run.start)
+
+
+class _Reading:
+    """The reading of one run."""
+
+    def __init__(self, run: Run, work: Work) -> None:
+        self._run = run
+        self._work = work
+        self._prices = _prices_of(None if run.options.prices is None else os.fsdecode(run.options.prices))
+        self._counter = Counter(by_session=work.by_session and run.session_id is None, prices=self._prices)
+        self._done = Done(run.start)
+        self._ids: list[str] = []
+
+    def messages(self, stretch: Stretch, session_id: str) -> Done:
+        """Read messages of one session, block by block."""
+        run, done = self._run, self._done
+        reader = _reader_of(run, session_id)
+        buffer = Buffer(stretch)
+        buffer.jump(run.start)
+        buffer.fill(BLOCK)
+        blocks = Blocks(_decoder(run.path, run.identity))
+        blocks.begin(buffer.data, buffer.start, run.depth)
+        while True:
+            buffer.fill(BLOCK)
+            taken = blocks.take(buffer.data, buffer.start)
+            if taken is None and blocks.wants_more and not buffer.at_end:
+                buffer.fill(LARGEST_BLOCK)
+                taken = blocks.take(buffer.data, buffer.start)
+            if taken is None or (taken.closed and buffer.position_of(taken.end) != run.end):
+                break  # the messages end within the run, or it is no run
+            if not self._work.skips_replaced and any(value.replaced for value in taken.values):
+                break
+            try:
+                for value in taken.values:
+                    if value.replaced:
+                        reader.replaced(value.replaced)
+                    reader.message(value.value, value.raw, buffer.position_of(value.start))
+            except ExportstreamError:  # a message that is not valid
+                break
+            if taken.messages is not None:
+                reader.messages(taken.messages)
+            self._add(reader.take())
+            buffer.start = taken.end
+            done.end = buffer.position + taken.closed  # after the separator
+            done.messages, done.last_id = reader.index, reader.last_id
+            done.notes = replace(reader.notes)
+            if taken.closed:
+                break
+        return self._finish(sessions=0)
+
+    def sessions(self, stretch: Stretch) -> Done:
+        """Read whole sessions: all of the run, or an error is raised."""
+        run, done = self._run, self._done
+        reader = SessionReader(run.source, watch_repeats=run.wants_ids)
+        for _ in Stream(stretch, reader, max_message_size=run.options.max_message_size):
+            self._add(reader.take(), ids=False)
+        if reader.notes.replaced_surrogates and not self._work.skips_replaced:
+            raise LimitError("halves of surrogate pairs were replaced: who reads the input has to know where")
+        done.end = run.end + 1
+        done.messages, done.last_id, done.last_index = reader.accepted, reader.last_id, reader.index
+        done.session, done.notes = reader.session, reader.notes
+        return self._finish(sessions=reader.complete)
+
+    def _add(self, batch: Batch | None, *, ids: bool = True) -> None:
+        if batch is None:
+            return
+        costs = [message.cost for message in batch.messages if message.cost is not None]
+        if costs and not (min(costs) > -_HUGE and max(costs) < _HUGE):
+            raise LimitError("a cost is so large that only the sum of all can tell whether it is one too many")
+        if ids and self._run.wants_ids:
+            self._ids += [message.id for message in batch.messages]
+        self._counter.add(batch)
+        self._work.add(batch, self._prices)
+
+    def _finish(self, *, sessions: int) -> Done:
+        totals = self._counter.totals
+        cost = totals.counted.cost.sum
+        if cost is not None and int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT:
+            raise LimitError("a cost has so many digits that only the sum of all can tell whether they are too many")
+        self._done.worked = Worked(totals, self._work.finish(), sessions, ids=self._ids)
+        return self._done
+
+
+def _reader_of(run: Run, session_id: str) -> SessionReader:
+    """A reader in the messages of a session."""
+    reader = SessionReader(run.source)
+    reader.begin_session()
+    reader.key("id", session_id)
+    reader.begin_messages()
+    return reader
+
+
+@lru_cache(1)
+def _decoder(path: str, identity: tuple[int, ...]) -> MessageDecoder:
+    """The decoder of an input, which remembers its unknown keys."""
+    del path, identity
+    return MessageDecoder()
+
+
+@lru_cache(4)
+def _prices_of(name: str | None) -> Prices | None:
+    return load_prices(name)

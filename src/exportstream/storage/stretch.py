@@ -1,0 +1,82 @@
+"""A stretch of a plain file, which is read beside the others.
+
+Takes: a path, what the file was when it was first opened, and positions. Returns: bytes.
+Raises: `ReadError` if the file is another one by now, or can't be read. Holds: an open file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from types import TracebackType
+from typing import Self
+
+from exportstream.errors import ReadError
+from exportstream.storage.first_bytes import is_like_json
+from exportstream.storage.names import identity
+from exportstream.storage.opened import HINT, open_path
+
+
+class Stretch:
+    """Bytes from `start` to `end`, and then those of `after`. Use it in a ``with``.
+
+    Args:
+        path: of a regular file.
+        expected: its `identity`.
+        start: position of the first byte.
+        end: the position after the last one.
+        after: bytes that follow, although they are not in the file.
+    """
+
+    def __init__(self, path: str, expected: tuple[int, ...], start: int = 0, end: int = 0, after: bytes = b"") -> None:
+        self._path = path
+        self._position, self._end, self._after = start, end, after
+        self._file = open_path(path)
+        if identity(os.fstat(self._file.fileno())) != expected:
+            self._file.close()
+            raise self._changed()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def read_at(self, position: int, size: int) -> bytes:
+        """Return up to `size` bytes from a position of the file on."""
+        try:
+            self._file.seek(position)
+            data: bytes = self._file.read(size)
+        except OSError as error:
+            raise ReadError(error.strerror or str(error), source=self._path) from error
+        return data
+
+    def read_into(self, buffer: bytearray, size: int) -> int:
+        """Append up to `size` bytes, none at the end; return how many."""
+        data = self.read_at(self._position, min(size, self._end - self._position))
+        if not data and self._position < self._end:
+            raise self._changed()
+        self._position += len(data)
+        if not data:
+            data, self._after = self._after, b""
+        buffer += data
+        return len(data)
+
+    def _changed(self) -> ReadError:
+        return ReadError("the file changed while it was read", hint=HINT, source=self._path)
+
+
+def is_plain_json(path: str, smallest: int) -> bool:
+    """Whether a path is a regular file of at least `smallest` bytes that seems to be JSON, and is not compressed."""
+    try:
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_size < smallest:
+            return False
+        with open(path, "rb") as file:
+            return is_like_json(file.read(4))
+    except (OSError, ValueError):  # reading meets it again
+        return False

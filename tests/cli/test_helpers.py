@@ -1,0 +1,114 @@
+"""One large input and several processes, as a user meets them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exportstream import WorkerError, totals_many
+from exportstream.conversion import counting
+from exportstream.conversion.helpers import SMALLEST_INPUT, suits_helpers
+from exportstream.conversion.pool import Workers
+from exportstream.conversion.totals import total_one
+from exportstream.reading.options import ReadOptions
+from exportstream.totals.table_options import GroupOptions
+from tests.kit.command import children, in_session, run, start, wait_until
+from tests.kit.documents import dump, message, session
+from tests.kit.helpers import small_runs
+
+BY = ["--by", "day,model", "--by", "session"]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Just as large that several processes read it."""
+    path = tmp_path_factory.mktemp("large") / "in.json"
+    one = dump(message(1, content="x" * 900, model="m", cost=0.25))
+    head, tail = dump(session(id="s")).split(b"[]")
+    path.write_bytes(head + b"[" + b",".join([one] * (SMALLEST_INPUT // len(one) + 1)) + b"]" + tail)
+    return path
+
+
+@pytest.mark.parametrize("jobs", [2, 4])
+@pytest.mark.parametrize("command", [["totals", *BY, "--quiet"], ["check"]], ids=str)
+def test_several_processes_say_what_one_says(large: Path, command: list[str], jobs: int, tmp_path: Path) -> None:
+    """Figures, findings and warnings are the same, and processes are started."""
+    process = start(*command, large, "--json", "-j", jobs, cwd=tmp_path)
+    wait_until(lambda: len(children(process.pid)) == jobs - 1 or process.poll() is not None)
+    assert process.poll() is None
+    found = process.communicate()
+    wanted = run(*command, large, "--json", "-j", 1, cwd=tmp_path)
+    assert (wanted.stdout, wanted.stderr) == found
+    assert process.returncode == wanted.returncode == 0
+    assert b"repeat an id of the session" in wanted.stderr or b'"repeated-id":{"count":' in wanted.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_processes(large: Path, number: int, tmp_path: Path) -> None:
+    """Ctrl-C and a kill end the helpers, too; an output that was begun leaves nothing."""
+    process = start("totals", large, *BY, "-o", "bill.json", "-j", 3, cwd=tmp_path)
+    wait_until(lambda: len(children(process.pid)) == 2 or process.poll() is not None)
+    os.killpg(process.pid, number)
+    assert process.wait(30) == -number
+    process.communicate()
+    wait_until(lambda: not in_session(process.pid))
+    assert os.listdir(tmp_path) == []
+
+
+def test_small_and_compressed_inputs_start_no_process(tmp_path: Path) -> None:
+    """A file below the limit, and one that has to be decompressed, are read by this process alone."""
+    small, packed = tmp_path / "small.json", tmp_path / "packed.json"
+    small.write_bytes(b"{" * (SMALLEST_INPUT - 1))
+    packed.write_bytes(b"\x1f\x8b" + bytes(SMALLEST_INPUT))
+    assert [suits_helpers(name) for name in (str(small), packed, "-", "missing", str(tmp_path), b"{}")] == [False] * 6
+    small.write_bytes(b"{" * SMALLEST_INPUT)
+    assert suits_helpers(small)
+
+
+class Dies:
+    """Work that kills the process that does it, unless it is the one that reads the input."""
+
+    by_session = skips_replaced = True
+
+    def __init__(self, *_: object, whole: bool) -> None:
+        del whole
+        if multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def add(self, *_: object) -> None:
+        """Take messages."""
+
+    def finish(self) -> None:
+        """Return nothing."""
+
+
+def test_a_worker_that_dies_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, with the input's name."""
+    monkeypatch.setattr(counting, "_GroupWork", Dies)
+    path = tmp_path / "in.json"
+    path.write_bytes(dump(session(*map(message, range(500)))))
+    with small_runs(300), Workers(1) as workers:
+        found = totals_many([path], executor=_NoneHere(workers))
+        (failed,) = found.failed
+        assert failed.error is not None
+        assert "in.json: a worker process failed: BrokenProcessPool: " in failed.error
+        with pytest.raises(WorkerError, match=r"in\.json: a worker process failed"):  # a pool that is broken
+            total_one(str(path), ReadOptions(), GroupOptions(), executor=workers)
+
+
+class _NoneHere:
+    """An executor whose work can't be taken back."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def submit(self, *given: Any) -> Future[Any]:
+        future = self._workers.submit(*given)
+        future.cancel = lambda: False  # type: ignore[method-assign]
+        return future

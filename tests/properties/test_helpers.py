@@ -1,0 +1,197 @@
+"""What several processes make of one input is what one process makes of it: figures, notes, rejects and errors."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exportstream import ExportstreamError, check
+from exportstream.conversion.totals import total_one
+from exportstream.reading.options import ReadOptions
+from exportstream.totals.table_options import GroupOptions
+from tests.kit.documents import dump, message, messages, session, sessions, tool_call
+from tests.kit.helpers import Here, Never, small_runs
+from tests.kit.readings import exact, small_blocks
+from tests.properties.test_chunking import EDITS, FAULTS, SPOILED, STRUCTURE, edited, structure
+from tests.properties.test_damage import DAMAGES, SHAPES
+
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+RUNS = st.sampled_from([60, 300, 1000, 3000])
+TABLES = (("day", "model"), ("session",), ("role", "finish-reason"), ("tool",), ("file",), ("field",), ())
+BLOCK = 400, 300
+
+
+COUNTS = ("messages", "rejected", "sessions", "bytes_read", "bytes_parsed", "partial", "cut", "notes")
+
+
+def counted(path: Path, executor: Executor | None, on_error: Any) -> Any:
+    """All figures of an input, or its error and how far it was read."""
+    seen = [0]
+    try:
+        done = total_one(
+            path,
+            ReadOptions(on_error=on_error),
+            GroupOptions(by=TABLES),
+            executor=executor,
+            progress=lambda export: seen.append(export.bytes_read),
+        )
+    except ExportstreamError as error:
+        return type(error), str(error)
+    finally:
+        assert seen == sorted(seen)
+    return exact([[msgspec.to_builtins(getattr(done, name)) for name in COUNTS], done.totals.to_dict(), done.to_dict()])
+
+
+def checked(path: Path, executor: Executor | None) -> Any:
+    """All findings, in their order, and the error after them."""
+    found: list[Any] = []
+    try:
+        found.extend(one.to_dict() for one in check(path, executor=executor))
+    except ExportstreamError as error:
+        found.append((type(error), str(error)))
+    return exact(found)
+
+
+def assert_same(path: Path, data: bytes, run: int = 300, on_error: Any = None) -> Here:
+    """One process, several that are ahead, and several that never begin: one result."""
+    path.write_bytes(data)
+    here = Here()
+    with small_blocks(*BLOCK):
+        wanted, findings = counted(path, None, on_error), checked(path, None)
+        with small_runs(run):
+            assert checked(path, Here()) == findings
+            assert counted(path, here, on_error) == wanted
+            assert counted(path, Never(), on_error) == wanted
+    return here
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "in.json"
+
+
+@pytest.mark.parametrize("run", [100, 333, 1000, 5000])
+@pytest.mark.parametrize("rest", [{}, {"cost": 1, "x": [{"id": "m", "role": "user"}]}])
+def test_messages_of_one_session(path: Path, run: int, rest: dict[str, Any]) -> None:
+    """Runs are read to their end wherever they are cut, and ids that come again in a later run are counted."""
+    made = [message(n, id=f"m{n % 37}", toolCalls=[tool_call(inputJson={"messages": [message(2)]})]) for n in range(60)]
+    data = dump({**session(*made, id="s"), **rest})
+    here = assert_same(path, data, run)
+    assert here.in_full == here.taken > 2
+    assert len(counted(path, here, None)) == 3
+
+
+@pytest.mark.parametrize("run", [100, 1000, 5000])
+def test_whole_sessions(path: Path, run: int) -> None:
+    """Sessions in lines are read apart, with the keys that nobody knows and ids that come again."""
+    made = [session(*[message(n % 3) for n in range(which % 5)], id=f"s{which % 23}", x=which) for which in range(60)]
+    here = assert_same(path, b"\n".join(map(dump, made)), run)
+    assert here.in_full == here.taken > 2
+
+
+@pytest.mark.parametrize("keys", [["messages", "id", "title"], ["title", "messages", "id"], ["messages", "title"]])
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_the_id_after_the_messages(path: Path, keys: list[str], on_error: str) -> None:
+    """It is looked for once, and a session that has none is refused as by one process."""
+    whole = session(*map(message, range(30)), id="late")
+    here = assert_same(path, dump({key: whole[key] for key in keys}), on_error=on_error)
+    assert (here.taken > 0) is ("id" in keys)
+
+
+@FEW
+@given(st.lists(sessions(max_messages=12), min_size=1, max_size=4), RUNS, st.sampled_from([None, 0, 1]), st.integers(0, 2))
+def test_generated_sessions(tmp_path_factory: Any, made: list[Any], run: int, indent: int | None, form: int) -> None:
+    """Nested look-alikes of messages, unknown keys and odd texts, in lines, an array, or one after the other."""
+    parts = [dump(item, indent=indent, separators=(",", ":")) for item in made]
+    data = [b"\n".join(parts), b"[" + b",\n".join(parts) + b"]", b"".join(parts)][form]
+    assert_same(tmp_path_factory.getbasetemp() / "generated.json", data, run)
+
+
+@FEW
+@given(st.lists(messages() | SPOILED, min_size=1, max_size=20), RUNS, st.sampled_from(["stop", "skip"]))
+def test_messages_that_are_not_valid(tmp_path_factory: Any, made: list[Any], run: int, on_error: str) -> None:
+    """The same messages are refused, at the same place and with the same words."""
+    data = dump(session(*map(message, range(5)), *made, *map(message, range(5, 9))))
+    assert_same(tmp_path_factory.getbasetemp() / "spoiled.json", data, run, on_error)
+
+
+@FEW
+@given(st.lists(sessions(max_messages=8), min_size=1, max_size=3), EDITS, RUNS, st.sampled_from(["stop", "skip"]))
+def test_edited_documents(tmp_path_factory: Any, made: Any, edits: Any, run: int, on_error: str) -> None:
+    """What is damaged is refused, or passed over, in the same way."""
+    data = edited(b"\n".join(map(dump, made)), edits)
+    assert_same(tmp_path_factory.getbasetemp() / "edited.json", data, run, on_error)
+
+
+@pytest.mark.parametrize("name", STRUCTURE)
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_shapes_of_the_array(path: Path, name: str, on_error: str) -> None:
+    """Commas, white space and brackets of the array itself."""
+    for run in (20, 300):
+        assert_same(path, structure(name), run, on_error)
+        assert_same(path, dump(session(*map(message, range(9))))[:-2] + b"," + structure(name), run, on_error)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_faults_among_messages(path: Path, fault: str, on_error: str) -> None:
+    """The first, a later and the last message is damaged, or refused."""
+    whole = [dump(message(n)) for n in range(20)]
+    for at in (0, 9, 20):
+        array = b",".join([*whole[:at], FAULTS[fault], *whole[at:]])
+        assert_same(path, b'{"id":"s","title":"t","messages":[' + array + b"]}", 300, on_error)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_of_one_stretch(path: Path, shape: str, damage: str) -> None:
+    """Damage anywhere, and a cut anywhere, with skipping and without."""
+    data = SHAPES[shape]
+    places = random.Random(f"{shape} {damage}").sample(range(len(data)), 6)
+    for at in places:
+        assert_same(path, DAMAGES[damage](data, at), 500, "skip")
+        assert_same(path, DAMAGES[damage](data, at), 900)
+        assert_same(path, data[:at], 400, "skip")
+
+
+@pytest.mark.parametrize("costs", [[10**20, 1], ["1e6000", "-1e6000", 1], ["1e-6000", 3], ["1e1500"]], ids=str)
+def test_costs_that_are_out_of_all_proportion(path: Path, costs: list[Any]) -> None:
+    """The sum of a part may have more digits than that of the whole: only the whole decides."""
+    array = b",".join(
+        dump(message(n)).replace(b'"id"', b'"cost":%s,"id"' % str(costs[n % len(costs)]).encode(), 1) for n in range(40)
+    )
+    assert_same(path, b'{"id":"s","title":"t","messages":[' + array + b"]}", 300)
+
+
+@pytest.mark.parametrize("run", [300, 5000])
+def test_findings_of_every_kind(path: Path, run: int) -> None:
+    """Those of a run have the numbers of the whole, and the first five are the first five of the session."""
+    odd = [
+        {"createdAt": None},
+        {"createdAt": "2025-10-03T10:00:00"},
+        {"updatedAt": "soon"},
+        {"content": "\ud83d"},
+        {"id": "same"},
+        {"priority": 1, "toolCalls": [tool_call(color="red")]},
+    ]
+    made = [message(n, **(odd[n // 4 % 6] if n % 4 == 3 else {})) for n in range(150)]
+    here = assert_same(path, dump(session(*made)), run, "skip")
+    assert here.taken
+    assert_same(path, b"\n".join(dump(session(*made[n : n + 9], id=f"s{n}", y=n)) for n in range(0, 150, 9)), run, "skip")
+    path.write_bytes(dump(session(*made)))
+    (found,) = check(path)
+    assert len(found.findings) == 5
+
+
+@pytest.mark.parametrize("keys", [99, 101, 150])
+def test_more_unknown_keys_than_are_counted_by_name(path: Path, keys: int) -> None:
+    """The first hundred of the session are, wherever runs are cut."""
+    here = assert_same(path, dump(session(*[message(n, **{f"x{n % keys}": 1, "y": 1}) for n in range(300)])), 2000)
+    assert here.taken
