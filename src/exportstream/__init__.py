@@ -10,6 +10,7 @@ archive of files and `merge_many` makes one output of them, `totals_many` counts
 what is odd about a file. Every error is an `ExportstreamError` that says what was found, where, and what to do next.
 """
 
+from exportstream.conversion.checks import check
 from exportstream.conversion.many import convert_many
 from exportstream.conversion.merge import merge_many
 from exportstream.conversion.one import convert
@@ -38,7 +39,7 @@ from exportstream.errors import (
 from exportstream.models.notes import Duplicates, Notes, Reject
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.models.version import __version__ as __version__
-from exportstream.reading.check import Finding, SessionCheck, check
+from exportstream.reading.check import Finding, SessionCheck
 from exportstream.reading.export import Export
 from exportstream.reading.open import iter_messages, open_export
 from exportstream.reading.options import ReadOptions

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exportstream import ExportstreamError
+from exportstream import ExportstreamError, check
 from exportstream.conversion.totals import total_one
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.table_options import GroupOptions
@@ -22,7 +22,7 @@ from tests.kit.readings import exact, small_blocks
 from tests.properties.test_chunking import EDITS, FAULTS, SPOILED, STRUCTURE, edited, structure
 from tests.properties.test_damage import DAMAGES, SHAPES
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 RUNS = st.sampled_from([60, 300, 1000, 3000])
 TABLES = (("day", "model"), ("session",), ("role", "finish-reason"), ("tool",), ("file",), ("field",), ())
 BLOCK = 400, 300
@@ -49,13 +49,24 @@ def counted(path: Path, executor: Executor | None, on_error: Any) -> Any:
     return exact([[msgspec.to_builtins(getattr(done, name)) for name in COUNTS], done.totals.to_dict(), done.to_dict()])
 
 
+def checked(path: Path, executor: Executor | None) -> Any:
+    """All findings, in their order, and the error after them."""
+    found: list[Any] = []
+    try:
+        found.extend(one.to_dict() for one in check(path, executor=executor))
+    except ExportstreamError as error:
+        found.append((type(error), str(error)))
+    return exact(found)
+
+
 def assert_same(path: Path, data: bytes, run: int = 300, on_error: Any = None) -> Here:
     """One process, several that are ahead, and several that never begin: one result."""
     path.write_bytes(data)
     here = Here()
     with small_blocks(*BLOCK):
-        wanted = counted(path, None, on_error)
+        wanted, findings = counted(path, None, on_error), checked(path, None)
         with small_runs(run):
+            assert checked(path, Here()) == findings
             assert counted(path, here, on_error) == wanted
             assert counted(path, Never(), on_error) == wanted
     return here
@@ -143,7 +154,7 @@ def test_faults_among_messages(path: Path, fault: str, on_error: str) -> None:
 def test_damage_of_one_stretch(path: Path, shape: str, damage: str) -> None:
     """Damage anywhere, and a cut anywhere, with skipping and without."""
     data = SHAPES[shape]
-    places = random.Random(f"{shape} {damage}").sample(range(len(data)), 12)
+    places = random.Random(f"{shape} {damage}").sample(range(len(data)), 6)
     for at in places:
         assert_same(path, DAMAGES[damage](data, at), 500, "skip")
         assert_same(path, DAMAGES[damage](data, at), 900)
@@ -157,3 +168,30 @@ def test_costs_that_are_out_of_all_proportion(path: Path, costs: list[Any]) -> N
         dump(message(n)).replace(b'"id"', b'"cost":%s,"id"' % str(costs[n % len(costs)]).encode(), 1) for n in range(40)
     )
     assert_same(path, b'{"id":"s","title":"t","messages":[' + array + b"]}", 300)
+
+
+@pytest.mark.parametrize("run", [300, 5000])
+def test_findings_of_every_kind(path: Path, run: int) -> None:
+    """Those of a run have the numbers of the whole, and the first five are the first five of the session."""
+    odd = [
+        {"createdAt": None},
+        {"createdAt": "2025-10-03T10:00:00"},
+        {"updatedAt": "soon"},
+        {"content": "\ud83d"},
+        {"id": "same"},
+        {"priority": 1, "toolCalls": [tool_call(color="red")]},
+    ]
+    made = [message(n, **(odd[n // 4 % 6] if n % 4 == 3 else {})) for n in range(150)]
+    here = assert_same(path, dump(session(*made)), run, "skip")
+    assert here.taken
+    assert_same(path, b"\n".join(dump(session(*made[n : n + 9], id=f"s{n}", y=n)) for n in range(0, 150, 9)), run, "skip")
+    path.write_bytes(dump(session(*made)))
+    (found,) = check(path)
+    assert len(found.findings) == 5
+
+
+@pytest.mark.parametrize("keys", [99, 101, 150])
+def test_more_unknown_keys_than_are_counted_by_name(path: Path, keys: int) -> None:
+    """The first hundred of the session are, wherever runs are cut."""
+    here = assert_same(path, dump(session(*[message(n, **{f"x{n % keys}": 1, "y": 1}) for n in range(300)])), 2000)
+    assert here.taken

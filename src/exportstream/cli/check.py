@@ -7,7 +7,7 @@ import sys
 import click
 
 from exportstream.cli.display import json_text, print_failures
-from exportstream.cli.executors import open_executor
+from exportstream.cli.executors import open_executor, open_helpers
 from exportstream.cli.figures import amount, print_check
 from exportstream.cli.options import Command, check_options, many_inputs
 from exportstream.cli.process import Exit
@@ -59,14 +59,15 @@ def check_command(
                 printer.add(source, one)
     else:
         try:
-            for one in check_one(found[0].source, options):
-                printer.add(found[0].source, one)
+            with open_helpers(found[0].source, jobs) as executor:
+                for one in check_one(found[0].source, options, executor):
+                    printer.add(found[0].source, one)
         except ExportstreamError as error:
             printer.end(str(error))
             raise
         printer.add(found[0].source, Outcome(found[0].source, "checked"))
     printer.end()
-    failed = print_failures(printer.outcomes)
+    failed = print_failures(printer.outcomes, quiet=False)
     if failed or printer.invalid or (strict and printer.odd):
         sys.exit(failed or Exit.INPUT)
 

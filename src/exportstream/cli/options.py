@@ -133,6 +133,7 @@ _prices = option(
     help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
     "extra prices; takes half a second to load), or by a list in TOML.",
 )
+_SHARE = "Number of processes, 40 MB each. They also share one file of 32 MiB or more that is not compressed"
 _writing = (
     option(
         "Output",
@@ -257,10 +258,7 @@ _adding = (
         help="Drop messages and sessions whose ids came before. Memory grows by 90 to 180 bytes per message.",
     ),
     _prices,
-    _jobs(
-        "Number of processes. They also share one file of 32 MiB or more that is not compressed, unless --dedupe or --by "
-        "message is given. Memory grows by 40 MB per process."
-    ),
+    _jobs(f"{_SHARE}, unless --dedupe or --by message is given."),
     _on_error,
     *_limits,
     _quiet,
@@ -292,4 +290,4 @@ def verify_options(command: _Decorated) -> _Decorated:
 
 def check_options(command: _Decorated) -> _Decorated:
     """Add the options of check to a command."""
-    return _add((json_flag, _exclude, _jobs("Number of worker processes."), strict_flag, *_checking), command)
+    return _add((json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_checking), command)

@@ -7,19 +7,22 @@ Raises: nothing if one input fails. Holds: nothing in this process; with an exec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import field
 from msgspec.structs import replace
 
+from exportstream.conversion.helpers import RunsAhead
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.jobs import check_executor, run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError
-from exportstream.reading.check import SessionCheck, check
+from exportstream.reading.check import CheckWork, SessionCheck, check_export
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
+from exportstream.storage.names import require_one
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -41,9 +44,37 @@ class _Checked(Counts):
     checks: list[SessionCheck] = field(default_factory=list)
 
 
-def check_one(source: str, options: ReadOptions) -> Iterator[SessionCheck]:
-    """Yield the findings of each session of one input; for the errors see `check`."""
-    return check(source, max_message_size=options.max_message_size, max_window=options.max_window)
+def check(
+    source: Any,
+    *,
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    max_window: int | None = None,
+    executor: Executor | None = None,
+) -> Iterator[SessionCheck]:
+    """Read an export and yield the oddities of each of its sessions.
+
+    Memory grows with the number of messages of the largest session, for their repeated ids.
+
+    Args:
+        source: as of `open_export`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
+        executor: helps with a plain file of 32 MiB or more; see `convert_many`. None for this process alone.
+
+    Raises:
+        UsageError, TypeError: at once; the source is not one input, or an option has a value that it does not take.
+        InputError, ReadError: as `open_export`, when the first session is asked for.
+        WorkerError: a process of the executor failed.
+    """
+    require_one(source)
+    check_executor(executor)
+    options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
+    return check_one(source, options, executor)
+
+
+def check_one(source: Any, options: ReadOptions, executor: Executor | None = None) -> Iterator[SessionCheck]:
+    """Yield the findings of each session of one input; see `check`."""
+    return check_export(source, options, None if executor is None else RunsAhead(executor, CheckWork))
 
 
 def check_all(

@@ -88,7 +88,11 @@ def count_one(
 class _GroupWork:
     """Groups of the messages of a run; see `reading.run.Work`."""
 
-    def __init__(self, groups: GroupOptions, name: str) -> None:
+    by_session = False
+    skips_replaced = True
+
+    def __init__(self, groups: GroupOptions, name: str, *, whole: bool) -> None:
+        del whole  # their groups are of the same kind
         self._grouping = Grouping(groups.by, groups.range, name)
 
     def add(self, batch: Batch, prices: Prices | None) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -22,7 +21,7 @@ from msgspec.structs import replace
 from exportstream.errors import ReadError, WorkerError, mask
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.run import Done, Run, Work, read_run
+from exportstream.reading.run import Done, Make, Run, read_run
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.source import Source
 from exportstream.storage.stretch import Stretch, is_plain_json
@@ -55,7 +54,7 @@ class RunsAhead:
         make: see `read_run`.
     """
 
-    def __init__(self, executor: Executor, make: Callable[[], Work]) -> None:
+    def __init__(self, executor: Executor, make: Make) -> None:
         self._executor = executor
         self._make = make
         self._most = 2 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 2  # runs ahead

@@ -13,15 +13,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from exportstream.models.dates import parse_instant
+from exportstream.errors import LimitError
+from exportstream.models.dates import all_have_zones, parse_instant
 from exportstream.models.notes import Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.export import Export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import require_one
+from exportstream.reading.session_input import Helpers
+from exportstream.totals.batch import Batch
 from exportstream.totals.copies import counted
 from exportstream.totals.figures import Difference
+from exportstream.totals.prices import Prices
 from exportstream.totals.seen import Seen
 from exportstream.totals.sums import Totals
 
@@ -123,11 +125,18 @@ class _Findings:
         originals = counted(messages)  # a known copy is no finding
         for at in self.ids.find_repeats([message.id for message in originals]):
             self.add("repeated-id", originals[at].index)
-        for message in messages:
-            dates = (message.created_at, message.updated_at)
-            if None in dates and message.producer is None:  # other producers leave out what they don't know
-                self.add("null-date", message.index)
-            self._add_dates(dates, message.index)
+        self.add_fields(messages)
+
+    def add_fields(self, messages: list[Message]) -> None:
+        if not all_have_zones([message.created_at for message in messages] + [message.updated_at for message in messages]):
+            for message in messages:
+                dates = (message.created_at, message.updated_at)
+                if None in dates and message.producer is None:  # other producers leave out what they don't know
+                    self.add("null-date", message.index)
+                self._add_dates(dates, message.index)
+        extras = [message.extra for message in messages]
+        extras += [call.extra for message in messages if message.tool_calls for call in message.tool_calls]
+        for message in messages if any(extras) else ():
             if message.producer is not None:  # what a log has no column for is in `extra`
                 continue
             if message.extra:
@@ -135,6 +144,18 @@ class _Findings:
             for call in message.tool_calls or ():
                 if call.extra:
                     self.add_unknown("toolCall", call.extra)
+
+    def merge(self, other: _Findings, first: int, ids: list[str]) -> None:
+        """Add what was found in the fields of messages that come next, which were numbered from 0 instead of `first`."""
+        for at in self.ids.find_repeats(ids):
+            self.add("repeated-id", first + at)
+        for kind, more in other.findings.items():
+            found = self.findings.setdefault(kind, Finding())
+            found.count += more.count
+            found.messages += [first + index for index in more.messages][: SHOWN - len(found.messages)]
+        for name, count in other.unknown.items():
+            shown = name if name in self.unknown or len(self.unknown) < MAX_UNKNOWN_KEYS else "…"
+            self.unknown[shown] = self.unknown.get(shown, 0) + count
 
     def _add_dates(self, dates: tuple[str | None, str | None], index: int | None) -> None:
         instants = [parse_instant(text) for text in dates if text is not None]
@@ -186,31 +207,14 @@ def _unknown_of(session: Session) -> list[str]:
     return keys
 
 
-def check(
-    source: Any,
-    *,
-    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
-    max_window: int | None = None,
-) -> Iterator[SessionCheck]:
-    """Read an export and yield the oddities of each of its sessions.
-
-    Memory grows with the number of messages of the largest session, for their repeated ids.
+def check_export(source: Any, options: ReadOptions, helpers: Helpers | None = None) -> Iterator[SessionCheck]:
+    """Read an export and yield the oddities of each of its sessions; see `check`.
 
     Args:
         source: as of `open_export`.
-        max_message_size: see `open_export`.
-        max_window: see `open_export`.
-
-    Raises:
-        UsageError, TypeError: at once; the source is not one input, or an option has a value that it does not take.
-        InputError, ReadError: as `open_export`, when the first session is asked for.
+        options: how it is read.
+        helpers: other processes, which make `CheckWork` of runs.
     """
-    require_one(source)
-    options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
-    return _check(source, options)
-
-
-def _check(source: Any, options: ReadOptions) -> Iterator[SessionCheck]:
     found = _Open()
     damaged = 0
 
@@ -228,9 +232,14 @@ def _check(source: Any, options: ReadOptions) -> Iterator[SessionCheck]:
     def replaced(index: int | None, count: int) -> None:
         found.of(export.session).add("replaced-surrogate", index, count=count)
 
-    with Export(source, options, rejects=reject, session_totals=True) as export:
+    with Export(source, options, rejects=reject, session_totals=True, helpers=helpers) as export:
         export.watch_replaced(replaced)
         for batch in export.batches():
+            if (worked := batch.worked) is not None:
+                if worked.sessions:
+                    yield from worked.made
+                else:
+                    found.of(export.session).merge(worked.made, worked.first, worked.ids)
             for messages, end in batch.by_session():
                 session = end.session if end is not None else export.session
                 found.of(session).add_messages(messages)
@@ -240,3 +249,36 @@ def _check(source: Any, options: ReadOptions) -> Iterator[SessionCheck]:
                     yield one
         if found.outside.findings:
             yield SessionCheck(None, None, 0, found.outside.findings, {}, {})
+
+
+class CheckWork:
+    """The findings of a run: of messages of one session, or a `SessionCheck` for each whole session. See `run.Work`."""
+
+    by_session = True
+    skips_replaced = False
+
+    def __init__(self, *, whole: bool) -> None:
+        self._whole = whole
+        self._open = _Findings()
+        self._checks: list[SessionCheck] = []
+
+    def add(self, batch: Batch, prices: Prices | None) -> None:
+        """Add messages; ids that come again are only looked for in whole sessions."""
+        del prices
+        for messages, end in batch.by_session():
+            (self._open.add_messages if self._whole else self._open.add_fields)(messages)
+            if end is not None and end.counted is not None:
+                self._checks.append(self._open.finish(end.session, end.counted))
+                self._open = _Findings()
+
+    def finish(self) -> list[SessionCheck] | _Findings:
+        """Return what was found.
+
+        Raises:
+            LimitError: there are so many unknown keys that only the whole session tells which are counted by name.
+        """
+        if self._whole:
+            return self._checks
+        if len(self._open.unknown) >= MAX_UNKNOWN_KEYS:
+            raise LimitError("there are more unknown keys than are counted by name")
+        return self._open

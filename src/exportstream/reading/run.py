@@ -13,7 +13,6 @@ beginning, so it goes the same way.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Protocol
@@ -42,7 +41,15 @@ _SMALLEST_EXPONENT = -1000
 
 
 class Work(Protocol):
-    """What is done with the messages of a run."""
+    """What is done with the messages of a run.
+
+    Attributes:
+        by_session: whether ends of whole sessions get the totals of their sessions.
+        skips_replaced: whether messages with halves of surrogate pairs are taken like others.
+    """
+
+    by_session: bool
+    skips_replaced: bool
 
     def add(self, batch: Batch, prices: Prices | None, /) -> None:
         """Take messages; those of a session that goes on are numbered from the beginning of the run."""
@@ -99,15 +106,22 @@ class Done(Struct):
     notes: Notes = field(default_factory=Notes)
 
 
-def read_run(run: Run, make: Callable[[], Work]) -> Done:
+class Make(Protocol):
+    """A function of a module, or a class, or such a one with arguments."""
+
+    def __call__(self, *, whole: bool) -> Work:
+        """Return what the messages of a run are given to; `whole`: they are those of whole sessions."""
+
+
+def read_run(run: Run, make: Make) -> Done:
     """Read a run as far as it is what it seems to be.
 
     Args:
         run: where it is.
-        make: a function of a module, or such a one with arguments, that returns what its messages are given to.
+        make: returns what its messages are given to.
     """
     try:
-        reading = _Reading(run, make())
+        reading = _Reading(run, make(whole=run.session_id is None))
         with Stretch(run.path, run.identity, run.start, run.end, b"" if run.session_id is None else b"]") as stretch:
             return reading.sessions(stretch) if run.session_id is None else reading.messages(stretch, run.session_id)
     except ExportstreamError:
@@ -121,7 +135,7 @@ class _Reading:
         self._run = run
         self._work = work
         self._prices = _prices_of(None if run.options.prices is None else os.fsdecode(run.options.prices))
-        self._counter = Counter(by_session=False, prices=self._prices)
+        self._counter = Counter(by_session=work.by_session and run.session_id is None, prices=self._prices)
         self._done = Done(run.start)
         self._ids: list[str] = []
 
@@ -142,6 +156,8 @@ class _Reading:
                 taken = blocks.take(buffer.data, buffer.start)
             if taken is None or (taken.closed and buffer.position_of(taken.end) != run.end):
                 break  # the messages end within the run, or it is no run
+            if not self._work.skips_replaced and any(value.replaced for value in taken.values):
+                break
             try:
                 for value in taken.values:
                     if value.replaced:
@@ -166,6 +182,8 @@ class _Reading:
         reader = SessionReader(run.source, watch_repeats=run.wants_ids)
         for _ in Stream(stretch, reader, max_message_size=run.options.max_message_size):
             self._add(reader.take(), ids=False)
+        if reader.notes.replaced_surrogates and not self._work.skips_replaced:
+            raise LimitError("halves of surrogate pairs were replaced: who reads the input has to know where")
         done.end = run.end + 1
         done.messages, done.last_id, done.last_index = reader.accepted, reader.last_id, reader.index
         done.session, done.notes = reader.session, reader.notes

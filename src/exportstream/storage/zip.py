@@ -27,6 +27,7 @@ __all__ = [
     "identity_of",
     "is_zip",
     "list_members",
+    "refused_members",
     "split_member",
     "zip_file_of",
 ]
@@ -56,7 +57,7 @@ class Member(NamedTuple):
 
 
 class _Archive(NamedTuple):
-    """The members of an archive, those of them that no name can stand for, and why it is not taken as a whole."""
+    """The members of an archive, and those that no name can stand for: by printable names, why they are refused."""
 
     members: dict[str, Member]
     refused: dict[str, str]
@@ -101,17 +102,18 @@ def zip_file_of(name: str) -> str:
 
 
 def list_members(path: str) -> list[tuple[str, int]]:
-    """Return the names of all members of an archive, and their sizes: of each folder the files before the folders, by name.
+    """Return the names of the members of an archive, and their sizes: of each folder the files before the folders, by name.
 
     Raises:
-        CompressionError, LimitError, ReadError: it can't be read, or a member's name can't be used.
+        CompressionError, LimitError, ReadError: it can't be read.
     """
     archive = _archive(path, identity_of(path))
-    for name, reason in archive.refused.items():
-        raise CompressionError(
-            f"{reason}: {printable(name)}", source=path, hint=f"name the members that you need: ARCHIVE{SEPARATOR}MEMBER"
-        )
     return sorted(((name, member.size) for name, member in archive.members.items()), key=_place)
+
+
+def refused_members(path: str) -> list[str]:
+    """Return the names of the members that are left out of `list_members`, as printable texts."""
+    return sorted(_archive(path, identity_of(path)).refused)
 
 
 def _place(member: tuple[str, int]) -> list[tuple[bool, str]]:
@@ -131,11 +133,13 @@ def identity_of(path: str) -> tuple[int, ...]:
 def find_member(path: str, state: tuple[int, ...], name: str) -> Member:
     """Find a member of an archive that is as `identity_of` said, and refuse a member that can't be read."""
     archive = _archive(path, state)
+    if name in archive.refused:
+        raise CompressionError(archive.refused[name], hint="unpack it by hand, if you trust it")
     member = archive.members.get(name)
-    if name in archive.refused or member is None:
+    if member is None:
         known = [other for other in sorted(archive.members) if other.lower().endswith(".json")]
         hint = f"it has {', '.join(printable(other) for other in known[:3])}" if known else "list them with: unzip -l"
-        raise ReadError(archive.refused.get(name, "the zip archive has no such member"), hint=hint)
+        raise ReadError("the zip archive has no such member", hint=hint)
     if member.flags & _ENCRYPTED:
         raise CompressionError("the member is encrypted", hint="unpack it first, with its password")
     if member.method not in (_STORED, DEFLATED):
@@ -168,19 +172,26 @@ def _archive(path: str, _: tuple[int, ...]) -> _Archive:
         raise CompressionError(f"the zip archive is cut or damaged: {what}", source=path, hint=AGAIN) from error
     members: dict[str, Member] = {}
     refused: dict[str, str] = {}
+    places: list[tuple[int, int]] = []
     for info in infos:
         name = info.filename
         if info.is_dir():
             continue
         if name in members:
-            refused[name] = "two members of the zip archive have one name"
+            refused[_as_text(name)] = "two members of the zip archive have this name"
         elif "\0" in info.orig_filename or any(part in ("", ".", "..") for part in name.split("/")):
-            refused[info.orig_filename] = "the name of a member leads out of the zip archive, or is no name"
+            refused[_as_text(info.orig_filename)] = "the member's name leads out of the zip archive, or is no name"
+        places.append((info.header_offset, info.compress_size))
         members[name] = Member(
             info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type, info.flag_bits
         )
-    _refuse_overlaps(sorted((one.offset, one.stored) for one in members.values()), end, path)
-    return _Archive(members, refused)
+    _refuse_overlaps(sorted(places), end, path)
+    good = {name: member for name, member in members.items() if _as_text(name) not in refused} if refused else members
+    return _Archive(good, refused)
+
+
+def _as_text(name: str) -> str:
+    return printable(name, 4096)
 
 
 def _refuse_overlaps(places: list[tuple[int, int]], end: int, path: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zlib
 from contextlib import suppress
 from struct import Struct as Layout
@@ -21,6 +22,7 @@ from exportstream.errors import CompressionError, CutInputError, ExportstreamErr
 from exportstream.storage.zip import AGAIN, DEFLATED, HEADER, MAGIC, SEPARATOR, find_member, identity_of, list_members
 
 _HEADER = Layout("<4s22xHH")  # its magic number, and the lengths of the name and the extra field after it
+_JSON = re.compile(r"\.(json|ndjson|jsonl)\b", re.IGNORECASE)
 _CHUNK = 64 << 10  # bytes per read, as stored and as inflated
 
 
@@ -154,6 +156,7 @@ def zip_error(file: Any, path: str | None, compression: str) -> NotAnExportError
         verb = "download it" if hasattr(file, "version") else "save it"
         error.hint = f"{verb} to a file, and give that: a zip archive can't be read from its start to its end"
     else:
-        list_members(path)
-        error.hint = f"name a member (FILE.zip{SEPARATOR}NAME)"
+        has_json = any(_JSON.search(name) for name, _ in list_members(path))
+        error.hint = f"name a member (FILE.zip{SEPARATOR}NAME)" if has_json else "it has no JSON in it"
+        error.foreign = True
     return error
