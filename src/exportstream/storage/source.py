@@ -32,7 +32,7 @@ __all__ = ["DEFAULT_MAX_WINDOW", "Source", "open_source"]
 
 DEFAULT_MAX_WINDOW = 128 << 20
 
-_CHUNK = 64 << 10  # compressed bytes per read
+_CHUNK = 256 << 10  # compressed bytes per read
 _BLANK = memoryview(bytes(256 << 10))  # extends a buffer before a file is read into it
 
 

@@ -13,8 +13,10 @@ import msgspec
 from exportstream.errors import InputError
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.formats.codex.attachments import attachment
+from exportstream.reading.formats.codex.outputs import has_failed, has_failed_raw
+from exportstream.reading.formats.codex.records import ShortItem
 from exportstream.reading.formats.codex.usage import Usage
-from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
+from exportstream.reading.formats.content import TEXT_TYPES, Content, as_text, leftover, read_content, text_of
 from exportstream.reading.lines.records import decode_value
 
 _CUSTOM = "custom_tool_call"
@@ -25,7 +27,6 @@ _OUTPUT_KEYS = frozenset({"type", "call_id", "output", "tools"})
 _WRAPPER_KEYS = frozenset({"content", "success"})
 _MESSAGE_KEYS = frozenset({"type", "id", "role", "content"})
 _REASONING_KEYS = frozenset({"type", "id", "summary", "content"})
-_WRAPPED = '{"output":'  # an output of older versions: JSON with the text and the exit code
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -146,6 +147,42 @@ class Response:
         self._answered, self._last = True, time
         return True
 
+    def add_short(self, item: ShortItem, time: str | None) -> None:
+        """Add a message, a reasoning or a call, of which only figures are wanted."""
+        kind, content = item.type, item.content
+        if kind == "message":
+            if isinstance(content, str):
+                self._texts.append(content)
+            elif content is not None:
+                self._texts += [part.text for part in content if part.type in TEXT_TYPES and part.text is not None]
+            self._message_id = self._message_id or item.id
+        elif kind != "reasoning":
+            by_client = kind in _FUNCTIONS or kind == _CUSTOM or item.call_id is not None
+            call = ToolCall(
+                id=item.call_id or item.id or "",
+                name=item.name or kind.removesuffix("_call"),
+                type="",
+                finished=not by_client and item.status == "completed",
+                is_error=True if item.status == "failed" else None,
+                input="",
+            )
+            self._calls.append(call)
+            if item.call_id is not None:
+                self._open[item.call_id] = call
+        self._first = self._first if self._first is not None else time
+        self._last = time
+
+    def end_call(self, output: ShortItem, time: str | None) -> bool:
+        """Add the output of a tool, of which only figures are wanted; return whether one of the calls waits for it."""
+        call = self._open.pop(output.call_id or "", None)
+        if call is None:
+            return False
+        call.finished = True
+        failed = has_failed_raw(output.output)
+        call.is_error = failed if failed is not None else call.is_error
+        self._answered, self._last = True, time
+        return True
+
     def set_exit(self, call_ids: tuple[Any, ...], *, failed: bool) -> None:
         """Note whether a call failed, as an event says."""
         for call in self._calls:
@@ -242,11 +279,8 @@ def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool |
         extra |= leftover(value, _WRAPPER_KEYS)
         failed = not value["success"] if isinstance(value.get("success"), bool) else None
         value = value.get("content")
-    elif isinstance(value, str) and value.startswith(_WRAPPED):
-        parsed = _parsed(value)
-        metadata = parsed.get("metadata") if isinstance(parsed, dict) else None
-        if isinstance(metadata, dict) and type(metadata.get("exit_code")) is int:
-            failed = metadata["exit_code"] != 0
+    elif isinstance(value, str):
+        failed = has_failed(value)
     content = read_content(value, attachment)
     if content.rest:
         extra["content"] = content.rest
