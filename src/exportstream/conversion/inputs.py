@@ -143,6 +143,10 @@ def _join_parts(inputs: list[Input]) -> list[Input]:
 def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
     if is_stream(name):
         yield Input("-", "stdin", named=True)
+    elif (member := split_member(name)) is not None:
+        yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
+    elif is_zip(name):
+        yield from _members(name, "", named=True)
     elif is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
@@ -150,10 +154,8 @@ def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
         for url, relative in listing.list_urls(name):
             if named or looks_like_export(relative):
                 yield Input(url, relative, named)
-    elif (member := split_member(name)) is not None:
-        yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
-    elif is_zip(name):
-        yield from _members(name, "", named=True)
+            elif is_zip(url):
+                yield from _members(url, os.path.splitext(relative)[0], named=False)
     elif is_glob(name):
         yield from _match(name, without, exclude)
     elif is_folder(name):
