@@ -400,9 +400,9 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "garbage": (b"\xff\xfe garbage", "expected a JSON object on the line"),
     "a number": (b"17", "expected a JSON object on the line"),
     "wrong type of type": (b'{"type":1,"payload":{}}', "expected a JSON object on the line"),
-    "payload": (b'{"type":"response_item","payload":[]}', "expected object, got list"),
+    "payload": (b'{"type":"response_item","payload":[]}', "expected object, got array"),
     "no UTF-8": (b'{"type":"response_item","payload":{"type":"message","role":"user","content":"\xff"}}', "expected UTF-8"),
-    "call_id": (b'{"type":"response_item","payload":{"type":"function_call","call_id":7}}', "expected string, got int"),
+    "call_id": (b'{"type":"response_item","payload":{"type":"function_call","call_id":7}}', "expected string, got number"),
     "tokens": (
         b'{"type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":"x"}}}}',
         "integer",

@@ -20,6 +20,7 @@ from exportstream.conversion.exclude import Exclude
 from exportstream.conversion.parts import files_of, is_transcript, name_packed, owner_of, size_of
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.names import (
+    COMPRESSED,
     fixed_part,
     is_folder,
     is_glob,
@@ -293,6 +294,6 @@ def is_rejects(name: str) -> bool:
 
 def _without_compression(name: str) -> str:
     plain = os.path.basename(name).lower()
-    while os.path.splitext(plain)[1] in (".zst", ".zstd", ".gz", ".bz2", ".xz"):
+    while os.path.splitext(plain)[1] in COMPRESSED:
         plain = os.path.splitext(plain)[0]
     return plain

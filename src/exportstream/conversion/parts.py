@@ -14,12 +14,13 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.claude_code.session import PRODUCER
 from exportstream.reading.formats.logs import recognise
+from exportstream.storage.names import COMPRESSED, split_member
 from exportstream.storage.parts import FileWithParts
 from exportstream.storage.source import open_source
 
 _SUB_AGENT = re.compile(r"(.*[^/])/subagents/(?:.*/)?agent-[^/]+\.jsonl(?:\.\w+)?", re.DOTALL)
+_SUFFIXES = tuple(f".jsonl{suffix}" for suffix in ("", *COMPRESSED))
 _PACKED = re.compile(r"((?:.*/)?rollout-[^/]*)(\.jsonl\.\w+)", re.DOTALL)
-_SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz")
 
 
 def files_of(source: str, parts: tuple[str, ...]) -> Any:
@@ -51,7 +52,7 @@ def size_of(part: str) -> int:
 
 def is_transcript(path: str) -> bool:
     """Whether a file is a transcript, by its content."""
-    if not os.path.isfile(path):
+    if split_member(path) is None and not os.path.isfile(path):
         return False
     try:
         with open_source(path) as source:

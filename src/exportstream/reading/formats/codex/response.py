@@ -74,6 +74,7 @@ class Response:
         self._attachments: list[dict[str, Any]] = []
         self._calls: list[ToolCall] = []
         self._open: dict[str, ToolCall] = {}  # calls without a result
+        self._by_id: dict[str, ToolCall] = {}  # the last call of each id
         self._answered = False
         self._is_short = False  # whether only figures are wanted
         self._extra: dict[str, Any] = {}
@@ -128,6 +129,7 @@ class Response:
             extra=extra or None,
         )
         self._calls.append(call)
+        self._by_id[call.id] = call
         if call_id is not None:
             self._open[call_id] = call
 
@@ -167,6 +169,7 @@ class Response:
                 input="",
             )
             self._calls.append(call)
+            self._by_id[call.id] = call
             if item.call_id is not None:
                 self._open[item.call_id] = call
         self._first = self._first if self._first is not None else time
@@ -185,8 +188,9 @@ class Response:
 
     def set_exit(self, call_ids: tuple[Any, ...], *, failed: bool) -> None:
         """Note whether a call failed, as an event says."""
-        for call in self._calls:
-            if call.id in call_ids:
+        for call_id in call_ids:
+            call = self._by_id.get(call_id) if type(call_id) is str else None
+            if call is not None:
                 call.is_error = failed
 
     def end(self, usage: Usage | None, time: str | None) -> None:
