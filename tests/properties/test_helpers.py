@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from concurrent.futures import Executor
+import sys
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,20 @@ def counted(path: Path, executor: Executor | None, on_error: Any) -> Any:
     finally:
         assert seen == sorted(seen)
     return exact([[msgspec.to_builtins(getattr(done, name)) for name in COUNTS], done.totals.to_dict(), done.to_dict()])
+
+
+def test_threads_do_not_share_what_changes(tmp_path: Path) -> None:
+    """Threads of one process may be the executor, with unknown keys that each of them gets to know."""
+    made = [message(number, **{f"unknown{number % 30}": number}) for number in range(3000)]
+    path = tmp_path / "a.json"
+    path.write_bytes(dump(session(*made)))
+    alone, before = counted(path, None, "stop"), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with small_runs(3000), ThreadPoolExecutor(3) as executor:
+            assert [counted(path, executor, "stop") for _ in range(5)] == [alone] * 5
+    finally:
+        sys.setswitchinterval(before)
 
 
 def checked(path: Path, executor: Executor | None) -> Any:

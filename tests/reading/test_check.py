@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exportstream import Difference, InputError, SessionCheck, check
+from exportstream.models.dates import all_have_zones, parse_instant
 from tests.kit.command import speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA
 
 pytestmark = pytest.mark.usefixtures("blocks")
+
+
+ODD = (None, "", "yesterday", "2025-10-03", "2025-10-03T10:00:01", "2025-02-30T10:00:01Z", "9999-12-31T23:59:60Z")
 
 
 def one(*messages: Any, **fields: Any) -> SessionCheck:
@@ -103,6 +109,13 @@ def test_dates_of_the_session_itself(tmp_path: Path) -> None:
     (finding,) = json.loads(speak("check", "in.json", "--json", cwd=tmp_path)[1])["sessions"][0]["findings"].values()
     assert finding == {"count": 1, "messages": [1], "reason": None, "session": 1}
     assert speak("check", "in.json", "--strict", cwd=tmp_path)[0] == 3
+
+
+@given(st.lists(st.sampled_from([DATE, "2025-10-03T10:00:01.123456789-09:00", "2025-10-03t10:00:01z", *ODD]), max_size=6))
+def test_all_dates_at_once(dates: list[str | None]) -> None:
+    """Dates that are looked at together are found right exactly if each of them is."""
+    instants = [parse_instant(date) for date in dates]
+    assert all_have_zones(dates) == all(instant is not None and instant.tzinfo is not None for instant in instants)
 
 
 def test_a_message_with_two_odd_dates() -> None:

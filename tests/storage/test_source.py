@@ -395,6 +395,15 @@ def test_big_endian_marks_are_named() -> None:
         drain(open_source(b"\0\0\xfe\xff" + "{}".encode("utf-32-be")))
 
 
+def test_a_mark_in_other_bytes_is_no_encoding() -> None:
+    """Damaged bytes that begin like a byte order mark are not called UTF-16; an empty file with one is."""
+    for mark in (b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0"):
+        for rest in (b'{"id":1}', bytes(range(1, 60)), bytes(60)):
+            assert drain(open_source(mark + rest)) == mark + rest
+    with pytest.raises(JSONSyntaxError, match=r"got UTF-16 "):
+        drain(open_source(b"\xff\xfe"))
+
+
 @pytest.mark.parametrize("data", [b"\0\0\0\0\0\0", b"{\0", b"\xef\xbb", b"{}", b" \n", b"PK\x03", b"SQL", b"\x1f", b"("])
 def test_other_bytes_are_left_to_the_parser(data: bytes) -> None:
     """What is no container and no wide encoding is handed out as it is."""

@@ -106,11 +106,6 @@ NOT_TAKEN: dict[str, tuple[Callable[[Path], bytes], type[ExportstreamError], str
     "cut": (lambda path: ONE(path)[:-30], CompressionError, "the list of its members, at its end, is missing.*again"),
     "cut early": (lambda path: ONE(path)[:40], CompressionError, "cut or damaged"),
     "list damaged": (lambda path: ONE(path).replace(ENTRY, b"PK\x01\x07"), CompressionError, "cut or damaged"),
-    "above": (of({"s.json": DATA, "../t.json": DATA}), CompressionError, r"leads out.*: \.\./t.json"),
-    "absolute": (of({"/t.json": DATA}), CompressionError, "leads out"),
-    "inside above": (of({"a/../t.json": DATA}), CompressionError, "leads out"),
-    "NUL": (lambda path: of({"a#.json": DATA})(path).replace(b"a#.json", b"a\0.json"), CompressionError, r"a\\x00.json"),
-    "twice": (duplicates, CompressionError, "two members .* one name: s.json"),
     "shared": (lambda path: changed(TWO(path), OFFSET, "<I", 0, entry=1), LimitError, "share bytes"),
 }
 MEMBER_NOT_TAKEN: dict[str, tuple[Callable[[Path], bytes], type[ExportstreamError], str]] = {
@@ -125,6 +120,30 @@ MEMBER_NOT_TAKEN: dict[str, tuple[Callable[[Path], bytes], type[ExportstreamErro
     "no deflate": (lambda path: ONE(path)[:40] + b"\xff" * 20 + ONE(path)[60:], CompressionError, "damaged: Error"),
     "archive": (of({"s.json": b"PK\x05\x06" + bytes(18)}), NotAnExportError, "outer"),
 }
+
+
+REFUSED: dict[str, tuple[Callable[[Path], bytes], list[str], str]] = {
+    "above": (of({"s.json": DATA, "../t.json": DATA}), ["s.json"], "../t.json"),
+    "absolute": (of({"/t.json": DATA}), [], "/t.json"),
+    "inside above": (of({"a/../t.json": DATA, "t.json": DATA}), ["t.json"], "a/../t.json"),
+    "NUL": (lambda path: of({"a#.json": DATA})(path).replace(b"a#.json", b"a\0.json"), [], r"a\x00.json"),
+    "twice": (duplicates, [], "s.json"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_member_whose_name_is_refused(tmp_path: Path, case: str) -> None:
+    """Each member that no name can stand for is an input of its own, which is refused; the others are read."""
+    make, good, bad = REFUSED[case]
+    path = tmp_path / "x.zip"
+    path.write_bytes(make(path))
+    *others, last = find_inputs([path, *[tmp_path / "t.json" for _ in good]])[: len(good) + 1]
+    assert ([one.source for one in others], last.source) == ([f"{path}::{name}" for name in good], f"{path}::{bad}")
+    assert not {"..", ""} & set(last.relative.split("/"))
+    for one in others:
+        assert read(one.source) == read(DATA)
+    with pytest.raises(CompressionError, match=r"leads out of|have this name.*unpack it by hand"):
+        open_export(last.source)
 
 
 @pytest.mark.parametrize("case", NOT_TAKEN)
@@ -156,9 +175,8 @@ def test_members_of_a_refused_archive(tmp_path: Path) -> None:
     path = zipped(tmp_path / "x.zip", {"s.json": DATA, "../t.json": DATA})
     assert read(f"{path}::s.json") == read(DATA)
     duplicates(path)
-    for name, words in (("s.json", "one name"), ("no.json", "no such member; it has s.json")):
-        with pytest.raises(ReadError, match=words):
-            open_export(f"{path}::{name}")
+    with pytest.raises(ReadError, match=r"no such member; list them with"):
+        open_export(f"{path}::no.json")
 
 
 def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,11 +209,6 @@ def test_an_archive_that_is_no_file(tmp_path: Path) -> None:
     for given in (data, io.BytesIO(data), [data]):
         with pytest.raises(NotAnExportError, match=r"got a zip archive .*; save it to a file"), open_export(given) as one:
             list(one)
-    fsspec = pytest.importorskip("fsspec")
-    with fsspec.open("memory://x.zip", "wb") as file:
-        file.write(data)
-    with pytest.raises(NotAnExportError, match="; download it to a file"), open_export("memory://x.zip") as one:
-        list(one)
     (tmp_path / "x.zip.gz").write_bytes(gzip.compress(data))
     with pytest.raises(NotAnExportError, match="; decompress it first"), open_export(tmp_path / "x.zip.gz") as one:
         list(one)

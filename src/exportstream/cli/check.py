@@ -67,7 +67,7 @@ def check_command(
             raise
         printer.add(found[0].source, Outcome(found[0].source, "checked"))
     printer.end()
-    failed = print_failures(printer.outcomes)
+    failed = print_failures(printer.outcomes, quiet=False)
     if failed or printer.invalid or (strict and printer.odd):
         sys.exit(failed or Exit.INPUT)
 

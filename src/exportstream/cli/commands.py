@@ -110,10 +110,10 @@ def convert_command(
     devices and pipes get NDJSON. An output gets its name only when it is complete.
 
     Several inputs go into a folder, one output each, or with --merge into one output. Folders and zips are searched for
-    .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz). Hidden files, links to folders and
-    NAME.rejects.ndjson are left out. JSON files in them that are no exports are ignored, with a note. FILE.zip::NAME is
-    one member of a zip. An input that is named twice is taken once. Memory grows with the number of inputs,
-    and by 100 bytes per message of Claude Code.
+    .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz), folders also for .zip. Hidden files, links to
+    folders and NAME.rejects.ndjson are left out. JSON files in them that are no exports are ignored, with a note.
+    FILE.zip::NAME is one member of a zip. An input that is named twice is taken once. Memory grows with the number of
+    inputs, and by 100 bytes per message of Claude Code.
     """
     reading = ReadOptions(
         on_error=on_error,
@@ -192,7 +192,7 @@ def convert_command(
     print_all_warnings(done)
     if not quiet:
         print_summary(done)
-    sys.exit(print_outcome(done))
+    sys.exit(print_outcome(done, quiet=quiet))
 
 
 cli.add_command(totals_command)

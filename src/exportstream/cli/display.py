@@ -13,9 +13,11 @@ from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, ManyReport, Outcome, Report
-from exportstream.errors import shown
+from exportstream.errors import printable, shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
+from exportstream.storage.names import zip_file_of
+from exportstream.storage.zip import SEPARATOR
 from exportstream.writing.formats.json import to_printable_json
 from exportstream.writing.writers import Written
 
@@ -205,10 +207,10 @@ def _rows_of(outputs: list[Written]) -> str:
     return f"{', '.join(first)} and {last}"
 
 
-def print_outcome(report: Report) -> int:
-    """Print cut and failed inputs on standard error, and return the exit code."""
+def print_outcome(report: Report, *, quiet: bool) -> int:
+    """Print cut and failed inputs on standard error, and return the exit code; see `print_failures`."""
     print_cut(report)
-    failed = print_failures(report.outcomes) if isinstance(report, ManyReport) else None
+    failed = print_failures(report.outcomes, quiet=quiet) if isinstance(report, ManyReport) else None
     return failed or (Exit.PARTIAL if report.rejected or report.partial else Exit.DONE)
 
 
@@ -218,18 +220,16 @@ def print_cut(read: Counts) -> None:
         tell(f"{shown(name)}: the input is cut; kept {amount(messages, 'complete messages')}")
 
 
-def print_failures(outcomes: list[Outcome]) -> Exit | None:
-    """Print the first few inputs that are no exports, and all that failed.
+def print_failures(outcomes: list[Outcome], *, quiet: bool) -> Exit | None:
+    """Print the inputs that are no exports, of many the first few, unless `quiet`; and all that failed.
 
     Returns:
         The exit code if some failed or none is an export, else None. It is that of the system if it alone failed.
     """
     ignored = [outcome for outcome in outcomes if outcome.status == "ignored"]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for outcome in ignored[:_FEW]:
-        tell(f"ignored: {in_options(str(outcome.error))}")
-    if more := ignored[_FEW:]:
-        tell(f"{amount(len(more), 'more inputs')} ignored")
+    if not quiet:
+        _print_ignored(ignored)
     for outcome in failed:
         tell(in_options(str(outcome.error)))
     if 0 < len(ignored) == len(outcomes):
@@ -238,6 +238,22 @@ def print_failures(outcomes: list[Outcome]) -> Exit | None:
     if not failed:
         return None
     return Exit.SYSTEM if all(outcome.is_system for outcome in failed) else Exit.INPUT
+
+
+def _print_ignored(ignored: list[Outcome]) -> None:
+    """Print a line for each file, and one for all members of an archive."""
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in ignored:
+        groups.setdefault(zip_file_of(outcome.source), []).append(outcome)
+    for archive, group in list(groups.items())[:_FEW]:
+        if zip_file_of(group[0].source) == group[0].source or len(group) == 1:
+            tell(f"ignored: {in_options(str(group[0].error))}")
+        else:
+            members = [printable(outcome.source[len(archive) :].removeprefix(SEPARATOR)) for outcome in group[:_FEW]]
+            more = f" and {len(group) - _FEW:,} more" if len(group) > _FEW else ""
+            tell(f"ignored: {shown(archive)}: {len(group):,} members that are no exports: {', '.join(members)}{more}")
+    if more_files := list(groups.values())[_FEW:]:
+        tell(f"{amount(sum(map(len, more_files)), 'more inputs')} ignored")
 
 
 def _rounded(cost: Decimal) -> str:

@@ -110,7 +110,7 @@ def totals_command(
             with Progress(enabled=not quiet) as bar:
                 done = total_one(inputs[0], reading, groups, executor=executor, progress=bar.update)
         if not any(outcome.report for outcome in done.outcomes) and not as_json:  # nothing was counted: not even zeros
-            sys.exit(print_failures(done.outcomes))
+            sys.exit(print_failures(done.outcomes, quiet=quiet))
         if save is not None:
             save(text_of(done))
     print_few_warnings(
@@ -120,7 +120,7 @@ def totals_command(
     if output is None:
         _show(done, as_json=as_json)
     print_cut(done)
-    failed = print_failures(done.outcomes)
+    failed = print_failures(done.outcomes, quiet=quiet)
     if failed or done.partial or done.rejected:
         sys.exit(failed or Exit.PARTIAL)
 

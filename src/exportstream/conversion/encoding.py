@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from exportstream.conversion.helpers import RunsAhead
@@ -45,7 +46,7 @@ class EncodeWork:
 
     def __init__(self, kinds: Kinds, options: WriteOptions, *, whole: bool) -> None:
         del whole
-        self._encoders = _encoders(kinds, options)
+        self._encoders = _encoders(kinds, options, get_ident())
         self._prices_rows = any(table == "messages" for _, table in kinds)
         self._parts: list[list[bytes]] = [[] for _ in kinds]
         self._rows = [0 for _ in kinds]
@@ -65,8 +66,10 @@ class EncodeWork:
         return [Encoded(b"".join(parts), rows) for parts, rows in zip(self._parts, self._rows, strict=True)]
 
 
-@lru_cache(2)
-def _encoders(kinds: Kinds, options: WriteOptions) -> list[tuple[Table, Encoder]]:
+@lru_cache(16)
+def _encoders(kinds: Kinds, options: WriteOptions, thread: int) -> list[tuple[Table, Encoder]]:
+    """Return the table and the encoder of each output; others for each thread, since they change while they work."""
+    del thread
     tables = [new_table(table, options) for _, table in kinds]
     modules: list[Any] = [FORMATS[name].load() for name, _ in kinds]
     return [(table, module.new_encoder(table, options)) for table, module in zip(tables, modules, strict=True)]

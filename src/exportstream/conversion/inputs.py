@@ -17,9 +17,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.conversion.exclude import Exclude
-from exportstream.conversion.parts import files_of, is_transcript, owner_of, size_of
+from exportstream.conversion.parts import files_of, is_transcript, name_packed, owner_of, size_of
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.names import (
+    COMPRESSED,
     fixed_part,
     is_folder,
     is_glob,
@@ -31,7 +32,7 @@ from exportstream.storage.names import (
     stands_for_several,
 )
 from exportstream.storage.remote.urls import local_path
-from exportstream.storage.zip import list_members
+from exportstream.storage.zip import list_members, refused_members
 from exportstream.writing.outputs import MANIFEST, REJECTS
 
 _ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
@@ -77,8 +78,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     """Find all inputs.
 
     Args:
-        sources: files, folders (every file in them that looks like an export, except hidden files and links to folders),
-            zip archives (the same in them), globs (``**`` for any folders; except hidden files and our own rejects), URLs
+        sources: files, folders (every file in them that looks like an export, and zip archives, except hidden files and
+            links to folders), zip archives (every member that looks like an export), globs (``**`` for any folders; except
+            hidden files and our own rejects), URLs
             (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one source. An `Input` that was found before
             is taken as it is. Each input is taken once.
         without: outputs: folders and files that are left out when folders and globs are searched.
@@ -102,36 +104,50 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         before = len(found)
         found += [one for one in _find(name, left_out, excluded) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
-            hint = "folders are searched for .json, .ndjson and .jsonl files"
+            hint = "folders are searched for .json, .ndjson, .jsonl and .zip files"
             raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}
     for one in found:
-        key = one.source if is_stream(one.source) or is_url(one.source) else os.path.realpath(one.source)
+        key = _key(one.source)
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
 
 
+def _key(source: str) -> str:
+    """A text that is the same for all names of one input."""
+    if is_stream(source) or is_url(source):
+        return source
+    archive, member = split_member(source) or (source, "")
+    return f"{os.path.realpath(archive)}::{member}"  # the name of a member may be anything
+
+
 def _join_parts(inputs: list[Input]) -> list[Input]:
-    """Join the files of sub-agents to those of their sessions, where both were found."""
+    """Join the files of sub-agents to those of their sessions, and name packed logs apart, where both were found."""
     found = {one.source for one in inputs if not one.named}
     owners = {one.source: owner_of(one.source, found) for one in inputs if not one.named}
     transcripts = {owner for owner in set(owners.values()) if owner is not None and is_transcript(owner)}
     parts: dict[str | None, list[str]] = {}
     for source, owner in owners.items():
         parts.setdefault(owner, []).append(source)
-    return [
+    joined = [
         replace(one, parts=tuple(parts[one.source])) if one.source in transcripts else one
         for one in inputs
         if owners.get(one.source) not in transcripts
     ]
+    names = {one.relative for one in joined if not one.named}
+    return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
 def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
     if is_stream(name):
         yield Input("-", "stdin", named=True)
+    elif (member := split_member(name)) is not None:
+        yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
+    elif is_zip(name):
+        yield from _members(name, "", named=True)
     elif is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
@@ -139,10 +155,8 @@ def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
         for url, relative in listing.list_urls(name):
             if named or looks_like_export(relative):
                 yield Input(url, relative, named)
-    elif (member := split_member(name)) is not None:
-        yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
-    elif is_zip(name):
-        yield from _members(name, "", named=True)
+            elif is_zip(url):
+                yield from _members(url, os.path.splitext(relative)[0], named=False)
     elif is_glob(name):
         yield from _match(name, without, exclude)
     elif is_folder(name):
@@ -152,16 +166,32 @@ def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
 
 
 def _members(archive: str, folder: str, *, named: bool) -> Iterator[Input]:
-    """Yield the members of an archive that look like exports or archives; names of outputs begin with `folder`."""
+    """Yield the members of an archive that look like exports or archives; names of outputs begin with `folder`.
+
+    An archive that was found and has none stands for itself, and so does one that can't be read: reading will report it.
+    """
+    whole = Input(archive, os.path.basename(archive), named)
     try:
-        found = list_members(archive)
-    except ExportstreamError:  # reading it will report the error
-        yield Input(archive, os.path.basename(archive), named)
+        found, refused = list_members(archive), refused_members(archive)
+    except ExportstreamError:
+        yield whole
         return
+    count = 0
     for name, size in found:
-        is_hidden = any(part.startswith(".") for part in name.split("/"))
-        if not is_hidden and (looks_like_export(name) or name.lower().endswith(".zip")):
+        if _may_be_export(name):
+            count += 1
             yield Input(f"{archive}::{name}", os.path.join(folder, name), unpacked=size)
+    for number, name in enumerate(filter(_may_be_export, refused)):  # reading will report each; no output has such a name
+        count += 1
+        yield Input(f"{archive}::{name}", os.path.join(folder, f"{whole.relative}.{number}.refused"), unpacked=0)
+    if not count and not named:
+        yield whole
+
+
+def _may_be_export(member: str) -> bool:
+    parts = [part for part in member.split("/") if part not in ("", ".", "..")]
+    is_hidden = any(part.startswith(".") for part in parts)
+    return bool(parts) and not is_hidden and (looks_like_export(parts[-1]) or looks_like_zip(parts[-1]))
 
 
 def _size_of(archive: str, member: str) -> int | None:
@@ -179,10 +209,10 @@ def _as_path(source: str) -> str:
 
 def _walk(folder: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
     for inner, files in _folders(folder, without, exclude):
-        for name in sorted(filter(looks_like_export, files)):
+        for name in sorted(name for name in files if looks_like_export(name) or looks_like_zip(name)):
             path = os.path.join(inner, name)
             if _is_input(path) and os.path.realpath(path) not in without:
-                yield Input(path, os.path.relpath(path, folder))
+                yield from _found(path, os.path.relpath(path, folder))
 
 
 def _folders(folder: str, without: set[str], exclude: Exclude) -> Iterator[tuple[str, list[str]]]:
@@ -209,11 +239,15 @@ def _match(pattern: str, without: set[str], exclude: Exclude) -> Iterator[Input]
     for path in sorted(set(_paths(pattern, without, exclude))):
         real = os.path.realpath(path)
         if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects(path):
-            relative = os.path.relpath(path, fixed or ".")
-            if is_zip(path):
-                yield from _members(path, os.path.splitext(relative)[0], named=False)
-            else:
-                yield Input(path, relative)
+            yield from _found(path, os.path.relpath(path, fixed or "."))
+
+
+def _found(path: str, relative: str) -> Iterator[Input]:
+    """Yield a file that was found in a folder or by a glob, or the members of an archive."""
+    if is_zip(path):
+        yield from _members(path, os.path.splitext(relative)[0], named=False)
+    else:
+        yield Input(path, relative)
 
 
 def _paths(pattern: str, without: set[str], exclude: Exclude) -> Iterator[str]:
@@ -247,6 +281,12 @@ def looks_like_export(name: str) -> bool:
     return plain.endswith((".json", ".ndjson", ".jsonl")) and not plain.startswith(".") and not is_rejects(name)
 
 
+def looks_like_zip(name: str) -> bool:
+    """Whether a file in a folder is taken as a zip archive: by its suffix, and not hidden."""
+    name = os.path.basename(name).lower()
+    return name.endswith(".zip") and not name.startswith(".")
+
+
 def is_rejects(name: str) -> bool:
     """Whether a file has the name of our own rejects, or of a manifest."""
     return _without_compression(name).endswith((REJECTS, MANIFEST))
@@ -254,6 +294,6 @@ def is_rejects(name: str) -> bool:
 
 def _without_compression(name: str) -> str:
     plain = os.path.basename(name).lower()
-    while os.path.splitext(plain)[1] in (".zst", ".zstd", ".gz", ".bz2", ".xz"):
+    while os.path.splitext(plain)[1] in COMPRESSED:
         plain = os.path.splitext(plain)[0]
     return plain

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 _BY_INSTANT = itemgetter(0)
+_Zoned = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def parse_instant(text: str | None) -> datetime | None:
@@ -21,6 +22,15 @@ def parse_instant(text: str | None) -> datetime | None:
         return msgspec.convert(text, datetime)
     except (msgspec.ValidationError, ValueError, OverflowError):
         return None
+
+
+def all_have_zones(texts: Sequence[str | None]) -> bool:
+    """Whether all are date-times with a zone that can be parsed; it takes one call for all."""
+    try:
+        msgspec.convert(texts, list[_Zoned])
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def offsets_of(texts: Sequence[str | None]) -> list[str | None]:

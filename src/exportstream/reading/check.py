@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from exportstream.errors import LimitError
-from exportstream.models.dates import parse_instant
+from exportstream.models.dates import all_have_zones, parse_instant
 from exportstream.models.notes import Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.export import Export
@@ -128,11 +128,15 @@ class _Findings:
         self.add_fields(messages)
 
     def add_fields(self, messages: list[Message]) -> None:
-        for message in messages:
-            dates = (message.created_at, message.updated_at)
-            if None in dates and message.producer is None:  # other producers leave out what they don't know
-                self.add("null-date", message.index)
-            self._add_dates(dates, message.index)
+        if not all_have_zones([message.created_at for message in messages] + [message.updated_at for message in messages]):
+            for message in messages:
+                dates = (message.created_at, message.updated_at)
+                if None in dates and message.producer is None:  # other producers leave out what they don't know
+                    self.add("null-date", message.index)
+                self._add_dates(dates, message.index)
+        extras = [message.extra for message in messages]
+        extras += [call.extra for message in messages if message.tool_calls for call in message.tool_calls]
+        for message in messages if any(extras) else ():
             if message.producer is not None:  # what a log has no column for is in `extra`
                 continue
             if message.extra:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 from functools import lru_cache
+from threading import get_ident
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -148,7 +149,7 @@ class _Reading:
         buffer = Buffer(stretch)
         buffer.jump(run.start)
         buffer.fill(BLOCK)
-        blocks = Blocks(_decoder(run.path, run.identity))
+        blocks = Blocks(_decoder(run.path, run.identity, get_ident()))
         blocks.begin(buffer.data, buffer.start, run.depth)
         while True:
             buffer.fill(BLOCK)
@@ -222,10 +223,10 @@ def _reader_of(run: Run, session_id: str) -> SessionReader:
     return reader
 
 
-@lru_cache(1)
-def _decoder(path: str, identity: tuple[int, ...]) -> MessageDecoder:
-    """The decoder of an input, which remembers its unknown keys."""
-    del path, identity
+@lru_cache(16)
+def _decoder(path: str, identity: tuple[int, ...], thread: int) -> MessageDecoder:
+    """The decoder of an input, which remembers its unknown keys; one for each thread, since it changes while it decodes."""
+    del path, identity, thread
     return MessageDecoder()
 
 

@@ -3,8 +3,8 @@
 Takes: the chunks of the input as they are stored. Returns: their compression and the decompressed pieces, of all members and
 frames in a row. Raises: `CutInputError` if a container is cut, `CompressionError` if it is damaged, is followed by something
 else, asks for too much memory or holds compressed data again, `OutOfMemoryError`.
-Holds: one chunk of input, one step of output (at most 8 MiB, however well the input is compressed), and the window that the
-compressed data asks for, up to `limit`.
+Holds: one chunk of input, one step of output (at most 256 KiB, however well the input is compressed), and the window that
+the compressed data asks for, up to `limit`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import zstandard
 
 from exportstream.errors import CompressionError, CutInputError, OutOfMemoryError
 from exportstream.storage.memory import is_out_of_memory
+from exportstream.storage.zstd_decoder import ZstdDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,12 +114,13 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
 def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]:
     """Return a function that makes a decoder, with the interface of `bz2.BZ2Decompressor`, and its error for damage."""
     if kind == "zstd":
-        return partial(_Sliced, zstandard.ZstdDecompressor(max_window_size=limit).decompressobj, 256), zstandard.ZstdError
+        decompressor = zstandard.ZstdDecompressor(max_window_size=limit)
+        return partial(ZstdDecoder, decompressor), zstandard.ZstdError
     if kind == "gzip":
-        from isal import isal_zlib  # noqa: PLC0415 - only for gzip
+        from isal import igzip_lib  # noqa: PLC0415 - only for gzip
 
-        damage: Any = isal_zlib.error  # its stub says that the class is an instance
-        return partial(_Sliced, partial(isal_zlib.decompressobj, wbits=31), 4096), damage
+        damage: Any = igzip_lib.error  # its stub says that the class is an instance
+        return partial(igzip_lib.IgzipDecompressor, flag=igzip_lib.DECOMP_GZIP), damage
     try:
         if kind == "bzip2":
             from bz2 import BZ2Decompressor  # noqa: PLC0415 - some Pythons are built without it
@@ -128,33 +130,3 @@ def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]
     except ImportError as error:
         raise CompressionError(f"this Python can't read {kind} data", hint="decompress it first") from error
     return partial(LZMADecompressor, format=FORMAT_XZ, memlimit=limit), LZMAError
-
-
-class _Sliced:
-    """A decoder whose output is bounded by the size of its input only.
-
-    zstd returns everything that its input holds. A block of 4 bytes can hold 128 KiB, so slices of 256 bytes return at most
-    8 MiB. Slices of 1 KiB (at most 32 MiB) would be a tenth faster. Slices of 4 KiB of gzip return at most 4 MiB.
-    """
-
-    eof = False
-    needs_input = True
-    unused_data = b""
-
-    def __init__(self, new: Callable[[], Any], size: int) -> None:
-        self._inner = new()
-        self._size = size
-        self._view = memoryview(b"")
-
-    def decompress(self, data: bytes, _max_length: int) -> bytes:
-        piece = b""
-        view = memoryview(data) if data else self._view
-        while view and not piece and not self.eof:
-            piece = self._inner.decompress(view[: self._size])
-            view = view[self._size :]
-            self.eof = self._inner.eof
-        if self.eof:
-            self.unused_data = self._inner.unused_data + view
-        self._view = view
-        self.needs_input = not view
-        return piece

@@ -8,13 +8,14 @@ member. Holds: the lists of members of the last few archives, at most 16 MiB in 
 
 from __future__ import annotations
 
-import io
 import os
 import stat
+from contextlib import closing
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
-from exportstream.errors import CompressionError, ExportstreamError, LimitError, ReadError, printable
+from exportstream.errors import CompressionError, LimitError, ReadError, printable, shown
+from exportstream.storage.remote.urls import is_remote, is_url, is_zip_url
 
 __all__ = [
     "AGAIN",
@@ -27,7 +28,10 @@ __all__ = [
     "identity_of",
     "is_zip",
     "list_members",
+    "open_archive",
+    "refused_members",
     "split_member",
+    "state_of_archive",
     "zip_file_of",
 ]
 
@@ -56,25 +60,42 @@ class Member(NamedTuple):
 
 
 class _Archive(NamedTuple):
-    """The members of an archive, those of them that no name can stand for, and why it is not taken as a whole."""
+    """The members of an archive, and those that no name can stand for: by printable names, why they are refused."""
 
     members: dict[str, Member]
     refused: dict[str, str]
 
 
-class _ListFile(io.FileIO):
-    """An archive whose list of members is read."""
+class _ListFile:
+    """An archive whose list of members is read.
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _LARGEST_LIST:
+    Attributes:
+        error: of a read that failed; zipfile takes such errors for the end of the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.error: OSError | None = None
+        self._file = open_archive(path)
+        self.seek, self.tell, self.close = self._file.seek, self._file.tell, self._file.close
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes, fewer than asked for only at the end."""
+        if size > _LARGEST_LIST:
             raise LimitError(
                 f"expected a list of members of at most {_LARGEST_LIST:,} bytes, got {size:,}", hint="unpack it first"
             )
-        return super().read(size) or b""
+        try:
+            data: bytes = self._file.read(size)
+        except OSError as error:
+            self.error = error
+            raise
+        return data
 
 
 def is_zip(name: str) -> bool:
-    """Whether a name is that of a regular file that begins like a zip archive."""
+    """Whether a name is that of a regular file that begins like a zip archive, or a URL whose path ends in ``.zip``."""
+    if is_url(name):
+        return is_zip_url(name)
     try:
         if not stat.S_ISREG(os.stat(name).st_mode):
             return False
@@ -87,7 +108,12 @@ def is_zip(name: str) -> bool:
 def split_member(name: str) -> tuple[str, str] | None:
     """Split ``ARCHIVE::MEMBER`` into the two; None for every other name, also of a file that has ``::`` in its own."""
     at = name.find(SEPARATOR)
-    if at < 0 or os.path.lexists(name):
+    if at < 0:
+        return None
+    if is_remote(name):  # other URLs have the separator as well, between file systems
+        archive, _, member = name.partition(SEPARATOR)
+        return (archive, member) if member and is_zip_url(archive) and not is_url(member) else None
+    if os.path.lexists(name):
         return None
     while at >= 0 and not os.path.isfile(name[:at]):
         at = name.find(SEPARATOR, at + 1)
@@ -101,17 +127,18 @@ def zip_file_of(name: str) -> str:
 
 
 def list_members(path: str) -> list[tuple[str, int]]:
-    """Return the names of all members of an archive, and their sizes: of each folder the files before the folders, by name.
+    """Return the names of the members of an archive, and their sizes: of each folder the files before the folders, by name.
 
     Raises:
-        CompressionError, LimitError, ReadError: it can't be read, or a member's name can't be used.
+        CompressionError, LimitError, ReadError: it can't be read.
     """
     archive = _archive(path, identity_of(path))
-    for name, reason in archive.refused.items():
-        raise CompressionError(
-            f"{reason}: {printable(name)}", source=path, hint=f"name the members that you need: ARCHIVE{SEPARATOR}MEMBER"
-        )
     return sorted(((name, member.size) for name, member in archive.members.items()), key=_place)
+
+
+def refused_members(path: str) -> list[str]:
+    """Return the names of the members that are left out of `list_members`, as printable texts."""
+    return sorted(_archive(path, identity_of(path)).refused)
 
 
 def _place(member: tuple[str, int]) -> list[tuple[bool, str]]:
@@ -119,8 +146,12 @@ def _place(member: tuple[str, int]) -> list[tuple[bool, str]]:
     return [*((True, folder) for folder in folders), (False, name)]
 
 
-def identity_of(path: str) -> tuple[int, ...]:
-    """Return what changes if an archive is replaced or written to; its third and fourth parts are size and time."""
+def identity_of(path: str) -> tuple[Any, ...]:
+    """Return what changes if an archive is replaced or written to."""
+    if is_remote(path):
+        from exportstream.storage.remote.archive import version_at  # noqa: PLC0415 - only for URLs
+
+        return version_at(path)
     try:
         found = os.stat(path)
     except OSError as error:
@@ -128,14 +159,34 @@ def identity_of(path: str) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def find_member(path: str, state: tuple[int, ...], name: str) -> Member:
+def state_of_archive(path: str, identity: tuple[Any, ...]) -> dict[str, Any] | None:
+    """Return an identity as `names.state_of` does."""
+    if is_remote(path):
+        from exportstream.storage.remote.reader import state_of_version  # noqa: PLC0415 - only for URLs
+
+        return state_of_version(identity)
+    return {"size": identity[2], "modified": identity[3]}
+
+
+def open_archive(path: str) -> Any:
+    """Open an archive, without a buffer."""
+    if is_remote(path):
+        from exportstream.storage.remote.archive import RemoteArchive  # noqa: PLC0415 - only for URLs
+
+        return RemoteArchive(path)
+    return open(path, "rb", buffering=0)
+
+
+def find_member(path: str, state: tuple[Any, ...], name: str) -> Member:
     """Find a member of an archive that is as `identity_of` said, and refuse a member that can't be read."""
     archive = _archive(path, state)
+    if name in archive.refused:
+        raise CompressionError(archive.refused[name], hint="unpack it by hand, if you trust it")
     member = archive.members.get(name)
-    if name in archive.refused or member is None:
+    if member is None:
         known = [other for other in sorted(archive.members) if other.lower().endswith(".json")]
         hint = f"it has {', '.join(printable(other) for other in known[:3])}" if known else "list them with: unzip -l"
-        raise ReadError(archive.refused.get(name, "the zip archive has no such member"), hint=hint)
+        raise ReadError("the zip archive has no such member", hint=hint)
     if member.flags & _ENCRYPTED:
         raise CompressionError("the member is encrypted", hint="unpack it first, with its password")
     if member.method not in (_STORED, DEFLATED):
@@ -151,36 +202,53 @@ def find_member(path: str, state: tuple[int, ...], name: str) -> Member:
 
 
 @lru_cache(maxsize=4)
-def _archive(path: str, _: tuple[int, ...]) -> _Archive:
+def _archive(path: str, _: tuple[Any, ...]) -> _Archive:
     """Read the list of an archive."""
     from zipfile import BadZipFile, ZipFile  # noqa: PLC0415 - slow to import
 
+    file = None
     try:
-        with _ListFile(path) as file, ZipFile(file) as archive:
+        with closing(_ListFile(path)) as file, ZipFile(cast("BinaryIO", file)) as archive:
             infos, end = archive.infolist(), archive.start_dir
-    except OSError as error:
-        raise ReadError(error.strerror or str(error), source=path) from error
-    except ExportstreamError as error:
-        error.source = path
+    except LimitError as error:
+        error.source = shown(path)
         raise
+    except OSError as error:
+        raise _read_error(error, path) from error
     except (BadZipFile, NotImplementedError, ValueError, ArithmeticError, EOFError) as error:
+        if file is not None and file.error is not None:
+            raise _read_error(file.error, path) from file.error
         what = "the list of its members, at its end, is missing" if "not a zip" in str(error) else str(error)
         raise CompressionError(f"the zip archive is cut or damaged: {what}", source=path, hint=AGAIN) from error
     members: dict[str, Member] = {}
     refused: dict[str, str] = {}
+    places: list[tuple[int, int]] = []
     for info in infos:
         name = info.filename
         if info.is_dir():
             continue
         if name in members:
-            refused[name] = "two members of the zip archive have one name"
+            refused[_as_text(name)] = "two members of the zip archive have this name"
         elif "\0" in info.orig_filename or any(part in ("", ".", "..") for part in name.split("/")):
-            refused[info.orig_filename] = "the name of a member leads out of the zip archive, or is no name"
+            refused[_as_text(info.orig_filename)] = "the member's name leads out of the zip archive, or is no name"
+        places.append((info.header_offset, info.compress_size))
         members[name] = Member(
             info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type, info.flag_bits
         )
-    _refuse_overlaps(sorted((one.offset, one.stored) for one in members.values()), end, path)
-    return _Archive(members, refused)
+    _refuse_overlaps(sorted(places), end, path)
+    good = {name: member for name, member in members.items() if _as_text(name) not in refused} if refused else members
+    return _Archive(good, refused)
+
+
+def _read_error(error: OSError, path: str) -> ReadError:
+    if isinstance(error, ReadError):  # of a server
+        error.source = shown(path)
+        return error
+    return ReadError(error.strerror or str(error), source=path)
+
+
+def _as_text(name: str) -> str:
+    return printable(name, 4096)
 
 
 def _refuse_overlaps(places: list[tuple[int, int]], end: int, path: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.names import CAMEL_NAMES
 from exportstream.models.structs import Message, Session, ToolCall
 
@@ -178,8 +178,7 @@ def to_integer(value: Any) -> int:
 
 
 def _found(expected: str, value: Any) -> str:
-    kinds = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    found = kinds.get(type(value), "number")
+    found = json_kind(value)
     shown = f" {_shown_number(value)}" if found == "number" else ""
     return f"expected {expected}, got {found}{shown}"
 
