@@ -49,6 +49,7 @@ from benchmarks.report import (
     update_readme,
 )
 from benchmarks.run import count_messages
+from benchmarks.scaling import processes, render, scaling
 
 ROOT = Path(__file__).parent.parent
 SLOW = 60
@@ -241,6 +242,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"put the tables between {MARKS[0]} and {MARKS[1]}, and new figures in other rows (default: README.md)",
     )
+    parser.add_argument("--scaling", action="store_true", help="measure one input in 1, 2, 4 … processes instead")
     parser.add_argument("--data", type=Path, default=ROOT / "benchmarks" / "data", help="where the files are kept")
     return parser
 
@@ -249,6 +251,12 @@ def main(argv: list[str] | None = None) -> None:
     """Measure and report."""
     options = build_parser().parse_args(argv)
     options.data.mkdir(parents=True, exist_ok=True)
+    if options.scaling:
+        for shape in options.shape or MAIN_SHAPES:
+            large, small = (prepare(shape, size, options.seed, options.data) for size in (options.size, 1_000_000))
+            found = scaling(large, small, options.data, options.rounds, processes())
+            print(f"\n{shape}, {options.size / 1e6:.0f} MB, {os.cpu_count()} cores\n\n{render(found, options.size)}")
+        return
     pairs = plan(options.shape or [*SHAPES, *FOLDERS, *SESSIONS], options.case)
     files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
     results = measure(pairs, files, options.data, options.rounds)
