@@ -94,8 +94,9 @@ def _text_of(name: str, names: list[str]) -> str | None:
 
 
 class Parquet:
-    """One file: zstd inside, with a checksum on each page, dictionaries, and statistics of all but long texts and lists.
+    """One file: zstd inside, with a checksum on each page, and statistics of all but long texts and lists.
 
+    Dictionaries are for short texts that repeat: others take longer with them, and a tenth more space.
     Statistics keep copies of the least and the greatest value, so they would double the memory for a huge message.
 
     Args:
@@ -121,6 +122,7 @@ class Parquet:
             version="2.6",
             compression="zstd",
             compression_level=level or 3,
+            use_dictionary=[name for part in self._parts for name in part.repetitive],
             write_statistics=[name for part in self._parts for name in part.short],
             write_page_checksum=True,
         )
