@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -398,9 +400,9 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "garbage": (b"\xff\xfe garbage", "expected a JSON object on the line"),
     "a number": (b"17", "expected a JSON object on the line"),
     "wrong type of type": (b'{"type":1,"payload":{}}', "expected a JSON object on the line"),
-    "payload": (b'{"type":"response_item","payload":[]}', "expected object, got list"),
+    "payload": (b'{"type":"response_item","payload":[]}', "expected object, got array"),
     "no UTF-8": (b'{"type":"response_item","payload":{"type":"message","role":"user","content":"\xff"}}', "expected UTF-8"),
-    "call_id": (b'{"type":"response_item","payload":{"type":"function_call","call_id":7}}', "expected string, got int"),
+    "call_id": (b'{"type":"response_item","payload":{"type":"function_call","call_id":7}}', "expected string, got number"),
     "tokens": (
         b'{"type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":"x"}}}}',
         "integer",
@@ -583,3 +585,88 @@ def test_prices_of_input_with_cache_reads(tmp_path: Path) -> None:
         priced = export.totals.priced
     assert priced is not None
     assert priced.cost.sum == Decimal("6.60012")
+
+
+HIDDEN = [
+    b"[" * 600 + b"]" * 600,
+    b'"\xff"',
+    b"9" * 5000,
+    b"1e5000",
+    b'"\\ud800"',
+    b"[" * 200 + b"]" * 200,
+    '"\u00e9\U0001f642"'.encode(),
+]
+
+
+@pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))
+@pytest.mark.parametrize("number", range(3, 9))
+def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
+    """Where only figures are wanted, a line is refused for values that are passed over as it is in full."""
+    rollout = begun().think().say().call().output().used()
+    line = rollout.lines[number]
+    rollout.lines[number] = line.replace(b'"payload":{', b'"payload":{"other":' + value + b",")
+    assert rollout.lines[number] != line
+    assert_figures(rollout.data)
+
+
+ODD: list[Any] = [None, True, 7, [], {}, "x", [[1]], {"type": {}}, {"type": []}, [{"type": "text", "text": 5}], 2**70, 12.0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_other_values_anywhere(seed: int) -> None:
+    """With any value in any place of a record, each record becomes rows or one of our errors, and totals are those of rows."""
+    random = Random(seed)
+    rollout = drawn(seed, turns=2)
+    for _ in range(60):
+        number = random.randrange(1, len(rollout.lines))
+        record = json.loads(rollout.lines[number])
+        holder = record.get("payload") or record
+        while True:
+            key = random.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+            if not (isinstance(holder[key], (dict, list)) and holder[key] and random.random() < 0.8):
+                break
+            holder = holder[key]
+        holder[key] = random.choice(ODD)
+        rollout.lines[number] = dump(record)
+    assert_figures(rollout.data)
+    with open_export(rollout.data, on_error="skip") as export:
+        found = list(export)
+        assert export.totals.counted.messages == len(found)
+
+
+def test_calls_without_a_result_are_not_finished() -> None:
+    """A call that has no result is a call that is not finished, whatever follows."""
+    found = rows(begun().call("a").call("b").output("b").used().user("Next.").say().used())
+    assert [call.finished for call in found[1].tool_calls or []] == [False, True]
+
+
+ENDS = [
+    '{"output":"ok","metadata":{"exit_code":0,"duration_seconds":0.1}}',
+    '{"output":"ok","metadata":{"exit_code":1}}',
+    '{"output":"ok","metadata":{"exit_code":-1,"duration_seconds":2}}',
+    '{"output":"say \\\\","metadata":{"exit_code":1}}',
+    '{"output":"say \\",\\"metadata\\":{\\"exit_code\\":1}}","metadata":{"exit_code":0}}',
+    '{"output":"say \\",\\"metadata\\":{\\"exit_code\\":1}}"}',
+    '{"output":"a","metadata":{"exit_code":1},"more":{"metadata":{"exit_code":0}}}',
+    '{"output":"a","more":{"b":"","metadata":{"exit_code":1}}}',
+    '{"output":"a","metadata":{"exit_code":0},"x":"","metadata":{"exit_code":1}}',
+    '{"output":"a","metadata":{"exit_code":true}}',
+    '{"output":"\\ud800","metadata":{"exit_code":1}}',
+    '{"output":"","metadata":{"exit_code":1e0}}',
+    '{"output":"","metadata":null}',
+    '{"output": "ok", "metadata": {"exit_code": 2, "duration_seconds": 0.1}}',
+    '{"output":1',
+]
+
+
+@pytest.mark.parametrize("output", ENDS)
+def test_how_a_call_ended(output: str) -> None:
+    """Outputs of older versions say how their call ended; where only figures are wanted it is read without the text."""
+    assert_figures(begun().call().output(output=output).used().data)
+    try:
+        value = json.loads(output)
+        code = (value["metadata"] or {}).get("exit_code") if "metadata" in value else None
+    except json.JSONDecodeError:
+        code = None
+    (call,) = rows(begun().call().output(output=output).used())[1].tool_calls or []
+    assert call.is_error == (code != 0 if type(code) is int else None)

@@ -61,9 +61,36 @@ def test_tokens() -> None:
     (row,) = rows(ANSWER)
     assert (row.input_tokens, row.cache_read_tokens, row.cache_creation_tokens, row.total_input_tokens) == (10, 300, 40, 350)
     assert (row.output_tokens, row.reasoning_tokens, row.usage_state) == (25, 5, "final")
+    whole = {"input": 10, "output": 20, "reasoning": 5, "cache": {"read": 300, "write": 40}}
+    for total, output in ((375, 25), (370, 20), (None, 25), (1, 25)):  # in older versions reasoning is part of the output
+        (row,) = rows({"role": "assistant", "tokens": {**whole, "total": total}})
+        assert (row.output_tokens, row.reasoning_tokens) == (output, 5)
     (row,) = rows({"role": "assistant", "tokens": {"input": 1, "total": 9}, "cost": 0})
     assert (row.total_input_tokens, row.output_tokens, row.reasoning_tokens, row.cost) == (1, None, None, Decimal(0))
     assert (row.usage_state, row.extra) == ("partial", {"tokens": {"total": 9}})
+
+
+def test_the_cost_of_a_session() -> None:
+    """The cost that newer versions state of a session is its declared cost; anything but a number stays in `extra`."""
+    for cost, declared, extra in (
+        (Decimal("0.25"), Decimal("0.25"), None),
+        (0, Decimal(0), None),
+        ("x", None, {"cost": "x"}),
+    ):
+        with open_export(dump(opencode(ANSWER, cost=cost))) as reading:
+            list(reading)
+            assert reading.session is not None
+            assert (reading.session.cost, reading.session.extra) == (declared, extra)
+            assert reading.totals.declared.cost.sum == declared
+
+
+def test_files_of_calls() -> None:
+    """Data of files that a call returned is left out."""
+    file = {"type": "file", "mime": "image/png", "url": "data:image/png;base64,QUJD", "id": "p"}
+    state = {"status": "completed", "input": {}, "output": "", "attachments": [file, 5]}
+    (row,) = rows({"role": "assistant", "parts": [{"type": "tool", "tool": "read", "callID": "c", "state": state}]})
+    (call,) = row.tool_calls or ()
+    assert call.extra == {"state": {"attachments": [{"type": "image/png", "size": 3}, 5]}}
 
 
 def test_parts() -> None:

@@ -20,8 +20,9 @@ import fsspec
 import pytest
 import zstandard
 
-from exportstream import convert, iter_messages, open_export
+from exportstream import convert, convert_many, iter_messages, open_export
 from exportstream.cli.process import exit_code
+from exportstream.conversion.inputs import find_inputs
 from exportstream.errors import (
     CompressionError,
     CutInputError,
@@ -30,6 +31,7 @@ from exportstream.errors import (
     ReadError,
     UsageError,
     WriteError,
+    shown,
 )
 from exportstream.storage.remote import urls as backends
 from exportstream.storage.remote.listing import exists, is_pattern, list_urls, modified
@@ -38,7 +40,7 @@ from exportstream.storage.remote.urls import is_url, local_path
 from exportstream.storage.sink import open_sink
 from exportstream.storage.source import open_source
 from tests.kit.documents import dump, message, session
-from tests.kit.files import DATA, unpack
+from tests.kit.files import DATA, unpack, zipped
 
 SAMPLE = (DATA / "session.json").read_bytes()
 SAMPLE_ROWS = b"".join(json.dumps(m.id).encode() + b"\n" for m in iter_messages(SAMPLE))
@@ -661,6 +663,73 @@ def test_sqlite_is_not_written_to_a_url(memory: Any) -> None:
 
 
 # --- the command ---
+
+
+ARCHIVE = {"a.json": SAMPLE, "d/b.json": LARGE, "user.json": b'{"id":"u"}', "../up.json": SAMPLE}
+
+
+def test_a_zip_in_a_bucket(memory: Any, tmp_path: Path) -> None:
+    """A zip under a URL is an input like a folder: its members, one member, patterns, and --update by what is under the URL."""
+    data = zipped(tmp_path / "x.zip", ARCHIVE).read_bytes()
+    memory.pipe("/in/x.zip", data)
+    memory.pipe("/in/y.json", SAMPLE)
+    assert [one.source.rpartition("::")[2] for one in find_inputs("memory://in/x.zip")] == [
+        "a.json",
+        "user.json",
+        "d/b.json",
+        "../up.json",
+    ]
+    assert [one.relative for one in find_inputs("memory://in/")][:2] == ["x/a.json", "x/user.json"]
+    assert drain("memory://in/x.zip::d/b.json", 1000) == LARGE
+    done = convert_many("memory://in/", tmp_path / "out")
+    assert [(one.source.partition("in/")[2], one.status) for one in done.outcomes] == [
+        ("x.zip::a.json", "converted"),
+        ("x.zip::user.json", "ignored"),
+        ("x.zip::d/b.json", "converted"),
+        ("x.zip::../up.json", "failed"),
+        ("y.json", "converted"),
+    ]
+    again = convert_many("memory://in/", tmp_path / "out", update=True, exclude=["user.json", "up.json"])
+    assert {one.status for one in again.outcomes} == {"skipped"}
+    memory.pipe("/in/x.zip", zipped(tmp_path / "x.zip", {"a.json": LARGE}).read_bytes())
+    again = convert_many("memory://in/", tmp_path / "out", update=True)
+    assert [one.status for one in again.outcomes] == ["converted", "skipped"]
+    memory.pipe("/in/x.zip", data[:-30])
+    with pytest.raises(UsageError, match=r"got a zip archive: memory://in/x.zip; name a member"):
+        open_export("memory://in/x.zip")
+    (failed,) = convert_many("memory://in/x.zip", tmp_path / "out", force=True).failed
+    assert "memory://in/x.zip: the zip archive is cut or damaged" in (failed.error or "")
+    with pytest.raises(CompressionError, match="cut or damaged"):
+        open_export("memory://in/x.zip::a.json")
+
+
+def test_a_zip_that_is_replaced_meanwhile_is_noticed(memory: Any, tmp_path: Path) -> None:
+    """A zip under a URL that changes while a member is read is an error."""
+    memory.pipe("/x.zip", zipped(tmp_path / "x.zip", ARCHIVE).read_bytes())
+    with open_source("memory://x.zip::d/b.json") as source:
+        source.read(10)
+        memory.pipe("/x.zip", zipped(tmp_path / "x.zip", {"d/b.json": LARGE}).read_bytes())
+        with pytest.raises((ReadError, CompressionError)):
+            list(iter(lambda: source.read(1 << 20), b""))
+
+
+def test_a_zip_on_a_web_server(server: Server, tmp_path: Path) -> None:
+    """A web server that sends parts of files can have zips, also with a query; of others the error says to download it."""
+    server.bodies["x.zip"] = zipped(tmp_path / "x.zip", ARCHIVE | {"big.json": os.urandom(3 << 20)}).read_bytes()
+    url = f"{server.url}/x.zip?range"
+    assert [one.source for one in find_inputs(url)][1] == f"{url}::big.json"
+    assert drain(f"{url}::d/b.json") == LARGE
+    for other in (f"{server.url}/x.zip", f"{server.url}/x.zip?chunked", f"{server.url}/x.zip?encoded-gzip"):
+        with pytest.raises(ReadError, match=r"only from its start to its end.*; download it to a file"):
+            open_export(f"{other}::d/b.json")
+        (failed,) = convert_many(other, tmp_path / "out").failed
+        assert "download it" in (failed.error or "")
+    with pytest.raises(ReadError, match="404"):
+        open_export(f"{server.url}/x.zip?404::a.json")
+    assert shown(f"{server.url}/x.zip?sig=S3cret::d/a.json.zst") == f"{server.url}/x.zip?sig=***::d/a.json.zst"
+    assert shown(f"{server.url}/x.zip?sig=S3cret::more") == f"{server.url}/x.zip?sig=***"
+    with pytest.raises(ReadError, match=r"x.zip\?range::no.json: the zip archive has no such member; it has a.json"):
+        open_export(f"{url}::no.json")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -209,11 +209,6 @@ def test_an_archive_that_is_no_file(tmp_path: Path) -> None:
     for given in (data, io.BytesIO(data), [data]):
         with pytest.raises(NotAnExportError, match=r"got a zip archive .*; save it to a file"), open_export(given) as one:
             list(one)
-    fsspec = pytest.importorskip("fsspec")
-    with fsspec.open("memory://x.zip", "wb") as file:
-        file.write(data)
-    with pytest.raises(NotAnExportError, match="; download it to a file"), open_export("memory://x.zip") as one:
-        list(one)
     (tmp_path / "x.zip.gz").write_bytes(gzip.compress(data))
     with pytest.raises(NotAnExportError, match="; decompress it first"), open_export(tmp_path / "x.zip.gz") as one:
         list(one)

@@ -11,7 +11,8 @@ from urllib.parse import quote, unquote
 
 _WEB = ("http", "https")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_CHAINED = re.compile(r"::(?=[a-z][a-z0-9+.-]{0,40}(?:://|::))", re.IGNORECASE)
+_MEMBER = r"[^\s?#&;=:@]{1,500}\.(?:json|jsonl|ndjson)(?:\.\w{1,4})?(?![\w.])"  # of a zip archive
+_CHAINED = re.compile(rf"::(?=[a-z][a-z0-9+.-]{{0,40}}(?:://|::)|{_MEMBER})", re.IGNORECASE)
 _IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,40}://\S+", re.IGNORECASE)  # bounded, so that a long word takes linear time
 _HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-f:.]+\])(?::\d{2,5})?", re.IGNORECASE)
 _ENDS = "\"'`)]>,.:;"  # what may follow a URL in a text

@@ -41,6 +41,7 @@ __all__ = [
     "zip_file_of",
 ]
 
+COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
 _HINT = "give them one by one"
 _JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
 _MAGIC = re.compile(r"[*?\[]")
@@ -104,7 +105,7 @@ def stands_for_several(source: str) -> bool:
     if is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
-        return listing.is_pattern(name)
+        return listing.is_pattern(name) or is_zip(name)
     return is_folder(name) or is_glob(name) or is_zip(name)
 
 
@@ -144,7 +145,7 @@ def modified(name: str) -> float | None:
     if is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
-        instant = listing.modified(name)
+        instant = listing.modified(zip_file_of(name))
         return None if instant is None else instant.timestamp() * 1e9
     try:
         return os.stat(zip_file_of(name)).st_mtime_ns
@@ -162,7 +163,8 @@ def state_of(name: str) -> dict[str, Any] | None:
     if is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
-        return listing.state_of(name)
+        archive = zip_file_of(name)
+        return listing.state_of(name) if archive == name else listing.state_of_archive(archive)
     try:
         return state_of_file(os.stat(zip_file_of(name)))
     except OSError:

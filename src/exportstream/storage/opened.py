@@ -22,12 +22,12 @@ HINT = "convert it when it is complete"
 def open_path(path: str) -> Any:
     """Open a path, a member of a zip archive, or a URL for reading, without a buffer."""
     path = local_path(path)
+    if (found := split_member(path)) is not None:
+        return MemberFile(*found)
     if is_url(path):
         from exportstream.storage.remote.reader import RemoteFile  # noqa: PLC0415 - only for URLs
 
         return RemoteFile(path)
-    if (found := split_member(path)) is not None:
-        return MemberFile(*found)
     try:
         return open(path, "rb", buffering=0)
     except OSError as error:

@@ -271,7 +271,7 @@ class Source:
         if not is_like_json(head):
             head, pieces = peek(pieces, LONGEST_HEAD)
             if head.startswith(MAGIC):
-                raise zip_error(self._file, self._path if self._regular else None, self.compression)
+                raise zip_error(self._file, None if self._waits else self._path, self.compression)
         require_utf8_json(head)
         if head.startswith(b"\xef\xbb\xbf"):
             self.position += 3

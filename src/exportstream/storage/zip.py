@@ -8,13 +8,14 @@ member. Holds: the lists of members of the last few archives, at most 16 MiB in 
 
 from __future__ import annotations
 
-import io
 import os
 import stat
+from contextlib import closing
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
-from exportstream.errors import CompressionError, ExportstreamError, LimitError, ReadError, printable
+from exportstream.errors import CompressionError, LimitError, ReadError, printable, shown
+from exportstream.storage.remote.urls import is_remote, is_url, is_zip_url
 
 __all__ = [
     "AGAIN",
@@ -27,8 +28,10 @@ __all__ = [
     "identity_of",
     "is_zip",
     "list_members",
+    "open_archive",
     "refused_members",
     "split_member",
+    "state_of_archive",
     "zip_file_of",
 ]
 
@@ -63,19 +66,36 @@ class _Archive(NamedTuple):
     refused: dict[str, str]
 
 
-class _ListFile(io.FileIO):
-    """An archive whose list of members is read."""
+class _ListFile:
+    """An archive whose list of members is read.
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _LARGEST_LIST:
+    Attributes:
+        error: of a read that failed; zipfile takes such errors for the end of the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.error: OSError | None = None
+        self._file = open_archive(path)
+        self.seek, self.tell, self.close = self._file.seek, self._file.tell, self._file.close
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes, fewer than asked for only at the end."""
+        if size > _LARGEST_LIST:
             raise LimitError(
                 f"expected a list of members of at most {_LARGEST_LIST:,} bytes, got {size:,}", hint="unpack it first"
             )
-        return super().read(size) or b""
+        try:
+            data: bytes = self._file.read(size)
+        except OSError as error:
+            self.error = error
+            raise
+        return data
 
 
 def is_zip(name: str) -> bool:
-    """Whether a name is that of a regular file that begins like a zip archive."""
+    """Whether a name is that of a regular file that begins like a zip archive, or a URL whose path ends in ``.zip``."""
+    if is_url(name):
+        return is_zip_url(name)
     try:
         if not stat.S_ISREG(os.stat(name).st_mode):
             return False
@@ -88,7 +108,12 @@ def is_zip(name: str) -> bool:
 def split_member(name: str) -> tuple[str, str] | None:
     """Split ``ARCHIVE::MEMBER`` into the two; None for every other name, also of a file that has ``::`` in its own."""
     at = name.find(SEPARATOR)
-    if at < 0 or os.path.lexists(name):
+    if at < 0:
+        return None
+    if is_remote(name):  # other URLs have the separator as well, between file systems
+        archive, _, member = name.partition(SEPARATOR)
+        return (archive, member) if member and is_zip_url(archive) and not is_url(member) else None
+    if os.path.lexists(name):
         return None
     while at >= 0 and not os.path.isfile(name[:at]):
         at = name.find(SEPARATOR, at + 1)
@@ -121,8 +146,12 @@ def _place(member: tuple[str, int]) -> list[tuple[bool, str]]:
     return [*((True, folder) for folder in folders), (False, name)]
 
 
-def identity_of(path: str) -> tuple[int, ...]:
-    """Return what changes if an archive is replaced or written to; its third and fourth parts are size and time."""
+def identity_of(path: str) -> tuple[Any, ...]:
+    """Return what changes if an archive is replaced or written to."""
+    if is_remote(path):
+        from exportstream.storage.remote.archive import version_at  # noqa: PLC0415 - only for URLs
+
+        return version_at(path)
     try:
         found = os.stat(path)
     except OSError as error:
@@ -130,7 +159,25 @@ def identity_of(path: str) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def find_member(path: str, state: tuple[int, ...], name: str) -> Member:
+def state_of_archive(path: str, identity: tuple[Any, ...]) -> dict[str, Any] | None:
+    """Return an identity as `names.state_of` does."""
+    if is_remote(path):
+        from exportstream.storage.remote.reader import state_of_version  # noqa: PLC0415 - only for URLs
+
+        return state_of_version(identity)
+    return {"size": identity[2], "modified": identity[3]}
+
+
+def open_archive(path: str) -> Any:
+    """Open an archive, without a buffer."""
+    if is_remote(path):
+        from exportstream.storage.remote.archive import RemoteArchive  # noqa: PLC0415 - only for URLs
+
+        return RemoteArchive(path)
+    return open(path, "rb", buffering=0)
+
+
+def find_member(path: str, state: tuple[Any, ...], name: str) -> Member:
     """Find a member of an archive that is as `identity_of` said, and refuse a member that can't be read."""
     archive = _archive(path, state)
     if name in archive.refused:
@@ -155,19 +202,22 @@ def find_member(path: str, state: tuple[int, ...], name: str) -> Member:
 
 
 @lru_cache(maxsize=4)
-def _archive(path: str, _: tuple[int, ...]) -> _Archive:
+def _archive(path: str, _: tuple[Any, ...]) -> _Archive:
     """Read the list of an archive."""
     from zipfile import BadZipFile, ZipFile  # noqa: PLC0415 - slow to import
 
+    file = None
     try:
-        with _ListFile(path) as file, ZipFile(file) as archive:
+        with closing(_ListFile(path)) as file, ZipFile(cast("BinaryIO", file)) as archive:
             infos, end = archive.infolist(), archive.start_dir
-    except OSError as error:
-        raise ReadError(error.strerror or str(error), source=path) from error
-    except ExportstreamError as error:
-        error.source = path
+    except LimitError as error:
+        error.source = shown(path)
         raise
+    except OSError as error:
+        raise _read_error(error, path) from error
     except (BadZipFile, NotImplementedError, ValueError, ArithmeticError, EOFError) as error:
+        if file is not None and file.error is not None:
+            raise _read_error(file.error, path) from file.error
         what = "the list of its members, at its end, is missing" if "not a zip" in str(error) else str(error)
         raise CompressionError(f"the zip archive is cut or damaged: {what}", source=path, hint=AGAIN) from error
     members: dict[str, Member] = {}
@@ -188,6 +238,13 @@ def _archive(path: str, _: tuple[int, ...]) -> _Archive:
     _refuse_overlaps(sorted(places), end, path)
     good = {name: member for name, member in members.items() if _as_text(name) not in refused} if refused else members
     return _Archive(good, refused)
+
+
+def _read_error(error: OSError, path: str) -> ReadError:
+    if isinstance(error, ReadError):  # of a server
+        error.source = shown(path)
+        return error
+    return ReadError(error.strerror or str(error), source=path)
 
 
 def _as_text(name: str) -> str:

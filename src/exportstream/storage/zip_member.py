@@ -10,16 +10,26 @@ again for each.
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import zlib
-from contextlib import suppress
 from struct import Struct as Layout
 from typing import Any
 
-from exportstream.errors import CompressionError, CutInputError, ExportstreamError, NotAnExportError, ReadError
-from exportstream.storage.zip import AGAIN, DEFLATED, HEADER, MAGIC, SEPARATOR, find_member, identity_of, list_members
+from exportstream.errors import CompressionError, CutInputError, ExportstreamError, NotAnExportError, ReadError, shown
+from exportstream.storage.zip import (
+    AGAIN,
+    DEFLATED,
+    HEADER,
+    MAGIC,
+    SEPARATOR,
+    find_member,
+    identity_of,
+    is_zip,
+    list_members,
+    open_archive,
+    state_of_archive,
+)
 
 _HEADER = Layout("<4s22xHH")  # its magic number, and the lengths of the name and the extra field after it
 _JSON = re.compile(r"\.(json|ndjson|jsonl)\b", re.IGNORECASE)
@@ -41,9 +51,9 @@ class MemberFile:
     """
 
     def __init__(self, path: str, member: str) -> None:
-        self.name = f"{path}{SEPARATOR}{member}"
+        self.name = f"{shown(path)}{SEPARATOR}{member}"
         self.version = identity_of(path)
-        self.state = {"size": self.version[2], "modified": self.version[3]}
+        self.state = state_of_archive(path, self.version)
         self._path = path
         self._count = self._crc = 0
         try:
@@ -114,21 +124,24 @@ class MemberFile:
             raise CompressionError("the member is damaged: its checksum is not the one in the archive", hint=AGAIN)
 
 
-def _open(path: str) -> io.FileIO:
-    return open(path, "rb", buffering=0)
-
-
-def _open_at(path: str, offset: int) -> io.FileIO:
+def _open_at(path: str, offset: int) -> Any:
     """Open an archive at the bytes after the header of a member."""
     try:
-        file = _open(path)
+        file = open_archive(path)
+    except ExportstreamError:
+        raise
     except OSError as error:
         raise ReadError(error.strerror or str(error)) from error
     magic = b""
-    with suppress(OSError):  # a place that can't be
+    try:
         file.seek(offset)
         magic, *lengths = _HEADER.unpack(file.read(HEADER).ljust(HEADER, b"\0"))
         file.seek(sum(lengths), os.SEEK_CUR)
+    except ExportstreamError:
+        file.close()
+        raise
+    except OSError:  # a place that can't be
+        pass
     if magic != MAGIC[0]:
         file.close()
         raise CompressionError("the zip archive is damaged: a member is not where it should be", hint=AGAIN)
@@ -140,7 +153,7 @@ def zip_error(file: Any, path: str | None, compression: str) -> NotAnExportError
 
     Args:
         file: its bytes begin like an archive.
-        path: of a regular file; None for every other input.
+        path: of a regular file, or a URL; None for every other input.
         compression: of the bytes around the archive, or ``none``.
 
     Raises:
@@ -152,8 +165,8 @@ def zip_error(file: Any, path: str | None, compression: str) -> NotAnExportError
         error.foreign = True
     elif compression != "none":
         error.hint = "decompress it first"
-    elif path is None:
-        verb = "download it" if hasattr(file, "version") else "save it"
+    elif path is None or not is_zip(path):
+        verb = "save it" if path is None else "download it"
         error.hint = f"{verb} to a file, and give that: a zip archive can't be read from its start to its end"
     else:
         has_json = any(_JSON.search(name) for name, _ in list_members(path))

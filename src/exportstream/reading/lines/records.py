@@ -145,6 +145,11 @@ def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[
     return value, replaced
 
 
+def may_be_deep(line: bytes) -> bool:
+    """Whether a line may have too many levels: msgspec does not count those of values that it passes over."""
+    return len(line) > 2 * MAX_DEPTH and line.count(b"{") + line.count(b"[") > MAX_DEPTH
+
+
 def refuse_deep(value: Any) -> None:
     """Raise `LimitError` for a value with too many levels."""
     if value_is_deeper(value, MAX_DEPTH):

@@ -11,7 +11,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from exportstream.errors import ReadError
-from exportstream.storage.remote.reader import RemoteFile
+from exportstream.storage.remote.archive import version_at
+from exportstream.storage.remote.reader import RemoteFile, state_of_version
 from exportstream.storage.remote.urls import (
     WEB,
     connect,
@@ -90,6 +91,14 @@ def state_of(url: str) -> dict[str, Any] | None:
         return None
     file.close()
     return file.state
+
+
+def state_of_archive(url: str) -> dict[str, Any] | None:
+    """As `state_of`, for a zip archive that is read at any position: a server may tell something else of it."""
+    try:
+        return state_of_version(version_at(url))
+    except ReadError:  # reading it will report the error
+        return None
 
 
 def modified(url: str) -> datetime | None:

@@ -23,11 +23,14 @@ from exportstream.storage.remote.urls import (
     translate_errors,
 )
 
-__all__ = ["RemoteFile"]
+__all__ = ["RemoteFile", "state_of_version", "version_of"]
 
 _READ_AHEAD = 8 << 20
 _PLAIN_ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")  # those that `decompress` recognises by itself
-_VERSION = ("size", "ETag", "etag", "md5Hash", "generation", "LastModified", "last_modified", "updated", "mtime", "created")
+_VERSION = (
+    *("size", "ETag", "etag", "md5Hash", "generation", "LastModified", "Last-Modified"),
+    *("last_modified", "updated", "mtime", "created"),
+)
 
 
 class RemoteFile:
@@ -57,14 +60,13 @@ class RemoteFile:
                 self._system.invalidate_cache()
                 self._file = self._system.open(self._path, "rb", block_size=_READ_AHEAD)
                 # The details of the moment it was opened: S3 and others refuse to continue with another version.
-                self.version = _version(getattr(self._file, "details", None) or self._system.info(self._path))
+                self.version = version_of(getattr(self._file, "details", None) or self._system.info(self._path))
                 self.size = self.version[0]
 
     @property
     def state(self) -> dict[str, Any] | None:
         """The version, as texts; None if the backend tells no more than the size, which says too little."""
-        known = [None if value is None else str(value) for value in self.version]
-        return {"version": known} if any(known[1:]) else None
+        return state_of_version(self.version)
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes, ``b""`` at the end.
@@ -109,7 +111,7 @@ class RemoteFile:
                 now = self._system.info(self._path)
             except FileNotFoundError as error:
                 raise changed from error
-            if _version(now) != self.version:
+            if version_of(now) != self.version:
                 raise changed
 
     def _read_head(self) -> tuple[int | None, tuple[Any, ...]]:
@@ -137,5 +139,12 @@ class RemoteFile:
         return f"{self._position:,} bytes" if self.size is None else f"{self._position:,} of {self.size:,} bytes"
 
 
-def _version(info: dict[str, Any]) -> tuple[Any, ...]:
+def state_of_version(version: tuple[Any, ...]) -> dict[str, Any] | None:
+    """Return a version as texts; None if it is no more than the size, which says too little."""
+    known = [None if value is None else str(value) for value in version]
+    return {"version": known} if any(known[1:]) else None
+
+
+def version_of(info: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what differs if the content of a file differs, of what a backend tells of it; the size comes first."""
     return tuple(info.get(key) for key in _VERSION)

@@ -24,6 +24,7 @@ __all__ = [
     "explain",
     "is_remote",
     "is_url",
+    "is_zip_url",
     "kind_of",
     "local_path",
     "require_known",
@@ -56,6 +57,14 @@ def is_url(text: str) -> bool:
 def is_remote(text: str) -> bool:
     """Whether `text` is a URL, and not a ``file://`` URL, which is a path."""
     return is_url(text) and scheme_of(text) not in _LOCAL
+
+
+def is_zip_url(text: str) -> bool:
+    """Whether `text` is a URL whose path ends in ``.zip``; what is under it is not looked at."""
+    if not is_remote(text) or "::" in text:
+        return False
+    path = re.split(r"[?#]", text, maxsplit=1)[0] if scheme_of(text) in WEB else text
+    return path.lower().endswith(".zip")
 
 
 def local_path(text: str) -> str:

@@ -38,6 +38,7 @@ def read_session(value: dict[str, Any]) -> Conversation:
     extra = kept(info, _SESSION_KEYS) | kept(value, ("info", "messages"))
     if more := kept(times, _TIME_KEYS):
         extra["time"] = more
+    cost = extra.pop("cost") if type(extra.get("cost")) in (int, Decimal) else None  # of newer versions
     session = Session(
         id=required_text(info.get("id"), "$.info.id"),
         title=text_of(info.get("title"), "$.info.title"),
@@ -45,6 +46,7 @@ def read_session(value: dict[str, Any]) -> Conversation:
         updated_at=time_of(times.get("updated"), "$.info.time.updated", _MILLI),
         parent_session_id=text_of(info.get("parentID"), "$.info.parentID"),
         project=text_of(info.get("directory"), "$.info.directory"),
+        cost=None if cost is None else Decimal(cost),
         extra=extra or None,
     )
     return Conversation(session, _read_messages(list_of(value.get("messages"), "$.messages")), {})
@@ -83,7 +85,10 @@ def _read_message(message: Any) -> Message:
 
 
 def _add_usage(row: Message, info: dict[str, Any], extra: dict[str, Any]) -> None:
-    """Add tokens and cost. Neither cache is in the input, and reasoning is not in the output, until it is added here."""
+    """Add tokens and cost. Neither cache is in the input, and reasoning is not in the output, until it is added here.
+
+    In some older versions reasoning is in the output; there the total tells.
+    """
     cost = info.get("cost")
     if cost is not None:
         if type(cost) not in (int, Decimal):
@@ -100,9 +105,11 @@ def _add_usage(row: Message, info: dict[str, Any], extra: dict[str, Any]) -> Non
     row.cache_read_tokens = _count(cache, "read")
     row.cache_creation_tokens = _count(cache, "write")
     output = _count(tokens, "output")
-    row.output_tokens = None if output is None else output + (row.reasoning_tokens or 0)
     if row.input_tokens is not None:
         row.total_input_tokens = row.input_tokens + (row.cache_read_tokens or 0) + (row.cache_creation_tokens or 0)
+    if output is not None:
+        is_within = row.total_input_tokens is not None and tokens.get("total") == row.total_input_tokens + output
+        row.output_tokens = output if is_within else output + (row.reasoning_tokens or 0)
     row.usage_state = "final" if row.updated_at is not None else "partial"
 
 
@@ -147,6 +154,9 @@ def _call(part: dict[str, Any], otherwise: str) -> ToolCall:
     status, given, call_id = state.get("status"), state.get("input"), part.get("callID")
     result = state.get("error") if status == "error" else state.get("output")
     more = kept(part, (*_CALL_KEYS, "messageID", "sessionID"))
+    if type(files := state.get("attachments")) is list:
+        described = [_file(file) if type(file) is dict and type(file.get("url")) is str else file for file in files]
+        state = state | {"attachments": described}
     if of_state := kept(state, _STATE_KEYS):
         more["state"] = of_state
     return ToolCall(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from exportstream.reading.lines.records import MAX_DEPTH
+from exportstream.reading.lines.records import may_be_deep
 
 Figure = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -111,8 +111,3 @@ def short_entry(line: ShortLine, raw: bytes) -> ShortEntry | None:
     if results != (0 if role == "assistant" else len(blocks) or 1) or may_be_deep(raw):
         return None
     return ShortEntry(line.uuid, line.timestamp, role, message, blocks, line.agent, line.is_side is True)
-
-
-def may_be_deep(line: bytes) -> bool:
-    """Whether a line may have too many levels: those of values that are passed over are not counted."""
-    return len(line) > 2 * MAX_DEPTH and line.count(b"{") + line.count(b"[") > MAX_DEPTH

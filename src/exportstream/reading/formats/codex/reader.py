@@ -16,11 +16,12 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.reading.formats.codex.recognise import is_bare_meta
-from exportstream.reading.formats.codex.session import PRODUCER, Event, RolloutSession, TurnContext
+from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
+from exportstream.reading.formats.codex.session import PRODUCER, RolloutSession
 from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
-from exportstream.reading.lines.records import MAX_DEPTH, decode_value, refuse_deep
+from exportstream.reading.lines.records import MAX_DEPTH, decode_value, may_be_deep, refuse_deep
 from exportstream.reading.lines.runs import Skip
 
 _BEFORE_COMPACTED = rb'\{"timestamp":"[^"\\]{0,40}",(?:"ordinal":\d{1,20},)?'
@@ -47,6 +48,12 @@ class _UsualLine(_Record, gc=False):
     payload: Event | UnsetType = UNSET
 
 
+class _ShortLine(_Record, gc=False):
+    """A record of which only figures are wanted."""
+
+    payload: ShortItem | UnsetType = UNSET
+
+
 class _ItemLine(Struct, gc=False):
     payload: dict[str, Any]
 
@@ -62,13 +69,14 @@ class RolloutReader(LineReader[RolloutSession]):
     producer = PRODUCER
     decoder = msgspec.json.Decoder(_Line)
     run_decoder = msgspec.json.Decoder(_UsualLine)  # events and turns need no second look at their line
+    short_decoder = msgspec.json.Decoder(_ShortLine)
     skips = (Skip("compacted", b'"type":"compacted"', re.compile(_BEFORE_COMPACTED)),)
     payload = "$.payload"
 
     def _new_session(self) -> RolloutSession:
         return RolloutSession(_id_of(self._source), self.known, self.keys)
 
-    def _read_line(self, line: _Line | _UsualLine, raw: bytes) -> None:
+    def _read_line(self, line: _Line | _UsualLine | _ShortLine, raw: bytes) -> None:
         kind, time, given = line.type, line.timestamp, line.payload
         if given is UNSET:
             self._read_bare(line, raw)
@@ -81,6 +89,10 @@ class RolloutReader(LineReader[RolloutSession]):
         if session.has_ordinals:
             session.see_ordinal(line.ordinal)
         if kind == "response_item":
+            if given.__class__ is ShortItem and not may_be_deep(raw) and session.add_short(given, time, len(raw)):
+                if session.held > self._limit:
+                    self._require_room(session.held)
+                return
             item = self._payload_of(given, raw)
             if session.add_item(item, time, len(raw)):
                 if session.held > self._limit:

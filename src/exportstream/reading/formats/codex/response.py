@@ -13,19 +13,18 @@ import msgspec
 from exportstream.errors import InputError
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.formats.codex.attachments import attachment
+from exportstream.reading.formats.codex.outputs import has_failed_raw, read_output
+from exportstream.reading.formats.codex.records import ShortItem
 from exportstream.reading.formats.codex.usage import Usage
-from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
+from exportstream.reading.formats.content import TEXT_TYPES, Content, as_text, leftover, read_content, text_of
 from exportstream.reading.lines.records import decode_value
 
 _CUSTOM = "custom_tool_call"
 _FUNCTIONS = frozenset({"function_call", "local_shell_call"})
 _INPUT_KEYS = ("arguments", "input", "action")
 _CALL_KEYS = frozenset({"type", "id", "call_id", "name", "status", *_INPUT_KEYS})
-_OUTPUT_KEYS = frozenset({"type", "call_id", "output", "tools"})
-_WRAPPER_KEYS = frozenset({"content", "success"})
 _MESSAGE_KEYS = frozenset({"type", "id", "role", "content"})
 _REASONING_KEYS = frozenset({"type", "id", "summary", "content"})
-_WRAPPED = '{"output":'  # an output of older versions: JSON with the text and the exit code
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -75,7 +74,9 @@ class Response:
         self._attachments: list[dict[str, Any]] = []
         self._calls: list[ToolCall] = []
         self._open: dict[str, ToolCall] = {}  # calls without a result
+        self._by_id: dict[str, ToolCall] = {}  # the last call of each id
         self._answered = False
+        self._is_short = False  # whether only figures are wanted
         self._extra: dict[str, Any] = {}
         self._found: dict[str, int] = {}  # how many items had each of its keys
 
@@ -128,6 +129,7 @@ class Response:
             extra=extra or None,
         )
         self._calls.append(call)
+        self._by_id[call.id] = call
         if call_id is not None:
             self._open[call_id] = call
 
@@ -146,10 +148,49 @@ class Response:
         self._answered, self._last = True, time
         return True
 
+    def add_short(self, item: ShortItem, time: str | None) -> None:
+        """Add a message, a reasoning or a call, of which only figures are wanted."""
+        kind, content = item.type, item.content
+        self._is_short = True
+        if kind == "message":
+            if isinstance(content, str):
+                self._texts.append(content)
+            elif content is not None:
+                self._texts += [part.text for part in content if part.type in TEXT_TYPES and part.text is not None]
+            self._message_id = self._message_id or item.id
+        elif kind != "reasoning":
+            by_client = kind in _FUNCTIONS or kind == _CUSTOM or item.call_id is not None
+            call = ToolCall(
+                id=item.call_id or item.id or "",
+                name=item.name or kind.removesuffix("_call"),
+                type="",
+                finished=not by_client and item.status == "completed",
+                is_error=True if item.status == "failed" else None,
+                input="",
+            )
+            self._calls.append(call)
+            self._by_id[call.id] = call
+            if item.call_id is not None:
+                self._open[item.call_id] = call
+        self._first = self._first if self._first is not None else time
+        self._last = time
+
+    def end_call(self, output: ShortItem, time: str | None) -> bool:
+        """Add the output of a tool, of which only figures are wanted; return whether one of the calls waits for it."""
+        call = self._open.pop(output.call_id or "", None)
+        if call is None:
+            return False
+        call.finished = True
+        failed = has_failed_raw(output.output)
+        call.is_error = failed if failed is not None else call.is_error
+        self._answered, self._last = True, time
+        return True
+
     def set_exit(self, call_ids: tuple[Any, ...], *, failed: bool) -> None:
         """Note whether a call failed, as an event says."""
-        for call in self._calls:
-            if call.id in call_ids:
+        for call_id in call_ids:
+            call = self._by_id.get(call_id) if type(call_id) is str else None
+            if call is not None:
                 call.is_error = failed
 
     def end(self, usage: Usage | None, time: str | None) -> None:
@@ -162,7 +203,10 @@ class Response:
 
     def message(self) -> Message:
         """Return the row; its id is empty if no item has one."""
-        extra = {"turn_id": self.turn.id, "effort": self.turn.effort} | self._extra
+        extra = None
+        if not self._is_short:
+            turn = {"turn_id": self.turn.id, "effort": self.turn.effort}
+            extra = {key: value for key, value in (turn | self._extra).items() if value is not None} or None
         message = Message(
             id=self.id or self._message_id or "",
             role="assistant",
@@ -174,7 +218,7 @@ class Response:
             created_at=self._first,
             updated_at=self._last,
             attachments=self._attachments or None,
-            extra={key: value for key, value in extra.items() if value is not None} or None,
+            extra=extra,
         )
         if self.usage is not None:
             message.input_tokens = self.usage.input
@@ -232,25 +276,6 @@ def late_output(output: dict[str, Any], time: str | None, turn: Turn) -> Message
         attachments=content.attachments or None,
         extra={key: value for key, value in known.items() if value is not None} | extra or None,
     )
-
-
-def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool | None]:
-    """Return what a tool's output holds, the keys that have no column, and whether it failed if it says so."""
-    extra, failed = leftover(output, _OUTPUT_KEYS), None
-    value = output.get("output", output.get("tools"))
-    if isinstance(value, dict):
-        extra |= leftover(value, _WRAPPER_KEYS)
-        failed = not value["success"] if isinstance(value.get("success"), bool) else None
-        value = value.get("content")
-    elif isinstance(value, str) and value.startswith(_WRAPPED):
-        parsed = _parsed(value)
-        metadata = parsed.get("metadata") if isinstance(parsed, dict) else None
-        if isinstance(metadata, dict) and type(metadata.get("exit_code")) is int:
-            failed = metadata["exit_code"] != 0
-    content = read_content(value, attachment)
-    if content.rest:
-        extra["content"] = content.rest
-    return content, extra, failed
 
 
 def _parsed(text: str) -> Any:

@@ -10,47 +10,21 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from msgspec import Struct
-
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, Session
+from exportstream.reading.formats.codex.outputs import is_plain
+from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
 from exportstream.reading.formats.codex.replay import Replay
 from exportstream.reading.formats.codex.response import Response, Turn, late_output, user_message
-from exportstream.reading.formats.codex.usage import Info, Usage, Usages
+from exportstream.reading.formats.codex.usage import Usage, Usages
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
 
 PRODUCER = "codex"
 _TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
 _LARGEST_PENDING = 1 << 20  # bytes of messages that came while calls waited for their results
+_TEXT_OR_NONE = frozenset({str, type(None)})
 _META_KEYS = frozenset({"id", "timestamp", "cwd"})
-
-
-class Exit(Struct, gc=False):
-    """What an event says of how a call ended."""
-
-    call_id: Any = None
-    id: Any = None
-    exit_code: Any = None
-
-
-class TurnContext(Struct, gc=False):
-    """What is needed of a `turn_context`."""
-
-    turn_id: Any = None
-    model: Any = None
-    effort: Any = None
-
-
-class Event(TurnContext, gc=False):
-    """What is needed of an event or a `turn_context`, without the texts that they repeat."""
-
-    type: str = "without a type"
-    info: Info | None = None
-    call_id: Any = None
-    id: Any = None
-    exit_code: Any = None
-    item: Exit | None = None
 
 
 class RolloutSession:
@@ -125,7 +99,7 @@ class RolloutSession:
         found = {key: meta.get(key) for key in ("id", "timestamp", "cwd")}
         for key, value in found.items():
             if value is not None and not isinstance(value, str):
-                raise InvalidMessageError(f"expected string, got {type(value).__name__}", path=f"$.payload.{key}")
+                raise InvalidMessageError(f"expected string, got {json_kind(value)}", path=f"$.payload.{key}")
         if found["id"] is not None and self.index == 0 and self._response is None:
             session.id = found["id"]
         elif found["id"] not in (None, session.id):
@@ -148,7 +122,7 @@ class RolloutSession:
         """Take an item of a conversation; False if it becomes no row."""
         kind = item.get("type", "message")
         if not isinstance(kind, str):
-            raise InvalidMessageError(f"expected string, got {type(kind).__name__}", path="$.payload.type")
+            raise InvalidMessageError(f"expected string, got {json_kind(kind)}", path="$.payload.type")
         if kind.endswith("_output"):
             if self._response is not None and self._response.add_output(item, time):
                 self.held += size
@@ -170,6 +144,25 @@ class RolloutSession:
             self.held += size
         else:
             return False
+        return True
+
+    def add_short(self, item: ShortItem, time: str | None, size: int) -> bool:
+        """Take an item of a conversation, of which only figures are wanted; return False if it has to be read in full."""
+        kind, response = item.type, self._response
+        if not (item.call_id.__class__ in _TEXT_OR_NONE and item.id.__class__ in _TEXT_OR_NONE):
+            return False
+        if kind.endswith("_output"):
+            if response is None or not is_plain(item.output) or not response.end_call(item, time):
+                return False
+        elif (kind == "message" and item.role == "assistant") or kind == "reasoning" or kind.endswith("_call"):
+            if response is None or not response.takes_items:
+                self._begin_response()
+                response = self._response
+            assert response is not None
+            response.add_short(item, time)
+        else:
+            return False
+        self.held += size
         return True
 
     def add_event(self, event: Event, time: str | None) -> None:
