@@ -140,7 +140,7 @@ def _fields(kind: Any, value: Any, path: str) -> tuple[dict[str, Any], Any]:
                 raise InvalidMessageError(str(error), path=f"{path}.{key}") from None
     if missing := [CAMEL_NAMES[kind][name] for name in _REQUIRED[kind] if name not in fields]:
         raise InvalidMessageError(_missing(missing), path=path)
-    return fields, extra or None
+    return fields, dict(sorted(extra.items())) or None  # the same in any way of reading
 
 
 def _missing(keys: list[str]) -> str:
