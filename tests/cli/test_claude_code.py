@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import lzma
+import shutil
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from exportstream.conversion.inputs import find_inputs
 from tests.kit.command import run, said, speak
 from tests.kit.documents import export
 from tests.kit.rollouts import drawn as drawn_rollout
 from tests.kit.transcripts import OTHER, SESSION, Transcript, drawn
+
+PACK = {".zst": zstandard.compress, ".xz": lzma.compress}
 
 
 def rows(path: Path) -> list[dict[str, object]]:
@@ -106,6 +111,24 @@ def test_a_session_with_its_sub_agents(projects: Path) -> None:
     assert sorted(map(str, map(summary, rows(projects / "alone.ndjson")))) == sorted(
         map(str, [*MAIN, ("a1", "user", "Look.", None, None), ("a1", "assistant", "Here.", 20, "partial")])
     )
+
+
+@pytest.mark.parametrize("suffix", [".zst", ".xz", ".zip"])
+def test_packed_sessions_with_their_sub_agents(projects: Path, suffix: str) -> None:
+    """A session in an archive, or compressed in any way, is one input with its sub-agents, too."""
+    plain = json.loads(speak("totals", "projects", "--json", "--by", "file", cwd=projects).stdout)
+    if suffix == ".zip":
+        name = shutil.make_archive(str(projects / "packed"), "zip", projects / "projects")
+    else:
+        name = "projects"
+        for path in (projects / "projects").rglob("*.jsonl"):
+            path.with_name(path.name + suffix).write_bytes(PACK[suffix](path.read_bytes()))
+            path.unlink()
+    packed = json.loads(speak("totals", name, "--json", "--by", "file", cwd=projects).stdout)
+    figures = [[row | {"file": None} for row in found["tables"][0]["rows"]] for found in (plain, packed)]
+    assert figures[0] == figures[1]
+    assert run("convert", name, "-o", "out/", "--quiet", cwd=projects).returncode == 0
+    assert len(list((projects / "out").rglob("*.zst"))) == 2
 
 
 def test_copies_across_files_count_once(projects: Path) -> None:

@@ -175,6 +175,17 @@ def test_a_rollout_in_two_places_counts_once(tmp_path: Path, longer: int | None,
     assert (kept.returncode, len(rows(tmp_path / "once.ndjson"))) == (0, len(own))
 
 
+def test_a_plain_and_a_packed_rollout_side_by_side(folder: Path) -> None:
+    """A folder in which a rollout lies plain and packed is converted as it is; the packed one's output says so."""
+    day = folder / "sessions" / "2026" / "02" / "23"
+    (plain,) = day.glob("*.jsonl")
+    (day / f"{plain.name}.zst").write_bytes(zstandard.compress(plain.read_bytes()))
+    assert run("convert", "sessions", "-o", "out/", "--format", "ndjson", "--quiet", cwd=folder).returncode == 0
+    names = sorted(path.name for path in (folder / "out").rglob("rollout*"))
+    assert names == [f"{plain.stem}.ndjson", f"{plain.stem}.packed.ndjson", names[-1]]
+    assert OTHER in names[-1]
+
+
 def test_each_output_stands_for_its_own_copy(tmp_path: Path) -> None:
     """Without --merge both copies are rows that count, each in its own output."""
     _copies(tmp_path, drawn(4), drawn(4))

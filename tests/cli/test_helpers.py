@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from exportstream import WorkerError, totals_many
-from exportstream.conversion import counting
+from exportstream import WorkerError, convert, totals_many
+from exportstream.conversion import counting, encoding
 from exportstream.conversion.helpers import SMALLEST_INPUT, suits_helpers
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.totals import total_one
@@ -20,6 +20,7 @@ from exportstream.reading.options import ReadOptions
 from exportstream.totals.table_options import GroupOptions
 from tests.kit.command import children, in_session, run, start, wait_until
 from tests.kit.documents import dump, message, session
+from tests.kit.files import unpack
 from tests.kit.helpers import small_runs
 
 BY = ["--by", "day,model", "--by", "session"]
@@ -54,6 +55,35 @@ def test_a_signal_ends_all_processes(large: Path, number: int, tmp_path: Path) -
     """Ctrl-C and a kill end the helpers, too; an output that was begun leaves nothing."""
     process = start("totals", large, *BY, "-o", "bill.json", "-j", 3, cwd=tmp_path)
     wait_until(lambda: len(children(process.pid)) == 2 or process.poll() is not None)
+    os.killpg(process.pid, number)
+    assert process.wait(30) == -number
+    process.communicate()
+    wait_until(lambda: not in_session(process.pid))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments", [["-o", "x.csv.zst", "-t", "all"], ["-o", "x.ndjson.gz"]], ids=str)
+def test_outputs_of_several_processes_are_those_of_one(large: Path, arguments: list[str], tmp_path: Path) -> None:
+    """Each output is the same to the byte, but for the compression; one process is used unless more are asked for."""
+    outputs = {}
+    for jobs in ([], ["-j", 3]):
+        folder = tmp_path / str(len(jobs))
+        folder.mkdir()
+        process = start("convert", large, *arguments, "--quiet", *jobs, cwd=folder)
+        wait_until(lambda process=process: len(children(process.pid)) == 2 or process.poll() is not None)  # type: ignore[misc]
+        assert (process.poll() is None) is bool(jobs)
+        process.communicate()
+        assert process.returncode == 0
+        outputs[len(jobs)] = {name: unpack((folder / name).read_bytes()) for name in os.listdir(folder)}
+    assert outputs[0] == outputs[2]
+    assert outputs[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_converting_leaves_nothing(large: Path, number: int, tmp_path: Path) -> None:
+    """All processes end, and neither outputs nor temporary files are left."""
+    process = start("convert", large, "-o", "x.csv", "-t", "all", "-j", 3, cwd=tmp_path)
+    wait_until(lambda: os.listdir(tmp_path) or process.poll() is not None)
     os.killpg(process.pid, number)
     assert process.wait(30) == -number
     process.communicate()
@@ -100,6 +130,16 @@ def test_a_worker_that_dies_is_an_error_of_its_own(tmp_path: Path, monkeypatch: 
         assert "in.json: a worker process failed: BrokenProcessPool: " in failed.error
         with pytest.raises(WorkerError, match=r"in\.json: a worker process failed"):  # a pool that is broken
             total_one(str(path), ReadOptions(), GroupOptions(), executor=workers)
+
+
+def test_a_worker_that_dies_leaves_no_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is half written."""
+    monkeypatch.setattr(encoding, "EncodeWork", Dies)
+    path = tmp_path / "in.json"
+    path.write_bytes(dump(session(*map(message, range(500)))))
+    with small_runs(300), Workers(1) as workers, pytest.raises(WorkerError, match=r"in\.json: a worker process failed"):
+        convert(path, tmp_path / "out.csv", executor=_NoneHere(workers), table="all")  # type: ignore[arg-type]
+    assert os.listdir(tmp_path) == ["in.json"]
 
 
 class _NoneHere:

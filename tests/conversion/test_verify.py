@@ -114,6 +114,14 @@ def test_inputs_and_other_files_in_the_folder(folder: Path) -> None:
     assert findings(".") == {"./new.csv": "expected a record in a manifest, got none"}
 
 
+def test_inputs_of_other_outputs_in_a_folder(folder: Path) -> None:
+    """Inputs beside some of the outputs are none where the others are verified alone."""
+    put(folder, "rows/in/a.ndjson", "exports/in/b.json")
+    convert_many(["rows/in/a.ndjson", "exports"], "rows")
+    assert [one.output for one in verify("rows/in")] == ["rows/in/b.ndjson.zst"]
+    assert findings("rows/in") == {}
+
+
 # Tampering --------------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from exportstream import convert, open_export
+from tests.kit.chats import claude_ai
 from tests.kit.documents import dump, message, session
+from tests.kit.rollouts import Rollout
 
 MARK = "@@"
 
@@ -23,6 +25,23 @@ MARK = "@@"
 def with_text(document: Any, text: str, times: int) -> bytes:
     """The document, its mark replaced by a text that is repeated."""
     return dump(document).replace(MARK.encode(), text.encode() * times)
+
+
+def results_without_calls(count: int) -> bytes:
+    """A conversation of claude.ai with calls, and results of others."""
+    calls = [{"type": "tool_use", "id": f"c{number}", "name": "t"} for number in range(count)]
+    results = [{"type": "tool_result", "tool_use_id": "gone"}, {"type": "tool_result", "tool_use_id": None}] * (count // 2)
+    return dump([claude_ai({"sender": "assistant", "content": calls + results})])
+
+
+def ends_of_commands(count: int) -> bytes:
+    """A rollout of Codex with many calls in one response, and the events of their ends."""
+    rollout = Rollout().meta()
+    for number in range(count):
+        rollout.call(f"c{number}")
+    for number in range(count):
+        rollout.event("exec_command_end", call_id=f"c{number}", exit_code=0)
+    return rollout.data
 
 
 SHAPES: dict[str, tuple[int, Callable[[int], bytes]]] = {
@@ -50,6 +69,8 @@ SHAPES: dict[str, tuple[int, Callable[[int], bytes]]] = {
         200,
         lambda n: b"\n".join(dump({"title": "t", "messages": [message(i)], "id": str(i)}) for i in range(n)),
     ),
+    "results of calls that are not there": (1_500, results_without_calls),
+    "ends of commands of one response": (1_500, ends_of_commands),
 }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
-from concurrent.futures import Executor
+import shutil
+import sys
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exportstream import ExportstreamError, check
+from exportstream import ExportstreamError, check, convert
 from exportstream.conversion.totals import total_one
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.table_options import GroupOptions
@@ -49,6 +52,20 @@ def counted(path: Path, executor: Executor | None, on_error: Any) -> Any:
     return exact([[msgspec.to_builtins(getattr(done, name)) for name in COUNTS], done.totals.to_dict(), done.to_dict()])
 
 
+def test_threads_do_not_share_what_changes(tmp_path: Path) -> None:
+    """Threads of one process may be the executor, with unknown keys that each of them gets to know."""
+    made = [message(number, **{f"unknown{number % 30}": number}) for number in range(3000)]
+    path = tmp_path / "a.json"
+    path.write_bytes(dump(session(*made)))
+    alone, before = counted(path, None, "stop"), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with small_runs(3000), ThreadPoolExecutor(3) as executor:
+            assert [counted(path, executor, "stop") for _ in range(5)] == [alone] * 5
+    finally:
+        sys.setswitchinterval(before)
+
+
 def checked(path: Path, executor: Executor | None) -> Any:
     """All findings, in their order, and the error after them."""
     found: list[Any] = []
@@ -59,14 +76,33 @@ def checked(path: Path, executor: Executor | None) -> Any:
     return exact(found)
 
 
+def converted(path: Path, executor: Executor | None, on_error: Any, **options: Any) -> Any:
+    """The bytes of all outputs and of the rejects, the report, or the error and what is left then."""
+    folder = path.with_name(f"{path.stem}-rows")
+    folder.mkdir()
+    try:
+        done = convert(path, folder / f"out.{options.get('format', 'csv')}", on_error=on_error, executor=executor, **options)
+    except ExportstreamError as error:
+        return type(error), str(error), os.listdir(folder)
+    else:
+        plain = done.to_dict()
+        return exact({name: value for name, value in plain.items() if name != "seconds"}), {
+            one.name: one.read_bytes() for one in folder.iterdir()
+        }
+    finally:
+        shutil.rmtree(folder)
+
+
 def assert_same(path: Path, data: bytes, run: int = 300, on_error: Any = None) -> Here:
     """One process, several that are ahead, and several that never begin: one result."""
     path.write_bytes(data)
     here = Here()
     with small_blocks(*BLOCK):
         wanted, findings = counted(path, None, on_error), checked(path, None)
+        rows = converted(path, None, on_error, table="all")
         with small_runs(run):
             assert checked(path, Here()) == findings
+            assert converted(path, here, on_error, table="all") == rows
             assert counted(path, here, on_error) == wanted
             assert counted(path, Never(), on_error) == wanted
     return here
@@ -194,4 +230,46 @@ def test_findings_of_every_kind(path: Path, run: int) -> None:
 def test_more_unknown_keys_than_are_counted_by_name(path: Path, keys: int) -> None:
     """The first hundred of the session are, wherever runs are cut."""
     here = assert_same(path, dump(session(*[message(n, **{f"x{n % keys}": 1, "y": 1}) for n in range(300)])), 2000)
+    assert here.taken
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "ndjson": {"format": "ndjson", "table": "messages"},
+    "compressed": {"format": "csv.zst"},
+    "gzip": {"format": "ndjson.gz"},
+    "snake": {"format": "ndjson", "table": "all", "keys": "snake"},
+    "flat": {"format": "jsonl", "table": "messages,tool-calls", "flat": True},
+    "safe": {"csv_safe": True, "columns": "messageIndex,content"},
+    "running": {"format": "ndjson", "running_totals": True},
+    "place": {"columns": "*,file,sessionNumber", "table": "all"},
+    "dedupe": {"dedupe": True},
+    "database": {"format": "db"},
+}
+ALONE = {"running", "place", "dedupe", "database"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("lines", [True, False], ids=["sessions", "messages"])
+def test_every_form_of_output(path: Path, form: str, lines: bool) -> None:
+    """Outputs are the same to the byte; what depends on earlier rows is written by one process."""
+    made = [message(n, id=f"m{n % 50}", content="=é\n", toolCalls=[tool_call(n)] * (n % 3)) for n in range(90)]
+    parts = [session(*made[n : n + 9], id=f"s{n % 20}") for n in range(0, 90, 9)] if lines else [session(*made)]
+    path.write_bytes(b"\n".join(map(dump, parts)))
+    options = dict(FORMS[form])
+    here = Here()
+    with small_blocks(*BLOCK), small_runs(600):
+        wanted = converted(path, None, None, **options)
+        found = converted(path, here, None, **options)
+    if form == "database":  # SQLite files of the same rows may differ
+        found, wanted = found[0], wanted[0]
+    assert found == wanted
+    assert (here.taken > 0) is (form not in ALONE)
+
+
+@pytest.mark.parametrize("every", [2, 9, 40])
+def test_messages_that_can_t_be_counted_by_their_separators(path: Path, every: int) -> None:
+    """Values that look like messages make a wrong count: the next runs are read again, with the right numbers."""
+    looks = tool_call(inputJson=[message(n) for n in range(3)])
+    made = [message(n, toolCalls=[looks] if n % every == 0 else []) for n in range(120)]
+    here = assert_same(path, dump(session(*made)), 1000)
     assert here.taken

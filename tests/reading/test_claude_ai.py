@@ -55,6 +55,16 @@ def test_a_text_that_differs_from_its_blocks() -> None:
     assert (empty.content, empty.extra) == ("x", None)
 
 
+def test_results_of_calls_with_the_same_id_or_none() -> None:
+    """A result without an id is of the first call that has none; of calls with one id, the first takes the first result."""
+    use = [{"type": "tool_use", "id": name, "name": "t"} for name in ("a", "b", "a", "c")]
+    given = [("a", "1"), (None, "2"), ("b", "lost"), ("a", "3"), ("a", "lost"), (None, "4"), (None, "lost"), (7, "lost")]
+    results = [{"type": "tool_result", "tool_use_id": name, "content": text} for name, text in given]
+    (row,) = rows({"sender": "assistant", "content": [*use, *results]})
+    assert [(call.id, call.result) for call in row.tool_calls or []] == [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]
+    assert [block["content"] for block in (row.extra or {})["content"]] == ["lost"] * 4
+
+
 def test_thoughts_and_calls() -> None:
     """Thoughts are the reasoning, calls get the result of their id, and blocks that are not known are kept."""
     budget = {"type": "token_budget", "remaining": 5}

@@ -412,14 +412,14 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "a number": (b"17", "expected a JSON object on the line"),
     "type": (b'{"type":1}', "expected a JSON object on the line"),
     "uuid": (b'{"type":"user","uuid":7,"message":{}}', "expected a JSON object on the line"),
-    "message": (b'{"type":"user","message":[]}', "expected object, got list"),
+    "message": (b'{"type":"user","message":[]}', "expected object, got array"),
     "no UTF-8": (b'{"type":"user","message":{"content":"\xff"}}', "expected UTF-8"),
-    "id": (message(id=7), "expected string, got int"),
-    "content": (message(content=7), "expected string or array, got int"),
-    "usage": (message(usage=[]), "expected object, got list"),
+    "id": (message(id=7), "expected string, got number"),
+    "content": (message(content=7), "expected string or array, got number"),
+    "usage": (message(usage=[]), "expected object, got array"),
     "tokens": (message(usage={"output_tokens": "x"}), "expected integer, got string"),
-    "call": (message(content=[{"type": "tool_use", "id": 7}]), "expected string, got int"),
-    "is_error": (message(content=[{"type": "tool_result", "is_error": "no"}]), "expected boolean, got str"),
+    "call": (message(content=[{"type": "tool_use", "id": 7}]), "expected string, got number"),
+    "is_error": (message(content=[{"type": "tool_result", "is_error": "no"}]), "expected boolean, got string"),
     "depth": (b'{"type":"user","message":{"content":%b%b}}' % (b"[" * 600, b"]" * 600), "512 levels"),
 }
 
@@ -638,3 +638,12 @@ def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
     assert_figures(transcript.data)
     read = rows(transcript, on_error="skip")
     assert read[0].role == "user"
+
+
+def test_a_usage_that_comes_again_after_another() -> None:
+    """The last usage counts where records that are read whole and records that are read in short take turns."""
+    transcript = Transcript()
+    for output, fields in ((1, {"costUSD": 1}), (9, {}), (1, {"costUSD": 1})):
+        transcript.say("m1", "x", 3, output, **fields)
+    assert_figures(transcript.data)
+    assert rows(transcript)[-1].output_tokens == 1

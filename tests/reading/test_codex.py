@@ -400,9 +400,9 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "garbage": (b"\xff\xfe garbage", "expected a JSON object on the line"),
     "a number": (b"17", "expected a JSON object on the line"),
     "wrong type of type": (b'{"type":1,"payload":{}}', "expected a JSON object on the line"),
-    "payload": (b'{"type":"response_item","payload":[]}', "expected object, got list"),
+    "payload": (b'{"type":"response_item","payload":[]}', "expected object, got array"),
     "no UTF-8": (b'{"type":"response_item","payload":{"type":"message","role":"user","content":"\xff"}}', "expected UTF-8"),
-    "call_id": (b'{"type":"response_item","payload":{"type":"function_call","call_id":7}}', "expected string, got int"),
+    "call_id": (b'{"type":"response_item","payload":{"type":"function_call","call_id":7}}', "expected string, got number"),
     "tokens": (
         b'{"type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":"x"}}}}',
         "integer",
@@ -638,3 +638,35 @@ def test_calls_without_a_result_are_not_finished() -> None:
     """A call that has no result is a call that is not finished, whatever follows."""
     found = rows(begun().call("a").call("b").output("b").used().user("Next.").say().used())
     assert [call.finished for call in found[1].tool_calls or []] == [False, True]
+
+
+ENDS = [
+    '{"output":"ok","metadata":{"exit_code":0,"duration_seconds":0.1}}',
+    '{"output":"ok","metadata":{"exit_code":1}}',
+    '{"output":"ok","metadata":{"exit_code":-1,"duration_seconds":2}}',
+    '{"output":"say \\\\","metadata":{"exit_code":1}}',
+    '{"output":"say \\",\\"metadata\\":{\\"exit_code\\":1}}","metadata":{"exit_code":0}}',
+    '{"output":"say \\",\\"metadata\\":{\\"exit_code\\":1}}"}',
+    '{"output":"a","metadata":{"exit_code":1},"more":{"metadata":{"exit_code":0}}}',
+    '{"output":"a","more":{"b":"","metadata":{"exit_code":1}}}',
+    '{"output":"a","metadata":{"exit_code":0},"x":"","metadata":{"exit_code":1}}',
+    '{"output":"a","metadata":{"exit_code":true}}',
+    '{"output":"\\ud800","metadata":{"exit_code":1}}',
+    '{"output":"","metadata":{"exit_code":1e0}}',
+    '{"output":"","metadata":null}',
+    '{"output": "ok", "metadata": {"exit_code": 2, "duration_seconds": 0.1}}',
+    '{"output":1',
+]
+
+
+@pytest.mark.parametrize("output", ENDS)
+def test_how_a_call_ended(output: str) -> None:
+    """Outputs of older versions say how their call ended; where only figures are wanted it is read without the text."""
+    assert_figures(begun().call().output(output=output).used().data)
+    try:
+        value = json.loads(output)
+        code = (value["metadata"] or {}).get("exit_code") if "metadata" in value else None
+    except json.JSONDecodeError:
+        code = None
+    (call,) = rows(begun().call().output(output=output).used())[1].tool_calls or []
+    assert call.is_error == (code != 0 if type(code) is int else None)

@@ -19,7 +19,7 @@ from exportstream.cli.display import (
     print_outcome,
     print_summary,
 )
-from exportstream.cli.executors import find_many, hint_at_update, open_executor, skip_current
+from exportstream.cli.executors import find_many, hint_at_update, open_executor, open_helpers, skip_current
 from exportstream.cli.options import Command, convert_options, many_inputs
 from exportstream.cli.process import PipeClosed, Terminated, ignore_signals, raise_on_signals, run, tune
 from exportstream.cli.terminal import in_options, tell
@@ -177,8 +177,17 @@ def convert_command(
                 tell(f"{shown(inputs[0])}: up to date")
             return
         writing = replace(writing, force=force or update)
-        with Progress(enabled=not quiet) as bar:
-            done = convert_one(inputs[0], output, reading, writing, rejects=rejects, report=report, progress=bar.update)
+        with open_helpers(inputs[0], jobs or 1) as executor, Progress(enabled=not quiet) as bar:
+            done = convert_one(
+                inputs[0],
+                output,
+                reading,
+                writing,
+                rejects=rejects,
+                report=report,
+                executor=executor,
+                progress=bar.update,
+            )
             ignore_signals()
     print_all_warnings(done)
     if not quiet:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import field
 from msgspec.structs import replace
 
-from exportstream.conversion.helpers import RunsAhead
+from exportstream.conversion.helpers import RunsAhead, check_executor
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.jobs import check_executor, run_jobs
+from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of

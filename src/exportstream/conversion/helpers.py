@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from exportstream.errors import ReadError, WorkerError, mask
+from exportstream.errors import OptionError, ReadError, WorkerError, mask
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.run import Done, Make, Run, read_run
@@ -33,6 +33,7 @@ SMALLEST_INPUT = 32 * 1024 * 1024  # bytes: for less, processes are not worth th
 LONGEST_RUN = 4 * 1024 * 1024
 SHORTEST_RUN = 1024 * 1024  # near the end, so that all processes end at about the same time
 WINDOWS = (64 * 1024, 1024 * 1024)  # bytes in which a separator is looked for
+_MOST_MISCOUNTS = 3  # then messages are numbered by reading them one after the other
 _LATEST = 6  # failures in a row that double the distance to the next try
 
 _NEXT_SESSION = re.compile(rb"\n(?=\{)")
@@ -52,16 +53,21 @@ class RunsAhead:
     Args:
         executor: reads runs.
         make: see `read_run`.
+        numbered: whether messages need their numbers where they are read. Then the messages of a run are counted by the
+            bytes that most of them have once. If that was wrong, the runs after it are read again.
     """
 
-    def __init__(self, executor: Executor, make: Make) -> None:
+    def __init__(self, executor: Executor, make: Make, *, numbered: bool = False) -> None:
         self._executor = executor
         self._make = make
         self._most = 2 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 2  # runs ahead
         self._pending: deque[_Pending] = deque()
         self._file: Stretch | None = None
         self._size = self._next = 0
-        self._failures = 0
+        self._numbered = numbered
+        self._longest = LONGEST_RUN // 2 if numbered else LONGEST_RUN  # rows take memory until they are written
+        self._failures = self._miscounts = 0
+        self._number = 0  # of the first message of the next run
         self._not_before = self._no_messages_before = 0  # positions
 
     def begin(self, source: Source, options: ReadOptions, reader: RunReader) -> bool:
@@ -91,7 +97,8 @@ class RunsAhead:
         session_id = self._reader.known_id()
         if session_id is None:
             return None
-        return self._take(replace(self._run, start=position, session_id=session_id, depth=depth), separator)
+        first = self._reader.index if self._numbered else 0
+        return self._take(replace(self._run, start=position, session_id=session_id, depth=depth, first=first), separator)
 
     def sessions(self, position: int) -> Done | None:
         """See `Ahead`."""
@@ -105,9 +112,14 @@ class RunsAhead:
     def _take(self, run: Run, separator: re.Pattern[bytes]) -> Done | None:
         """Return what was read of a run that begins where this one does, None for nothing."""
         if self._pending and replace(self._pending[0].run, end=0) != run:
+            if self._pending[0].run.first != run.first:
+                self._miscounts += 1
             self._drop()
+        if self._miscounts > _MOST_MISCOUNTS:
+            self._no_messages_before = self._size
+            return None
         if not self._pending:
-            self._next = run.start
+            self._next, self._number = run.start, run.first
         self._cut(run, separator)
         if not self._pending:
             if run.session_id is not None:
@@ -128,21 +140,31 @@ class RunsAhead:
         """Give away more runs like this one."""
         while len(self._pending) < self._most:
             start = self._next
-            size = min(LONGEST_RUN, max(SHORTEST_RUN, (self._size - start) // self._most))
-            end = self._find(separator, start + size)
-            if end is None:
+            size = min(self._longest, max(SHORTEST_RUN, (self._size - start) // self._most))
+            found = self._find(separator, start + size)
+            if found is None:
                 return
-            one = replace(run, start=start, end=end)
+            end, text = found
+            one = replace(run, start=start, end=end, first=self._number)
             self._pending.append(_Pending(one, self._submit(one)))
             self._next = end + 1
+            if self._numbered and run.session_id is not None:
+                self._number += self._count(one, text)
 
-    def _find(self, separator: re.Pattern[bytes], position: int) -> int | None:
-        """Position of the first separator at or after one."""
+    def _count(self, run: Run, separator: bytes) -> int:
+        """Count the messages of a run by what stands between the first value and the second key, or by separators."""
+        assert self._file is not None
+        value = separator.find(b'"', separator.index(b":")) + 1
+        mark = separator[separator.index(b'"', value) :] if value else separator
+        return self._file.read_at(run.start, run.end - run.start).count(mark) + (not value)
+
+    def _find(self, separator: re.Pattern[bytes], position: int) -> tuple[int, bytes] | None:
+        """Position of the first separator at or after one, and its bytes."""
         assert self._file is not None
         for window in WINDOWS if position < self._size else ():
             found = separator.search(self._file.read_at(position, window))
             if found is not None:
-                return position + found.start()
+                return position + found.start(), found[0]
         return None
 
     def _submit(self, run: Run) -> Future[Done]:
@@ -169,6 +191,13 @@ class RunsAhead:
         for one in self._pending:
             one.future.cancel()
         self._pending.clear()
+
+
+def check_executor(executor: object) -> None:
+    """Raise `OptionError` for anything but None and what jobs can be submitted to."""
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        hint = "give one such as ProcessPoolExecutor(4)"
+        raise OptionError(f"expected executor to be a concurrent.futures.Executor, got {executor!r}", hint=hint)
 
 
 def suits_helpers(source: Any) -> bool:

@@ -17,9 +17,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.conversion.exclude import Exclude
-from exportstream.conversion.parts import files_of, is_transcript, owner_of, size_of
+from exportstream.conversion.parts import files_of, is_transcript, name_packed, owner_of, size_of
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.names import (
+    COMPRESSED,
     fixed_part,
     is_folder,
     is_glob,
@@ -124,18 +125,20 @@ def _key(source: str) -> str:
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:
-    """Join the files of sub-agents to those of their sessions, where both were found."""
+    """Join the files of sub-agents to those of their sessions, and name packed logs apart, where both were found."""
     found = {one.source for one in inputs if not one.named}
     owners = {one.source: owner_of(one.source, found) for one in inputs if not one.named}
     transcripts = {owner for owner in set(owners.values()) if owner is not None and is_transcript(owner)}
     parts: dict[str | None, list[str]] = {}
     for source, owner in owners.items():
         parts.setdefault(owner, []).append(source)
-    return [
+    joined = [
         replace(one, parts=tuple(parts[one.source])) if one.source in transcripts else one
         for one in inputs
         if owners.get(one.source) not in transcripts
     ]
+    names = {one.relative for one in joined if not one.named}
+    return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
 def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
@@ -291,6 +294,6 @@ def is_rejects(name: str) -> bool:
 
 def _without_compression(name: str) -> str:
     plain = os.path.basename(name).lower()
-    while os.path.splitext(plain)[1] in (".zst", ".zstd", ".gz", ".bz2", ".xz"):
+    while os.path.splitext(plain)[1] in COMPRESSED:
         plain = os.path.splitext(plain)[0]
     return plain

@@ -20,7 +20,7 @@ from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import Outcome, outcome_of
-from exportstream.errors import ExportstreamError, OptionError, mask, shown
+from exportstream.errors import ExportstreamError, mask, shown
 from exportstream.reading.prices import GENAI
 from exportstream.storage.names import is_stream, is_url
 from exportstream.writing.outputs import Output
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
 
 Run = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tells the bytes read since the last time
 _POLL = 0.2  # seconds between two looks at the progress of the workers
-
-
-def check_executor(executor: object) -> None:
-    """Raise `OptionError` for anything but None and what jobs can be submitted to."""
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        hint = "give one such as ProcessPoolExecutor(4)"
-        raise OptionError(f"expected executor to be a concurrent.futures.Executor, got {executor!r}", hint=hint)
 
 
 def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:

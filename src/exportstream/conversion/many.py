@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from exportstream.conversion.helpers import check_executor
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import check_executor, run_jobs
+from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.plan import (
     Job,

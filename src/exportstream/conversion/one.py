@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from exportstream.conversion.encoding import encoding_helpers
+from exportstream.conversion.helpers import check_executor
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.manifest import Manifest, describe
 from exportstream.conversion.plan import make_folders, settle_rejects
@@ -32,6 +34,9 @@ from exportstream.writing.outputs import (
 from exportstream.writing.rejects import RejectsFile
 from exportstream.writing.writers import Origin, Writers
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 
 def convert(
     source: Any,
@@ -54,6 +59,7 @@ def convert(
     dedupe: bool = False,
     prices: str | os.PathLike[str] | None = None,
     report: Any = None,
+    executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
     """Convert an export into NDJSON, CSV, Parquet or SQLite in one pass and constant memory.
@@ -85,6 +91,8 @@ def convert(
         dedupe: see `open_export`.
         prices: see `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
         report: a path for the report as JSON.
+        executor: helps with a plain file of 32 MiB or more; see `convert_many`. Not with `running_totals`, `dedupe`, the
+            columns `file` and `sessionNumber`, Parquet or SQLite. None for this process alone.
         progress: called with the open `Export` after each batch, and at the end.
 
     Returns:
@@ -93,7 +101,9 @@ def convert(
     Raises:
         UsageError: an option or the output is not possible; `MissingExtraError` names the package to install.
         InputError, ReadError, WriteError, OutOfMemoryError: the output is then as it was before, or not there.
+        WorkerError: likewise; a process of the executor failed.
     """
+    check_executor(executor)
     return convert_one(
         source,
         target,
@@ -119,6 +129,7 @@ def convert(
         ),
         rejects=rejects,
         report=report,
+        executor=executor,
         progress=progress,
     )
 
@@ -131,6 +142,7 @@ def convert_one(
     *,
     rejects: Any = None,
     report: Any = None,
+    executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
     """Convert one export as its options say; see `convert`."""
@@ -145,7 +157,15 @@ def convert_one(
     else:
         outputs = decide_outputs(source, target, writing)
     return convert_to(
-        [source], outputs, reading, writing, rejects=rejects, report=report, progress=progress, manifest=manifest
+        [source],
+        outputs,
+        reading,
+        writing,
+        rejects=rejects,
+        report=report,
+        executor=executor,
+        progress=progress,
+        manifest=manifest,
     )
 
 
@@ -157,6 +177,7 @@ def convert_to(
     *,
     rejects: Any = None,
     report: Any = None,
+    executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
     manifest: Manifest | None = None,
     ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
@@ -168,8 +189,9 @@ def convert_to(
         outputs: all are written from one reading.
         reading: how the sources are read.
         writing: how rows are written.
-        rejects: see `convert`; so are `report` and `progress`.
+        rejects: see `convert`; so are all others up to `progress`.
         report: see `convert`.
+        executor: see `convert`; only for one source.
         progress: see `convert`.
         manifest: of the folder of the outputs; it records them as made of the first source.
         ignore: called with a source that is no export and its error; says whether to go on without it.
@@ -207,7 +229,15 @@ def convert_to(
         foreign: NotAnExportError | None = None
         for source in sources:
             with (
-                Export(source, reading, rejects=rejects, seen=seen, session_totals=session_totals, known=known) as export,
+                Export(
+                    source,
+                    reading,
+                    rejects=rejects,
+                    seen=seen,
+                    session_totals=session_totals,
+                    known=known,
+                    helpers=encoding_helpers(executor if len(sources) == 1 else None, outputs, reading, writing),
+                ) as export,
                 export.explain_memory(),
             ):
                 try:

@@ -1,4 +1,4 @@
-"""The files of a session's sub-agents, which are read with the session's own file.
+"""Files of logs that belong together: those of a session's sub-agents, and a rollout that lies plain and packed.
 
 Takes: names of inputs. Returns: which of them belong together. Raises: nothing. Holds: nothing.
 """
@@ -14,11 +14,13 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.claude_code.session import PRODUCER
 from exportstream.reading.formats.logs import recognise
+from exportstream.storage.names import COMPRESSED, split_member
 from exportstream.storage.parts import FileWithParts
 from exportstream.storage.source import open_source
 
 _SUB_AGENT = re.compile(r"(.*[^/])/subagents/(?:.*/)?agent-[^/]+\.jsonl(?:\.\w+)?", re.DOTALL)
-_SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz")
+_SUFFIXES = tuple(f".jsonl{suffix}" for suffix in ("", *COMPRESSED))
+_PACKED = re.compile(r"((?:.*/)?rollout-[^/]*)(\.jsonl\.\w+)", re.DOTALL)
 
 
 def files_of(source: str, parts: tuple[str, ...]) -> Any:
@@ -34,6 +36,12 @@ def owner_of(source: str, others: Container[str]) -> str | None:
     return next((found[1] + suffix for suffix in _SUFFIXES if found[1] + suffix in others), None)
 
 
+def name_packed(relative: str, others: Container[str]) -> str:
+    """The name for the output of a packed rollout: another one than that of the plain rollout that lies beside it."""
+    found = _PACKED.fullmatch(relative)
+    return f"{found[1]}.packed{found[2]}" if found is not None and found[1] + ".jsonl" in others else relative
+
+
 def size_of(part: str) -> int:
     """Bytes of a part as stored; 0 if it can't be read, since reading will report it."""
     try:
@@ -44,7 +52,7 @@ def size_of(part: str) -> int:
 
 def is_transcript(path: str) -> bool:
     """Whether a file is a transcript, by its content."""
-    if not os.path.isfile(path):
+    if split_member(path) is None and not os.path.isfile(path):
         return False
     try:
         with open_source(path) as source:

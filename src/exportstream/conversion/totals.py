@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from exportstream.conversion.copies import run_without_copies
 from exportstream.conversion.counting import Counted, count_one
-from exportstream.conversion.helpers import suits_helpers
+from exportstream.conversion.helpers import check_executor, suits_helpers
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import Run, check_executor
+from exportstream.conversion.jobs import Run
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of

@@ -107,10 +107,10 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
     start = "" if inside == "." else os.path.join(inside, "")
     with manifest.open() as records:
         for output in sorted(records.positions):
+            record = records.get(output)
+            inputs.add(os.path.normpath(str(record.input.get("name"))) if record is not None else "")
             if output.startswith(start):
                 found = True
-                record = records.get(output)
-                inputs.add(os.path.normpath(str(record.input.get("name"))) if record is not None else "")
                 yield _verify(os.path.join(folder, output.removeprefix(start)), record)
         for path in _files_that_look_like_outputs(folder):
             name = manifest.name_of(path)

@@ -52,6 +52,7 @@ __all__ = [
 
 
 LONGEST_LINE = 5 * 4096  # characters: a line may name a few files, and a name has up to 4,096
+_JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
 class ExportstreamError(Exception):
@@ -139,6 +140,11 @@ def _rebuild(kind: type[ExportstreamError], what: str, state: dict[str, object])
     error = kind(what)
     error.__dict__.update(state)
     return error
+
+
+def json_kind(value: object) -> str:
+    """Return what a value of JSON is called there, such as ``array``."""
+    return _JSON_KINDS.get(type(value), "number")
 
 
 def printable(text: str, limit: int = 120) -> str:

@@ -94,8 +94,8 @@ class MessageTypes:
 
     def learned(self, *, message_key: str | None = None, call_key: str | None = None) -> MessageTypes:
         """The same names, and one more unknown key taken by messages or by tool calls."""
-        message_keys = self.message_keys + ((message_key,) if message_key is not None else ())
-        call_keys = self.call_keys + ((call_key,) if call_key is not None else ())
+        message_keys = tuple(sorted((*self.message_keys, *([] if message_key is None else [message_key]))))
+        call_keys = tuple(sorted((*self.call_keys, *([] if call_key is None else [call_key]))))
         base_message, base_call = (SnakeMessage, SnakeToolCall) if self.is_snake else (Message, ToolCall)
         names = {f.name: f.encode_name for f in struct_fields(base_message)}
         call_names = {f.name: f.encode_name for f in struct_fields(base_call)}
@@ -106,7 +106,7 @@ class MessageTypes:
         return MessageTypes(message, call, message_keys, call_keys)
 
     def collect_extra(self, messages: list[Any]) -> None:
-        """Move learned keys into `extra`, in the order they were learned; absent ones leave no trace."""
+        """Move learned keys into `extra`, in alphabetical order, as `formats.message` does; absent ones leave no trace."""
         _collect(messages, self.message_keys)
         if self.call_keys:
             for message in messages:

@@ -1,11 +1,8 @@
 """The contents of an export, as msgspec structs: `Session`, `Message`, `ToolCall`.
 
 Attributes are snake_case; the wire's names are camelCase, as the server's export endpoint writes them (its public model is
-the SDK's ``ExportSession``; usage fields and thinking blocks are the server's own message model). Some SDK releases dump
-snake_case instead: `SnakeMessage` and `SnakeToolCall` are the same objects under those names.
-
-`MessageTypes` is a pair of struct types that decodes and encodes under one set of names; `learned` makes one that also
-takes keys nobody knows in advance and keeps them in `extra`.
+the SDK's ``ExportSession``; usage fields and thinking blocks are the server's own message model). `models.names` has the
+same structs under the names of some SDK releases, which dump snake_case, and with keys that nobody knows in advance.
 """
 
 from __future__ import annotations

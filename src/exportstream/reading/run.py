@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 from functools import lru_cache
+from threading import get_ident
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -52,7 +53,7 @@ class Work(Protocol):
     skips_replaced: bool
 
     def add(self, batch: Batch, prices: Prices | None, /) -> None:
-        """Take messages; those of a session that goes on are numbered from the beginning of the run."""
+        """Take messages; those of a session that goes on are numbered from `Run.first` on."""
 
     def finish(self) -> Any:
         """Return what was made of them; it is sent to the process that reads the input."""
@@ -70,6 +71,7 @@ class Run(Struct, frozen=True):
         options: how the input is read.
         session_id: the session of the messages; None for whole sessions.
         depth: levels that a message may have.
+        first: the number that its first message gets.
         wants_ids: whether the ids of messages are wanted, for those that come again.
     """
 
@@ -81,6 +83,7 @@ class Run(Struct, frozen=True):
     options: ReadOptions
     session_id: str | None = None
     depth: int = 0
+    first: int = 0
     wants_ids: bool = False
 
 
@@ -146,7 +149,7 @@ class _Reading:
         buffer = Buffer(stretch)
         buffer.jump(run.start)
         buffer.fill(BLOCK)
-        blocks = Blocks(_decoder(run.path, run.identity))
+        blocks = Blocks(_decoder(run.path, run.identity, get_ident()))
         blocks.begin(buffer.data, buffer.start, run.depth)
         while True:
             buffer.fill(BLOCK)
@@ -170,7 +173,7 @@ class _Reading:
             self._add(reader.take())
             buffer.start = taken.end
             done.end = buffer.position + taken.closed  # after the separator
-            done.messages, done.last_id = reader.index, reader.last_id
+            done.messages, done.last_id = reader.index - run.first, reader.last_id
             done.notes = replace(reader.notes)
             if taken.closed:
                 break
@@ -197,6 +200,7 @@ class _Reading:
             raise LimitError("a cost is so large that only the sum of all can tell whether it is one too many")
         if ids and self._run.wants_ids:
             self._ids += [message.id for message in batch.messages]
+        batch.source = self._run.source
         self._counter.add(batch)
         self._work.add(batch, self._prices)
 
@@ -215,13 +219,14 @@ def _reader_of(run: Run, session_id: str) -> SessionReader:
     reader.begin_session()
     reader.key("id", session_id)
     reader.begin_messages()
+    reader.index = run.first
     return reader
 
 
-@lru_cache(1)
-def _decoder(path: str, identity: tuple[int, ...]) -> MessageDecoder:
-    """The decoder of an input, which remembers its unknown keys."""
-    del path, identity
+@lru_cache(16)
+def _decoder(path: str, identity: tuple[int, ...], thread: int) -> MessageDecoder:
+    """The decoder of an input, which remembers its unknown keys; one for each thread, since it changes while it decodes."""
+    del path, identity, thread
     return MessageDecoder()
 
 

@@ -1,1 +1,1 @@
-"""Bytes in, bytes out: the only room that touches the system and the network. Knows nothing of JSON."""
+"""Bytes in, bytes out: files, archives, compression, the network. Imports no parser."""

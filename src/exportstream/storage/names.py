@@ -41,6 +41,7 @@ __all__ = [
     "zip_file_of",
 ]
 
+COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
 _HINT = "give them one by one"
 _JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
 _MAGIC = re.compile(r"[*?\[]")

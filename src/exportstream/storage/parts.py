@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from exportstream.storage.names import state_of
+from exportstream.storage.names import split_member, state_of
 from exportstream.storage.source import Source, open_source
 
 
@@ -48,7 +48,8 @@ class Sources:
         self.main = self.current = open_source(source, max_window=max_window)
         self._max_window = max_window
         self._read: list[Source] = []  # parts that were read, or are being read
-        total = self.main.bytes_total
+        in_archive = any(split_member(name) is not None for name in self.parts)
+        total = None if in_archive else self.main.bytes_total
         sizes = [] if total is None else [(state_of(name) or {}).get("size", 0) for name in self.parts]
         self.bytes_total = None if total is None else total + sum(sizes)
 

@@ -1,4 +1,4 @@
-"""Groups: totals by session, file, model, role, tool, period or finish reason, single or combined.
+"""Groups: totals by one or more of `DIMENSIONS`, such as session, model and day.
 
 Takes: batches of one input. Returns: figures by key. Raises: `OptionError` for words that are none of these, `LimitError`
 where a sum of costs would need more than 10,000 digits. Holds: about twenty numbers for each group.

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
-from exportstream.storage.names import is_direct, is_name, is_stream, is_terminal, split_member, zip_file_of
+from exportstream.storage.names import COMPRESSED, is_direct, is_name, is_stream, is_terminal, split_member, zip_file_of
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.sink import check_level
 from exportstream.writing.formats import FORMATS, OutputFormat
@@ -24,7 +24,7 @@ from exportstream.writing.tables import TABLES
 _FORMAT_OF = {suffix: format_.name for format_ in FORMATS.values() for suffix in format_.suffixes}
 _COMPRESSION_OF = {".zst": "zstd", ".zstd": "zstd", ".gz": "gzip"}
 _DEFAULT = "ndjson.zst"
-_INPUT_SUFFIXES = (".zst", ".zstd", ".gz", ".bz2", ".xz", ".json", ".ndjson", ".jsonl")
+_INPUT_SUFFIXES = (*COMPRESSED, ".json", ".ndjson", ".jsonl")
 REJECTS = ".rejects.ndjson"
 MANIFEST = ".exportstream.manifest.ndjson"  # hidden, in a folder of outputs
 

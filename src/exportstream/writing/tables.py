@@ -111,6 +111,7 @@ class Table:
     Attributes:
         columns: for each list of rows its columns, in order.
         known: all columns that could be chosen.
+        is_apart: whether a row depends on its session alone, and on no other row.
 
     Raises:
         UsageError: no columns are left.
@@ -157,6 +158,7 @@ class Table:
             for title, part in parts.items()
             if (left := [column for column in part if column.attribute in used]) or title == name
         }
+        self.is_apart = parts.keys().isdisjoint((_PLACE, _RUNNING))
         makers = {_PLACE: self._places, _PRICES: self._price_rows, _RUNNING: self._running_rows}
         self._others = [makers[title] for title in parts if title != name]
         self._selection: Selection | None = None

@@ -121,6 +121,11 @@ class Writers:
 
     def add(self, batch: Batch) -> None:
         """Write a batch to all outputs."""
+        if batch.worked is not None:
+            for one, encoded in zip(self._writers, batch.worked.made, strict=True):
+                assert isinstance(one, EncodedWriter)
+                one.add_encoded(encoded)
+            return
         for writer in self._writers:
             writer.add(batch)
 
@@ -150,6 +155,18 @@ class Writers:
             )
             for output, one in zip(self._outputs, self._writers, strict=True)
         ]
+
+
+class Encoded(Struct):
+    """Rows of one output that were encoded elsewhere.
+
+    Attributes:
+        data: their bytes.
+        rows: how many there are.
+    """
+
+    data: bytes
+    rows: int
 
 
 class Encoder(Protocol):
@@ -215,6 +232,12 @@ class EncodedWriter:
         if rows is not None:
             self._sink.write(self._encoder.encode(rows))
             self.rows[self._table.name] += len(rows[0])
+
+    def add_encoded(self, encoded: Encoded) -> None:
+        """Write rows that were encoded elsewhere."""
+        if encoded.rows:
+            self._sink.write(encoded.data)
+            self.rows[self._table.name] += encoded.rows
 
     def finish(self, about: dict[str, Any] | None = None) -> None:
         """Write what comes after the last row; only the output's name is missing then."""

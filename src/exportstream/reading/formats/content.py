@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 
 TEXT_TYPES = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 _JSON = msgspec.json.Encoder(decimal_format="number")
@@ -88,5 +88,5 @@ def text_of(item: dict[str, Any], key: str, path: str = "$.payload") -> str | No
     """
     value = item.get(key)
     if value is not None and not isinstance(value, str):
-        raise InvalidMessageError(f"expected string, got {type(value).__name__}", path=f"{path}.{key}")
+        raise InvalidMessageError(f"expected string, got {json_kind(value)}", path=f"{path}.{key}")
     return value

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.names import CAMEL_NAMES
 from exportstream.models.structs import Message, Session, ToolCall
 
@@ -140,7 +140,7 @@ def _fields(kind: Any, value: Any, path: str) -> tuple[dict[str, Any], Any]:
                 raise InvalidMessageError(str(error), path=f"{path}.{key}") from None
     if missing := [CAMEL_NAMES[kind][name] for name in _REQUIRED[kind] if name not in fields]:
         raise InvalidMessageError(_missing(missing), path=path)
-    return fields, extra or None
+    return fields, dict(sorted(extra.items())) or None  # the same in any way of reading
 
 
 def _missing(keys: list[str]) -> str:
@@ -178,8 +178,7 @@ def to_integer(value: Any) -> int:
 
 
 def _found(expected: str, value: Any) -> str:
-    kinds = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    found = kinds.get(type(value), "number")
+    found = json_kind(value)
     shown = f" {_shown_number(value)}" if found == "number" else ""
     return f"expected {expected}, got {found}{shown}"
 

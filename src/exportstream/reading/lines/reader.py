@@ -21,6 +21,7 @@ from exportstream.errors import (
     InvalidMessageError,
     JSONSyntaxError,
     LimitError,
+    json_kind,
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
@@ -248,7 +249,7 @@ class LineReader(ABC, Generic[_S]):
         value, more = decode_value(data)
         replaced = max(self._replaced, more)  # of the whole line, or of a part that had them
         if not isinstance(value, dict):
-            raise InvalidMessageError(f"expected object, got {type(value).__name__}", path=self.payload)
+            raise InvalidMessageError(f"expected object, got {json_kind(value)}", path=self.payload)
         if replaced:
             self.notes.replaced_surrogates += replaced
             if self.on_replaced is not None:

@@ -2,7 +2,8 @@
 
 A module has a function ``open_writer(output, options, transaction, origin)`` that returns a `Writer` (see `writers`), and a
 function ``recount(path, tables, is_snake)`` that reads a finished output again and returns a `recount.Recount`. A format
-that is `described` has a function ``read_about(path)`` too. The module is imported only for an output in its format.
+that is `described` has a function ``read_about(path)`` too, and one whose rows stand `apart` has
+``new_encoder(table, options)``. The module is imported only for an output in its format.
 A new format takes its module, its record here, and its suffixes in `FormatName`.
 """
 
@@ -47,6 +48,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
         described: whether its files hold a description of themselves.
         csv_safe: whether it takes the option `csv_safe`.
         flat: whether it takes the option `flat`.
+        apart: whether the bytes of a row don't depend on other rows.
     """
 
     name: str
@@ -57,6 +59,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
     described: bool = False
     csv_safe: bool = False
     flat: bool = False
+    apart: bool = False
 
     def load(self) -> Any:
         """Import its module.
@@ -72,8 +75,8 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
 FORMATS: dict[str, OutputFormat] = {
     record.name: record
     for record in (
-        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl"), flat=True),
-        OutputFormat(name="csv", title="CSV", suffixes=(".csv",), csv_safe=True),
+        OutputFormat(name="ndjson", title="NDJSON", suffixes=(".ndjson", ".jsonl"), flat=True, apart=True),
+        OutputFormat(name="csv", title="CSV", suffixes=(".csv",), csv_safe=True, apart=True),
         OutputFormat(name="parquet", title="Parquet", suffixes=(".parquet",), compression="zstd", described=True),
         OutputFormat(
             name="sqlite",

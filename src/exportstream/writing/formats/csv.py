@@ -31,7 +31,7 @@ from exportstream.writing.formats.recount import (
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
-from exportstream.writing.writers import EncodedWriter, Origin, Writer
+from exportstream.writing.writers import EncodedWriter, Encoder, Origin, Writer
 
 _RISKY = re.compile(r"[=+\-@\t\r]")
 _CELL = re.compile(rb'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
@@ -40,7 +40,12 @@ _LONG = 256  # bytes; longer texts on average are looked at one by one, shorter 
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a CSV output; see `writers.Writer`."""
-    return EncodedWriter(lambda table: CSV(table, safe=options.csv_safe), output, options, transaction, origin)
+    return EncodedWriter(lambda table: new_encoder(table, options), output, options, transaction, origin)
+
+
+def new_encoder(table: Table, options: WriteOptions) -> Encoder:
+    """Return an encoder of the rows of a table."""
+    return CSV(table, safe=options.csv_safe)
 
 
 def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:

@@ -19,13 +19,19 @@ from exportstream.writing.formats.json import ENCODER
 from exportstream.writing.formats.recount import COST, FIGURES, TOOL_CALLS, Nothing, Recount, blocks_of_lines, unreadable
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
-from exportstream.writing.tables import PlaceRow, Rows
-from exportstream.writing.writers import EncodedWriter, Origin, Writer
+from exportstream.writing.tables import PlaceRow, Rows, Table
+from exportstream.writing.writers import EncodedWriter, Encoder, Origin, Writer
 
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open an NDJSON output; see `writers.Writer`."""
-    return EncodedWriter(lambda _: NDJSON(), output, options, transaction, origin)
+    return EncodedWriter(lambda table: new_encoder(table, options), output, options, transaction, origin)
+
+
+def new_encoder(table: Table, options: WriteOptions) -> Encoder:
+    """Return an encoder of the rows of a table."""
+    del table, options  # each row has its names and values
+    return NDJSON()
 
 
 def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:

@@ -6,6 +6,7 @@ Raises: `InvalidMessageError` for a conversation with a known key of another typ
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,6 +115,9 @@ class _Blocks:
         self.calls: list[ToolCall] = []
         self.rest: list[Any] = []
         self._message_id = message_id
+        self._waiting: dict[int, ToolCall] = {}  # calls without a result, by their number
+        self._order: deque[int] = deque()  # numbers of calls; those that have a result are passed over
+        self._numbers: defaultdict[str, deque[int]] = defaultdict(deque)  # the same of each id
 
     def add(self, block: Any, number: int) -> None:
         """Add a block; one that is not known is kept as it is."""
@@ -146,13 +150,22 @@ class _Blocks:
             extra=kept(block, _USE_KEYS) or None,
         )
         call.input_json = None if type(block.get("input")) is str else block.get("input")
+        self._waiting[number] = call
+        self._order.append(number)
+        self._numbers[call.id].append(number)
         self.calls.append(call)
 
     def _call_of(self, block: dict[str, Any]) -> ToolCall | None:
         """The call that a result is of: the one with its id, or without an id the first that has none."""
         given = block.get("tool_use_id")
-        waiting = [call for call in self.calls if not call.finished]
-        return next((call for call in waiting if given is None or call.id == given), None)
+        if given is None:
+            numbers = self._order
+        else:
+            numbers = self._numbers[given] if type(given) is str and given in self._numbers else deque()
+        while numbers:
+            if (call := self._waiting.pop(numbers.popleft(), None)) is not None:
+                return call
+        return None
 
 
 def _add_result(call: ToolCall, block: dict[str, Any]) -> None:

@@ -89,7 +89,6 @@ class ChatReader:
 
     Attributes:
         number: how many sessions have begun.
-        within: whether the last of them is not complete yet; a conversation is passed on when it is complete.
         accepted: how many rows there were.
         notes: what was noticed.
         is_cut: whether the input was cut, and what was complete was kept.
@@ -107,7 +106,6 @@ class ChatReader:
         max_line: int,
     ) -> None:
         self.number = 0
-        self.within = False
         self.accepted = 0
         self.notes = Notes()
         self.is_cut = False

@@ -11,19 +11,18 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 
 _PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _EPOCH = date(1970, 1, 1)
 _LATEST = 253_402_300_800  # the first second of the year 10000
 _FEW_NAMES, _MOST_RESTS = 64, 1000
 _REST: dict[tuple[Any, tuple[str, ...]], tuple[str, ...]] = {}
-_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
 def expected(kind: str, value: Any, path: str) -> InvalidMessageError:
     """Return the error for a value of another type."""
-    return InvalidMessageError(f"expected {kind}, got {_KINDS.get(type(value), 'number')}", path=path)
+    return InvalidMessageError(f"expected {kind}, got {json_kind(value)}", path=path)
 
 
 def object_of(value: Any, path: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import ToolCall
 from exportstream.reading.formats.claude_code.content import attachment, without_base64
 from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
@@ -57,7 +57,7 @@ def read_result(block: dict[str, Any], structured: Any = None) -> Result:
     """
     is_error = block.get("is_error")
     if is_error is not None and not isinstance(is_error, bool):
-        raise InvalidMessageError(f"expected boolean, got {type(is_error).__name__}", path=f"{_BLOCK}.is_error")
+        raise InvalidMessageError(f"expected boolean, got {json_kind(is_error)}", path=f"{_BLOCK}.is_error")
     content = read_content(block.get("content"), attachment)
     extra = leftover(block, _RESULT_KEYS)
     if content.rest:
@@ -87,5 +87,5 @@ def cost_of(record: dict[str, Any]) -> Decimal | None:
     if cost is None:
         return None
     if isinstance(cost, bool) or not isinstance(cost, (int, Decimal)):
-        raise InvalidMessageError(f"expected number, got {type(cost).__name__}", path="$.costUSD")
+        raise InvalidMessageError(f"expected number, got {json_kind(cost)}", path="$.costUSD")
     return Decimal(cost)

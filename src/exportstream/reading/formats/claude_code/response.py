@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.formats.claude_code.blocks import Result, call_of, cost_of, is_call, is_result, read_result
 from exportstream.reading.formats.claude_code.content import attachment
@@ -49,7 +49,7 @@ class Entry:
     def __init__(self, record: dict[str, Any], time: str | None, parent: str | None, known: frozenset[str]) -> None:
         message = record.get("message")
         if not isinstance(message, dict):
-            raise InvalidMessageError(f"expected object, got {type(message).__name__}", path="$.message")
+            raise InvalidMessageError(f"expected object, got {json_kind(message)}", path="$.message")
         self.record, self.message, self.time, self.parent, self._known = record, message, time, parent, known
         role = message.get("role")
         self.role = role if role and type(role) is str else text_of(message, "role", "$.message") or _role_of(record)
@@ -61,7 +61,7 @@ class Entry:
         elif content is None or isinstance(content, str):
             self.blocks = [{"type": "text", "text": content}] if content else []
         else:
-            raise InvalidMessageError(f"expected string or array, got {type(content).__name__}", path=_BLOCK)
+            raise InvalidMessageError(f"expected string or array, got {json_kind(content)}", path=_BLOCK)
 
     @property
     def extra(self) -> dict[str, Any]:

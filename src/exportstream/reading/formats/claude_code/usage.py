@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message
 from exportstream.reading.formats.claude_code.short import ShortUsage
 from exportstream.reading.formats.content import leftover
@@ -49,7 +49,7 @@ class Usage:
         """
         if usage is not None and usage != self._last:
             if not isinstance(usage, dict):
-                raise InvalidMessageError(f"expected object, got {type(usage).__name__}", path="$.message.usage")
+                raise InvalidMessageError(f"expected object, got {json_kind(usage)}", path="$.message.usage")
             found = {}
             for key, name in _FIELDS.items():
                 figure = usage.get(key)
@@ -79,6 +79,7 @@ class Usage:
             caches = usage.cache_creation
             if caches is not None and caches.ephemeral_1h_input_tokens is not None:
                 figures["cache_creation_1h_tokens"] = caches.ephemeral_1h_input_tokens
+            self._last = None  # a later record may have the usage of an earlier one again
             is_final = is_final or usage.iterations is not None
         self.is_final = self.is_final or is_final
 

@@ -1,20 +1,31 @@
-"""What outputs of tools say of how their calls ended.
+"""Outputs of tools: texts, and how their calls ended.
 
-Takes: outputs, decoded or not. Returns: whether a call failed. Raises, holds: nothing.
+Takes: outputs, decoded or not. Returns: whether a call failed, and texts. Raises: `InvalidMessageError`. Holds: nothing.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.errors import InputError
+from exportstream.reading.formats.codex.attachments import attachment
+from exportstream.reading.formats.content import Content, leftover, read_content
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.records import decode_value
 
 _WRAPPED = '{"output":'  # an output of older versions: JSON with the text and the exit code
+# The end of one in JSON: a quote of the text itself would have three backslashes before it.
+_USUAL_END = re.compile(
+    rb'(?<!\\)\\", ?\\"metadata\\": ?\{\\"exit_code\\": ?(-?\d{1,9})'
+    rb'(?:, ?\\"duration_seconds\\": ?\d{1,9}(?:\.\d{1,9})?)?\}\}"\Z'
+)
+_OUTPUT_KEYS = frozenset({"type", "call_id", "output", "tools"})
+_WRAPPER_KEYS = frozenset({"content", "success"})
+_LONGEST_END = 120  # bytes
 _WRAPPED_RAW = b'"{\\"output\\":'
 
 
@@ -53,9 +64,26 @@ def has_failed_raw(output: Raw | UnsetType) -> bool | None:
     """Do the same for an output that was not decoded."""
     if output is UNSET or bytes(memoryview(output)[: len(_WRAPPED_RAW)]) != _WRAPPED_RAW:
         return None
-    return has_failed(_TEXT.decode(output))
+    found = _USUAL_END.search(bytes(memoryview(output)[-_LONGEST_END:]))
+    return int(found[1]) != 0 if found is not None else has_failed(_TEXT.decode(output))
 
 
 def is_plain(output: Raw | UnsetType) -> bool:
     """Whether an output that was not decoded is there, and no object, which says more."""
     return output is not UNSET and bytes(memoryview(output)[:1]) != b"{"
+
+
+def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool | None]:
+    """Return what a tool's output holds, the keys that have no column, and whether it failed if it says so."""
+    extra, failed = leftover(output, _OUTPUT_KEYS), None
+    value = output.get("output", output.get("tools"))
+    if isinstance(value, dict):
+        extra |= leftover(value, _WRAPPER_KEYS)
+        failed = not value["success"] if isinstance(value.get("success"), bool) else None
+        value = value.get("content")
+    elif isinstance(value, str):
+        failed = has_failed(value)
+    content = read_content(value, attachment)
+    if content.rest:
+        extra["content"] = content.rest
+    return content, extra, failed

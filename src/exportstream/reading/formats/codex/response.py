@@ -13,7 +13,7 @@ import msgspec
 from exportstream.errors import InputError
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.formats.codex.attachments import attachment
-from exportstream.reading.formats.codex.outputs import has_failed, has_failed_raw
+from exportstream.reading.formats.codex.outputs import has_failed_raw, read_output
 from exportstream.reading.formats.codex.records import ShortItem
 from exportstream.reading.formats.codex.usage import Usage
 from exportstream.reading.formats.content import TEXT_TYPES, Content, as_text, leftover, read_content, text_of
@@ -23,8 +23,6 @@ _CUSTOM = "custom_tool_call"
 _FUNCTIONS = frozenset({"function_call", "local_shell_call"})
 _INPUT_KEYS = ("arguments", "input", "action")
 _CALL_KEYS = frozenset({"type", "id", "call_id", "name", "status", *_INPUT_KEYS})
-_OUTPUT_KEYS = frozenset({"type", "call_id", "output", "tools"})
-_WRAPPER_KEYS = frozenset({"content", "success"})
 _MESSAGE_KEYS = frozenset({"type", "id", "role", "content"})
 _REASONING_KEYS = frozenset({"type", "id", "summary", "content"})
 
@@ -76,7 +74,9 @@ class Response:
         self._attachments: list[dict[str, Any]] = []
         self._calls: list[ToolCall] = []
         self._open: dict[str, ToolCall] = {}  # calls without a result
+        self._by_id: dict[str, ToolCall] = {}  # the last call of each id
         self._answered = False
+        self._is_short = False  # whether only figures are wanted
         self._extra: dict[str, Any] = {}
         self._found: dict[str, int] = {}  # how many items had each of its keys
 
@@ -129,6 +129,7 @@ class Response:
             extra=extra or None,
         )
         self._calls.append(call)
+        self._by_id[call.id] = call
         if call_id is not None:
             self._open[call_id] = call
 
@@ -150,6 +151,7 @@ class Response:
     def add_short(self, item: ShortItem, time: str | None) -> None:
         """Add a message, a reasoning or a call, of which only figures are wanted."""
         kind, content = item.type, item.content
+        self._is_short = True
         if kind == "message":
             if isinstance(content, str):
                 self._texts.append(content)
@@ -167,6 +169,7 @@ class Response:
                 input="",
             )
             self._calls.append(call)
+            self._by_id[call.id] = call
             if item.call_id is not None:
                 self._open[item.call_id] = call
         self._first = self._first if self._first is not None else time
@@ -185,8 +188,9 @@ class Response:
 
     def set_exit(self, call_ids: tuple[Any, ...], *, failed: bool) -> None:
         """Note whether a call failed, as an event says."""
-        for call in self._calls:
-            if call.id in call_ids:
+        for call_id in call_ids:
+            call = self._by_id.get(call_id) if type(call_id) is str else None
+            if call is not None:
                 call.is_error = failed
 
     def end(self, usage: Usage | None, time: str | None) -> None:
@@ -199,7 +203,10 @@ class Response:
 
     def message(self) -> Message:
         """Return the row; its id is empty if no item has one."""
-        extra = {"turn_id": self.turn.id, "effort": self.turn.effort} | self._extra
+        extra = None
+        if not self._is_short:
+            turn = {"turn_id": self.turn.id, "effort": self.turn.effort}
+            extra = {key: value for key, value in (turn | self._extra).items() if value is not None} or None
         message = Message(
             id=self.id or self._message_id or "",
             role="assistant",
@@ -211,7 +218,7 @@ class Response:
             created_at=self._first,
             updated_at=self._last,
             attachments=self._attachments or None,
-            extra={key: value for key, value in extra.items() if value is not None} or None,
+            extra=extra,
         )
         if self.usage is not None:
             message.input_tokens = self.usage.input
@@ -269,22 +276,6 @@ def late_output(output: dict[str, Any], time: str | None, turn: Turn) -> Message
         attachments=content.attachments or None,
         extra={key: value for key, value in known.items() if value is not None} | extra or None,
     )
-
-
-def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool | None]:
-    """Return what a tool's output holds, the keys that have no column, and whether it failed if it says so."""
-    extra, failed = leftover(output, _OUTPUT_KEYS), None
-    value = output.get("output", output.get("tools"))
-    if isinstance(value, dict):
-        extra |= leftover(value, _WRAPPER_KEYS)
-        failed = not value["success"] if isinstance(value.get("success"), bool) else None
-        value = value.get("content")
-    elif isinstance(value, str):
-        failed = has_failed(value)
-    content = read_content(value, attachment)
-    if content.rest:
-        extra["content"] = content.rest
-    return content, extra, failed
 
 
 def _parsed(text: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from exportstream.errors import InvalidMessageError
+from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.outputs import is_plain
 from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
@@ -62,7 +62,7 @@ class RolloutSession:
         self._has_meta = False
         self._agent: str | None = None
         self._replay = Replay({})
-        self._usages = Usages(inherits=False)
+        self._usages = Usages()
         self._turn = Turn()
         self._response: Response | None = None
         self._response_line: int | None = None
@@ -99,7 +99,7 @@ class RolloutSession:
         found = {key: meta.get(key) for key in ("id", "timestamp", "cwd")}
         for key, value in found.items():
             if value is not None and not isinstance(value, str):
-                raise InvalidMessageError(f"expected string, got {type(value).__name__}", path=f"$.payload.{key}")
+                raise InvalidMessageError(f"expected string, got {json_kind(value)}", path=f"$.payload.{key}")
         if found["id"] is not None and self.index == 0 and self._response is None:
             session.id = found["id"]
         elif found["id"] not in (None, session.id):
@@ -122,7 +122,7 @@ class RolloutSession:
         """Take an item of a conversation; False if it becomes no row."""
         kind = item.get("type", "message")
         if not isinstance(kind, str):
-            raise InvalidMessageError(f"expected string, got {type(kind).__name__}", path="$.payload.type")
+            raise InvalidMessageError(f"expected string, got {json_kind(kind)}", path="$.payload.type")
         if kind.endswith("_output"):
             if self._response is not None and self._response.add_output(item, time):
                 self.held += size

@@ -56,6 +56,9 @@ class Usage(Struct, frozen=True, gc=False, rename=_WIRE_NAMES.get):
         return Usage(*(None if mine is theirs is None else (mine or 0) + (theirs or 0) for mine, theirs in pairs))
 
 
+_NO_USAGE = Usage()
+
+
 class Info(Struct, gc=False):
     """What a `token_count` holds."""
 
@@ -72,8 +75,8 @@ class Usages:
         replaying: whether the lines of that session are being read.
     """
 
-    def __init__(self, *, inherits: bool) -> None:
-        self.inherits = inherits
+    def __init__(self) -> None:
+        self.inherits = False
         self.replaying = False
         self._total: Usage | None = None  # the last one
         self._last: Usage | None = None
@@ -151,5 +154,11 @@ def _moved(before: Usage | None, now: Usage | None) -> bool:
     """Whether a figure differs; one that is not stated is as good as zero."""
     if before == now:
         return False
-    pairs = zip(astuple(before or Usage()), astuple(now or Usage()), strict=True)
-    return any((one or 0) != (other or 0) for one, other in pairs)
+    one, other = before or _NO_USAGE, now or _NO_USAGE
+    return (
+        (one.input or 0) != (other.input or 0)
+        or (one.output or 0) != (other.output or 0)
+        or (one.cached or 0) != (other.cached or 0)
+        or (one.reasoning or 0) != (other.reasoning or 0)
+        or (one.cache_write or 0) != (other.cache_write or 0)
+    )
