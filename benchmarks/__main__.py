@@ -10,14 +10,12 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +35,14 @@ from benchmarks.generate import (
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
 from benchmarks.hostile import TIMEOUT as HOSTILE_TIMEOUT
 from benchmarks.logs import LOGS, count_rows, generate_logs
+from benchmarks.machine import describe_machine, list_versions, measure_start
+from benchmarks.readme import MARKS, render_readme, short_rows, update_readme
 from benchmarks.report import (
-    MARKS,
     headline,
     render_archive_targets,
     render_hostile,
-    render_readme,
     render_results,
     render_targets,
-    short_rows,
-    update_readme,
 )
 from benchmarks.run import count_messages
 from benchmarks.scaling import processes, render, scaling
@@ -65,41 +61,6 @@ GROUPS = {"archives": (*SESSIONS, "small"), "hostile": HOSTILE, "logs": LOGS}
 # What archives are measured against: the same messages in one document, and the script that ijson alone is held to.
 BASELINES = [("dense", case) for case in ("ndjson", "totals", "ndjson-ijson", "ijson")]
 BASELINES += [("long", case) for case in ("ndjson-ijson", "ijson")]
-PACKAGES = ("exportstream", "ijson", "msgspec", "zstandard", "orjson", "flatterer", "duckdb", "polars")
-
-
-def describe_machine() -> dict[str, Any]:
-    """Name the machine: processor, cores, memory, system."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        cpu = names[0] if names else cpu
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "memory": memory,
-        "system": f"{platform.system()} {platform.release()}",
-    }
-
-
-def list_versions() -> dict[str, str]:
-    """Name the version of everything that takes part; "missing" where it is not there."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "missing"
-    for program in ("zstd", "jq"):
-        path = shutil.which(program)
-        shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout if path else ""
-        words = shown.replace("jq-", "").replace(",", " ").split()
-        versions[f"{program} (program)"] = next(
-            (word for word in words if word.lstrip("v")[:1].isdigit()), "missing"
-        ).removeprefix("v")
-    return versions
 
 
 def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
@@ -166,15 +127,19 @@ def measure(pairs: list[tuple[str, str]], files: dict[str, Path], folder: Path, 
     """Run all pairs in interleaved rounds; return one summary for each."""
     results: dict[tuple[str, str], dict[str, Any]] = {}
     expected = {shape: count_expected(shape, path) for shape, path in files.items()}
+    started = time.monotonic()
     for number in range(rounds):
-        for shape, case in pairs:
+        for at, (shape, case) in enumerate(pairs):
             summary = results.setdefault(
                 (shape, case), {"shape": shape, "case": case, "seconds": [], "cpus": [], "peaks": []}
             )
             if "missing" in summary or "failed" in summary or max(summary["seconds"], default=0) > SLOW:
                 continue
             os.sync()  # no contender waits for the writes of another: exportstream flushes its output to the disk
-            print(f"round {number + 1}/{rounds}: {shape} {case}", file=sys.stderr)
+            done = number * len(pairs) + at
+            left = (time.monotonic() - started) / done * (rounds * len(pairs) - done) if number else None
+            about = "" if left is None else f", about {left / 60:.0f} min left"
+            print(f"round {number + 1}/{rounds}, {at + 1}/{len(pairs)}{about}: {shape} {case}", file=sys.stderr)
             limit = HOSTILE_TIMEOUT if shape in HOSTILE else None
             result = run_case(case, files[shape], folder, check=number == 0, limit=limit)
             if "seconds" in result:
@@ -206,20 +171,6 @@ def compare_tokens(results: dict[tuple[str, str], dict[str, Any]]) -> None:
             summary["failed"] = f"tokens {summary['tokens']} instead of {expected}"
 
 
-def measure_start(times: int = 10) -> float | None:
-    """Measure how much longer ``exportstream --version`` takes than ``python -c pass``, in seconds."""
-    if CASES["ndjson"].missing():
-        return None
-    commands = {"pass": [sys.executable, "-c", "pass"], "version": [sys.executable, "-m", "exportstream", "--version"]}
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(times):
-        for name, command in commands.items():
-            start = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            seconds[name].append(time.perf_counter() - start)
-    return statistics.median(seconds["version"]) - statistics.median(seconds["pass"])
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast, and against what.")
@@ -243,6 +194,17 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"put the tables between {MARKS[0]} and {MARKS[1]}, and new figures in other rows (default: README.md)",
     )
     parser.add_argument("--scaling", action="store_true", help="measure one input in 1, 2, 4 … processes instead")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        nargs="?",
+        const=ROOT / "benchmarks" / "results.svg",
+        metavar="FILE",
+        help="draw the README's table (extra `bench`; default: benchmarks/results.svg)",
+    )
+    parser.add_argument(
+        "--from", dest="read", type=Path, metavar="FILE", help="a file of --json: measure nothing, report that"
+    )
     parser.add_argument("--data", type=Path, default=ROOT / "benchmarks" / "data", help="where the files are kept")
     return parser
 
@@ -250,34 +212,46 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Measure and report."""
     options = build_parser().parse_args(argv)
-    options.data.mkdir(parents=True, exist_ok=True)
     if options.scaling:
+        options.data.mkdir(parents=True, exist_ok=True)
         for shape in options.shape or MAIN_SHAPES:
             large, small = (prepare(shape, size, options.seed, options.data) for size in (options.size, 1_000_000))
             found = scaling(large, small, options.data, options.rounds, processes())
             print(f"\n{shape}, {options.size / 1e6:.0f} MB, {os.cpu_count()} cores\n\n{render(found, options.size)}")
         return
-    pairs = plan(options.shape or [*SHAPES, *FOLDERS, *SESSIONS], options.case)
-    files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
-    results = measure(pairs, files, options.data, options.rounds)
-    report = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": describe_machine(),
-        "versions": list_versions(),
-        "size": options.size,
-        "seed": options.seed,
-        "rounds": options.rounds,
-        "start": measure_start(),
-        "results": results,
-    }
+    report = measure_all(options) if options.read is None else json.loads(options.read.read_text(encoding="utf-8"))
     tables = [headline(report)]
-    if not all(shape in HOSTILE for shape in files):
+    if not all(one["shape"] in HOSTILE for one in report["results"]):
         tables += [render_results(report), render_targets(report)]
     print("\n\n".join([*tables, *filter(None, [render_archive_targets(report), render_hostile(report)])]))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.update_readme:
         update_readme(options.update_readme, render_readme(report), short_rows(report))
+    if options.plot:
+        from benchmarks.plot import draw
+
+        draw(report, options.plot)
+
+
+def measure_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure what the options ask for, and return everything that is known of it."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    options.data.mkdir(parents=True, exist_ok=True)
+    pairs = plan(options.shape or [*SHAPES, *FOLDERS, *SESSIONS], options.case)
+    files = {shape: prepare(shape, options.size, options.seed, options.data) for shape, _ in pairs}
+    results = measure(pairs, files, options.data, options.rounds)
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": describe_machine(),
+        "versions": list_versions(),
+        "size": options.size,
+        "seed": options.seed,
+        "rounds": options.rounds,
+        "load": load,
+        "start": measure_start(),
+        "results": results,
+    }
 
 
 if __name__ == "__main__":

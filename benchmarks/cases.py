@@ -1,4 +1,4 @@
-"""The contenders: what each one runs, and how its answer is counted.
+"""The contenders: what each one runs; `counting` has how its answer is counted.
 
 A case is one command line, started in a process of its own. Where people would write a script, that script is a function
 of `benchmarks.scripts`.
@@ -6,20 +6,29 @@ of `benchmarks.scripts`.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import shutil
 import sys
 from importlib.util import find_spec
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.counting import (
+    count_checked,
+    count_database,
+    count_flattened,
+    count_folder,
+    count_lines,
+    count_parquet,
+    count_rows,
+    count_tables,
+    read_ccusage_tokens,
+    read_number,
+    read_tokens,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ZSTD_PROGRAM = shutil.which("zstd")
-TOKENS = ("inputTokens", "outputTokens", "cacheCreationTokens", "cacheReadTokens")
 CCUSAGE = (
     'if [ -d "$0/projects" ]; then CLAUDE_CONFIG_DIR="$0" exec ccusage claude daily --offline --json; '
     'else CODEX_HOME="$0" exec ccusage codex daily --offline --json; fi'
@@ -49,73 +58,6 @@ class Case(NamedTuple):
     def argv(self, source: str, out: str) -> list[str]:
         """Fill in the names."""
         return [{"SOURCE": source, "OUT": out}.get(word, word) for word in self.command]
-
-
-# Counting ------------------------------------------------------------------------------------------------------------
-
-
-def open_output(name: str) -> IO[bytes]:
-    """Open an output, decompressed if its name says that it is compressed."""
-    if not name.endswith(".zst"):
-        return Path(name).open("rb")
-    import zstandard
-
-    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(Path(name).open("rb"), closefd=True))
-
-
-def count_lines(name: str) -> int:
-    """Count the records of NDJSON."""
-    with open_output(name) as file:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
-
-
-def count_rows(name: str) -> int:
-    """Count the rows of CSV, without its head."""
-    csv.field_size_limit(sys.maxsize)
-    with io.TextIOWrapper(open_output(name), "utf-8", newline="") as file:
-        return sum(1 for _ in csv.reader(file)) - 1
-
-
-def count_flattened(name: str) -> int:
-    """Count the rows of flatterer's main table."""
-    return count_rows(str(Path(name, "csv", "messages.csv")))
-
-
-def read_number(name: str) -> int:
-    """Read the number of messages that was printed, by itself or in totals."""
-    with open_output(name) as file:
-        value = json.load(file)
-    return int(value if isinstance(value, int) else find_messages(value))
-
-
-def find_messages(value: Any) -> int:
-    """Find the number under the key `messages`, however deep."""
-    found = [value["messages"]] if "messages" in value and isinstance(value["messages"], int) else []
-    found += [find_messages(part) for part in value.values() if isinstance(part, dict)]
-    return max(found, default=0)
-
-
-def read_tokens(name: str) -> list[int]:
-    """Read the sums of `TOKENS` that our totals print, 0 for those that nobody stated."""
-    with open_output(name) as file:
-        counted = json.load(file)["counted"]
-    return [counted[key]["sum"] or 0 for key in TOKENS]
-
-
-def read_ccusage_tokens(name: str) -> list[int]:
-    """Read the same of what ccusage prints. Of Codex it takes what was read from the cache out of the input."""
-    with open_output(name) as file:
-        totals = json.load(file)["totals"]
-    inside = totals["cacheReadTokens"] if "reasoningOutputTokens" in totals else 0
-    return [totals[key] + (inside if key == "inputTokens" else 0) for key in TOKENS]
-
-
-def count_folder(name: str) -> int:
-    """Count the records of all files of a folder."""
-    return sum(count_lines(str(path)) for path in Path(name).rglob("[!.]*.zst"))  # the hidden manifest has no rows
-
-
-# Cases ----------------------------------------------------------------------------------------------------------------
 
 
 def _script(name: str) -> list[str]:
@@ -154,6 +96,33 @@ CASES = {
         ".ndjson",
     ),
     "csv": Case("exportstream to CSV, zstd", _CONVERT, "exportstream", count_rows, ".csv.zst"),
+    "csv-all": Case(
+        "exportstream to CSV, zstd, all tables",
+        [*_CONVERT, "--table", "all"],
+        "exportstream",
+        count_tables,
+        ".csv.zst",
+    ),
+    "gzip": Case("exportstream to NDJSON, gzip", _CONVERT, "exportstream", count_lines, ".ndjson.gz"),
+    "running-totals": Case(
+        "exportstream to NDJSON, zstd, `--running-totals`",
+        [*_CONVERT, "--running-totals"],
+        "exportstream",
+        count_lines,
+        ".ndjson.zst",
+    ),
+    "dedupe": Case(
+        "exportstream to NDJSON, zstd, `--dedupe`", [*_CONVERT, "--dedupe"], "exportstream", count_lines, ".ndjson.zst"
+    ),
+    "parquet": Case("exportstream to Parquet", _CONVERT, "pyarrow", count_parquet, ".parquet"),
+    "sqlite": Case("exportstream to SQLite, all tables", _CONVERT, "exportstream", count_database, ".db"),
+    "check": Case(
+        "exportstream `check`",
+        _exportstream("check", "SOURCE", "--json"),
+        "exportstream",
+        count_checked,
+        printed=True,
+    ),
     "totals": Case(
         "exportstream `totals`",
         _exportstream("totals", "SOURCE", "--json"),

@@ -9,7 +9,8 @@ import re
 import pytest
 
 from benchmarks.__main__ import BASELINES, compare_tokens, main, plan
-from benchmarks.cases import CASES, Case, find_messages
+from benchmarks.cases import CASES, Case
+from benchmarks.counting import find_messages
 from benchmarks.generate import (
     SESSIONS,
     SHAPES,
@@ -23,18 +24,15 @@ from benchmarks.generate import (
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
 from benchmarks.logs import LOGS
 from benchmarks.messages import HEAD_LENGTH
+from benchmarks.plot import draw
+from benchmarks.readme import MARKS, README_CASES, render_readme, short_rows, update_readme
 from benchmarks.report import (
-    MARKS,
     OURS,
-    README_CASES,
     headline,
     render_archive_targets,
     render_hostile,
-    render_readme,
     render_results,
     render_targets,
-    short_rows,
-    update_readme,
 )
 from benchmarks.run import count_messages, run
 from benchmarks.scaling import CASES as SCALING_CASES
@@ -286,6 +284,31 @@ def test_ijson_alone_writes_the_same(tmp_path):
         outs[case] = (tmp_path / f"{case}.ndjson.zst").read_bytes()
     assert outs["ndjson"] == outs["ndjson-ijson"]
     assert "EXPORTSTREAM_BLOCKS=0" in CASES["ndjson-ijson"].command
+
+
+def test_picture(report, tmp_path, capsys):
+    """The picture shows each case of the README's table that was measured, and is drawn without measuring again."""
+    pytest.importorskip("matplotlib")
+    (tmp_path / "in.json").write_text(json.dumps(report | {"load": 2.5}), encoding="utf-8")
+    pictures = []
+    for name in ("a.svg", "b.svg"):
+        main(["--from", str(tmp_path / "in.json"), "--plot", str(tmp_path / name)])
+        assert f"{report['results'][0]['median']:.2f}" in capsys.readouterr().out
+        pictures.append((tmp_path / name).read_text(encoding="utf-8"))
+    assert pictures[0] == pictures[1]
+    for case in README_CASES:
+        label = CASES[case].label.replace("`", "").replace("*", "")
+        assert (f">{label}<" in pictures[0]) == ("median" in find_one(report, "long", case))
+    assert "busy with other work (load 2.5)" in pictures[0]
+    with pytest.raises(ValueError, match="nothing to draw"):
+        draw(report | {"results": []}, tmp_path / "c.svg")
+
+
+@pytest.mark.parametrize(("load", "is_busy"), [(0.4, False), (1.0, False), (1.1, True), (None, False)])
+def test_a_busy_machine_is_named(report, load, is_busy):
+    """The tables say if the machine had other work before anything was measured."""
+    report = {key: value for key, value in report.items() if key != "load"} | ({} if load is None else {"load": load})
+    assert ("busy" in headline(report), "busy" in render_readme(report)) == (is_busy, is_busy)
 
 
 def test_readme_is_updated(report):

@@ -129,7 +129,7 @@ ERRORS = {
     "levels of nesting": totals_of(session(keys=f'"id":"s","title":"t","x":{"[" * 600}{"]" * 600},')),
     "digits, got a longer one": totals_of(session(keys=f'"id":"s","title":"t","x":{"1" * 5000},')),
     "expected a message of at most": f"exportstream totals --max-message-size 40 {SAMPLE}",
-    "asks for a window of more than": f"zstd -q {SAMPLE} -o in.zst; exportstream totals --max-window 1KiB in.zst",
+    "asks for a window of more than": f"zstd -q < {SAMPLE} > in.zst; exportstream totals --max-window 1KiB in.zst",
     "expected the session's `id` before its messages": f"echo '{{\"messages\":[{MESSAGE}]}}' | cat | exportstream totals -",
     "the output exists": f"touch out.csv; exportstream convert {SAMPLE} -o out.csv",
     "can't tell the format from the name": f"exportstream convert {SAMPLE} -o out.txt",

@@ -513,7 +513,7 @@ def groups(data: bytes) -> list[Any]:
 
 
 def test_row_groups_are_bounded_by_bytes() -> None:
-    """No row group is larger than 16 MiB unless it is one row, none is needlessly small, and bytes come as they are full."""
+    """No row group is larger than 12 MiB unless it is one row, none is needlessly small, and bytes come as they are full."""
     sizes = [200_000] * 200 + [40_000_000, 10] + [6_000_000] * 4 + [1_000] * 300
     encoder = Parquet(Table("messages"))
     rows = [struct(number, content=chr(97 + number % 26) * size) for number, size in enumerate(sizes)]
@@ -523,7 +523,7 @@ def test_row_groups_are_bounded_by_bytes() -> None:
     assert all(group.nbytes <= ROW_GROUP or group.num_rows == 1 for group in found)
     assert len(found) <= 2 * sum(sizes) / ROW_GROUP
     assert [text for group in found for text in group["content"].to_pylist()] == [row.content for row in rows]
-    assert sum(map(bool, out)) >= 3
+    assert sum(map(bool, out)) >= 2  # those of a row group come while the next one is gathered
 
 
 @pytest.mark.parametrize("size", [1, 3, 63, 64, 65, 1000])

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from exportstream.errors import LimitError
 from exportstream.models.dates import offsets_of, parse_instant
-from exportstream.writing.columns import Column, ColumnType, getter
+from exportstream.writing.columns import Column, ColumnType, getter, transposed
 from exportstream.writing.formats.json import json_cells
 
 _TEXT, _INTEGER, _BOOLEAN = pa.string(), pa.int64(), pa.bool_()
@@ -40,30 +40,43 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC)  # beyond these, readers that make datetimes would fail
 _LAST = datetime.max.replace(tzinfo=UTC)
+_KEYS = {"id", "parent_id"}  # each has a text of its own
 
 Values = Sequence[Any]
 Make = Callable[[Values], list[Any]]  # the values of one attribute → one array for each of its columns
 
 
 class Columns:
-    """The columns of one list of rows (of structs): their Arrow fields, and how their arrays are made."""
+    """The columns of one list of rows (of structs): their Arrow fields, and how their arrays are made.
+
+    Attributes:
+        fields: of Arrow.
+        short: names of those whose values are short.
+        repetitive: names of those that usually repeat a few short texts, with the names around them.
+    """
 
     def __init__(self, columns: Sequence[Column], *, is_snake: bool) -> None:
         self.fields: list[Any] = []
-        self.short: list[str] = []  # names of those whose values are short
+        self.short: list[str] = []
+        self.repetitive: list[str] = []
         self._makers: list[Make] = []
         for column in columns:
             fields, make = _column(column, is_snake=is_snake)
             self.fields += fields
             if not (column.is_nested or column.is_long):
                 self.short += [field.name for field in fields]
+                if column.attribute not in _KEYS:
+                    self.repetitive += [field.name for field in fields if field.type == _TEXT]
+            elif column.fields:
+                nested = Columns(column.fields, is_snake=is_snake).repetitive
+                self.repetitive += [f"{column.name}.list.element.{name}" for name in nested]
             self._makers.append(make)
         self._get = getter(columns)
 
     def arrays(self, rows: list[Any]) -> list[Any]:
         """One array for each field."""
-        columns: Iterable[Values] = zip(*map(self._get, rows), strict=True) if rows else repeat(())
-        return [array for make, values in zip(self._makers, columns, strict=False) for array in make(values)]
+        columns = transposed(rows, self._get, len(self._makers))
+        return [array for make, values in zip(self._makers, columns, strict=True) for array in make(values)]
 
 
 def _column(column: Column, *, is_snake: bool) -> tuple[list[Any], Make]:

@@ -2,9 +2,9 @@
 
 Takes: the rows of `tables`. Returns: bytes; those before the footer are of no use without it. Raises: `LimitError` for a
 sum beyond 64 bits and for a message with 2 GiB of text in a column.
-Holds: one row group (`ROW_GROUP` bytes, or one row if that is larger) as columns and as encoded pages, and one batch of
-rows. Measured: a process of 205 MB at most, 70 MB of them pyarrow itself, or 5 times the largest message (6 times, if it
-can't be compressed). Only the footer grows: by 4 KB for each row group.
+Holds: one row group (`ROW_GROUP` bytes, or one row if that is larger) as columns and as encoded pages while it is written,
+the next one, and one batch of rows. Measured: a process of 230 MB at most, 70 MB of them pyarrow itself, or 5 times the
+largest message (6 times, if it can't be compressed). Only the footer grows: by 4 KB for each row group.
 
 The schema is the same for every input. Nothing is rounded: if a column's type can't hold a value, the column is null
 and the text column after it, such as ``costText`` or ``created_at_text``, holds the value as it was written.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,10 +39,11 @@ except ImportError as error:
     raise import_error("Parquet", "pyarrow", "parquet", error) from error
 
 ABOUT = b"exportstream"  # the key of the file's description among its metadata
-ROW_GROUP = 16 << 20  # bytes of columns in memory
+ROW_GROUP = 12 << 20  # bytes of columns in memory
 _ROWS = 1024  # read at once to count them again
 _FEW = 64  # rows; fewer are gathered before they become columns, which costs as much for one row as for a hundred
 _GATHERED = 1 << 20  # bytes of JSON
+_PIECE = 1 << 20  # bytes
 
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
@@ -94,8 +96,9 @@ def _text_of(name: str, names: list[str]) -> str | None:
 
 
 class Parquet:
-    """One file: zstd inside, with a checksum on each page, dictionaries, and statistics of all but long texts and lists.
+    """One file: zstd inside, with a checksum on each page, and statistics of all but long texts and lists.
 
+    Dictionaries are for short texts that repeat: others take longer with them, and a tenth more space.
     Statistics keep copies of the least and the greatest value, so they would double the memory for a huge message.
 
     Args:
@@ -115,18 +118,25 @@ class Parquet:
         self._held: list[Any] = []
         self._held_size = 0
         self._out = _Pieces()
+        # The worker holds the GIL while it passes bytes on, and waits for it: the fewer pieces the better.
+        self._stream = pa.BufferedOutputStream(pa.PythonFile(self._out, mode="w"), _PIECE)
+        self._worker = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
+        self._written = b""
         self._writer = parquet.ParquetWriter(
-            self._out,
+            self._stream,
             self._schema,
             version="2.6",
             compression="zstd",
             compression_level=level or 3,
+            use_dictionary=[name for part in self._parts for name in part.repetitive],
             write_statistics=[name for part in self._parts for name in part.short],
             write_page_checksum=True,
         )
 
     def header(self) -> bytes:
         """The magic bytes."""
+        self._stream.flush()
         return self._out.take()
 
     def encode(self, rows: Rows) -> bytes:
@@ -136,16 +146,22 @@ class Parquet:
         self._few_size += len(ENCODER.encode(rows[0])) if len(rows[0]) < _FEW else _GATHERED
         if self._few_size >= _GATHERED:
             self._convert()
-        return self._out.take()
+        if self._pending is not None and self._pending.done():
+            self._wait()
+        written, self._written = self._written, b""
+        return written
 
     def finish(self, about: bytes | None = None) -> bytes:
         """The last row group and the footer, which holds the description of the file."""
         self._convert()
         self._write()
+        self._wait()
+        self._worker.shutdown()
         if about is not None:
             self._writer.add_key_value_metadata({ABOUT: about})
         self._writer.close()
-        return self._out.take()
+        self._stream.flush()
+        return self._written + self._out.take()
 
     def _convert(self) -> None:
         """Turn the rows that were gathered into columns."""
@@ -171,21 +187,36 @@ class Parquet:
         self._held_size += size
 
     def _write(self) -> None:
-        """Write the columns that are kept as one row group."""
+        """Write the columns that are kept as one row group, while the next one is gathered."""
+        self._wait()
         if self._held:
-            table = pa.Table.from_batches(self._held)
-            self._held, self._held_size = [], 0
-            try:
-                self._writer.write_table(table, row_group_size=table.num_rows)
-            except MemoryError:
-                raise
-            except (
-                pa.ArrowException,
-                OSError,
-            ) as error:  # nothing is written to a file here: only the sizes of pages can be wrong
-                raise _too_large() from error
-            del table
-            pa.default_memory_pool().release_unused()  # or the pool keeps 35 MB more than it needs
+            self._pending = self._worker.submit(self._write_group, self._held)
+            is_large, self._held, self._held_size = self._held_size > ROW_GROUP, [], 0
+            if is_large:  # one row; nothing is gathered beside it
+                self._wait()
+
+    def _write_group(self, batches: list[Any]) -> None:
+        table = pa.Table.from_batches(batches)
+        batches.clear()
+        try:
+            self._writer.write_table(table, row_group_size=table.num_rows)
+            self._stream.flush()
+        except MemoryError:
+            raise
+        except (
+            pa.ArrowException,
+            OSError,
+        ) as error:  # nothing is written to a file here: only the sizes of pages can be wrong
+            raise _too_large() from error
+        del table
+        pa.default_memory_pool().release_unused()  # or the pool keeps 35 MB more than it needs
+
+    def _wait(self) -> None:
+        """Wait until the row group before is written, and take its bytes; or raise its error."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.result()
+            self._written += self._out.take()
 
 
 def _too_large() -> LimitError:

@@ -62,7 +62,7 @@ class RolloutSession:
         self._has_meta = False
         self._agent: str | None = None
         self._replay = Replay({})
-        self._usages = Usages(inherits=False)
+        self._usages = Usages()
         self._turn = Turn()
         self._response: Response | None = None
         self._response_line: int | None = None
