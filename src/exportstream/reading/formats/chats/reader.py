@@ -31,6 +31,7 @@ from exportstream.totals.batch import Batch, SessionEnd
 
 _MAX_DEPTH = 512
 _ROWS = 1000  # of a batch
+_BYTES = 1 << 20  # of conversations that are passed on together
 
 
 class Refused(NamedTuple):
@@ -118,6 +119,8 @@ class ChatReader:
         self._batch: Batch | None = None
         self._complete = 0  # conversations
         self._damage: InputError | None = None  # the last one
+        self._pending = Batch([], [])  # small conversations, which are passed on together
+        self._pending_bytes = 0
 
     def read(self, reader: Reader) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
@@ -129,10 +132,13 @@ class ChatReader:
                 for batch in self._read_one(element):
                     self._batch = batch
                     yield
+            self._batch = self._take_pending()
+            yield
             if self._damage is not None and not self._complete:
                 raise self._damage
             self.is_cut = self._damage is not None and not isinstance(self._damage, (JSONSyntaxError, NotAnExportError))
         except ExportstreamError as error:
+            self._batch = self._take_pending()  # what came before the error
             error.locate(position=elements.position)
             self._tell_conversation(error, within=elements.within)
             raise
@@ -203,10 +209,24 @@ class ChatReader:
         self.notes.without_usage += 0 if self._format.states_usage else len(messages)
         if self._watch_repeats:
             self.notes.repeated_ids += len(messages) - len({message.id for message in messages})
-        for start in range(0, len(messages) - _ROWS, _ROWS):
-            yield Batch(messages[start : start + _ROWS], [])
-        rest = messages[(len(messages) - 1) // _ROWS * _ROWS :]
-        yield Batch(rest, [SessionEnd(session, len(rest))])
+        if len(messages) > _ROWS:
+            if (batch := self._take_pending()) is not None:
+                yield batch
+            for start in range(0, len(messages) - _ROWS, _ROWS):
+                yield Batch(messages[start : start + _ROWS], [])
+            messages = messages[(len(messages) - 1) // _ROWS * _ROWS :]
+        self._pending.messages += messages
+        self._pending.ends.append(SessionEnd(session, len(self._pending.messages)))
+        self._pending_bytes += element.size
+        is_alone = self.on_replaced is not None  # what is told meanwhile is of this session
+        is_full = len(self._pending.messages) >= _ROWS or self._pending_bytes >= _BYTES
+        if (is_alone or is_full) and (batch := self._take_pending()) is not None:
+            yield batch
+
+    def _take_pending(self) -> Batch | None:
+        """Return the conversations that are complete and were not passed on; None if there are none."""
+        batch, self._pending, self._pending_bytes = self._pending, Batch([], []), 0
+        return batch if batch.ends else None
 
     def _tell_replaced(self, count: int, messages: list[Message]) -> None:
         """Count halves of surrogate pairs, and tell which messages have them."""
