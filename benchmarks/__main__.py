@@ -45,6 +45,7 @@ from benchmarks.report import (
     render_targets,
 )
 from benchmarks.run import count_messages
+from benchmarks.scaling import processes, render, scaling
 
 ROOT = Path(__file__).parent.parent
 SLOW = 60
@@ -192,6 +193,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"put the tables between {MARKS[0]} and {MARKS[1]}, and new figures in other rows (default: README.md)",
     )
+    parser.add_argument("--scaling", action="store_true", help="measure one input in 1, 2, 4 … processes instead")
     parser.add_argument(
         "--plot",
         type=Path,
@@ -210,6 +212,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Measure and report."""
     options = build_parser().parse_args(argv)
+    if options.scaling:
+        options.data.mkdir(parents=True, exist_ok=True)
+        for shape in options.shape or MAIN_SHAPES:
+            large, small = (prepare(shape, size, options.seed, options.data) for size in (options.size, 1_000_000))
+            found = scaling(large, small, options.data, options.rounds, processes())
+            print(f"\n{shape}, {options.size / 1e6:.0f} MB, {os.cpu_count()} cores\n\n{render(found, options.size)}")
+        return
     report = measure_all(options) if options.read is None else json.loads(options.read.read_text(encoding="utf-8"))
     tables = [headline(report)]
     if not all(one["shape"] in HOSTILE for one in report["results"]):

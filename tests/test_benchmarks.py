@@ -35,6 +35,8 @@ from benchmarks.report import (
     render_targets,
 )
 from benchmarks.run import count_messages, run
+from benchmarks.scaling import CASES as SCALING_CASES
+from benchmarks.scaling import processes
 from exportstream import open_export
 
 SIZES = {"long": (3000, 6000), "dense": (480, 600), "tiny": (100, 120), "escape": (1500, 6000), "sdk-dense": (380, 560)}
@@ -372,6 +374,18 @@ def test_logs_run(tmp_path, capsys, shape):
     assert all(found["totals-1"]["tokens"][:2])
     assert found["ccusage"].get("missing") == "ccusage" or found["ccusage"]["tokens"] == found["totals-1"]["tokens"]
     assert f"{shape}: " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_scaling_runs(tmp_path, capsys):
+    """Each case is measured with each number of processes, and what the reader and its worker take of it."""
+    main(["--scaling", "--shape", "dense", "--size", "3MB", "--rounds", "1", "--data", str(tmp_path)])
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[0].startswith("dense, 3 MB, ")
+    assert len(lines) == 4 + len(SCALING_CASES)
+    cells = [float(cell) for cell in lines[4].split(" | ")[1:-1]]
+    assert len(cells) == len(processes()) + 2
+    assert cells[-1] > cells[-2]  # the worker does more than the reader
 
 
 def test_other_tokens_are_a_failure():

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from exportstream.cli.display import json_text, print_failures
+from exportstream.cli.display import print_failures
 from exportstream.cli.executors import open_executor, open_helpers
 from exportstream.cli.figures import amount, print_check
 from exportstream.cli.options import Command, check_options, many_inputs
@@ -19,6 +19,7 @@ from exportstream.errors import ExportstreamError, label, shown
 from exportstream.reading.check import SessionCheck
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import stands_for_several
+from exportstream.writing.formats.json import to_printable_json
 
 
 @click.command(
@@ -54,7 +55,7 @@ def check_command(
     options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
     printer = _Printer(several=several, as_json=as_json)
     if several:
-        with open_executor(len(found), jobs, None) as executor:
+        with open_executor(len(found), jobs, None, fork=True) as executor:
             for source, one in check_all(found, options, executor=executor, all_sessions=as_json):
                 printer.add(source, one)
     else:
@@ -102,7 +103,7 @@ class _Printer:
             return
         if self._as_json:
             of = {"source": label(source)} if self._several else {}
-            show_json(("," if self._sessions else "") + json_text(of | one.to_dict()), end="")
+            show_json(("," if self._sessions else "") + to_printable_json(of | one.to_dict()), end="")
         elif not one.clean or one.records:
             if self._several and self._named != source:
                 show_lines([f"{shown(source)}:"])
@@ -144,6 +145,6 @@ class _Printer:
         for one in self.outcomes:
             if one.status in lists:
                 lists[one.status].append({"source": label(one.source), "error": in_options(str(one.error))})
-        ended = "".join(f'"{name}":{json_text(some)},' for name, some in lists.items()) if self._several else ""
-        ended += f'"error":{json_text(in_options(error))},' if error is not None else ""
+        ended = "".join(f'"{name}":{to_printable_json(some)},' for name, some in lists.items()) if self._several else ""
+        ended += f'"error":{to_printable_json(in_options(error))},' if error is not None else ""
         show_json(f'],{ended}"sessionCount":{self._sessions},"sessionsWithFindings":{self.odd}}}')

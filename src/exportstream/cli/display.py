@@ -18,7 +18,6 @@ from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
 from exportstream.storage.names import zip_file_of
 from exportstream.storage.zip import SEPARATOR
-from exportstream.writing.formats.json import to_printable_json
 from exportstream.writing.writers import Written
 
 _FEW = 5  # inputs
@@ -259,8 +258,3 @@ def _print_ignored(ignored: list[Outcome]) -> None:
 def _rounded(cost: Decimal) -> str:
     """Write a cost in cents; beyond 15 digits in scientific notation, since Decimal would write all zeros."""
     return f"{cost:.2f}" if cost.adjusted() < 15 else f"{cost:.3E}"
-
-
-def json_text(value: Any) -> str:
-    """A value as compact JSON."""
-    return to_printable_json(value)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from exportstream.cli.options import force_flag, option
+from exportstream.cli.options import add_options, force_flag, option
 from exportstream.totals.groups import DIMENSIONS
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -66,6 +66,4 @@ _OPTIONS = (
 
 def grouping_options(command: _Decorated) -> _Decorated:
     """Add the options of totals by group to a command."""
-    for one in reversed(_OPTIONS):
-        command = one(command)
-    return command
+    return add_options(_OPTIONS, command)

@@ -273,7 +273,8 @@ _adding = (
 _checking = (*_limits, _debug)
 
 
-def _add(options: Sequence[Callable[[Any], Any]], command: _Decorated) -> _Decorated:
+def add_options(options: Sequence[Callable[[Any], Any]], command: _Decorated) -> _Decorated:
+    """Add options to a command, the first of them on top."""
     for one in reversed(options):
         command = one(command)
     return command
@@ -281,19 +282,19 @@ def _add(options: Sequence[Callable[[Any], Any]], command: _Decorated) -> _Decor
 
 def convert_options(command: _Decorated) -> _Decorated:
     """Add the options of convert to a command."""
-    return _add(_writing, command)
+    return add_options(_writing, command)
 
 
 def totals_options(command: _Decorated) -> _Decorated:
     """Add the options of totals to a command."""
-    return _add((json_flag, _exclude, *_adding), command)
+    return add_options((json_flag, _exclude, *_adding), command)
 
 
 def verify_options(command: _Decorated) -> _Decorated:
     """Add the options of verify to a command."""
-    return _add((_debug,), command)
+    return add_options((_debug,), command)
 
 
 def check_options(command: _Decorated) -> _Decorated:
     """Add the options of check to a command."""
-    return _add((json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_checking), command)
+    return add_options((json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_checking), command)

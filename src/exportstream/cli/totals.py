@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from exportstream.cli.display import ManyProgress, Progress, json_text, print_cut, print_failures, print_few_warnings
+from exportstream.cli.display import ManyProgress, Progress, print_cut, print_failures, print_few_warnings
 from exportstream.cli.executors import open_executor, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
@@ -29,6 +29,7 @@ from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
 from exportstream.totals.table_options import GroupOptions
 from exportstream.totals.tables import WIDTH
+from exportstream.writing.formats.json import to_printable_json
 
 _SUFFIXES = (".csv", ".md", ".json", ".html")
 
@@ -147,7 +148,7 @@ def _count_many(
         raise UsageError("--jobs does not go with --dedupe, which goes over all inputs", hint="leave --jobs out")
     with (
         ManyProgress(enabled=not quiet) as progress,
-        open_executor(len(found), 1 if reading.dedupe else jobs, None) as executor,
+        open_executor(len(found), 1 if reading.dedupe else jobs, None, fork=True) as executor,
     ):
         return total_all(found, reading, groups, executor=executor, progress=progress.update)
 
@@ -165,7 +166,7 @@ def _document(done: TotalsReport) -> dict[str, Any]:
 
 
 _TEXTS: dict[str, Callable[[TotalsReport], str]] = {
-    ".json": lambda done: json_text(_document(done)) + "\n",
+    ".json": lambda done: to_printable_json(_document(done)) + "\n",
     ".csv": lambda done: done.tables[0].to_csv(),
     ".md": lambda done: "\n".join([*(table.to_markdown() for table in done.tables), *map(_of_prices, _lists(done))]),
 }
@@ -173,7 +174,7 @@ _TEXTS: dict[str, Callable[[TotalsReport], str]] = {
 
 def _show(done: TotalsReport, *, as_json: bool) -> None:
     if as_json:
-        show_json(json_text(_document(done)))
+        show_json(to_printable_json(_document(done)))
     elif done.tables:
         show_lines(done.to_text(width_of_output(WIDTH)).split("\n"))
     else:

@@ -118,6 +118,13 @@ def earliest_and_latest(
         with suppress(msgspec.ValidationError):
             msgspec.convert(dates, list[datetime])  # all can be parsed
             dates, count = [min(dates), max(dates)], 2
+    elif count > 2 and _are_of_utc(dates):
+        with suppress(msgspec.ValidationError):
+            msgspec.convert(dates, list[datetime])
+            low, high = min(dates)[:19], max(dates)[:19]  # whole seconds
+            earliest = min([date for date in dates if date.startswith(low)], key=_fraction)
+            latest = max([date for date in dates if date.startswith(high)], key=_fraction)
+            dates, count = [earliest, latest], 2
     found = [(instant, date) for date in dates if (instant := exact_instant(date)) is not None]
     if not found:
         return first, last, count
@@ -141,3 +148,14 @@ def _are_alike(dates: list[str]) -> bool:
         return False
     columns = [joined[at::width] for at in (10, *range(19, width))]  # the last is that of the line feeds
     return all(column.count(column[0]) == len(column) for column in columns)
+
+
+def _are_of_utc(dates: list[str]) -> bool:
+    """Whether all date-times, if they are some, have a T and end in Z, so that their whole seconds compare like texts."""
+    joined, count = "\n".join(dates), len(dates)
+    return joined.endswith("Z") and joined.count("Z\n") == count - 1 and joined.count("T") == joined.count("Z") == count
+
+
+def _fraction(text: str) -> str:
+    """The digits after the second of a date-time that ends in Z, without zeros at the end."""
+    return text[20:-1].rstrip("0")

@@ -145,9 +145,9 @@ class _Findings:
                 if call.extra:
                     self.add_unknown("toolCall", call.extra)
 
-    def merge(self, other: _Findings, first: int, ids: list[str]) -> None:
+    def merge(self, other: _Findings, first: int, ids: list[str | bytes]) -> None:
         """Add what was found in the fields of messages that come next, which were numbered from 0 instead of `first`."""
-        for at in self.ids.find_repeats(ids):
+        for at in self.ids.find_short(ids):
             self.add("repeated-id", first + at)
         for kind, more in other.findings.items():
             found = self.findings.setdefault(kind, Finding())

@@ -35,6 +35,7 @@ from exportstream.reading.prices import load_prices
 from exportstream.storage.stretch import Stretch
 from exportstream.totals.batch import Batch, Worked
 from exportstream.totals.prices import Prices
+from exportstream.totals.seen import short_keys
 from exportstream.totals.sums import Totals
 
 _HUGE = Decimal("1e1000")  # beyond it a sum of costs may need more digits than it may have
@@ -140,7 +141,7 @@ class _Reading:
         self._prices = _prices_of(None if run.options.prices is None else os.fsdecode(run.options.prices))
         self._counter = Counter(by_session=work.by_session and run.session_id is None, prices=self._prices)
         self._done = Done(run.start)
-        self._ids: list[str] = []
+        self._ids: list[str | bytes] = []
 
     def messages(self, stretch: Stretch, session_id: str) -> Done:
         """Read messages of one session, block by block."""
@@ -199,7 +200,7 @@ class _Reading:
         if costs and not (min(costs) > -_HUGE and max(costs) < _HUGE):
             raise LimitError("a cost is so large that only the sum of all can tell whether it is one too many")
         if ids and self._run.wants_ids:
-            self._ids += [message.id for message in batch.messages]
+            self._ids += short_keys([message.id for message in batch.messages])
         batch.source = self._run.source
         self._counter.add(batch)
         self._work.add(batch, self._prices)

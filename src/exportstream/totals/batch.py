@@ -36,14 +36,14 @@ class Worked(Struct):
         made: what was made of them there.
         sessions: how many sessions they are; 0 for messages of the session that is being read.
         first: the number of the first of those messages in their session.
-        ids: of those messages, if they were asked for.
+        ids: of those messages, as of `seen.short_keys`, if they were asked for.
     """
 
     totals: Totals
     made: Any = None
     sessions: int = 0
     first: int = 0
-    ids: list[str] = []
+    ids: list[str | bytes] = []
 
 
 class Batch(Struct):

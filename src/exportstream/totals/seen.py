@@ -32,7 +32,10 @@ class Seen:
 
     def find_repeats(self, keys: Sequence[str]) -> list[int]:
         """Remember keys, and return the positions of those that had come before, also earlier in `keys`."""
-        short = [key if len(key) <= _LONGEST else _digest(key) for key in keys]  # a call for each is slow
+        return self.find_short(short_keys(keys))
+
+    def find_short(self, short: list[str | bytes]) -> list[int]:
+        """The same for what `short_keys` returned."""
         if self._limit is None:
             return self._find(short, 0)
         repeats, start = [], 0
@@ -98,6 +101,11 @@ class Dedupe:
 
     def _number(self, session_id: str) -> int:
         return self._numbers.setdefault(short_key(session_id), len(self._numbers))
+
+
+def short_keys(keys: Sequence[str]) -> list[str | bytes]:
+    """Return what is remembered of each key."""
+    return [key if len(key) <= _LONGEST else _digest(key) for key in keys]  # a call for each is slow
 
 
 def short_key(key: str) -> str | bytes:

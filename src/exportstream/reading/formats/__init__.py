@@ -20,14 +20,12 @@ class FormatReader(Protocol):
 
     Attributes:
         number: how many sessions have begun.
-        within: whether the last of them is not complete yet.
         accepted: how many messages were accepted.
         notes: what was noticed.
         on_replaced: called where halves of surrogate pairs were replaced.
     """
 
     number: int
-    within: bool
     accepted: int
     notes: Notes
     on_replaced: Callable[[int | None, int], None] | None

@@ -42,7 +42,7 @@ class RunReader(SessionReader):
         if run.session is None:
             self.index += run.messages
             if self.watch_repeats:
-                self.notes.repeated_ids += len(self._ids.find_repeats(worked.ids))
+                self.notes.repeated_ids += len(self._ids.find_short(worked.ids))
         else:
             self.session, self.index, self.within = run.session, run.last_index, False
             self._keys = SessionKeys(self.session)

@@ -38,13 +38,13 @@ def any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
 
 
 def value_is_deeper(value: Any, depth: int) -> bool:
-    """Whether a JSON value has more than `depth` levels of objects and arrays."""
+    """Whether a JSON value has more than `depth` levels of objects and arrays. For `is_tracked` see `any_deeper`."""
     level = [value] if value.__class__ is dict or value.__class__ is list else []
     while level and depth > 0:
         depth -= 1
         level = [
             inner
-            for item in level
+            for item in filter(is_tracked, level)
             for inner in (item.values() if item.__class__ is dict else item)
             if inner.__class__ is dict or inner.__class__ is list
         ]

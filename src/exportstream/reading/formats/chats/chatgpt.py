@@ -62,6 +62,7 @@ def _is_root(node: Any) -> bool:
 
 
 def _read_messages(nodes: dict[str, Any], tree: Tree, default_model: str | None) -> Iterator[Message | Refused]:
+    shown = tree.shown
     for key in tree:
         message = message_of(nodes[key])
         if message is None:
@@ -74,7 +75,8 @@ def _read_messages(nodes: dict[str, Any], tree: Tree, default_model: str | None)
             yield Refused(error, message)
             continue
         row.parent_id = tree.row_above(key)
-        row.active = key in tree.shown if tree.shown else None
+        row.active = key in shown if shown else None
+        tree.rows[key] = row.id
         yield row
 
 

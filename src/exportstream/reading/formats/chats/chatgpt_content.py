@@ -60,7 +60,7 @@ def read_content(value: Any) -> Content:
     if kind == "user_editable_context" and not found.text:
         texts = [value[key] for key in ("user_profile", "user_instructions") if type(value.get(key)) is str]
         found.text = "\n\n".join(texts)
-    more = kept(value, known)
+    more = kept(value, frozenset(known))
     if found.extra or more or kind != "text":
         found.extra = ({} if kind is None else {"content_type": kind}) | more | found.extra
     return found

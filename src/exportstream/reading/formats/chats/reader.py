@@ -31,6 +31,7 @@ from exportstream.totals.batch import Batch, SessionEnd
 
 _MAX_DEPTH = 512
 _ROWS = 1000  # of a batch
+_BYTES = 1 << 20  # of conversations that are passed on together
 
 
 class Refused(NamedTuple):
@@ -88,7 +89,6 @@ class ChatReader:
 
     Attributes:
         number: how many sessions have begun.
-        within: whether the last of them is not complete yet; a conversation is passed on when it is complete.
         accepted: how many rows there were.
         notes: what was noticed.
         is_cut: whether the input was cut, and what was complete was kept.
@@ -106,7 +106,6 @@ class ChatReader:
         max_line: int,
     ) -> None:
         self.number = 0
-        self.within = False
         self.accepted = 0
         self.notes = Notes()
         self.is_cut = False
@@ -120,6 +119,8 @@ class ChatReader:
         self._batch: Batch | None = None
         self._complete = 0  # conversations
         self._damage: InputError | None = None  # the last one
+        self._pending = Batch([], [])  # small conversations, which are passed on together
+        self._pending_bytes = 0
 
     def read(self, reader: Reader) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
@@ -131,10 +132,13 @@ class ChatReader:
                 for batch in self._read_one(element):
                     self._batch = batch
                     yield
+            self._batch = self._take_pending()
+            yield
             if self._damage is not None and not self._complete:
                 raise self._damage
             self.is_cut = self._damage is not None and not isinstance(self._damage, (JSONSyntaxError, NotAnExportError))
         except ExportstreamError as error:
+            self._batch = self._take_pending()  # what came before the error
             error.locate(position=elements.position)
             self._tell_conversation(error, within=elements.within)
             raise
@@ -178,50 +182,84 @@ class ChatReader:
         try:
             found = self._format.read(element.value)
         except InvalidMessageError as error:
-            self._tell_replaced(element.replaced, [])
+            self.notes.replaced_surrogates += element.replaced
+            if element.replaced and self.on_replaced is not None:
+                self.on_replaced(None, element.replaced)
             self._refuse(error, element, None, 0, element.value)
             return
         self._complete += 1
         session = self.session = found.session
         session.producer = self._format.producer
         assert session.id is not None
-        messages: list[Message] = []
+        for kind, count in found.records.items():
+            self.notes.add_records(kind, Records(count, 0))
+        self.notes.replaced_surrogates += element.replaced
+        _require_shallow([session.extra], element)
+        rows: list[Message] = []
+        ids: set[str] = set()
+        left = element.replaced
         for index, message in enumerate(found.messages):
             if isinstance(message, Refused):
                 self._refuse(message.error, element, session.id, index, message.value)
                 continue
             message.session_id, message.index, message.producer = session.id, index, self._format.producer
-            messages.append(message)
-        for kind, count in found.records.items():
-            self.notes.add_records(kind, Records(count, 0))
-        held = [session.extra, *(m.extra for m in messages), *(m.attachments for m in messages if m.attachments)]
-        held += [call.input_json for m in messages for call in m.tool_calls or ()]
-        if value_is_deeper(held, _MAX_DEPTH):
-            raise LimitError(
-                f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more", position=element.position
-            )
-        self._tell_replaced(element.replaced, messages)
-        self.accepted += len(messages)
-        self.notes.without_usage += 0 if self._format.states_usage else len(messages)
-        if self._watch_repeats:
-            self.notes.repeated_ids += len(messages) - len({message.id for message in messages})
-        for start in range(0, len(messages) - _ROWS, _ROWS):
-            yield Batch(messages[start : start + _ROWS], [])
-        rest = messages[(len(messages) - 1) // _ROWS * _ROWS :]
-        yield Batch(rest, [SessionEnd(session, len(rest))])
+            rows.append(message)
+            if len(rows) == _ROWS:  # all rows of a large conversation are never held
+                if (batch := self._take_pending()) is not None:
+                    yield batch
+                left = self._note(rows, ids, element, left)
+                yield Batch(rows, [])
+                rows = []
+        left = self._note(rows, ids, element, left)
+        if left and self.on_replaced is not None:
+            self.on_replaced(None, left)
+        self._pending.messages += rows
+        self._pending.ends.append(SessionEnd(session, len(self._pending.messages)))
+        self._pending_bytes += element.size
+        is_alone = self.on_replaced is not None  # what is told meanwhile is of this session
+        is_full = len(self._pending.messages) >= _ROWS or self._pending_bytes >= _BYTES
+        if (is_alone or is_full) and (batch := self._take_pending()) is not None:
+            yield batch
 
-    def _tell_replaced(self, count: int, messages: list[Message]) -> None:
-        """Count halves of surrogate pairs, and tell which messages have them."""
-        self.notes.replaced_surrogates += count
-        if self.on_replaced is None or not count:
-            return
-        for message in messages:
-            found = min(count, msgspec.json.encode(message).decode().count("\ufffd"))
+    def _note(self, rows: list[Message], ids: set[str], element: Element, replaced: int) -> int:
+        """Check rows of a conversation, and note what they hold.
+
+        Args:
+            rows: some of them.
+            ids: of those before, to which theirs are added.
+            element: the conversation.
+            replaced: how many halves of surrogate pairs may be in these rows and those that follow.
+
+        Returns:
+            How many may be in those that follow.
+        """
+        held: list[Any] = [row.extra for row in rows]
+        held += [row.attachments for row in rows if row.attachments]
+        held += [call.input_json for row in rows for call in row.tool_calls or ()]
+        _require_shallow(held, element)
+        self.accepted += len(rows)
+        self.notes.without_usage += 0 if self._format.states_usage else len(rows)
+        if self._watch_repeats:
+            before = len(ids)
+            ids.update([row.id for row in rows])
+            self.notes.repeated_ids += len(rows) - (len(ids) - before)
+        return self._tell_replaced(replaced, rows)
+
+    def _take_pending(self) -> Batch | None:
+        """Return the conversations that are complete and were not passed on; None if there are none."""
+        batch, self._pending, self._pending_bytes = self._pending, Batch([], []), 0
+        return batch if batch.ends else None
+
+    def _tell_replaced(self, count: int, rows: list[Message]) -> int:
+        """Tell which of some rows have halves of surrogate pairs that were replaced; return how many are in none of them."""
+        if self.on_replaced is None:
+            return count
+        for row in rows if count else ():
+            found = min(count, msgspec.json.encode(row).decode().count("\ufffd"))
             if found:
-                self.on_replaced(message.index, found)
+                self.on_replaced(row.index, found)
                 count -= found
-        if count:
-            self.on_replaced(None, count)
+        return count
 
     def _refuse(self, error: InvalidMessageError, element: Element, session_id: str | None, index: int, value: Any) -> None:
         """Pass on a message that is refused, or stop."""
@@ -231,3 +269,10 @@ class ChatReader:
             raise error
         self.notes.rejected += 1
         self._reject(Reject(self._source, session_id, index, element.position, error.path, error.what, value))
+
+
+def _require_shallow(held: list[Any], element: Element) -> None:
+    """Raise `LimitError` if a value goes too deep."""
+    if value_is_deeper(held, _MAX_DEPTH):
+        what = f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more"
+        raise LimitError(what, position=element.position)

@@ -19,6 +19,7 @@ class Tree:
 
     Attributes:
         shown: the keys of the nodes that are shown, from the first on; empty if that is not known.
+        rows: the id of the nearest message from a node on upwards, as far as it is known.
     """
 
     def __init__(self, nodes: dict[str, Any], current: Any) -> None:
@@ -29,7 +30,7 @@ class Tree:
         for node, parent in self._parents.items():
             if parent is not None and (type(parent) is not str or parent not in nodes):
                 self._parents[node] = None
-        self._rows: dict[str | None, str | None] = {None: None}  # the id of the nearest message from a node on upwards
+        self.rows: dict[str | None, str | None] = {None: None}
         shown: dict[str, None] = {}
         key: str | None = current if type(current) is str and current in nodes else None
         while key is not None and key not in shown:
@@ -65,16 +66,16 @@ class Tree:
         """The id of the message that a node follows; nodes without a message are passed over."""
         path: list[str] = []
         above = self._parents[key]
-        while above not in self._rows:
+        while above not in self.rows:
             assert above is not None
             path.append(above)
             message = message_of(self._nodes[above])
-            self._rows[above] = None if message is None else id_of(message, above)
+            self.rows[above] = None if message is None else id_of(message, above)
             if message is not None:
                 break
             above = self._parents[above]
-        row = self._rows[above]
-        self._rows.update(dict.fromkeys(path, row))
+        row = self.rows[above]
+        self.rows.update(dict.fromkeys(path, row))
         return row
 
 

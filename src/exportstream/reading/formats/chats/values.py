@@ -5,7 +5,7 @@ Takes: JSON values. Returns: fields of rows. Raises: `InvalidMessageError` for a
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Hashable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -16,6 +16,8 @@ from exportstream.errors import InvalidMessageError, json_kind
 _PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _EPOCH = date(1970, 1, 1)
 _LATEST = 253_402_300_800  # the first second of the year 10000
+_FEW_NAMES, _MOST_RESTS = 64, 1000
+_REST: dict[tuple[Any, tuple[str, ...]], tuple[str, ...]] = {}
 
 
 def expected(kind: str, value: Any, path: str) -> InvalidMessageError:
@@ -55,9 +57,28 @@ def required_text(value: Any, path: str) -> str:
     return value
 
 
-def kept(value: dict[str, Any], known: Container[str]) -> dict[str, Any]:
-    """Return the keys of an object that have no column, without those that hold nothing."""
-    return {key: item for key, item in value.items() if (item or type(item) in _PLAIN) and key not in known}
+def kept(value: dict[str, Any], known: Hashable) -> dict[str, Any]:
+    """Return the keys of an object that have no column, without those that hold nothing.
+
+    Args:
+        value: the object.
+        known: the keys with a column, a tuple or frozenset.
+    """
+    names = tuple(value)
+    rest = _REST.get((known, names))
+    if rest is None:
+        rest = _learn_rest(known, names)
+    return {name: item for name in rest if (item := value[name]) or item.__class__ in _PLAIN} if rest else {}
+
+
+def _learn_rest(known: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Find the names that are not known, and remember them: objects of an export have few combinations of names."""
+    rest = tuple(name for name in names if name not in known)
+    if len(names) <= _FEW_NAMES and sum(map(len, names)) <= _FEW_NAMES * 32:
+        if len(_REST) >= _MOST_RESTS:
+            _REST.clear()
+        _REST[known, names] = rest
+    return rest
 
 
 def time_of(value: Any, path: str, unit: int = 1) -> str | None:
@@ -77,14 +98,14 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
     if not 0 <= value < _LATEST:
         return str(value)  # as it is: no date can be made of it
     text = str(value)
-    whole, _, fraction = (text if "E" not in text else f"{value:f}").partition(".")
-    days, second = divmod(int(whole), 86_400)
-    minute, second = divmod(second, 60)
-    hour, minute = divmod(minute, 60)
-    return f"{_date(days)}T{hour:02}:{minute:02}:{second:02}{'.' if fraction else ''}{fraction}Z"
+    whole, point, fraction = (text if "E" not in text else f"{value:f}").partition(".")
+    minutes, second = divmod(int(whole), 60)
+    return f"{_minute(minutes)}{second:02}{point}{fraction}Z"
 
 
-@lru_cache(maxsize=1024)
-def _date(days: int) -> str:
-    """The date that is so many days after 1970-01-01."""
-    return (_EPOCH + timedelta(days)).isoformat()
+@lru_cache(maxsize=4096)
+def _minute(minutes: int) -> str:
+    """The date and time, up to the seconds, that is so many minutes after 1970-01-01."""
+    days, minutes = divmod(minutes, 1440)
+    hour, minute = divmod(minutes, 60)
+    return f"{_EPOCH + timedelta(days)}T{hour:02}:{minute:02}:"

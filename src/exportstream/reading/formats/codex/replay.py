@@ -51,8 +51,7 @@ class Replay:
         made = milliseconds(other)
         if other != self.parent and made is not None and self._time is not None and made > self._time:
             return False
-        if not self.running:
-            self.running = True
+        self.running = True
         return True
 
     def see_line(self, ordinal: int | None) -> None:

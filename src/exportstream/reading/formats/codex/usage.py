@@ -75,8 +75,8 @@ class Usages:
         replaying: whether the lines of that session are being read.
     """
 
-    def __init__(self, *, inherits: bool) -> None:
-        self.inherits = inherits
+    def __init__(self) -> None:
+        self.inherits = False
         self.replaying = False
         self._total: Usage | None = None  # the last one
         self._last: Usage | None = None
