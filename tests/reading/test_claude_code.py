@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, check, iter_messages, open_export
 from exportstream.models.structs import Message
+from exportstream.reading.formats.claude_code.reader import TranscriptReader
 from tests.kit.documents import dump
 from tests.kit.files import Shreds, cuts
 from tests.kit.readings import assert_figures, read
@@ -647,3 +648,11 @@ def test_a_usage_that_comes_again_after_another() -> None:
         transcript.say("m1", "x", 3, output, **fields)
     assert_figures(transcript.data)
     assert rows(transcript)[-1].output_tokens == 1
+
+
+def test_usual_lines_are_read_at_once() -> None:
+    """Where only figures are wanted, no line of a usual transcript has to be read in full first."""
+    transcript = drawn(1).say("m", usage={"iterations": [{"type": "message", "input_tokens": 3}]}).progress()
+    transcript.embed("a1", Transcript(SESSION, "a1").user().say("s1"))
+    assert len(TranscriptReader.short_decoder.decode_lines(transcript.data)) == len(transcript.lines)
+    assert_figures(transcript.data)

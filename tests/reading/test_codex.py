@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, check, iter_messages, open_export
 from exportstream.models.structs import Message
+from exportstream.reading.formats.codex.reader import RolloutReader
 from tests.kit.documents import dump
 from tests.kit.files import Shreds, cuts
 from tests.kit.readings import assert_figures, read
@@ -670,3 +671,10 @@ def test_how_a_call_ended(output: str) -> None:
         code = None
     (call,) = rows(begun().call().output(output=output).used())[1].tool_calls or []
     assert call.is_error == (code != 0 if type(code) is int else None)
+
+
+def test_usual_lines_are_read_at_once() -> None:
+    """Where only figures are wanted, no line of a usual rollout has to be read in full first, whatever events it has."""
+    rollout = drawn(1).event("collab_close_end", status={"completed": "x"}, name=[1], role=7).record("r")
+    assert len(RolloutReader.short_decoder.decode_lines(rollout.data)) == len(rollout.lines)
+    assert_figures(rollout.data)

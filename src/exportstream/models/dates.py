@@ -42,10 +42,12 @@ def offsets_of(texts: Sequence[str | None]) -> list[str | None]:
         instants = msgspec.convert(texts, list[datetime | None])  # all at once, which is the usual case
     except (msgspec.ValidationError, ValueError, OverflowError):
         instants = [parse_instant(text) for text in texts]
-    return [
-        None if text is None or instant is None or instant.tzinfo is None else "Z" if text[-1] == "Z" else _offset(text)
+    ends = [
+        None if text is None or instant is None or instant.tzinfo is None else text[-6:]
         for text, instant in zip(texts, instants, strict=True)
     ]
+    offsets = {end: None if end is None else _offset(end) for end in set(ends)}  # a few, usually
+    return list(map(offsets.__getitem__, ends))
 
 
 def _offset(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from exportstream.errors import LimitError
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.columns import Column, getter, transposed
-from exportstream.writing.formats.json import json_cells
+from exportstream.writing.formats.json import ENCODER, json_cells
 from exportstream.writing.formats.recount import (
     LARGEST,
     TOOL_CALLS,
@@ -35,6 +35,7 @@ from exportstream.writing.writers import EncodedWriter, Encoder, Origin, Writer
 
 _RISKY = re.compile(r"[=+\-@\t\r]")
 _CELL = re.compile(rb'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
+_SAMPLE = 64  # values; if few of them differ, cells are made of the different ones only
 _LONG = 256  # bytes; longer texts on average are looked at one by one, shorter ones by column
 
 
@@ -166,6 +167,11 @@ class CSV:
             return (self._texts([first]), b'"') if first is not None else ([b""], b"")
         if not text:
             return self._others(values, bare=not column.is_nested), b""
+        if not column.is_long and len(set(values[:_SAMPLE])) < _SAMPLE // 4:  # such as models
+            distinct = set(values)
+            known = [value for value in distinct if value is not None]
+            cell_of = dict(zip(known, (b'"' + cell + b'"' for cell in self._texts(known)), strict=True)) | {None: b""}
+            return list(map(cell_of.__getitem__, values)), b""
         given = values if column.required else [value for value in values if value is not None]
         cells = self._texts(given)
         if len(given) == len(values):
@@ -189,9 +195,9 @@ class CSV:
 
     def _others(self, values: Sequence[Any], *, bare: bool) -> list[bytes]:
         """Numbers and booleans bare, other values as quoted JSON. A spreadsheet would run JSON that begins with -."""
+        if bare:  # no number has null in it
+            return ENCODER.encode_lines(values).replace(b"null", b"").split(b"\n")[:-1]
         cells = json_cells(values)
-        if bare:
-            return [cell or b"" for cell in cells] if None in cells else cells
         if self._safe:
             cells = [b"'" + cell if cell and cell.startswith(b"-") else cell for cell in cells]
         return [b'"' + cell.replace(b'"', b'""') + b'"' if cell else b"" for cell in cells]

@@ -182,40 +182,38 @@ class ChatReader:
         try:
             found = self._format.read(element.value)
         except InvalidMessageError as error:
-            self._tell_replaced(element.replaced, [])
+            self.notes.replaced_surrogates += element.replaced
+            if element.replaced and self.on_replaced is not None:
+                self.on_replaced(None, element.replaced)
             self._refuse(error, element, None, 0, element.value)
             return
         self._complete += 1
         session = self.session = found.session
         session.producer = self._format.producer
         assert session.id is not None
-        messages: list[Message] = []
+        for kind, count in found.records.items():
+            self.notes.add_records(kind, Records(count, 0))
+        self.notes.replaced_surrogates += element.replaced
+        _require_shallow([session.extra], element)
+        rows: list[Message] = []
+        ids: set[str] = set()
+        left = element.replaced
         for index, message in enumerate(found.messages):
             if isinstance(message, Refused):
                 self._refuse(message.error, element, session.id, index, message.value)
                 continue
             message.session_id, message.index, message.producer = session.id, index, self._format.producer
-            messages.append(message)
-        for kind, count in found.records.items():
-            self.notes.add_records(kind, Records(count, 0))
-        held = [session.extra, *(m.extra for m in messages), *(m.attachments for m in messages if m.attachments)]
-        held += [call.input_json for m in messages for call in m.tool_calls or ()]
-        if value_is_deeper(held, _MAX_DEPTH):
-            raise LimitError(
-                f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more", position=element.position
-            )
-        self._tell_replaced(element.replaced, messages)
-        self.accepted += len(messages)
-        self.notes.without_usage += 0 if self._format.states_usage else len(messages)
-        if self._watch_repeats:
-            self.notes.repeated_ids += len(messages) - len({message.id for message in messages})
-        if len(messages) > _ROWS:
-            if (batch := self._take_pending()) is not None:
-                yield batch
-            for start in range(0, len(messages) - _ROWS, _ROWS):
-                yield Batch(messages[start : start + _ROWS], [])
-            messages = messages[(len(messages) - 1) // _ROWS * _ROWS :]
-        self._pending.messages += messages
+            rows.append(message)
+            if len(rows) == _ROWS:  # all rows of a large conversation are never held
+                if (batch := self._take_pending()) is not None:
+                    yield batch
+                left = self._note(rows, ids, element, left)
+                yield Batch(rows, [])
+                rows = []
+        left = self._note(rows, ids, element, left)
+        if left and self.on_replaced is not None:
+            self.on_replaced(None, left)
+        self._pending.messages += rows
         self._pending.ends.append(SessionEnd(session, len(self._pending.messages)))
         self._pending_bytes += element.size
         is_alone = self.on_replaced is not None  # what is told meanwhile is of this session
@@ -223,23 +221,45 @@ class ChatReader:
         if (is_alone or is_full) and (batch := self._take_pending()) is not None:
             yield batch
 
+    def _note(self, rows: list[Message], ids: set[str], element: Element, replaced: int) -> int:
+        """Check rows of a conversation, and note what they hold.
+
+        Args:
+            rows: some of them.
+            ids: of those before, to which theirs are added.
+            element: the conversation.
+            replaced: how many halves of surrogate pairs may be in these rows and those that follow.
+
+        Returns:
+            How many may be in those that follow.
+        """
+        held: list[Any] = [row.extra for row in rows]
+        held += [row.attachments for row in rows if row.attachments]
+        held += [call.input_json for row in rows for call in row.tool_calls or ()]
+        _require_shallow(held, element)
+        self.accepted += len(rows)
+        self.notes.without_usage += 0 if self._format.states_usage else len(rows)
+        if self._watch_repeats:
+            before = len(ids)
+            ids.update([row.id for row in rows])
+            self.notes.repeated_ids += len(rows) - (len(ids) - before)
+        return self._tell_replaced(replaced, rows)
+
     def _take_pending(self) -> Batch | None:
         """Return the conversations that are complete and were not passed on; None if there are none."""
         batch, self._pending, self._pending_bytes = self._pending, Batch([], []), 0
         return batch if batch.ends else None
 
-    def _tell_replaced(self, count: int, messages: list[Message]) -> None:
-        """Count halves of surrogate pairs, and tell which messages have them."""
-        self.notes.replaced_surrogates += count
-        if self.on_replaced is None or not count:
-            return
-        for message in messages:
-            found = min(count, msgspec.json.encode(message).decode().count("\ufffd"))
+    def _tell_replaced(self, count: int, rows: list[Message]) -> int:
+        """Tell which of some rows have halves of surrogate pairs that were replaced; return how many are in none of them."""
+        if self.on_replaced is None:
+            return count
+        for row in rows if count else ():
+            found = min(count, msgspec.json.encode(row).decode().count("\ufffd"))
             if found:
-                self.on_replaced(message.index, found)
+                self.on_replaced(row.index, found)
                 count -= found
-        if count:
-            self.on_replaced(None, count)
+        return count
 
     def _refuse(self, error: InvalidMessageError, element: Element, session_id: str | None, index: int, value: Any) -> None:
         """Pass on a message that is refused, or stop."""
@@ -249,3 +269,10 @@ class ChatReader:
             raise error
         self.notes.rejected += 1
         self._reject(Reject(self._source, session_id, index, element.position, error.path, error.what, value))
+
+
+def _require_shallow(held: list[Any], element: Element) -> None:
+    """Raise `LimitError` if a value goes too deep."""
+    if value_is_deeper(held, _MAX_DEPTH):
+        what = f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more"
+        raise LimitError(what, position=element.position)

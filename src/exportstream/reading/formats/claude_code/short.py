@@ -42,7 +42,7 @@ class ShortUsage(Struct, gc=False):
     cache_creation_input_tokens: Figure | None = None
     cache_read_input_tokens: Figure | None = None
     cache_creation: Caches | None = None
-    iterations: Raw | None = None
+    iterations: Any = None
 
 
 class ShortMessage(Struct, gc=False):

@@ -50,8 +50,8 @@ class Event(TurnContext, gc=False):
 class ShortItem(Event, gc=False):
     """An event or a `turn_context`, or an item of which only figures are wanted."""
 
-    role: str | None = None
-    name: str | None = None
-    status: str | None = None
+    role: Any = None
+    name: Any = None
+    status: Any = None
     content: str | list[Part] | None = None
     output: Raw | UnsetType = UNSET

@@ -149,7 +149,7 @@ class RolloutSession:
     def add_short(self, item: ShortItem, time: str | None, size: int) -> bool:
         """Take an item of a conversation, of which only figures are wanted; return False if it has to be read in full."""
         kind, response = item.type, self._response
-        if not (item.call_id.__class__ in _TEXT_OR_NONE and item.id.__class__ in _TEXT_OR_NONE):
+        if not _TEXT_OR_NONE.issuperset(map(type, (item.call_id, item.id, item.name, item.status))):
             return False
         if kind.endswith("_output"):
             if response is None or not is_plain(item.output) or not response.end_call(item, time):
