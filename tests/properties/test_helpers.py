@@ -125,11 +125,26 @@ def test_messages_of_one_session(path: Path, run: int, rest: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("run", [100, 1000, 5000])
-def test_whole_sessions(path: Path, run: int) -> None:
-    """Sessions in lines are read apart, with the keys that nobody knows and ids that come again."""
+@pytest.mark.parametrize("form", [(b"", b"\n", b""), (b"[", b",", b"]"), (b" [\n", b" ,\n\t", b"\n]\n")], ids=str)
+def test_whole_sessions(path: Path, run: int, form: tuple[bytes, bytes, bytes]) -> None:
+    """Sessions in lines or an array are read apart, with the keys that nobody knows and ids that come again."""
     made = [session(*[message(n % 3) for n in range(which % 5)], id=f"s{which % 23}", x=which) for which in range(60)]
-    here = assert_same(path, b"\n".join(map(dump, made)), run)
+    here = assert_same(path, form[0] + form[1].join(map(dump, made)) + form[2], run)
     assert here.in_full == here.taken > 2
+
+
+@pytest.mark.parametrize("array", [True, False])
+def test_runs_are_read_ahead_and_not_again(path: Path, array: bool) -> None:
+    """Each run is given away once, in files that are larger than a read, with sessions in lines, in an array, or of one."""
+    made = [dump(session(*map(message, range(40)), id=f"s{which}")) for which in range(150)]
+    path.write_bytes(b"[" + b",".join(made) + b"]" if array else b"\n".join(made))
+    here = Here()
+    with small_runs(100_000):
+        found = counted(path, here, None)
+    assert found == counted(path, None, None)
+    size = path.stat().st_size
+    assert here.in_full == here.taken == here.given
+    assert size // 100_000 - 4 < here.given <= size // 100_000
 
 
 @pytest.mark.parametrize("keys", [["messages", "id", "title"], ["title", "messages", "id"], ["messages", "title"]])
@@ -271,5 +286,5 @@ def test_messages_that_can_t_be_counted_by_their_separators(path: Path, every: i
     """Values that look like messages make a wrong count: the next runs are read again, with the right numbers."""
     looks = tool_call(inputJson=[message(n) for n in range(3)])
     made = [message(n, toolCalls=[looks] if n % every == 0 else []) for n in range(120)]
-    here = assert_same(path, dump(session(*made)), 1000)
+    here = assert_same(path, dump(session(*made)), 6000)
     assert here.taken
