@@ -58,7 +58,7 @@ class RunsAhead:
     def __init__(self, executor: Executor, make: Make, *, numbered: bool = False) -> None:
         self._executor = executor
         self._make = make
-        self._most = 2 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 2  # runs ahead
+        self._most = 4 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 4  # runs ahead
         self._pending: deque[_Pending] = deque()
         self._file: Stretch | None = None
         self._size = self._next = 0
