@@ -14,11 +14,12 @@ class Here(Executor):
     """Does its work at once; what goes in and comes out is pickled, as on the way to another process and back."""
 
     def __init__(self) -> None:
-        self.taken = self.in_full = 0  # runs that were read to some part, and to their end
+        self.given = self.taken = self.in_full = 0  # runs: all, those read to some part, and those to their end
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
+        self.given += 1
         function, args = pickle.loads(pickle.dumps((function, args)))  # noqa: S301
         done = pickle.loads(pickle.dumps(function(*args, **kwargs)))  # noqa: S301
         self.taken += done.end > args[0].start

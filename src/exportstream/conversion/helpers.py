@@ -36,8 +36,6 @@ WINDOWS = (64 * 1024, 1024 * 1024)  # bytes in which a separator is looked for
 _MOST_MISCOUNTS = 3  # then messages are numbered by reading them one after the other
 _LATEST = 6  # failures in a row that double the distance to the next try
 
-_NEXT_SESSION = re.compile(rb"\n(?=\{)")
-
 
 class _Pending(Struct):
     """A run that was given away."""
@@ -65,7 +63,7 @@ class RunsAhead:
         self._file: Stretch | None = None
         self._size = self._next = 0
         self._numbered = numbered
-        self._longest = LONGEST_RUN // 2 if numbered else LONGEST_RUN  # rows take memory until they are written
+        self._longest = LONGEST_RUN // 4 if numbered else LONGEST_RUN  # rows take memory until they are written
         self._failures = self._miscounts = 0
         self._number = 0  # of the first message of the next run
         self._not_before = self._no_messages_before = 0  # positions
@@ -100,11 +98,11 @@ class RunsAhead:
         first = self._reader.index if self._numbered else 0
         return self._take(replace(self._run, start=position, session_id=session_id, depth=depth, first=first), separator)
 
-    def sessions(self, position: int) -> Done | None:
+    def sessions(self, position: int, separator: re.Pattern[bytes], *, in_array: bool) -> Done | None:
         """See `Ahead`."""
         if position < self._not_before:
             return None
-        done = self._take(replace(self._run, start=position), _NEXT_SESSION)
+        done = self._take(replace(self._run, start=position, in_array=in_array), separator)
         if done is not None:  # the next session is most likely as small
             self._no_messages_before = done.end + WINDOWS[-1]
         return done

@@ -7,7 +7,7 @@ Holds: one block and what it decodes to, and the ids of the run's messages.
 How it works: a run begins where a message (or session) is known or expected to begin, and a comma (or line feed) follows it.
 Messages are decoded as by `json.blocks`, so what is accepted *is* a run of whole messages, and the next run begins where one
 is expected to. Sessions are read as an input of their own: between two sessions a reading is in the same state as at its
-beginning, so it goes the same way.
+beginning, so it goes the same way; those of an array are read as an array.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Run(Struct, frozen=True):
         end: position of the separator after the run: of a comma or of a line feed.
         options: how the input is read.
         session_id: the session of the messages; None for whole sessions.
+        in_array: whether whole sessions are elements of an array.
         depth: levels that a message may have.
         first: the number that its first message gets.
         wants_ids: whether the ids of messages are wanted, for those that come again.
@@ -83,6 +84,7 @@ class Run(Struct, frozen=True):
     end: int
     options: ReadOptions
     session_id: str | None = None
+    in_array: bool = False
     depth: int = 0
     first: int = 0
     wants_ids: bool = False
@@ -126,7 +128,8 @@ def read_run(run: Run, make: Make) -> Done:
     """
     try:
         reading = _Reading(run, make(whole=run.session_id is None))
-        with Stretch(run.path, run.identity, run.start, run.end, b"" if run.session_id is None else b"]") as stretch:
+        before, after = b"[" if run.in_array else b"", b"" if run.session_id is None and not run.in_array else b"]"
+        with Stretch(run.path, run.identity, run.start, run.end, before=before, after=after) as stretch:
             return reading.sessions(stretch) if run.session_id is None else reading.messages(stretch, run.session_id)
     except ExportstreamError:
         return Done(run.start)

@@ -18,19 +18,29 @@ from exportstream.storage.opened import HINT, open_path
 
 
 class Stretch:
-    """Bytes from `start` to `end`, and then those of `after`. Use it in a ``with``.
+    """The bytes of `before`, those from `start` to `end`, and those of `after`. Use it in a ``with``.
 
     Args:
         path: of a regular file.
         expected: its `identity`.
         start: position of the first byte.
         end: the position after the last one.
-        after: bytes that follow, although they are not in the file.
+        before: bytes that are not in the file, as those of `after`.
+        after: see `before`.
     """
 
-    def __init__(self, path: str, expected: tuple[int, ...], start: int = 0, end: int = 0, after: bytes = b"") -> None:
+    def __init__(
+        self,
+        path: str,
+        expected: tuple[int, ...],
+        start: int = 0,
+        end: int = 0,
+        *,
+        before: bytes = b"",
+        after: bytes = b"",
+    ) -> None:
         self._path = path
-        self._position, self._end, self._after = start, end, after
+        self._position, self._end, self._before, self._after = start, end, before, after
         self._file = open_path(path)
         if identity(os.fstat(self._file.fileno())) != expected:
             self._file.close()
@@ -57,6 +67,10 @@ class Stretch:
 
     def read_into(self, buffer: bytearray, size: int) -> int:
         """Append up to `size` bytes, none at the end; return how many."""
+        if self._before:
+            data, self._before = self._before, b""
+            buffer += data
+            return len(data)
         data = self.read_at(self._position, min(size, self._end - self._position))
         if not data and self._position < self._end:
             raise self._changed()

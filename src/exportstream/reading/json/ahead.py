@@ -11,11 +11,14 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from exportstream.reading.json.blocks import BLOCK
+from exportstream.reading.json.blocks import BLOCK, separator_like
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.recovering import RecoveringStream
 from exportstream.reading.json.stream import Stream
+
+_NEXT_LINE = re.compile(rb"\n(?=\{)")
+_HEAD = 512  # bytes that hold the first two keys of a session
 
 
 class Passed(Protocol):
@@ -40,8 +43,14 @@ class Ahead(Protocol):
             depth: levels that a message may have.
         """
 
-    def sessions(self, position: int, /) -> Passed | None:
-        """Return the run of whole sessions that begins at a position, None if there is none."""
+    def sessions(self, position: int, separator: re.Pattern[bytes], /, *, in_array: bool) -> Passed | None:
+        """Return the run of whole sessions that begins at a position, None if there is none.
+
+        Args:
+            position: of a session.
+            separator: what comes before every further one; its first byte is a line feed, or in an array a comma.
+            in_array: whether they are elements of an array.
+        """
 
 
 class AheadEvents(Events, Protocol):
@@ -89,9 +98,19 @@ class AheadStream(Stream):
         super()._take_messages()
 
     def _take_sessions(self) -> None:
-        at_top = not self._envelope.in_array and self._buffer.data.startswith(b"{", self._buffer.start)
-        if not (at_top and self._is_plain() and self._pass(self._ahead.sessions(self._buffer.position))):
+        self._buffer.fill(_HEAD)
+        buffer, in_array, done = self._buffer, self._envelope.in_array, None
+        if (separator := self._next_session()) is not None and self._is_plain():
+            done = self._ahead.sessions(buffer.position, separator, in_array=in_array)
+        if not self._pass(done):
             super()._take_sessions()
+
+    def _next_session(self) -> re.Pattern[bytes] | None:
+        """What comes before each further session; None if no session follows here, or that is not known."""
+        data, start = self._buffer.data, self._buffer.start
+        if not data.startswith(b"{", start):
+            return None
+        return separator_like(data, start) if self._envelope.in_array else _NEXT_LINE
 
     def _is_plain(self) -> bool:
         """Whether positions are those of the file's own bytes: there was no byte order mark."""

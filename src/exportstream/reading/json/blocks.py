@@ -36,6 +36,20 @@ _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
 _OPEN, _CLOSE = ord("["), ord("]")
 
 
+def _separator(keys: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """What comes before an element that begins with these keys; the value of the first of two is a text."""
+    pattern = rb'(,\s*\{\s*"' + re.escape(keys[0]) + rb'")\s*:'
+    if len(keys) > 1:
+        pattern += rb'\s*"[^"\\]{0,200}"\s*,\s*"' + re.escape(keys[1]) + rb'"\s*:'
+    return re.compile(pattern)
+
+
+def separator_like(data: bytearray, start: int) -> re.Pattern[bytes] | None:
+    """What comes before an element that begins as the one at `start` does; None if that is not known."""
+    found = _FIRST_KEYS.match(data, start)
+    return None if found is None else _separator(tuple(key for key in found.groups() if key is not None))
+
+
 class Value(msgspec.Struct, frozen=True):
     """A message as a JSON value.
 
@@ -98,10 +112,7 @@ class Blocks:
         if keys[0] != b"id":  # a tool call begins with its id as well, so there the second key has to tell
             keys = keys[:1]
         if keys != self._first_keys:
-            pattern = rb'(,\s*\{\s*"' + re.escape(keys[0]) + rb'")\s*:'
-            if len(keys) > 1:
-                pattern += rb'\s*"[^"\\]{0,200}"\s*,\s*"' + re.escape(keys[1]) + rb'"\s*:'
-            self._first_keys, self.separator, self._spelled = keys, re.compile(pattern), None
+            self._first_keys, self.separator, self._spelled = keys, _separator(keys), None
 
     def take(self, buffer: bytearray, start: int) -> Run | None:
         """Decode as many messages from `start` on as one block holds.

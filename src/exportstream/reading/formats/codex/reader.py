@@ -89,7 +89,7 @@ class RolloutReader(LineReader[RolloutSession]):
         if session.has_ordinals:
             session.see_ordinal(line.ordinal)
         if kind == "response_item":
-            if given.__class__ is ShortItem and not may_be_deep(raw) and session.add_short(given, time, len(raw)):
+            if isinstance(given, ShortItem) and not _may_be_deep(given, raw) and session.add_short(given, time, len(raw)):
                 if session.held > self._limit:
                     self._require_room(session.held)
                 return
@@ -138,6 +138,10 @@ class RolloutReader(LineReader[RolloutSession]):
             session.add_meta(meta, line.timestamp)
         session.last_time = line.timestamp
         self._count("session_meta", raw)
+
+
+def _may_be_deep(item: ShortItem, raw: bytes) -> bool:
+    return len(raw) > 2 * MAX_DEPTH and len(raw) - item.text_size > 2 * MAX_DEPTH and may_be_deep(raw)
 
 
 def _id_of(source: str) -> str:

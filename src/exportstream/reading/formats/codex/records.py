@@ -12,6 +12,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.reading.formats.codex.usage import Info
 
+_QUOTE = b'"'[0]
+
 
 class Part(Struct, gc=False):
     """A part of a content."""
@@ -55,3 +57,14 @@ class ShortItem(Event, gc=False):
     status: Any = None
     content: str | list[Part] | None = None
     output: Raw | UnsetType = UNSET
+    arguments: Raw | UnsetType = UNSET
+    encrypted_content: Raw | UnsetType = UNSET
+
+    @property
+    def text_size(self) -> int:
+        """Bytes of its largest texts, which hold no objects and arrays."""
+        size = 0
+        for text in (self.output, self.arguments, self.encrypted_content):
+            if text is not UNSET and memoryview(text)[0] == _QUOTE:
+                size += len(text)
+        return size

@@ -149,19 +149,25 @@ class RolloutSession:
     def add_short(self, item: ShortItem, time: str | None, size: int) -> bool:
         """Take an item of a conversation, of which only figures are wanted; return False if it has to be read in full."""
         kind, response = item.type, self._response
-        if not _TEXT_OR_NONE.issuperset(map(type, (item.call_id, item.id, item.name, item.status))):
-            return False
-        if kind.endswith("_output"):
-            if response is None or not is_plain(item.output) or not response.end_call(item, time):
+        if kind == "message":
+            is_usual = item.role == "assistant" and item.id.__class__ in _TEXT_OR_NONE
+        elif kind.endswith("_call"):
+            is_usual = _TEXT_OR_NONE.issuperset(map(type, (item.call_id, item.id, item.name, item.status)))
+        elif kind.endswith("_output"):
+            usual = response is not None and item.call_id.__class__ is str and is_plain(item.output)
+            if not usual or response is None or not response.end_call(item, time):
                 return False
-        elif (kind == "message" and item.role == "assistant") or kind == "reasoning" or kind.endswith("_call"):
-            if response is None or not response.takes_items:
-                self._begin_response()
-                response = self._response
-            assert response is not None
-            response.add_short(item, time)
+            self.held += size
+            return True
         else:
+            is_usual = kind == "reasoning"
+        if not is_usual:
             return False
+        if response is None or not response.takes_items:
+            self._begin_response()
+            response = self._response
+        assert response is not None
+        response.add_short(item, time)
         self.held += size
         return True
 
