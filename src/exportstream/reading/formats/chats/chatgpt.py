@@ -27,7 +27,10 @@ from exportstream.reading.json.decoder import REFUSALS
 _CONVERSATION_KEYS = frozenset({"id", "conversation_id", "title", "create_time", "update_time", "mapping"})
 _MESSAGE_KEYS = frozenset({"id", "author", "create_time", "update_time", "content", "metadata"})
 _AUTHOR_KEYS = frozenset({"role"})
-_BARE_AUTHORS = [{"role": role, "name": None, "metadata": {}} for role in ("user", "assistant", "system")]  # nearly all
+# Nearly all authors.
+_BARE_AUTHORS: list[dict[str, Any]] = [
+    {"role": role, "name": None, "metadata": {}} for role in ("user", "assistant", "system")
+]
 _METADATA_KEYS = frozenset({"model_slug", "finish_details", "attachments"})
 _ATTACHMENT_KEYS = frozenset({"name", "mime_type", "size"})
 _FINISH_KEYS = frozenset({"type"})
