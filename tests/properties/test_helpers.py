@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from exportstream import ExportstreamError, check, convert
 from exportstream.conversion.totals import total_one
 from exportstream.reading.options import ReadOptions
+from exportstream.totals.periods import Range
 from exportstream.totals.table_options import GroupOptions
 from tests.kit.documents import dump, message, messages, session, sessions, tool_call
 from tests.kit.helpers import Here, Never, small_runs
@@ -31,17 +32,25 @@ TABLES = (("day", "model"), ("session",), ("role", "finish-reason"), ("tool",), 
 BLOCK = 400, 300
 
 
+RANGES = [
+    Range(),
+    Range(tz="America/New_York"),
+    Range(since="2025-10-02", until="2025-10-05"),
+    Range(until="2025-10-04T12:00:00Z", tz="UTC"),
+]
 COUNTS = ("messages", "rejected", "sessions", "bytes_read", "bytes_parsed", "partial", "cut", "notes")
 
 
-def counted(path: Path, executor: Executor | None, on_error: Any) -> Any:
+def counted(
+    path: Path, executor: Executor | None, on_error: Any, *, prices: Path | None = None, within: Range = RANGES[0]
+) -> Any:
     """All figures of an input, or its error and how far it was read."""
     seen = [0]
     try:
         done = total_one(
             path,
-            ReadOptions(on_error=on_error),
-            GroupOptions(by=TABLES),
+            ReadOptions(on_error=on_error, prices=prices),
+            GroupOptions(by=TABLES, range=within, priced=prices is not None),
             executor=executor,
             progress=lambda export: seen.append(export.bytes_read),
         )
@@ -288,3 +297,37 @@ def test_messages_that_can_t_be_counted_by_their_separators(path: Path, every: i
     made = [message(n, toolCalls=[looks] if n % every == 0 else []) for n in range(120)]
     here = assert_same(path, dump(session(*made)), 6000)
     assert here.taken
+
+
+PRICES = b"""
+[[price]]
+model = "small"
+input = 1
+output = 2.5
+"""
+
+
+@pytest.mark.parametrize("within", RANGES, ids=str)
+@pytest.mark.parametrize("lines", [True, False], ids=["sessions", "messages"])
+def test_prices_and_ranges(path: Path, within: Range, lines: bool) -> None:
+    """Prices, days and messages without a date are counted the same, and rows get the same prices."""
+    dates = [None, "soon", "2025-10-03T23:30:00+05:30", "2025-10-04T01:00:00Z", "2025-10-07T00:00:00"]
+    costs: list[dict[str, float]] = [{}, {"cost": 0.5}]
+    made = [
+        message(
+            n, createdAt=dates[n % 5], model=["small", "large"][n % 2], inputTokens=n, outputTokens=1, **costs[n // 2 % 2]
+        )
+        for n in range(120)
+    ]
+    parts = [session(*made[n : n + 7], id=f"s{n % 30}") for n in range(0, 120, 7)] if lines else [session(*made)]
+    path.write_bytes(b"\n".join(map(dump, parts)))
+    prices = path.with_name("prices.toml")
+    prices.write_bytes(PRICES)
+    here = Here()
+    with small_blocks(*BLOCK), small_runs(4000):
+        wanted = counted(path, None, None, prices=prices, within=within)
+        assert counted(path, here, None, prices=prices, within=within) == wanted
+        rows = converted(path, None, None, prices=prices, table="all")
+        assert converted(path, here, None, prices=prices, table="all") == rows
+    assert here.taken > 4
+    assert b',"priced"\n' in rows[1]["out.messages.csv"]
