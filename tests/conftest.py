@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("search")
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
 settings.load_profile("repeatable")
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and then by every command that a test starts

@@ -47,6 +47,7 @@ FIGURES = {  # by column: its sum over the facts, in SQL
     "declaredPromptTokens": "sum(promptTokens)",
     "declaredCompletionTokens": "sum(completionTokens)",
     "declaredCost": "sum(CAST(declared AS DECIMAL(38, 9)))",
+    "totalInputTokens": "sum(coalesce(inputTokens + cacheReadTokens, inputTokens, cacheReadTokens))",
 }
 
 TOKENS = st.none() | st.integers(0, 10**6)
@@ -312,6 +313,8 @@ def python_rows(documents: list[dict[str, Any]], by: tuple[str, ...], zone: str 
                 "cost",
             ):
                 added(group, name, one.get(name))
+            stated = [one[name] for name in ("inputTokens", "cacheReadTokens") if one.get(name) is not None]
+            added(group, "totalInputTokens", sum(stated) if stated else None)
     for key, ids in sessions.items():
         groups[key]["sessions"] = len(ids)
     return groups

@@ -27,6 +27,10 @@ from exportstream.reading.json.decoder import REFUSALS
 _CONVERSATION_KEYS = frozenset({"id", "conversation_id", "title", "create_time", "update_time", "mapping"})
 _MESSAGE_KEYS = frozenset({"id", "author", "create_time", "update_time", "content", "metadata"})
 _AUTHOR_KEYS = frozenset({"role"})
+# Nearly all authors.
+_BARE_AUTHORS: list[dict[str, Any]] = [
+    {"role": role, "name": None, "metadata": {}} for role in ("user", "assistant", "system")
+]
 _METADATA_KEYS = frozenset({"model_slug", "finish_details", "attachments"})
 _ATTACHMENT_KEYS = frozenset({"name", "mime_type", "size"})
 _FINISH_KEYS = frozenset({"type"})
@@ -91,7 +95,7 @@ def _read_message(message: Any, key: str, default_model: str | None) -> Message:
     finish = metadata.get("finish_details")
     finish_reason = finish.get("type") if type(finish) is dict else None
     extra = kept(message, _MESSAGE_KEYS)
-    if len(author) > 1 and (more := kept(author, _AUTHOR_KEYS)):
+    if author not in _BARE_AUTHORS and (more := kept(author, _AUTHOR_KEYS)):
         extra["author"] = more
     more = kept(metadata, _METADATA_KEYS)
     if finish is not None and (type(finish_reason) is not str or len(finish) > 1):
