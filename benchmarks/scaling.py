@@ -96,10 +96,9 @@ class _Apart(Executor):
 def _measure_apart(arguments: list[str]) -> dict[str, float]:
     """Run a command here, with one worker that does all the reading; return the CPU seconds of both."""
     from exportstream.cli import check, commands, totals
-    from exportstream.conversion import helpers
     from exportstream.conversion.pool import Workers
 
-    helpers.SMALLEST_INPUT = 0
+    runs_ahead.SMALLEST_INPUT = 0
     with Workers(1, fork=True) as workers:
         for module in (check, commands, totals):
             setattr(module, "open_helpers", lambda *_: nullcontext(_Apart(workers)))  # noqa: B010 - likewise

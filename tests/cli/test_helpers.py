@@ -13,10 +13,10 @@ import pytest
 
 from exportstream import WorkerError, convert, totals_many
 from exportstream.conversion import counting, encoding
-from exportstream.conversion.helpers import SMALLEST_INPUT, suits_helpers
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.totals import total_one
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.runs_ahead import SMALLEST_INPUT, suits_helpers
 from exportstream.totals.table_options import GroupOptions
 from tests.kit.command import children, in_session, run, start, wait_until
 from tests.kit.documents import dump, message, session

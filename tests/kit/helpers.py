@@ -40,9 +40,9 @@ class Never(Executor):
 def small_runs(size: int) -> Iterator[None]:
     """Runs of a few bytes, of inputs of any size."""
     with (
-        patch("exportstream.conversion.helpers.SMALLEST_INPUT", 0),
-        patch("exportstream.conversion.helpers.LONGEST_RUN", size),
-        patch("exportstream.conversion.helpers.SHORTEST_RUN", size),
-        patch("exportstream.conversion.helpers.WINDOWS", (256, 4096)),
+        patch("exportstream.reading.runs_ahead.SMALLEST_INPUT", 0),
+        patch("exportstream.reading.runs_ahead.LONGEST_RUN", size),
+        patch("exportstream.reading.runs_ahead.SHORTEST_RUN", size),
+        patch("exportstream.reading.runs_ahead.WINDOWS", (256, 4096)),
     ):
         yield

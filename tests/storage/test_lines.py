@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exportstream.storage.lines import find_line
+from exportstream.storage.line_of import find_line
 from exportstream.storage.source import open_source
 
 

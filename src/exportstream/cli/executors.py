@@ -10,11 +10,11 @@ from typing import Any
 
 from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
-from exportstream.conversion.helpers import suits_helpers
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.plan import is_current
 from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError, mask, shown
+from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_direct, is_name, is_stream, stands_for_several
 from exportstream.storage.transaction import Transaction

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec import field
 from msgspec.structs import replace
 
-from exportstream.conversion.helpers import RunsAhead, check_executor
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.plan import Job, total_size
@@ -22,6 +21,7 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.check import CheckWork, SessionCheck, check_export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.runs_ahead import RunsAhead, check_executor
 from exportstream.storage.names import require_one
 
 if TYPE_CHECKING:

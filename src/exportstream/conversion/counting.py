@@ -1,6 +1,6 @@
 """Counts one input: its totals and groups, in this process or with the help of others.
 
-Takes: a source. Returns: a `Counted`. Raises: every `InputError` and `ReadError`, `WorkerError`. Holds: the groups.
+Takes: a source. Returns: a `InputCount`. Raises: every `InputError` and `ReadError`, `WorkerError`. Holds: the groups.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import field
 
-from exportstream.conversion.helpers import RunsAhead
 from exportstream.conversion.report import Counts
 from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.runs_ahead import RunsAhead
 from exportstream.storage.names import is_stream
 from exportstream.totals.batch import Batch
 from exportstream.totals.groups import MESSAGE, Grouping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
-class Counted(Counts):
+class InputCount(Counts):
     """What was read of one input, its groups, and the keys of its messages if it is a log."""
 
     grouping: Grouping = field(default_factory=lambda: Grouping(()))
@@ -44,7 +44,7 @@ def count_one(
     known: Container[str | bytes] | None = None,
     executor: Executor | None = None,
     progress: Callable[[Export], None],
-) -> Counted:
+) -> InputCount:
     """Count one input.
 
     Args:
@@ -66,7 +66,7 @@ def count_one(
         helpers = RunsAhead(executor, partial(_GroupWork, groups, name))
     with Export(source, reading, seen=seen, known=known, positions=positions, helpers=helpers, figures_only=short) as export:
         name = export.name if is_stream(source) else name
-        done = Counted(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
+        done = InputCount(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():
             if groups.by:
                 try:

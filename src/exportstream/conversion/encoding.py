@@ -10,8 +10,8 @@ from functools import lru_cache, partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from exportstream.conversion.helpers import RunsAhead
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.runs_ahead import RunsAhead
 from exportstream.totals.batch import Batch
 from exportstream.totals.prices import Prices
 from exportstream.writing.formats import FORMATS

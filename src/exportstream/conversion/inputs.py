@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.conversion.exclude import Exclude
-from exportstream.conversion.parts import files_of, is_transcript, name_packed, owner_of, size_of
+from exportstream.conversion.log_files import files_of, is_transcript, name_packed, owner_of, size_of
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.names import (
     COMPRESSED,

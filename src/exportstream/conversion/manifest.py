@@ -25,9 +25,9 @@ from exportstream.models.names import camel
 from exportstream.models.version import __version__
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import load_prices
+from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
 from exportstream.storage.names import is_stream, is_url, state_of
-from exportstream.storage.parts import FileWithParts, with_parts
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.json import ENCODER
 from exportstream.writing.options import WriteOptions
@@ -136,19 +136,19 @@ class Manifest:
         )
 
     @contextmanager
-    def open(self) -> Iterator[Records]:
+    def open(self) -> Iterator[ManifestIndex]:
         """Open the manifest as it is now."""
         with self.journal.open() as file:
-            yield Records(file)
+            yield ManifestIndex(file)
 
     def compact_if_stale(self) -> None:
         """Write the manifest anew if more than half of its lines are of no use any more."""
         with self.open() as records:
             stale = records.lines > 2 * len(records)
         if stale:
-            self.journal.compact(lambda file: sorted(Records(file).positions.values()))
+            self.journal.compact(lambda file: sorted(ManifestIndex(file).positions.values()))
 
-    def is_current(self, records: Records, source: Any, outputs: Iterable[Output], reading: Any, writing: Any) -> bool:
+    def is_current(self, records: ManifestIndex, source: Any, outputs: Iterable[Output], reading: Any, writing: Any) -> bool:
         """Whether each output is there, and was made of the input as it is now, with the same options."""
         name = os.fspath(source)
         state = None if is_stream(name) else state_of(name)
@@ -179,7 +179,7 @@ class Manifest:
         return os.path.relpath(os.path.realpath(source), os.path.realpath(self.folder))
 
 
-class Records:
+class ManifestIndex:
     """The records in a file, found once by their names and read as they are asked for.
 
     Args:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from exportstream.conversion.helpers import check_executor
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.manifest import Manifest
@@ -35,6 +34,7 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
+from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.names import is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from exportstream.conversion.encoding import encoding_helpers
-from exportstream.conversion.helpers import check_executor
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.manifest import Manifest, describe
 from exportstream.conversion.plan import make_folders, settle_rejects
@@ -17,6 +16,7 @@ from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.names import is_name, is_stream, is_url, require_one, zip_file_of
 from exportstream.storage.remote.urls import local_path

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.parts import files_of
+from exportstream.conversion.log_files import files_of
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified, zip_file_of

@@ -18,19 +18,19 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
-from exportstream.conversion.copies import run_without_copies
-from exportstream.conversion.counting import Counted, count_one
-from exportstream.conversion.helpers import check_executor, suits_helpers
+from exportstream.conversion.counting import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import Run
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
+from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
+from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
 from exportstream.totals.periods import Range
@@ -226,7 +226,7 @@ def total_all(
     outcomes: dict[int, Outcome] = {}
     for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=run):
         outcomes[number] = outcome
-        if isinstance(outcome.report, Counted):
+        if isinstance(outcome.report, InputCount):
             grouping.merge(outcome.report.grouping)
             outcome.report.grouping, outcome.report.keys = Grouping(()), set()  # those of each input are not kept
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]

@@ -16,15 +16,15 @@ from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
 from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader
-from exportstream.reading.formats.logs import recognise
+from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
-from exportstream.reading.open_input import OpenInput
+from exportstream.reading.input_state import InputState
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.prices import load_prices
 from exportstream.reading.session_input import Helpers, SessionInput
-from exportstream.storage.lines import locate_line
+from exportstream.storage.joined_files import Sources
+from exportstream.storage.line_of import locate_line
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.parts import Sources
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
@@ -33,7 +33,7 @@ from exportstream.totals.text import brief
 _DEFAULT = ReadOptions()
 
 
-class Export(OpenInput):
+class Export(InputState):
     """An open export: an iterator over its messages, with its state in view. Close it, or use it in a ``with``.
 
     Args:

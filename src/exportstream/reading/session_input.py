@@ -12,13 +12,13 @@ from typing import Protocol
 
 from exportstream.errors import ExportstreamError, JSONSyntaxError
 from exportstream.reading.formats import HEAD
-from exportstream.reading.formats.rejects import RejectLines, is_rejects
+from exportstream.reading.formats.repaired_rejects import RejectLines, is_rejects
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import LaterIds
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.json.ahead import Ahead, AheadStream, RecoveringAheadStream
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.recovering import RecoveringStream
+from exportstream.reading.json.recovering_stream import RecoveringStream
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.source import Source

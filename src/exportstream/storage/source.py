@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError
 from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
+from exportstream.storage.input_file import HINT, Chunks, InputFile, open_path
 from exportstream.storage.names import identity, is_stream, refuse_misuse, state_of_file
-from exportstream.storage.opened import HINT, Chunks, Opened, open_path
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
 
@@ -93,7 +93,7 @@ class Source:
         self._path = path
         self._max_window = max_window
         self._read = getattr(file, "read1", file.read)  # read1 returns the bytes that are there, and does not wait for more
-        self._opened = Opened(file, path)
+        self._opened = InputFile(file, path)
         self._stat = self._opened.stat
         self._regular = self._stat is not None and path is not None
         self._version = getattr(file, "version", None) if path is not None else None  # of a URL's content

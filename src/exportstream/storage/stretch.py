@@ -13,8 +13,8 @@ from typing import Self
 
 from exportstream.errors import ReadError
 from exportstream.storage.first_bytes import is_like_json
+from exportstream.storage.input_file import HINT, open_path
 from exportstream.storage.names import identity
-from exportstream.storage.opened import HINT, open_path
 
 
 class Stretch:

@@ -84,7 +84,7 @@ class MakeReader(Protocol):
         """Make it."""
 
 
-class LogFormat(NamedTuple):
+class InputFormat(NamedTuple):
     """The format of a program's logs, or of its exports of chats.
 
     Attributes:

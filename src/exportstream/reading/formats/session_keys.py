@@ -10,8 +10,8 @@ from typing import Any
 
 from exportstream.errors import NotAnExportError
 from exportstream.models.structs import Session
-from exportstream.reading.formats.known import another_export, server_error
 from exportstream.reading.formats.message import FIELDS, convert_field
+from exportstream.reading.formats.not_exports import another_export, server_error
 
 
 class SessionKeys:

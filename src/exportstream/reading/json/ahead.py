@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from exportstream.reading.json.blocks import BLOCK, separator_like
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.recovering import RecoveringStream
+from exportstream.reading.json.recovering_stream import RecoveringStream
 from exportstream.reading.json.stream import Stream
 
 _NEXT_LINE = re.compile(rb"\n(?=\{)")

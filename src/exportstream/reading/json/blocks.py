@@ -23,8 +23,8 @@ from typing import Any
 
 import msgspec
 
+from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
-from exportstream.reading.json.exact import value_is_deeper
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
 
 BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 512 KiB are slower on dense messages

@@ -18,7 +18,7 @@ import msgspec
 
 from exportstream.models.names import CAMEL, CAMEL_NAMES, SNAKE, MessageTypes, respell
 from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.json.exact import any_deeper, check_costs
+from exportstream.reading.json.beyond_msgspec import any_deeper, check_costs
 
 MAX_LEARNED = 32
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)

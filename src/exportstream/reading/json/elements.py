@@ -23,7 +23,7 @@ from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.json.measure import BLOCK, measure, refusal_of
-from exportstream.reading.json.next_element import NextElement, Report
+from exportstream.reading.json.next_element import NextElement, TakesDamage
 from exportstream.reading.json.syntax import find_error
 
 _LARGE = 1 << 20  # bytes of objects that are let go as soon as they are decoded
@@ -77,7 +77,7 @@ class Elements:
         self._size: int | None = None  # of the element that has begun
 
     def go_on_after_damage(
-        self, first_keys: Collection[str], is_element: Callable[[Collection[str]], bool], report: Report
+        self, first_keys: Collection[str], is_element: Callable[[Collection[str]], bool], report: TakesDamage
     ) -> None:
         """Go on after damage with the next element that is whole; see `NextElement`."""
         self._next = NextElement(self._buffer, first_keys, is_element, report, self._limit)

@@ -25,7 +25,7 @@ from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.json.measure import measure
 from exportstream.reading.json.recovery import PIECE, WINDOW, end_of_piece
-from exportstream.reading.json.trial import COST_OF_LOOK, Budget
+from exportstream.reading.json.recovery_trial import COST_OF_LOOK, Budget
 
 LONGEST = 16 * 1024 * 1024  # bytes of an element that is tried, if no larger one has come before
 
@@ -36,7 +36,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?|[{}\[\]]', re.DOTALL)
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Report(Protocol):
+class TakesDamage(Protocol):
     """Takes some damaged bytes."""
 
     def __call__(self, data: bytes, position: int, error: InputError, *, begins: bool, within: bool) -> None:
@@ -59,7 +59,7 @@ class NextElement:
         buffer: Buffer,
         first_keys: Collection[str],
         is_element: Callable[[Collection[str]], bool],
-        report: Report,
+        report: TakesDamage,
         limit: int,
     ) -> None:
         self._buffer = buffer
@@ -82,7 +82,7 @@ class NextElement:
         self._longest = min(max(self._longest, size), self._limit)
 
     def find(self, error: InputError, *, in_array: bool, within: bool, size: int | None) -> bool:
-        """Report what is damaged, and go to the next element; False if there is none.
+        """TakesDamage what is damaged, and go to the next element; False if there is none.
 
         Args:
             error: of the damage.
@@ -207,7 +207,7 @@ class NextElement:
             buffer.read(CHUNK)
 
     def _report(self, end: int, *, always: bool = False) -> None:
-        """Report what was not yet reported up to an index as damage, and go on after it."""
+        """TakesDamage what was not yet reported up to an index as damage, and go on after it."""
         buffer, error = self._buffer, self._error
         assert error is not None
         assert buffer.hold is not None

@@ -25,7 +25,7 @@ from exportstream.reading.json.envelope import Envelope
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import STRING_GOES_ON
 from exportstream.reading.json.parser import Parser
-from exportstream.reading.json.trial import COST_OF_LOOK, COST_OF_TRIAL, Budget, Trial, is_other
+from exportstream.reading.json.recovery_trial import COST_OF_LOOK, COST_OF_TRIAL, Budget, Trial, is_other
 
 WINDOW = 64 * 1024
 PIECE = 64 * 1024  # bytes of a damaged stretch that are reported at once

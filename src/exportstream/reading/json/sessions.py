@@ -25,11 +25,11 @@ import msgspec
 
 from exportstream.models.names import SESSION_KEYS
 from exportstream.models.structs import Session
+from exportstream.reading.json.beyond_msgspec import check_costs, value_is_deeper
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.exact import check_costs, value_is_deeper
 from exportstream.reading.json.guard import has_long_number
 from exportstream.reading.json.starts import starts_of_elements
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exportstream.errors import InputError, JSONSyntaxError, LimitError
+from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.decoder import REFUSALS
-from exportstream.reading.json.exact import value_is_deeper
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
 from exportstream.reading.lines.runs import Run, too_long
 

@@ -24,9 +24,9 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
+from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
-from exportstream.reading.json.exact import value_is_deeper
 from exportstream.totals.batch import Batch, SessionEnd
 
 _MAX_DEPTH = 512

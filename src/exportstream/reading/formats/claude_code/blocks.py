@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import ToolCall
-from exportstream.reading.formats.claude_code.content import attachment, without_base64
+from exportstream.reading.formats.claude_code.attachments import attachment, without_base64
 from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
 
 _BLOCK = "$.message.content"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from exportstream.models.structs import Message
+from exportstream.reading.formats.claude_code.attachments import attachment, without_base64
 from exportstream.reading.formats.claude_code.blocks import Result, is_result, read_result
-from exportstream.reading.formats.claude_code.content import attachment, without_base64
 from exportstream.reading.formats.claude_code.response import Entry, Response
 from exportstream.reading.formats.claude_code.short import ShortEntry
 from exportstream.reading.formats.content import read_content

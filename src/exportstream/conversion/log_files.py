@@ -13,9 +13,9 @@ from typing import Any
 from exportstream.errors import ExportstreamError
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.claude_code.session import PRODUCER
-from exportstream.reading.formats.logs import recognise
+from exportstream.reading.formats.registry import recognise
+from exportstream.storage.joined_files import FileWithParts
 from exportstream.storage.names import COMPRESSED, split_member
-from exportstream.storage.parts import FileWithParts
 from exportstream.storage.source import open_source
 
 _SUB_AGENT = re.compile(r"(.*[^/])/subagents/(?:.*/)?agent-[^/]+\.jsonl(?:\.\w+)?", re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from exportstream.reading.formats import LogFormat
+from exportstream.reading.formats import InputFormat
 from exportstream.reading.formats.chats.chatgpt import CHATGPT
 from exportstream.reading.formats.chats.claude_ai import CLAUDE_AI
 from exportstream.reading.formats.chats.opencode import OPENCODE
@@ -18,14 +18,14 @@ from exportstream.reading.formats.codex.recognise import is_rollout
 from exportstream.reading.formats.codex.session import PRODUCER as CODEX
 
 LOG_FORMATS = (
-    LogFormat(CODEX, is_rollout, RolloutReader),
-    LogFormat(CLAUDE_CODE, is_transcript, TranscriptReader),
-    LogFormat(CHATGPT.producer, is_chatgpt, partial(ChatReader, CHATGPT), is_log=False),
-    LogFormat(CLAUDE_AI.producer, is_claude_ai, partial(ChatReader, CLAUDE_AI), is_log=False),
-    LogFormat(OPENCODE.producer, is_opencode, partial(ChatReader, OPENCODE), is_log=False),
+    InputFormat(CODEX, is_rollout, RolloutReader),
+    InputFormat(CLAUDE_CODE, is_transcript, TranscriptReader),
+    InputFormat(CHATGPT.producer, is_chatgpt, partial(ChatReader, CHATGPT), is_log=False),
+    InputFormat(CLAUDE_AI.producer, is_claude_ai, partial(ChatReader, CLAUDE_AI), is_log=False),
+    InputFormat(OPENCODE.producer, is_opencode, partial(ChatReader, OPENCODE), is_log=False),
 )
 
 
-def recognise(head: bytes) -> LogFormat | None:
+def recognise(head: bytes) -> InputFormat | None:
     """The format of an input of these first bytes; None if it is none of these."""
     return next((one for one in LOG_FORMATS if one.recognise(head)), None)

@@ -34,7 +34,7 @@ def open_path(path: str) -> Any:
         raise ReadError(error.strerror or str(error), source=path) from error
 
 
-class Opened:
+class InputFile:
     """A file that was opened.
 
     Args:

@@ -20,11 +20,11 @@ from typing import Any
 import msgspec
 
 from exportstream.errors import ExportstreamError, InputError, JSONSyntaxError, LimitError, NotAnExportError, printable
+from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.exact import value_is_deeper
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
 
 _TEXT = rb'(?:null|"[^"\\]*+(?:\\.[^"\\]*+)*+")'

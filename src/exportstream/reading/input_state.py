@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exportstream.storage.parts import Sources
+from exportstream.storage.joined_files import Sources
 
 
-class OpenInput:
+class InputState:
     """An input that is being read."""
 
     _files: Sources
