@@ -97,6 +97,7 @@ def _measure_apart(arguments: list[str]) -> dict[str, float]:
     """Run a command here, with one worker that does all the reading; return the CPU seconds of both."""
     from exportstream.cli import check, commands, totals
     from exportstream.conversion.pool import Workers
+    from exportstream.reading import runs_ahead
 
     runs_ahead.SMALLEST_INPUT = 0
     with Workers(1, fork=True) as workers:

@@ -26,7 +26,8 @@ from exportstream.cli.options import EXIT_CODES
 from exportstream.cli.process import Exit
 from exportstream.reading.check import KINDS
 from exportstream.writing.columns import ColumnType
-from exportstream.writing.tables import TABLES, Table
+from exportstream.writing.selection import TABLES
+from exportstream.writing.tables import Table
 from tests.kit.columns import with_tables
 from tests.test_readme import ROOT, check_blocks, make_clone, read_blocks, run
 

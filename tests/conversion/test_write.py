@@ -16,7 +16,7 @@ from exportstream.storage.files import File
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
-from exportstream.writing.tables import TABLES
+from exportstream.writing.selection import TABLES
 from exportstream.writing.writers import Writers
 from tests.kit.documents import cut, export
 from tests.kit.files import everything, rows, unpack

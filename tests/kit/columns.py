@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from exportstream.writing.columns import Column
-from exportstream.writing.tables import TABLES, Table
+from exportstream.writing.selection import TABLES
+from exportstream.writing.tables import Table
 
 PAGE = Path(__file__).parents[2] / "docs" / "columns.md"
 

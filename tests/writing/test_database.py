@@ -31,7 +31,8 @@ from exportstream.totals.batch import Batch
 from exportstream.writing.columns import ColumnType
 from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.formats.sqlite import Database
-from exportstream.writing.tables import TABLES, Table
+from exportstream.writing.selection import TABLES
+from exportstream.writing.tables import Table
 from tests.kit.command import PEAK
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.files import DATA, SAMPLES, names, small_disk
@@ -725,7 +726,8 @@ MEASURED = """
 import sys
 from exportstream.writing.formats.sqlite import Database
 from exportstream.reading.export import Export
-from exportstream.writing.tables import TABLES, Table
+from exportstream.writing.tables import Table
+from exportstream.writing.selection import TABLES
 tables = [Table(name) for name in TABLES]
 with Export(sys.argv[1], session_totals=True) as export, Database(sys.argv[2], tables) as database:
     for batch in export.batches():

@@ -30,7 +30,8 @@ from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.export import Export
 from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.formats.parquet import ROW_GROUP, Parquet
-from exportstream.writing.tables import TABLES, Table
+from exportstream.writing.selection import TABLES
+from exportstream.writing.tables import Table
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.files import DATA, SAMPLES
 from tests.kit.readings import exact

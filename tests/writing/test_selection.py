@@ -15,7 +15,8 @@ from pyarrow import parquet
 from exportstream import UsageError, WriteOptions, convert, merge_many
 from exportstream.models.dates import offsets_of
 from exportstream.writing.options import check_columns, split_names
-from exportstream.writing.tables import TABLES, Table
+from exportstream.writing.selection import TABLES
+from exportstream.writing.tables import Table
 from tests.kit.documents import dump, message, session, tool_call
 from tests.kit.files import DATA, SAMPLES, cells, lines
 from tests.kit.readings import converted

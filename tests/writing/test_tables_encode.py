@@ -22,7 +22,8 @@ from exportstream.totals.sums import Totals
 from exportstream.writing.formats.csv import CSV
 from exportstream.writing.formats.json import to_json
 from exportstream.writing.formats.ndjson import NDJSON
-from exportstream.writing.tables import TABLES, Table
+from exportstream.writing.selection import TABLES
+from exportstream.writing.tables import Table
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.readings import exact
 from tests.properties import oracle

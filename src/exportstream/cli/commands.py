@@ -31,7 +31,8 @@ from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import Report
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.writing.options import FormatName, Keys, WriteOptions, split_names, tables_of
+from exportstream.writing.formats import FormatName
+from exportstream.writing.options import Keys, WriteOptions, split_names, tables_of
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

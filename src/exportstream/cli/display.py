@@ -16,8 +16,7 @@ from exportstream.conversion.report import Counts, ManyReport, Outcome, Report
 from exportstream.errors import printable, shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
-from exportstream.storage.names import zip_file_of
-from exportstream.storage.zip import SEPARATOR
+from exportstream.storage.zip import SEPARATOR, zip_file_of
 from exportstream.writing.writers import Written
 
 _FEW = 5  # inputs

@@ -10,7 +10,7 @@ import click
 from exportstream.cli.process import Exit
 from exportstream.cli.values import Choices, Size
 from exportstream.writing.options import FORMAT_NAMES
-from exportstream.writing.tables import TABLES
+from exportstream.writing.selection import TABLES
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 

@@ -13,9 +13,6 @@ import click
 
 from exportstream.errors import LONGEST_LINE, printable, shown
 
-__all__ = ["in_options", "show_json", "show_lines", "tell"]
-
-
 _NAMES = (
     "by|columns|csv_safe|exclude|flat|force|format|max_message_size|max_window|on_error|"
     "prices|rejects|running_totals|since|sort|table|top|tz|until|update|without"

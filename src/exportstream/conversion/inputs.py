@@ -27,12 +27,10 @@ from exportstream.storage.names import (
     is_name,
     is_stream,
     is_url,
-    is_zip,
-    split_member,
     stands_for_several,
 )
 from exportstream.storage.remote.urls import local_path
-from exportstream.storage.zip import list_members, refused_members
+from exportstream.storage.zip import is_zip, list_members, refused_members, split_member
 from exportstream.writing.outputs import MANIFEST, REJECTS
 
 _ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")

@@ -15,8 +15,9 @@ from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.claude_code.session import PRODUCER
 from exportstream.reading.formats.registry import recognise
 from exportstream.storage.joined_files import FileWithParts
-from exportstream.storage.names import COMPRESSED, split_member
+from exportstream.storage.names import COMPRESSED
 from exportstream.storage.source import open_source
+from exportstream.storage.zip import split_member
 
 _SUB_AGENT = re.compile(r"(.*[^/])/subagents/(?:.*/)?agent-[^/]+\.jsonl(?:\.\w+)?", re.DOTALL)
 _SUFFIXES = tuple(f".jsonl{suffix}" for suffix in ("", *COMPRESSED))

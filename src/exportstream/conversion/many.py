@@ -38,7 +38,8 @@ from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.names import is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
-from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
+from exportstream.writing.formats import FormatName
+from exportstream.writing.options import Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:

@@ -18,11 +18,13 @@ from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.names import is_name, is_stream, is_url, require_one, zip_file_of
+from exportstream.storage.names import is_name, is_stream, is_url, require_one
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
+from exportstream.storage.zip import zip_file_of
 from exportstream.totals.seen import Dedupe
-from exportstream.writing.options import FormatName, Keys, TableName, WriteOptions, split_names, tables_of
+from exportstream.writing.formats import FormatName
+from exportstream.writing.options import Keys, TableName, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import (
     Output,
     check_outputs,

@@ -17,7 +17,8 @@ from exportstream.conversion.inputs import Input
 from exportstream.conversion.log_files import files_of
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified, zip_file_of
+from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified
+from exportstream.storage.zip import zip_file_of
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 

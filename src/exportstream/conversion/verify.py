@@ -25,8 +25,6 @@ from exportstream.writing.formats import FORMATS
 from exportstream.writing.formats.recount import Recount
 from exportstream.writing.outputs import MANIFEST, REJECTS, format_of
 
-__all__ = ["Verified", "verify"]
-
 
 class _Options(Struct):
     format: str

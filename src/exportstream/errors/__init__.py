@@ -27,29 +27,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from exportstream.errors.secrets import mask, shown
-
-__all__ = [
-    "CompressionError",
-    "CutInputError",
-    "ExportstreamError",
-    "InputError",
-    "InvalidMessageError",
-    "JSONSyntaxError",
-    "LimitError",
-    "MissingExtraError",
-    "NotAnExportError",
-    "OptionError",
-    "OutOfMemoryError",
-    "ReadError",
-    "TransferError",
-    "UsageError",
-    "WorkerError",
-    "WriteError",
-    "mask",
-    "shown",
-]
-
+from exportstream.errors.secrets import mask as mask
+from exportstream.errors.secrets import shown as shown
 
 LONGEST_LINE = 5 * 4096  # characters: a line may name a few files, and a name has up to 4,096
 _JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}

@@ -16,8 +16,6 @@ from msgspec import Meta, Struct, field
 
 from exportstream.models.dates import parse_instant
 
-__all__ = ["Message", "Session", "ToolCall"]
-
 MIX = "mix"  # the producer of session exports, whose rows leave it out
 
 # Values we fill in ourselves. A key of that name in the input is not ours: no JSON value meets these bounds, so the

@@ -12,8 +12,6 @@ from exportstream.errors import OptionError, check_types
 from exportstream.models.notes import Reject
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
 
-__all__ = ["OnError", "ReadOptions", "Rejects", "check_rejects"]
-
 OnError = Literal["stop", "skip"]
 Rejects = list[Reject] | Callable[[Reject], None] | None
 

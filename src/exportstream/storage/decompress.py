@@ -22,7 +22,6 @@ from exportstream.storage.zstd_decoder import ZstdDecoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["decompress", "peek", "read_output"]
 
 _STEP = 256 << 10  # decompressed bytes per step
 _CHUNK = 1 << 20  # stored bytes of an output

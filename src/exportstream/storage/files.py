@@ -25,8 +25,6 @@ from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.temporary import Temporary
 from exportstream.storage.transaction import Destination, write_error
 
-__all__ = ["ByteDestination", "File", "open_destination", "open_file"]
-
 _CAN_NOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 

@@ -10,8 +10,9 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from exportstream.storage.names import split_member, state_of
+from exportstream.storage.names import state_of
 from exportstream.storage.source import Source, open_source
+from exportstream.storage.zip import split_member
 
 
 class FileWithParts(os.PathLike[str]):

@@ -23,8 +23,6 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Journal"]
-
 
 class Journal:
     """A file of lines; it appears with its first line.

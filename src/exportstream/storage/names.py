@@ -18,29 +18,6 @@ from exportstream.errors import UsageError, shown
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.zip import is_zip, split_member, zip_file_of
 
-__all__ = [
-    "exists",
-    "fixed_part",
-    "identity",
-    "is_direct",
-    "is_folder",
-    "is_glob",
-    "is_name",
-    "is_stream",
-    "is_terminal",
-    "is_url",
-    "is_zip",
-    "modified",
-    "refuse_misuse",
-    "require_one",
-    "split_member",
-    "stands_for_several",
-    "stat_regular",
-    "state_of",
-    "state_of_file",
-    "zip_file_of",
-]
-
 COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
 _HINT = "give them one by one"
 _JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")

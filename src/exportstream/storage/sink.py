@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 
-__all__ = ["Sink", "open_sink"]
-
 _BLOCK = 64 << 10  # smaller writes are gathered
 _LEVELS = {"zstd": range(-7, 23), "gzip": range(1, 10), "none": range(0)}
 _LITTLE = 4 << 20  # bytes of input: one job of zstd's worker

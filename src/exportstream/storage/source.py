@@ -28,7 +28,6 @@ from exportstream.storage.zip_member import MemberFile, zip_error
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-__all__ = ["DEFAULT_MAX_WINDOW", "Source", "open_source"]
 
 DEFAULT_MAX_WINDOW = 128 << 20
 

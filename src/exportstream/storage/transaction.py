@@ -11,8 +11,6 @@ from typing import Protocol, Self, TypeVar
 
 from exportstream.errors import ExportstreamError, WriteError
 
-__all__ = ["Destination", "StagedOutput", "Transaction", "write_error"]
-
 
 class Destination(Protocol):
     """Something that is written, then finished, then committed; or aborted before that."""

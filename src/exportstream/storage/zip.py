@@ -17,24 +17,6 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from exportstream.errors import CompressionError, LimitError, ReadError, printable, shown
 from exportstream.storage.remote.urls import is_remote, is_url, is_zip_url
 
-__all__ = [
-    "AGAIN",
-    "DEFLATED",
-    "HEADER",
-    "MAGIC",
-    "SEPARATOR",
-    "Member",
-    "find_member",
-    "identity_of",
-    "is_zip",
-    "list_members",
-    "open_archive",
-    "refused_members",
-    "split_member",
-    "state_of_archive",
-    "zip_file_of",
-]
-
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive with members, and of an empty one
 SEPARATOR = "::"
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from zstandard import ZstdDecompressor
 
-__all__ = ["ZstdDecoder"]
-
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _BLOCKS = 2  # in a slice
 _REPEATED = 1  # type of a block that is one byte, as often as its header says

@@ -20,9 +20,6 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, astuple
 from msgspec.structs import fields as struct_fields
 
-__all__ = ["Column", "ColumnType", "Sum", "columns_of", "getter", "transposed"]
-
-
 Sum = Annotated[int, Meta(extra={"is_sum": True})]  # it may need more than 64 bits
 
 

@@ -9,20 +9,8 @@ from msgspec import Struct
 
 from exportstream.errors import OptionError, UsageError, check_types
 from exportstream.writing.formats import FormatName
-from exportstream.writing.selection import refuse_unknown
-from exportstream.writing.tables import TABLES, Table
-
-__all__ = [
-    "FORMAT_NAMES",
-    "FormatName",
-    "Keys",
-    "TableName",
-    "WriteOptions",
-    "check_columns",
-    "new_table",
-    "split_names",
-    "tables_of",
-]
+from exportstream.writing.selection import TABLES, refuse_unknown
+from exportstream.writing.tables import Table
 
 FORMAT_NAMES: tuple[str, ...] = get_args(FormatName)
 TableName = Literal["messages", "tool-calls", "sessions", "all"]

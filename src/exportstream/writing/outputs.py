@@ -14,12 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
-from exportstream.storage.names import COMPRESSED, is_direct, is_name, is_stream, is_terminal, split_member, zip_file_of
+from exportstream.storage.names import COMPRESSED, is_direct, is_name, is_stream, is_terminal
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.sink import check_level
+from exportstream.storage.zip import split_member, zip_file_of
 from exportstream.writing.formats import FORMATS, OutputFormat
 from exportstream.writing.options import WriteOptions, check_columns
-from exportstream.writing.tables import TABLES
+from exportstream.writing.selection import TABLES
 
 _FORMAT_OF = {suffix: format_.name for format_ in FORMATS.values() for suffix in format_.suffixes}
 _COMPRESSION_OF = {".zst": "zstd", ".zstd": "zstd", ".gz": "gzip"}

@@ -17,8 +17,6 @@ from exportstream.errors import UsageError
 from exportstream.writing.columns import Column, ColumnType
 from exportstream.writing.formats.json import json_texts
 
-__all__ = ["Selection", "choose", "refuse_unknown"]
-
 TABLES = ("messages", "tool-calls", "sessions")
 
 

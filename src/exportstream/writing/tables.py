@@ -23,9 +23,7 @@ from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.writing.columns import Sum, columns_of
 from exportstream.writing.prices import PriceRow, price_rows, with_prices
 from exportstream.writing.running import Running, RunningRow
-from exportstream.writing.selection import TABLES, Selection, choose
-
-__all__ = ["TABLES", "PlaceRow", "Rows", "RunningRow", "SessionRow", "Table", "ToolCallRow"]
+from exportstream.writing.selection import Selection, choose
 
 _PLACE, _PRICES, _RUNNING = "place", "prices", "running totals"
 _NUMBER = "session_number"

@@ -23,8 +23,6 @@ from exportstream.storage.remote.urls import (
     translate_errors,
 )
 
-__all__ = ["RemoteFile", "state_of_version", "version_of"]
-
 _READ_AHEAD = 8 << 20
 _PLAIN_ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")  # those that `decompress` recognises by itself
 _VERSION = (

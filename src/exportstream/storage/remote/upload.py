@@ -16,8 +16,6 @@ from contextlib import nullcontext, suppress
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.storage.remote.urls import connect, is_url, kind_of, require_known, scheme_of, translate_errors
 
-__all__ = ["RemoteDestination", "open_output"]
-
 _PART = 16 << 20
 _COMMITS = ("s3", "s3a", "gs", "gcs", "memory")  # backends whose files appear, or replace others, by a commit
 

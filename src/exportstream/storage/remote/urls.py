@@ -17,20 +17,6 @@ from exportstream.errors import ExportstreamError, MissingExtraError, TransferEr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = [
-    "CHECK",
-    "WEB",
-    "connect",
-    "explain",
-    "is_remote",
-    "is_url",
-    "is_zip_url",
-    "kind_of",
-    "local_path",
-    "require_known",
-    "scheme_of",
-    "translate_errors",
-]
 
 WEB = ("http", "https")
 CHECK = "check the address"

@@ -16,8 +16,6 @@ from msgspec import Struct
 
 from exportstream.storage.memory import explain_memory
 
-__all__ = ["FORMATS", "FormatName", "OutputFormat"]
-
 FormatName = Literal[
     "ndjson",
     "ndjson.zst",

@@ -18,19 +18,6 @@ from exportstream.models.names import camel
 from exportstream.storage.decompress import read_output
 from exportstream.totals.figures import Cost, Count
 
-__all__ = [
-    "COST",
-    "FIGURES",
-    "LARGEST",
-    "TOOL_CALLS",
-    "Nothing",
-    "Recount",
-    "blocks_of_lines",
-    "count_calls",
-    "either_spelling",
-    "unreadable",
-]
-
 TOOL_CALLS = "tool_calls"
 COST = "cost"
 FIGURES = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens", COST)  # of `Counted`

@@ -40,8 +40,6 @@ except ImportError as error:
     raise UsageError("SQLite output needs sqlite3, which this Python was built without", hint="use another one") from error
 
 
-__all__ = ["Database"]
-
 _ROWS = 1024  # read at once to count them again
 _SETTINGS = (
     "journal_mode = OFF",  # a file that fails is removed: there is nothing to go back to

@@ -23,8 +23,6 @@ from exportstream.writing.columns import Column, ColumnType, getter, transposed
 from exportstream.writing.formats.json import json_texts, to_json
 from exportstream.writing.tables import Rows, Table
 
-__all__ = ["CREATE_INFO", "INFO", "INSERT_INFO", "KEYS", "SQLTable", "info_values", "sql_name"]
-
 INFO = "exportstream_info"
 CREATE_INFO = f'CREATE TABLE {INFO} (\n  "key" TEXT NOT NULL PRIMARY KEY,\n  "value" TEXT NOT NULL\n)'
 INSERT_INFO = f"INSERT INTO {INFO} VALUES (?, ?)"  # noqa: S608 - a name of ours
