@@ -75,9 +75,8 @@ class LineReader(ABC, Generic[_S]):
     payload: ClassVar[str] = "$"
 
     def __init__(self, source: str, reject: Callable[[Reject], None] | None, *, watch_repeats: bool, max_line: int) -> None:
-        self.number = 0
+        self.number = self.accepted = 0
         self.within = False
-        self.accepted = 0
         self.notes = Notes()
         self.is_cut = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
