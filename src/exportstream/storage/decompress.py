@@ -118,8 +118,10 @@ def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]
     if kind == "gzip":
         from isal import igzip_lib  # noqa: PLC0415 - only for gzip
 
+        from exportstream.storage.gzip_decoder import GzipDecoder  # noqa: PLC0415 - likewise
+
         damage: Any = igzip_lib.error  # its stub says that the class is an instance
-        return partial(igzip_lib.IgzipDecompressor, flag=igzip_lib.DECOMP_GZIP), damage
+        return GzipDecoder, damage
     try:
         if kind == "bzip2":
             from bz2 import BZ2Decompressor  # noqa: PLC0415 - some Pythons are built without it

@@ -49,8 +49,17 @@ _HEADINGS = {  # in the order of the columns in a text
     "values": "values",
     "bytes": "bytes",
 }
-_LEFT_OUT_FIRST = ("unfinished", "declared_cost", "cache_read_tokens", "sessions", "failed", "tool_calls", "messages")
-_LEFT_OUT_LAST = ("total_input_tokens", "output_tokens", "input_tokens", "")
+_LEFT_OUT_FIRST = (
+    "unfinished",
+    "declared_cost",
+    "cache_read_tokens",
+    "sessions",
+    "failed",
+    "tool_calls",
+    "messages",
+    "total_input_tokens",
+)
+_LEFT_OUT_LAST = ("output_tokens", "input_tokens", "")
 # To make a table fit and its names differ: the figure that is left out next, and the columns of a label that stay.
 _ATTEMPTS = (*((name, _LABEL) for name in _LEFT_OUT_FIRST), *((name, _SHORT_LABEL) for name in _LEFT_OUT_LAST))
 

@@ -5,9 +5,6 @@ Takes: the events of `json.ahead`. Returns, raises: as `SessionReader`. Holds: a
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from exportstream.errors import ExportstreamError
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_keys import SessionKeys
 from exportstream.reading.run import Done
@@ -27,10 +24,8 @@ class RunReader(SessionReader):
         return batch
 
     def known_id(self) -> str | None:
-        """Return the id of the session being read; None if there is none, which its first message will report."""
-        with suppress(ExportstreamError):
-            return self._session_id()
-        return None
+        """Return the id of the session being read; None before it was read, or looked for by the first message."""
+        return None if self.session is None else self.session.id
 
     def done(self, run: Done) -> None:
         """Take messages or sessions that were read elsewhere; all that came before them has been taken."""
