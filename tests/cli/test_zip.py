@@ -80,6 +80,13 @@ def test_one_member(folder: Path) -> None:
     assert (done.returncode, b"the output is the input" in done.stderr) == (2, True)
 
 
+def test_an_archive_for_one_output(folder: Path) -> None:
+    """An archive may hold several exports, so one output is refused, and the error says how to name a member."""
+    done = run("convert", "x.zip", "-o", "out.csv", cwd=folder)
+    assert done.returncode == 2
+    assert said(done)[0].endswith("give -o DIR/, or --merge and -o FILE, or name one member: ARCHIVE.zip::MEMBER")
+
+
 def test_archives_of_a_glob(folder: Path) -> None:
     """Archives that a glob finds get a folder each for their outputs, and a damaged one is one failure among them."""
     (folder / "y.zip").write_bytes((folder / "x.zip").read_bytes()[:-30])

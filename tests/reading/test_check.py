@@ -61,6 +61,13 @@ def test_each_kind_of_finding(tmp_path: Path, kind: str) -> None:
     assert speak("check", "in.json", "--strict", cwd=tmp_path)[0] == 3
 
 
+def test_the_reason_is_that_of_the_first(tmp_path: Path) -> None:
+    """Of several invalid messages the first has the reason that is shown."""
+    (tmp_path / "in.json").write_bytes(dump(session(message(0, content=5), {"id": "m1"})))
+    _, output, _ = speak("check", "in.json", cwd=tmp_path)
+    assert "  2 invalid messages (message 0, 1); the first: expected string, got number 5 at $.content\n" in output
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_few_and_how_many_more(kind: str) -> None:
     """Of each kind the first five message numbers are kept, and how many there are in all."""

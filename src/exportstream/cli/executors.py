@@ -18,6 +18,7 @@ from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_direct, is_name, is_stream, stands_for_several
 from exportstream.storage.transaction import Transaction
+from exportstream.storage.zip import is_zip
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import decide_outputs, is_folder, looks_like_file, refuse_same_files
 
@@ -43,7 +44,8 @@ def find_many(
     found = find_inputs(inputs, without=[output, report], exclude=exclude)
     if not into_folder and (output in (None, "-", "") or looks_like_file(str(output)) or is_direct(str(output))):
         got = "" if output is None else f", got the name of a file: {shown(output)}"
-        hint = "give -o DIR/, or --merge and -o FILE"
+        one = any(is_zip(name) for name in inputs)
+        hint = "give -o DIR/, or --merge and -o FILE" + (", or name one member: ARCHIVE.zip::MEMBER" if one else "")
         raise UsageError(f"expected a folder for the outputs of several inputs{got}", hint=hint)
     return found
 

@@ -142,7 +142,8 @@ def print_check(found: SessionCheck) -> None:
         rounding = " (rounding)" if difference.kind == "rounding" else ""
         lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}{rounding}")
     for kind, finding in found.findings.items():
-        reason = f": {printable(finding.reason)}" if finding.reason else ""
+        first = "; the first: " if finding.count + finding.session > 1 else ": "
+        reason = f"{first}{printable(finding.reason)}" if finding.reason else ""
         if finding.session:
             lines.append(f"  {amount(finding.session, OF_SESSION[kind])}{'' if finding.count else reason}")
         if not finding.count:
