@@ -212,6 +212,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Measure and report."""
     options = build_parser().parse_args(argv)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it every start would compile all modules again
     if options.scaling:
         options.data.mkdir(parents=True, exist_ok=True)
         for shape in options.shape or MAIN_SHAPES:
