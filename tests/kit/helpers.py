@@ -29,7 +29,7 @@ class Here(Executor):
 
 
 class Never(Executor):
-    """Never begins anything: whoever waits does it."""
+    """Begins nothing: the process that waits for a run reads it itself."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         del function, args, kwargs

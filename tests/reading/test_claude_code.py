@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import json
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from exportstream.models.structs import Message
 from exportstream.reading.formats.claude_code.reader import TranscriptReader
 from tests.kit.documents import dump
 from tests.kit.files import Shreds, cuts
+from tests.kit.odd_values import HIDDEN, spoil
 from tests.kit.readings import assert_figures, read
 from tests.kit.transcripts import MODEL, OTHER, SESSION, TIME, Transcript, drawn, expected
 
@@ -590,42 +589,17 @@ def test_partial_tokens_are_counted() -> None:
         assert (export.totals.counted.partial_tokens, export.totals.counted.with_tokens) == (2, 3)
 
 
-ODD: list[Any] = [None, True, 7, [], {}, "x", [[1]], {"type": {}}, {"type": []}, [{"type": "tool_use", "id": "t"}], 2**70]
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_other_values_anywhere(seed: int) -> None:
     """With any value in any place of a record, each record becomes rows or one of our errors, and totals are those of rows."""
-    random = Random(seed)
     transcript = drawn(seed, turns=2)
     transcript.embed("a1", Transcript(SESSION, "a1").user().say("s1"))
-    for _ in range(60):
-        number = random.randrange(len(transcript.lines))
-        record = json.loads(transcript.lines[number])
-        holder = record.get("message") or record
-        while True:
-            key = random.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
-            if not (isinstance(holder[key], (dict, list)) and holder[key] and random.random() < 0.8):
-                break
-            holder = holder[key]
-        holder[key] = random.choice(ODD)
-        transcript.lines[number] = dump(record)
+    spoil(transcript.lines, "message", seed)
     with open_export(transcript.data, on_error="skip") as export:
         found = list(export)
         assert export.totals.counted.messages == sum(row.usage_state != "repeated" for row in found)
     with suppress(InputError):
         rows(transcript)
-
-
-HIDDEN = [
-    b"[" * 600 + b"]" * 600,
-    b'"\xff"',
-    b"9" * 5000,
-    b"1e5000",
-    b'"\\ud800"',
-    b"[" * 200 + b"]" * 200,
-    '"\u00e9\U0001f642"'.encode(),
-]
 
 
 @pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))

@@ -6,7 +6,6 @@ import gzip
 import json
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from exportstream.models.structs import Message
 from exportstream.reading.formats.codex.reader import RolloutReader
 from tests.kit.documents import dump
 from tests.kit.files import Shreds, cuts
+from tests.kit.odd_values import HIDDEN, spoil
 from tests.kit.readings import assert_figures, read
 from tests.kit.rollouts import OWN, PARENT, TIME, Rollout, drawn, expected, turn_id
 
@@ -588,17 +588,6 @@ def test_prices_of_input_with_cache_reads(tmp_path: Path) -> None:
     assert priced.cost.sum == Decimal("6.60012")
 
 
-HIDDEN = [
-    b"[" * 600 + b"]" * 600,
-    b'"\xff"',
-    b"9" * 5000,
-    b"1e5000",
-    b'"\\ud800"',
-    b"[" * 200 + b"]" * 200,
-    '"\u00e9\U0001f642"'.encode(),
-]
-
-
 @pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))
 @pytest.mark.parametrize("number", range(3, 9))
 def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
@@ -610,25 +599,11 @@ def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
     assert_figures(rollout.data)
 
 
-ODD: list[Any] = [None, True, 7, [], {}, "x", [[1]], {"type": {}}, {"type": []}, [{"type": "text", "text": 5}], 2**70, 12.0]
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_other_values_anywhere(seed: int) -> None:
     """With any value in any place of a record, each record becomes rows or one of our errors, and totals are those of rows."""
-    random = Random(seed)
     rollout = drawn(seed, turns=2)
-    for _ in range(60):
-        number = random.randrange(1, len(rollout.lines))
-        record = json.loads(rollout.lines[number])
-        holder = record.get("payload") or record
-        while True:
-            key = random.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
-            if not (isinstance(holder[key], (dict, list)) and holder[key] and random.random() < 0.8):
-                break
-            holder = holder[key]
-        holder[key] = random.choice(ODD)
-        rollout.lines[number] = dump(record)
+    spoil(rollout.lines, "payload", seed, first=1)
     assert_figures(rollout.data)
     with open_export(rollout.data, on_error="skip") as export:
         found = list(export)

@@ -41,11 +41,11 @@ from exportstream import (
 from exportstream.reading.prices import _load_genai, load_prices
 from exportstream.totals.batch import Batch
 from exportstream.totals.groups import Grouping
+from exportstream.totals.make_tables import make_tables
 from exportstream.totals.price_file import prices_of_file
 from exportstream.totals.priced import MAX_UNPRICED, Priced, Unpriced
 from exportstream.totals.prices import Prices
 from exportstream.totals.table_options import GroupOptions
-from exportstream.totals.tables import make_tables
 from tests.kit.documents import dump, session
 from tests.kit.documents import message as document
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from exportstream import GroupTable, Message, Session, ToolCall, UsageError
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.groups import Grouping
+from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
 from exportstream.totals.table_options import GroupOptions
-from exportstream.totals.tables import WIDTH, make_tables
+from exportstream.totals.tables import WIDTH
 from exportstream.totals.text import aligned, width_of
 
 

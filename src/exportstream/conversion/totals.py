@@ -33,10 +33,11 @@ from exportstream.reading.prices import load_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
+from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
-from exportstream.totals.tables import WIDTH, GroupTable, make_tables
+from exportstream.totals.tables import WIDTH, GroupTable
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -15,7 +15,7 @@ from exportstream.reading.json.blocks import BLOCK, separator_like
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.recovering_stream import RecoveringStream
-from exportstream.reading.json.stream import Stream
+from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
 
 _NEXT_LINE = re.compile(rb"\n(?=\{)")
 _HEAD = 512  # bytes that hold the first two keys of a session
@@ -79,8 +79,16 @@ class Jumping(Protocol):
 class AheadStream(Stream):
     """A `Stream` that passes over what was read ahead."""
 
-    def __init__(self, reader: Jumping, events: AheadEvents, ahead: Ahead, **options: Any) -> None:
-        super().__init__(reader, events, **options)
+    def __init__(
+        self,
+        reader: Jumping,
+        events: AheadEvents,
+        ahead: Ahead,
+        *,
+        use_blocks: bool = True,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    ) -> None:
+        super().__init__(reader, events, use_blocks=use_blocks, max_message_size=max_message_size)
         self._file = reader
         self._told = events
         self._ahead = ahead

@@ -1,0 +1,92 @@
+"""Makes the tables of groups: sorted, with the smaller groups as one row if asked for.
+
+Takes: `Grouping`. Returns: `GroupTable`. Raises: nothing. Holds: a row for each group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from exportstream.totals.figures import Cost, Count
+from exportstream.totals.group_figures import Figures
+from exportstream.totals.groups import MESSAGE, Grouping, Groups, Key
+from exportstream.totals.largest import Largest
+from exportstream.totals.priced import tidy
+from exportstream.totals.table_options import NAMES, OF_MESSAGE, GroupOptions, words_of
+from exportstream.totals.table_order import order_of
+from exportstream.totals.tables import GroupRow, GroupTable, Value
+
+
+def make_tables(grouping: Grouping, options: GroupOptions) -> list[GroupTable]:
+    """Return the table of each of the groups."""
+    undated = grouping.undated.figures.get(()) if options.range.is_bounded else None
+    return [
+        _table_of_messages(one, undated) if isinstance(one, Largest) else _make_table(one, undated, options)
+        for one in grouping.tables
+    ]
+
+
+def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) -> GroupTable:
+    words = words_of(groups.by, priced=options.priced)
+    names = [word.replace("-", "_") for word in words]
+    applies = options.sort is not None and options.sort in (*groups.by, *words)
+    limit = None if groups.by in options.whole else options.top
+    order = order_of(groups.by, options.sort if applies else None, by_size=limit is not None)
+    found = sorted(groups.figures.items(), key=order) if groups.by else []  # one group of all is the total
+    top = len(found) if limit is None else limit
+    others = None
+    if found[top:]:
+        figures = Figures()
+        for _, one in found[top:]:
+            figures.merge(one)
+        others = _row((), figures, names, without={"sessions"})
+    return GroupTable(
+        by=groups.by,
+        keys=groups.by,
+        columns=tuple(NAMES[name] for name in names),
+        rows=[_row(key, figures, names) for key, figures in found[:top]],
+        others=others,
+        other_groups=len(found[top:]),
+        total=_row((), groups.total(), names),
+        undated=None if undated is None else _row((), undated, names),
+    )
+
+
+def _table_of_messages(largest: Largest, undated: Figures | None) -> GroupTable:
+    columns = tuple(NAMES[name] for name in OF_MESSAGE)
+    rows = [
+        GroupRow(
+            (one.source, one.session_id),
+            dict(zip(columns, (one.index, one.position if one.position >= 0 else None, -one.less_bytes), strict=True)),
+        )
+        for one in largest.places
+    ]
+    more = largest.messages - len(rows)
+    rest = largest.bytes + sum(one.less_bytes for one in largest.places)
+    return GroupTable(
+        by=(MESSAGE,),
+        keys=("file", "session"),
+        columns=columns,
+        rows=rows,
+        others=_of_bytes(columns, rest) if more else None,
+        other_groups=more,
+        total=_of_bytes(columns, largest.bytes),
+        undated=None if undated is None else _of_bytes(columns, undated.bytes),
+    )
+
+
+def _of_bytes(columns: tuple[str, ...], count: int | None) -> GroupRow:
+    """Return a row of several messages."""
+    return GroupRow((), dict.fromkeys(columns) | {"bytes": count})
+
+
+def _row(key: Key, figures: Figures, names: Sequence[str], without: set[str] | None = None) -> GroupRow:
+    values: dict[str, Value] = {}
+    for name in names:
+        value = getattr(figures, name)
+        value = value.sum if isinstance(value, (Count, Cost)) else value
+        if name == "priced_cost" and isinstance(value, Decimal):
+            value = tidy(value)  # however the input was split
+        values[NAMES[name]] = None if name in (without or ()) else value
+    return GroupRow(key, values)
