@@ -122,9 +122,9 @@ class Guard:
         if self._digits or b"\x0c" in data or b"\x0b" in data or has_long_number(data, 0, len(data)):
             self._check_exactly(data)
             return
-        # A string begins or ends at a quote without an escape. Without the backslashes that are escaped, one before it does that.
+        # A string begins or ends at a quote without an escape; a backslash left after this escapes the byte after it.
         simple = data.replace(rb"\\", b"") if rb'\\"' in data else data
-        self.in_string ^= bool((simple.count(b'"') - simple.count(rb'\"')) & 1)
+        self.in_string ^= bool((simple.count(b'"') - simple.count(rb"\"")) & 1)
         self._digits = 0 if self.in_string or not data[-1:].isdigit() else len(data) - len(data.rstrip(_DIGITS))
 
     def _check_exactly(self, data: bytes) -> None:
