@@ -181,6 +181,7 @@ class Export(InputState):
                 self._count(batch)
             batch.source = self.name
             yield batch
+            del batch  # before the next one is read, which then takes the same memory: it is in the processor's caches
 
     def _require_open(self) -> None:
         if self._closed:
@@ -237,6 +238,7 @@ class Export(InputState):
                 for _ in self._steps():
                     if (batch := reader.take()) is not None:
                         yield self._without_repeats(batch)
+                        del batch
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
                     yield self._without_repeats(batch)
