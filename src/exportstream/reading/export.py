@@ -207,7 +207,7 @@ class Export(InputState):
             if found.is_log:
                 self._source.stop_at_opening_size()
             reject, limit = self._reject_line if found.is_log else self._reject, self._options.max_message_size
-            self._reader = self._log = found.reader(
+            self._reader = self._log = found.load()(
                 self._source.name, reject, watch_repeats=self._watch_repeats, max_line=limit
             )
             self._log.on_replaced = self._sessions.on_replaced

@@ -27,13 +27,14 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.message import build_message
 from exportstream.reading.formats.session_ids import missing_keys
 from exportstream.reading.formats.session_keys import SessionKeys
+from exportstream.reading.json.events import Events
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
 
 
-class SessionReader(Struct):
+class SessionReader(Struct, Events):
     """Takes events (see `json.events.Events`); its attributes say how far it is.
 
     Attributes:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_keys import SessionKeys
+from exportstream.reading.json.ahead import AheadEvents
 from exportstream.reading.run import Done
 from exportstream.totals.batch import Batch, Worked
 
 
-class RunReader(SessionReader):
+class RunReader(SessionReader, AheadEvents):
     """A `SessionReader` that takes events of `json.ahead.AheadStream`, too."""
 
     _worked: Worked | None = None
