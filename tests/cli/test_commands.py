@@ -573,7 +573,7 @@ def test_version(tmp_path: Path) -> None:
     done = run("--version", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode() == f"exportstream {exportstream.__version__}\n"
-    code = "import sys, exportstream.cli.commands; print(sorted({'rich', 'duckdb', 'asyncio'} & sys.modules.keys()))"
+    code = "import sys, exportstream.cli.convert, exportstream.cli.totals, exportstream.cli.check; print(sorted({'rich', 'duckdb', 'asyncio'} & sys.modules.keys()))"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path) == b"[]\n"
 
 

@@ -6,7 +6,6 @@ Takes: the names of inputs. Returns: a `TotalsReport`. Raises: `UsageError` befo
 
 from __future__ import annotations
 
-import html
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -37,7 +36,8 @@ from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
-from exportstream.totals.tables import WIDTH, GroupTable
+from exportstream.totals.tables import GroupTable
+from exportstream.totals.text import WIDTH
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -93,6 +93,8 @@ class TotalsReport(Counts):
 
     def _repr_html_(self) -> str:
         """Show the tables in a notebook."""
+        import html  # noqa: PLC0415 - only for notebooks
+
         return f"<pre>{html.escape(str(self))}</pre>"
 
 

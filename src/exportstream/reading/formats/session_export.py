@@ -279,7 +279,7 @@ class SessionReader(Struct, Events):
 
     def _count_repeats(self, messages: list[Message]) -> None:
         """Count ids that came before in the session, as far back as is remembered."""
-        self.notes.repeated_ids += len(self._ids.find_repeats([message.id for message in messages]))
+        self.notes.repeated_ids += self._ids.count_repeats([message.id for message in messages])
 
     def _count_repeats_of_sessions(self, messages: list[Message], ends: list[int]) -> None:
         """The same for whole sessions."""
