@@ -17,9 +17,9 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.reading.formats.codex.figures import may_be_deep_item, take_usual
-from exportstream.reading.formats.codex.recognise import is_bare_meta
+from exportstream.reading.formats.codex.recognise import PRODUCER, is_bare_meta
 from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
-from exportstream.reading.formats.codex.session import PRODUCER, RolloutSession
+from exportstream.reading.formats.codex.session import RolloutSession
 from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader

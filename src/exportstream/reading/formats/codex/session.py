@@ -13,6 +13,7 @@ from typing import Any
 from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.outputs import is_plain
+from exportstream.reading.formats.codex.recognise import PRODUCER
 from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
 from exportstream.reading.formats.codex.replay import Replay
 from exportstream.reading.formats.codex.response import Response, Turn, late_output, user_message
@@ -20,7 +21,6 @@ from exportstream.reading.formats.codex.usage import Info, Usage, Usages
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
 
-PRODUCER = "codex"
 _TEXT_OR_NONE = frozenset({str, type(None)})
 TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
 _LARGEST_PENDING = 1 << 20  # bytes of messages that came while calls waited for their results
