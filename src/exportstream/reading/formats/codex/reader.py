@@ -91,13 +91,13 @@ class RolloutReader(LineReader[RolloutSession]):
         if session.has_ordinals:
             session.see_ordinal(line.ordinal)
         if kind == "response_item":
-            is_short = isinstance(given, ShortItem) and not may_be_deep_item(given, raw)
-            if is_short and session.add_short(given, time, len(raw)):
+            size = len(raw)
+            if isinstance(given, ShortItem) and not may_be_deep_item(given, raw) and session.add_short(given, time, size):
                 if session.held > self._limit:
                     self._require_room(session.held)
                 return
             item = self._payload_of(given, raw)
-            if session.add_item(item, time, len(raw)):
+            if session.add_item(item, time, size):
                 if session.held > self._limit:
                     self._require_room(session.held)
                 return
