@@ -249,6 +249,7 @@ def convert_to(
                         writers.add(batch)
                         if progress is not None:
                             progress(export)
+                        del batch  # its memory is taken by the next one
                 except NotAnExportError as error:
                     if not ignore(source, error):
                         raise

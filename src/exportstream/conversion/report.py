@@ -19,6 +19,7 @@ from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportErro
 from exportstream.models.names import camel
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
+from exportstream.reading.formats.not_exports import WHAT_IS_READ
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
@@ -223,6 +224,8 @@ class Outcome(Struct, frozen=True):
 def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
     """Return the outcome of an input with an error; see `Input.named`."""
     ignored = isinstance(error, NotAnExportError) and error.foreign and not named
+    if ignored and error.hint == WHAT_IS_READ:
+        error.hint = None  # a folder has many of them, and nobody took them for exports
     return Outcome(source, "ignored" if ignored else "failed", error=str(error), is_system=isinstance(error, TransferError))
 
 

@@ -96,3 +96,4 @@ def _iter_messages(source: Any, options: ReadOptions, rejects: Rejects) -> Itera
     with Export(source, options, rejects=rejects, only_messages=True) as export:
         for batch in export.batches():
             yield from batch.messages
+            del batch  # its memory is taken by the next one

@@ -9,6 +9,7 @@ the compressed data asks for, up to `limit`.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _STEP = 256 << 10  # decompressed bytes per step
 _CHUNK = 1 << 20  # stored bytes of an output
 _WINDOW = 128 << 20  # bytes; outputs ask for 8 MiB at most
+_ERROR_NUMBER = re.compile(r"^Error -?\d+ ")  # of ISA-L
 _HEAD = 6  # the longest magic number
 _MAGIC = {
     "gzip": (b"\x1f\x8b",),
@@ -100,7 +102,8 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
                 if is_out_of_memory(error):
                     raise OutOfMemoryError(position=used) from error
                 if "memory" not in str(error).lower():
-                    raise CompressionError(f"the {kind} data is damaged: {error}", position=used) from error
+                    what = _ERROR_NUMBER.sub("", str(error))
+                    raise CompressionError(f"the {kind} data is damaged: {what}", position=used) from error
                 what = f"the {kind} data asks for a window of more than {limit:,} bytes"
                 raise CompressionError(
                     what, hint="allow it: `max_window` of 2 GiB for zstd --long=31", position=used

@@ -53,7 +53,7 @@ class Ahead(Protocol):
         """
 
 
-class AheadEvents(Events, Protocol):
+class AheadEvents(Events):
     """Events of a reading that passes over runs."""
 
     def done(self, run: Any, /) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError
 from exportstream.reading.formats.message import build_message
+from exportstream.reading.json.events import Events
 
 _PRICE = 2  # bytes of the input for one that is tried
 _CREDIT = 2 * 1024 * 1024  # bytes of the input that may be saved up
@@ -21,7 +22,7 @@ COST_OF_LOOK, COST_OF_TRIAL = 128, 512  # bytes that a parser reads in the same 
 _decode = JSONDecoder(parse_float=Decimal).raw_decode
 
 
-class Trial:
+class Trial(Events):
     """Takes the events of a trial, and keeps whether it came to the messages of a session, and to a valid one.
 
     Args:
@@ -65,10 +66,6 @@ class Trial:
         """Note that it is a session."""
         self.has_messages = True
 
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is nothing to it."""
-        return _nothing
-
 
 class Budget:
     """Lets half as many bytes be tried as the input has, and a few more: each of its bytes might begin a trial."""
@@ -100,7 +97,3 @@ def is_other(data: bytes | bytearray, index: int, *, in_messages: bool) -> bool:
     except (ValueError, ArithmeticError, RecursionError):  # it may be longer
         return False
     return not {"messages", "result"} & value.keys()
-
-
-def _nothing(*_: Any, **__: Any) -> None:
-    """Do nothing."""

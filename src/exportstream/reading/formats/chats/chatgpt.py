@@ -19,7 +19,7 @@ from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
 from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused
-from exportstream.reading.formats.chats.recognise import is_chatgpt_conversation
+from exportstream.reading.formats.chats.recognise import CHATGPT, is_chatgpt_conversation
 from exportstream.reading.formats.chats.tree import Tree, id_of, message_of
 from exportstream.reading.formats.chats.values import expected, kept, list_of, object_of, required_text, text_of, time_of
 from exportstream.reading.json.decoder import REFUSALS
@@ -168,4 +168,4 @@ def _is_of_tool(message: Any) -> bool:
     return type(author) is dict and author.get("role") == "tool"
 
 
-CHATGPT = ChatFormat("chatgpt", _CONVERSATION_KEYS, is_chatgpt_conversation, read_conversation)
+FORMAT = ChatFormat(CHATGPT, _CONVERSATION_KEYS, is_chatgpt_conversation, read_conversation)
