@@ -22,7 +22,7 @@ from exportstream.conversion.report import ManyReport, Outcome, Report, count_of
 from exportstream.errors import ExportstreamError, check_flags
 from exportstream.models.notes import Duplicates
 from exportstream.reading.export import Export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream

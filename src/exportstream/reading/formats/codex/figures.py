@@ -16,7 +16,8 @@ from msgspec import UNSET
 from exportstream.models.notes import Records
 from exportstream.reading.formats.codex.records import ShortItem
 from exportstream.reading.formats.codex.session import TURN_EVENTS, RolloutSession
-from exportstream.reading.lines.records import MAX_DEPTH, may_be_deep
+from exportstream.reading.limits import MAX_DEPTH
+from exportstream.reading.lines.records import may_be_deep
 
 _QUOTE = b'"'[0]
 
