@@ -12,6 +12,7 @@ from typing import Protocol
 
 from exportstream.errors import ExportstreamError, JSONSyntaxError
 from exportstream.reading.formats import HEAD
+from exportstream.reading.formats.message import build_message
 from exportstream.reading.formats.repaired_rejects import RejectLines, is_rejects
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import LaterIds
@@ -87,12 +88,15 @@ class SessionInput:
             return None
         if not helpers.begin(self._source, self._options, reader):
             return None
-        kind = RecoveringAheadStream if self._skip else AheadStream
-        return kind(self._source, reader, helpers, max_message_size=limit)
+        if self._skip:
+            return RecoveringAheadStream(self._source, reader, helpers, build_message, max_message_size=limit)
+        return AheadStream(self._source, reader, helpers, max_message_size=limit)
 
     def _stream(self, source: Source, events: Events) -> Stream:
-        kind = RecoveringStream if self._skip else Stream
-        return kind(source, events, use_blocks=_use_blocks(), max_message_size=self._options.max_message_size)
+        use_blocks, limit = _use_blocks(), self._options.max_message_size
+        if self._skip:
+            return RecoveringStream(source, events, build_message, use_blocks=use_blocks, max_message_size=limit)
+        return Stream(source, events, use_blocks=use_blocks, max_message_size=limit)
 
     def _are_rejects(self) -> bool:
         try:

@@ -15,6 +15,7 @@ from exportstream.reading.json.blocks import BLOCK, separator_like
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.recovering_stream import RecoveringStream
+from exportstream.reading.json.recovery_trial import CheckMessage
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
 
 _NEXT_LINE = re.compile(rb"\n(?=\{)")
@@ -85,10 +86,9 @@ class AheadStream(Stream):
         events: AheadEvents,
         ahead: Ahead,
         *,
-        use_blocks: bool = True,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     ) -> None:
-        super().__init__(reader, events, use_blocks=use_blocks, max_message_size=max_message_size)
+        super().__init__(reader, events, max_message_size=max_message_size)
         self._file = reader
         self._told = events
         self._ahead = ahead
@@ -138,3 +138,15 @@ class AheadStream(Stream):
 
 class RecoveringAheadStream(RecoveringStream, AheadStream):
     """A `RecoveringStream` that passes over what was read ahead."""
+
+    def __init__(
+        self,
+        reader: Jumping,
+        events: AheadEvents,
+        ahead: Ahead,
+        check_message: CheckMessage,
+        *,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    ) -> None:
+        AheadStream.__init__(self, reader, events, ahead, max_message_size=max_message_size)
+        self._recover_with(check_message)
