@@ -17,9 +17,8 @@ from exportstream.reading.formats.repaired_rejects import RejectLines, is_reject
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import LaterIds
 from exportstream.reading.formats.session_runs import RunReader
-from exportstream.reading.json.ahead import Ahead, AheadStream, RecoveringAheadStream
+from exportstream.reading.json.ahead import Ahead, AheadStream
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.recovering_stream import RecoveringStream
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.source import Source
@@ -62,7 +61,7 @@ class SessionInput:
             return
         stream = self._helped(reader) or self._stream(self._source, reader)
         yield from stream
-        if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
+        if (damage := stream.damage) is not None:
             if not (reader.accepted or reader.complete):
                 raise damage
             self.is_cut = not isinstance(damage, JSONSyntaxError)
@@ -89,12 +88,16 @@ class SessionInput:
         if not helpers.begin(self._source, self._options, reader):
             return None
         if self._skip:
+            from exportstream.reading.json.recovering_stream import RecoveringAheadStream  # noqa: PLC0415 - as below
+
             return RecoveringAheadStream(self._source, reader, helpers, build_message, max_message_size=limit)
         return AheadStream(self._source, reader, helpers, max_message_size=limit)
 
     def _stream(self, source: Source, events: Events) -> Stream:
         use_blocks, limit = _use_blocks(), self._options.max_message_size
         if self._skip:
+            from exportstream.reading.json.recovering_stream import RecoveringStream  # noqa: PLC0415 - slow to import
+
             return RecoveringStream(source, events, build_message, use_blocks=use_blocks, max_message_size=limit)
         return Stream(source, events, use_blocks=use_blocks, max_message_size=limit)
 

@@ -14,8 +14,6 @@ from typing import Any, Protocol
 from exportstream.reading.json.blocks import BLOCK, separator_like
 from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.recovering_stream import RecoveringStream
-from exportstream.reading.json.recovery_trial import CheckMessage
 from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
 
 _NEXT_LINE = re.compile(rb"\n(?=\{)")
@@ -134,19 +132,3 @@ class AheadStream(Stream):
             self._file.jump(run.end)
             self._buffer.jump(run.end)
         return True
-
-
-class RecoveringAheadStream(RecoveringStream, AheadStream):
-    """A `RecoveringStream` that passes over what was read ahead."""
-
-    def __init__(
-        self,
-        reader: Jumping,
-        events: AheadEvents,
-        ahead: Ahead,
-        check_message: CheckMessage,
-        *,
-        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
-    ) -> None:
-        AheadStream.__init__(self, reader, events, ahead, max_message_size=max_message_size)
-        self._recover_with(check_message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError
+from exportstream.reading.json.ahead import Ahead, AheadEvents, AheadStream, Jumping
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.parser import Parser
@@ -23,9 +24,6 @@ class RecoveringStream(Stream):
     Args:
         check_message: raises InvalidMessageError for a JSON value that is no message.
         reader, events, use_blocks, max_message_size: as of `Stream`.
-
-    Attributes:
-        damage: the error of the last damage.
     """
 
     def __init__(
@@ -42,7 +40,6 @@ class RecoveringStream(Stream):
 
     def _recover_with(self, check_message: CheckMessage) -> None:
         """Get ready for damage."""
-        self.damage: InputError | None = None
         self._recovery = Recovery(self._buffer, self._events, check_message, self._limit)
 
     def _go_on(self) -> Iterator[None]:
@@ -96,3 +93,19 @@ class RecoveringStream(Stream):
             self._recovery.hold(self.position, envelope.depth, in_string=False)
         elif envelope.values != values:
             self._recovery.hold(before[0], before[1], in_string=before[2])
+
+
+class RecoveringAheadStream(RecoveringStream, AheadStream):
+    """A `RecoveringStream` that passes over what was read ahead."""
+
+    def __init__(
+        self,
+        reader: Jumping,
+        events: AheadEvents,
+        ahead: Ahead,
+        check_message: CheckMessage,
+        *,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    ) -> None:
+        AheadStream.__init__(self, reader, events, ahead, max_message_size=max_message_size)
+        self._recover_with(check_message)
