@@ -158,7 +158,7 @@ def convert_command(
                 progress=bar.update,
             )
             ignore_signals()
-    print_all_warnings(done)
+    print_all_warnings(done, rejects=quiet)
     if not quiet:
         print_summary(done)
     sys.exit(print_outcome(done, quiet=quiet))

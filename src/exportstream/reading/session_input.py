@@ -19,7 +19,8 @@ from exportstream.reading.formats.session_ids import LaterIds
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.json.ahead import Ahead, AheadStream
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
+from exportstream.reading.json.stream import Stream
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.source import Source
 

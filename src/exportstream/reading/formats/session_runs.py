@@ -38,7 +38,7 @@ class RunReader(SessionReader, AheadEvents):
         if run.session is None:
             self.index += run.messages
             if self.watch_repeats:
-                self.notes.repeated_ids += len(self._ids.find_short(worked.ids))
+                self.notes.repeated_ids += self._ids.count_short(worked.ids)
         else:
             self.session, self.index, self.within = run.session, run.last_index, False
             self._keys = SessionKeys(self.session)

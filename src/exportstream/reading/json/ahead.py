@@ -12,9 +12,9 @@ import re
 from typing import Any, Protocol
 
 from exportstream.reading.json.blocks import BLOCK, separator_like
-from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
+from exportstream.reading.json.stream import Stream
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE, MAX_DEPTH
 
 _NEXT_LINE = re.compile(rb"\n(?=\{)")
 _HEAD = 512  # bytes that hold the first two keys of a session

@@ -15,7 +15,8 @@ from exportstream.reading.json.events import Events
 from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.recovery import Recovery
 from exportstream.reading.json.recovery_trial import CheckMessage
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Next, Stream
+from exportstream.reading.json.stream import Next, Stream
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 
 
 class RecoveringStream(Stream):
