@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, check, iter_messages, open_export
 from exportstream.models.structs import Message
+from exportstream.reading.export import Export
 from exportstream.reading.formats.codex.reader import RolloutReader
+from exportstream.reading.options import ReadOptions
 from tests.kit.documents import dump
 from tests.kit.files import Shreds, cuts
 from tests.kit.odd_values import HIDDEN, spoil
@@ -653,3 +655,21 @@ def test_usual_lines_are_read_at_once() -> None:
     rollout = drawn(1).event("collab_close_end", status={"completed": "x"}, name=[1], role=7).record("r")
     assert len(RolloutReader.short_decoder.decode_lines(rollout.data)) == len(rollout.lines)
     assert_figures(rollout.data)
+
+
+def test_usual_lines_are_taken_in_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only figures are wanted, few kinds of lines are looked at by themselves."""
+    looked_at = set()
+    read_line = RolloutReader._read_line
+
+    def watch(self: RolloutReader, line: Any, raw: bytes) -> None:
+        looked_at.add((line.type, getattr(line.payload, "type", None), getattr(line.payload, "role", None)))
+        read_line(self, line, raw)
+
+    rollout = begun().event("task_started", turn_id=turn_id(2)).turn().think().say().call().used()
+    rollout.output().event("exec_command_end", call_id="c1", exit_code=1).record("r")
+    monkeypatch.setattr(RolloutReader, "_read_line", watch)
+    with Export(rollout.data, ReadOptions(), figures_only=True) as export:
+        assert sum(len(batch.messages) for batch in export.batches()) == 2
+    meta, usage = ("session_meta", "without a type", None), ("token_usage_record", "without a type", None)
+    assert looked_at == {meta, ("response_item", "message", "user"), usage}

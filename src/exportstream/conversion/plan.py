@@ -88,7 +88,7 @@ def refuse_shared(jobs: list[ConvertJob], report: Any) -> None:
             raise UsageError(
                 f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
                 source=name,
-                hint="name the inputs you mean, such as 'DIR/*.json', or rename one",
+                hint="leave one out with `exclude`, or rename it",
             )
         if key in inputs:
             raise UsageError("the output is an input", source=name, hint="choose another name")

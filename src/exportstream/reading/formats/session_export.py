@@ -25,6 +25,7 @@ from exportstream.errors import (
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.message import build_message
+from exportstream.reading.formats.not_exports import WHAT_IS_READ
 from exportstream.reading.formats.session_ids import missing_keys
 from exportstream.reading.formats.session_keys import SessionKeys
 from exportstream.reading.json.events import Events
@@ -230,6 +231,8 @@ class SessionReader(Struct, Events):
         foreign = error.foreign and first
         error = (self._keys.another_export(self.source) if self.number == 1 else None) or error
         error.foreign = foreign
+        if foreign:
+            error.hint = error.hint or WHAT_IS_READ
         return error
 
     def _tell_replaced(self, index: int | None) -> None:
@@ -251,7 +254,7 @@ class SessionReader(Struct, Events):
         error.locate(
             source=self.source,
             session_id=self._keys.id,
-            message_index=self.index if self.within else None,
+            message_index=self.index if self.within and not isinstance(error, NotAnExportError) else None,
             last_id=self.last_id,
         )
 
