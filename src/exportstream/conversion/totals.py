@@ -26,7 +26,7 @@ from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers

@@ -26,7 +26,7 @@ from exportstream.errors import (
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
-from exportstream.reading.json.recovery import end_of_piece
+from exportstream.reading.json.damage import end_of_piece
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
 from exportstream.reading.lines.session import LogSession

@@ -19,9 +19,9 @@ from exportstream.errors import InputError, JSONSyntaxError, LimitError
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
+from exportstream.reading.limits import MAX_DEPTH
 from exportstream.reading.lines.runs import Run, too_long
 
-MAX_DEPTH = 512
 _BLANK = b" \t\r\n"
 _TORN = b" \t\r\n\0"  # a system that went down may leave NULs before or after a line
 _ANY = msgspec.json.Decoder(float_hook=Decimal)

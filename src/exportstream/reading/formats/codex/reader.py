@@ -22,8 +22,9 @@ from exportstream.reading.formats.codex.records import Event, ShortItem, TurnCon
 from exportstream.reading.formats.codex.session import RolloutSession
 from exportstream.reading.formats.codex.usage import read_info
 from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.limits import MAX_DEPTH
 from exportstream.reading.lines.reader import LineReader
-from exportstream.reading.lines.records import MAX_DEPTH, decode_value, refuse_deep
+from exportstream.reading.lines.records import decode_value, refuse_deep
 from exportstream.reading.lines.runs import Skip
 
 _BEFORE_COMPACTED = rb'\{"timestamp":"[^"\\]{0,40}",(?:"ordinal":\d{1,20},)?'
