@@ -18,7 +18,6 @@ from exportstream.cli.executors import find_many, hint_at_update, open_executor,
 from exportstream.cli.options import Command, convert_options, many_inputs
 from exportstream.cli.process import ignore_signals
 from exportstream.cli.terminal import in_options, tell
-from exportstream.conversion.many import convert_all
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import Report
 from exportstream.errors import UsageError, shown
@@ -124,6 +123,8 @@ def convert_command(
             )
             ignore_signals()
     elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
+        from exportstream.conversion.many import convert_all  # noqa: PLC0415 - only here
+
         with ManyProgress(enabled=not quiet) as progress, hint_at_update(), open_executor(len(many), jobs, dask) as executor:
             done = convert_all(
                 many,

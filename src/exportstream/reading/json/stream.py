@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from exportstream.errors import CutInputError, ExportstreamError, LimitError
+from exportstream.errors import CutInputError, ExportstreamError, InputError, LimitError
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import MessageDecoder
@@ -57,6 +57,7 @@ class Stream:
         use_blocks: bool = True,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     ) -> None:
+        self.damage: InputError | None = None  # the last one after which the reading went on; see `RecoveringStream`
         self._events = events
         self._buffer = Buffer(reader)
         self._parser = Parser(events)
