@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -89,6 +90,16 @@ def test_a_room_imports_only_what_it_may(name: str) -> None:
     }
     too_much = found.keys() - MAY_IMPORT[name] - {name}
     assert not too_much, [found[other] for other in sorted(too_much)]
+
+
+@pytest.mark.parametrize(("name", "below"), [("json", ()), ("lines", ("json",))])
+def test_the_machines_of_reading_know_no_format(name: str, below: tuple[str, ...]) -> None:
+    """What reads JSON, and what reads lines of it, are below the formats, and below what opens inputs."""
+    of_reading = {
+        other for module, tree in TREES.items() if module.startswith(f"reading.{name}") for other in imported(tree)
+    }
+    allowed = ("reading.limits", *(f"reading.{one}." for one in (name, *below)))
+    assert not {other for other in of_reading if room(other) == "reading" and not other.startswith(allowed)}
 
 
 def test_the_package_itself_knows_no_command() -> None:
@@ -205,11 +216,59 @@ def test_public_names_have_docstrings(name: str) -> None:
 
 
 def test_public_names_are_all_of_them() -> None:
-    """__all__ is sorted, and is what the package offers besides its modules."""
-    offered = {
-        name
-        for name, value in vars(exportstream).items()
-        if not name.startswith("_") and not (inspect.ismodule(value) and name in TREES)
+    """__all__ is sorted, is what the package imports by name, and each name is found in the module that it is imported from."""
+    homes = {
+        alias.name: node.module
+        for node in ast.walk(TREES["__init__"])
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(f"{ROOT}.")
+        for alias in node.names
+        if alias.name != "__version__"
     }
     assert list(exportstream.__all__) == sorted(exportstream.__all__)
-    assert set(exportstream.__all__) == offered
+    assert set(exportstream.__all__) == homes.keys()
+    for name, module in homes.items():
+        assert getattr(exportstream, name) is getattr(sys.modules[str(module)], name)
+    assert set(exportstream.__all__) <= set(dir(exportstream))
+    with pytest.raises(AttributeError, match="'exportstream' has no attribute 'convert_all'"):
+        exportstream.convert_all  # noqa: B018
+
+
+# What is slow to import, and the commands that need none of it.
+NEEDLESS = {
+    "--version": {"msgspec", "ijson", "zstandard", "hashlib", "json", "exportstream.reading", "exportstream.conversion"},
+    "convert FILE -o - -q": {
+        "rich",
+        "tomllib",
+        "zoneinfo",
+        "shutil",
+        "exportstream.totals.groups",
+        "exportstream.cli.totals",
+    },
+    "totals FILE -q": {
+        "rich",
+        "tomllib",
+        "zoneinfo",
+        "html",
+        "csv",
+        "exportstream.cli.page",
+        "exportstream.conversion.merge",
+    },
+    "check FILE": {"rich", "tomllib", "zoneinfo", "exportstream.totals.groups", "exportstream.cli.convert"},
+}
+READERS = {f"exportstream.reading.formats.{name}" for name in ("codex.reader", "claude_code.reader", "chats.reader")}
+
+
+@pytest.mark.parametrize("command", NEEDLESS)
+def test_a_command_imports_only_what_it_needs(command: str, tmp_path: Path) -> None:
+    """No command imports the others, or what is only for other inputs and options: that takes longer than a small file."""
+    file = tmp_path / "session.json"
+    file.write_text('{"id":"s","title":"t","messages":[]}')
+    arguments = [str(file) if word == "FILE" else word for word in command.split()]
+    code = (
+        "import atexit, sys\nfrom exportstream.cli.commands import main\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\nmain(sys.argv[1:])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    imported_modules = set(done.stderr.split())
+    assert "exportstream.cli.process" in imported_modules
+    assert not imported_modules & (NEEDLESS[command] | READERS)

@@ -56,7 +56,7 @@ def test_broken_lines_and_check(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_bytes(data)
     done = run("convert", "t.jsonl", "-o", "out.ndjson", cwd=tmp_path)
     assert (done.returncode, len(rows(tmp_path / "out.ndjson"))) == (5, 2)
-    assert "the last line is not complete (11 B)" in said(done)[1]
+    assert "the last line is not complete (11 B)" in said(done)[0]
     (reject,) = rows(tmp_path / "out.rejects.ndjson")
     assert (reject["position"], reject["bytes"]) == (len(transcript.data), '{"type":"user","mess\n')
     code, output, _ = speak("check", "t.jsonl", cwd=tmp_path)

@@ -119,10 +119,10 @@ def test_rejects_are_named_beside_the_output(tmp_path: Path) -> None:
         (tmp_path / "logs" / f"{name}.jsonl").write_bytes(bad + Rollout().say().used().data)
     (tmp_path / "out").mkdir()
     one = run("convert", "logs/a.jsonl", "-o", "out/one.csv", cwd=tmp_path)
-    assert said(one)[-1].endswith("; 1 of 3 messages and 1 damaged stretch rejected into out/one.rejects.ndjson")
+    assert said(one)[-1].endswith("; 1 of 3 messages and 1 damaged stretch (19 B) rejected into out/one.rejects.ndjson")
     many = run("convert", "logs", "-o", "rows/", cwd=tmp_path)
     assert many.returncode == 5
-    assert said(many)[-1].endswith("damaged stretches rejected into rows/a.rejects.ndjson, rows/b.rejects.ndjson")
+    assert said(many)[-1].endswith("damaged stretches (38 B) rejected into rows/a.rejects.ndjson, rows/b.rejects.ndjson")
     assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["a.jsonl", "b.jsonl"]
     rejects = rows(tmp_path / "rows" / "a.rejects.ndjson")
     assert [(reject["producer"], "bytes" in reject) for reject in rejects] == [("codex", True), ("codex", False)]

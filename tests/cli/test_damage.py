@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def test_skip_goes_on_after_damage(tmp_path: Path) -> None:
     assert (stopped.returncode, b"; --on-error skip goes on after the damage\n" in stopped.stderr) == (3, True)
     done = run("convert", "damaged.json", "-o", "out.ndjson", "--on-error", "skip", "--report", "r.json", cwd=tmp_path)
     assert done.returncode == 5
-    assert b"warning: 1 damaged stretch of " in done.stderr
+    assert b"1 damaged stretch (" in done.stderr
     rows = lines((tmp_path / "out.ndjson").read_bytes())
     assert [row["messageIndex"] for row in rows] == [0, 2, 3, 4, 5]
     (reject,) = lines((tmp_path / "out.rejects.ndjson").read_bytes())
@@ -34,6 +35,24 @@ def test_skip_goes_on_after_damage(tmp_path: Path) -> None:
     assert text[reject["position"] :].startswith(damaged[: damaged.index(b"\xff")])
     notes = json.loads((tmp_path / "r.json").read_bytes())["notes"]
     assert (notes["damaged"], notes["damagedBytes"]) == (1, len(damaged))
+
+
+def test_damaged_compression_is_suspected(tmp_path: Path) -> None:
+    """A checksum comes after what it covers: an error in the JSON before it says how to test the file, and so does its own."""
+    text = SAMPLE.read_bytes()
+    (tmp_path / "wrong.json.gz").write_bytes(gzip.compress(text[:-300] + b"\0" + text[-300:]))
+    packed = bytearray(gzip.compress(text))
+    packed[-8] ^= 1  # of the checksum
+    (tmp_path / "flipped.json.gz").write_bytes(packed)
+    wrong, flipped = (run("totals", f"{name}.json.gz", cwd=tmp_path) for name in ("wrong", "flipped"))
+    assert (wrong.returncode, flipped.returncode) == (3, 3)
+    assert b"not JSON" in wrong.stderr
+    assert wrong.stderr.endswith(b"; the gzip data may be damaged: test it with gzip -t\n")
+    assert b"the gzip data is damaged: its checksum differs (" in flipped.stderr
+    assert flipped.stderr.endswith(b"; copy or download it again, or --on-error skip keeps the complete messages\n")
+    done = run("convert", "flipped.json.gz", "-o", "out.ndjson", "--on-error", "skip", cwd=tmp_path)
+    assert (done.returncode, len(lines((tmp_path / "out.ndjson").read_bytes()))) == (5, 6)
+    assert b"is cut, or damaged from there on; kept 6 complete messages" in done.stderr
 
 
 def test_damage_only_is_an_error(tmp_path: Path) -> None:
@@ -52,7 +71,7 @@ def test_a_cut_log_keeps_its_complete_lines(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl.zst").write_bytes(packed)
     done = run("convert", "log.jsonl.zst", "-o", "out.ndjson", cwd=tmp_path)
     assert done.returncode == 5
-    assert b"log.jsonl.zst: the input is cut; kept 1 complete message" in done.stderr
+    assert b"log.jsonl.zst: the input is cut, or damaged from there on; kept 1 complete message" in done.stderr
     assert len(lines((tmp_path / "out.ndjson").read_bytes())) == 1
     (reject,) = lines((tmp_path / "out.rejects.ndjson").read_bytes())
     assert (reject["position"], "is cut after" in reject["reason"]) == (len(rollout.data), True)

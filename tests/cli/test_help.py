@@ -12,7 +12,7 @@ import pytest
 from exportstream.cli.commands import cli
 from exportstream.cli.options import EXIT_CODES, GROUPS, group_of
 from exportstream.cli.process import Exit
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.storage.source import DEFAULT_MAX_WINDOW
 from tests.kit.command import run
 
@@ -33,9 +33,16 @@ def sections(verb: str, folder: Path) -> dict[str, str]:
     return dict(SECTION.findall(run(*filter(None, [verb]), "--help", cwd=folder).stdout.decode()))
 
 
+def command_of(verb: str) -> click.Command:
+    """The command of a verb."""
+    command = cli.get_command(click.Context(cli), verb)
+    assert command is not None
+    return command
+
+
 def options(verb: str) -> list[click.Option]:
     """The options of a verb."""
-    command = cli.commands[verb]
+    command = command_of(verb)
     return [param for param in command.get_params(click.Context(command)) if isinstance(param, click.Option)]
 
 
@@ -106,4 +113,4 @@ def test_examples(verb: str, tmp_path: Path) -> None:
         start = words.index("exportstream")
         end = words.index("|", start) if "|" in words[start:] else len(words)
         assert words[start + 1] == verb
-        cli.commands[verb].make_context(verb, words[start + 2 : end])
+        command_of(verb).make_context(verb, words[start + 2 : end])

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from exportstream import ExportstreamError, UsageError
 from exportstream.cli.process import run as run_and_explain
-from exportstream.conversion.plan import Job, is_current, refuse_shared
+from exportstream.conversion.inputs import Input
+from exportstream.conversion.plan import ConvertJob, is_current, refuse_shared
 from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.errors import mask, shown
 from exportstream.storage.transaction import Transaction
@@ -208,7 +209,10 @@ def test_real_names_stay_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     urls = ["http://h.com/a?id=1", "http://h.com/a?id=2"]
     assert is_current(urls[0], [Output(urls[1], "ndjson", "none", ("messages",))])
     assert asked == urls
-    jobs = [Job(url, [Output(f"out/{number}.ndjson", "ndjson", "none", ("messages",))]) for number, url in enumerate(urls)]
+    jobs = [
+        ConvertJob(Input(url, ""), outputs=[Output(f"out/{number}.ndjson", "ndjson", "none", ("messages",))])
+        for number, url in enumerate(urls)
+    ]
     refuse_shared(jobs, None)
 
 

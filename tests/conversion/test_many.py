@@ -250,7 +250,13 @@ def test_two_inputs_for_one_output_are_refused(folder: Path, names: list[str]) -
     """Inputs that would write one output are refused before any work, whatever the options."""
     put(folder, *names, "other.json")
     for options in ({}, {"force": True}, {"update": True}, {"table": "all"}):
-        refused(folder, "it would be written twice, for .*x.* and .*x", ["other.json", *names], "rows", **options)
+        refused(
+            folder,
+            "it would be written twice, for .*x.* and .*x.*leave one out with `exclude`",
+            ["other.json", *names],
+            "rows",
+            **options,
+        )
 
 
 def test_old_outputs_beside_the_inputs_are_ignored(folder: Path) -> None:

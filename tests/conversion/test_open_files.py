@@ -70,9 +70,9 @@ def test_other_errors_are_not_those_of_standard_output(tmp_path: Path, error: OS
     """An error that comes from elsewhere is exit code 4 and one line, and standard output is not blamed."""
     arguments = error.args if error.filename is None else (*error.args, error.filename)
     script = (
-        "import exportstream, exportstream.cli.commands as cli\n"
+        "from exportstream.cli import commands, convert\n"
         f"def fail(*_, **__): raise OSError(*{arguments!r})\n"
-        "cli.convert_one = fail\ncli.main(['convert', 'in.json', '-o', 'out.ndjson'])"
+        "convert.convert_one = fail\ncommands.main(['convert', 'in.json', '-o', 'out.ndjson'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=ENVIRONMENT, check=False

@@ -22,7 +22,9 @@ from contextlib import ExitStack, suppress
 _LONGEST = 60  # seconds that a command may take
 _SERVER = """
 import gc, json, os, runpy, socket, sys
-import exportstream.cli.commands, exportstream.conversion.many, exportstream.conversion.totals, exportstream.reading.check
+import exportstream.cli.commands, exportstream.cli.convert, exportstream.cli.totals, exportstream.cli.check, exportstream.cli.verify
+import exportstream.conversion.merge, exportstream.reading.formats.codex.reader, exportstream.reading.formats.claude_code.reader
+import exportstream.reading.formats.chats.chatgpt, exportstream.writing.formats.ndjson, exportstream.writing.formats.csv
 
 gc.freeze()  # a fork need not copy what it would only look through
 channel = socket.socket(fileno=int(sys.argv[1]))

@@ -21,6 +21,7 @@ from exportstream.reading.options import ReadOptions
 from exportstream.totals.periods import Range
 from exportstream.totals.table_options import GroupOptions
 from tests.kit.documents import dump, message, messages, session, sessions, tool_call
+from tests.kit.files import unpack
 from tests.kit.helpers import Here, Never, small_runs
 from tests.kit.readings import exact, small_blocks
 from tests.properties.test_chunking import EDITS, FAULTS, SPOILED, STRUCTURE, edited, structure
@@ -86,7 +87,7 @@ def checked(path: Path, executor: Executor | None) -> Any:
 
 
 def converted(path: Path, executor: Executor | None, on_error: Any, **options: Any) -> Any:
-    """The bytes of all outputs and of the rejects, the report, or the error and what is left then."""
+    """The decompressed bytes of all outputs and of the rejects, the report, or the error and what is left then."""
     folder = path.with_name(f"{path.stem}-rows")
     folder.mkdir()
     try:
@@ -95,8 +96,11 @@ def converted(path: Path, executor: Executor | None, on_error: Any, **options: A
         return type(error), str(error), os.listdir(folder)
     else:
         plain = done.to_dict()
-        return exact({name: value for name, value in plain.items() if name != "seconds"}), {
-            one.name: one.read_bytes() for one in folder.iterdir()
+        assert plain["bytesWritten"] == sum(output["bytesWritten"] for output in plain["outputs"])
+        for output in plain["outputs"]:
+            assert output.pop("bytesWritten") == os.path.getsize(output["target"])
+        return exact({name: value for name, value in plain.items() if name not in ("seconds", "bytesWritten")}), {
+            one.name: unpack(one.read_bytes()) for one in folder.iterdir()
         }
     finally:
         shutil.rmtree(folder)

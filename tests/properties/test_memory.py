@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.generate import generate
+from exportstream import convert
 from tests.kit.command import PEAK
 
 N = 16_000_000  # all buffers of zstd are in use by then
@@ -106,6 +109,25 @@ def test_peak_memory_of_damage(count: int) -> None:
     """Damage of 40 MB in the middle of an input takes no more memory than the input, nor does damage of 200 MB."""
     code = DAMAGED.format(count=count) + PEAK
     assert int(subprocess.check_output([sys.executable, "-c", code], timeout=120).split()[-1]) * 1024 < LIMIT
+
+
+def test_a_batch_is_freed_before_the_next_one_is_read(tmp_path: Path) -> None:
+    """While an input is read on, the messages that were written take no memory any more: the next ones take theirs."""
+    generate("dense", 2_000_000, tmp_path / "in.json")
+    data = (tmp_path / "in.json").read_bytes()
+    held = []
+
+    def pieces() -> Iterator[bytes]:
+        for at in range(0, len(data), 65_536):
+            held.append(tracemalloc.get_traced_memory()[0])
+            yield data[at : at + 65_536]
+
+    tracemalloc.start()
+    try:
+        convert(pieces(), tmp_path / "out.ndjson")
+    finally:
+        tracemalloc.stop()
+    assert max(held[-8:]) < 1_000_000  # with a batch it is more
 
 
 def test_the_measure_can_see_memory_that_grows(files: Path) -> None:

@@ -308,7 +308,7 @@ def test_cut_anywhere_command(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_bytes(CUTS["inside-a-string"])
     done = speak("convert", "in.json", "-o", "out.ndjson.zst", "--on-error", "skip", cwd=tmp_path)
     assert done.returncode == 5
-    assert "cut; kept 1 complete message" in done.stderr
+    assert "kept 1 complete message" in done.stderr
     data = zstandard.ZstdDecompressor().decompressobj().decompress((tmp_path / "out.ndjson.zst").read_bytes())
     assert [json.loads(line)["id"] for line in data.splitlines()] == ["m0"]
     assert speak("totals", "in.json", "--on-error", "skip", cwd=tmp_path).returncode == 5

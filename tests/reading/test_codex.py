@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, check, iter_messages, open_export
 from exportstream.models.structs import Message
+from exportstream.reading.export import Export
 from exportstream.reading.formats.codex.reader import RolloutReader
+from exportstream.reading.options import ReadOptions
 from tests.kit.documents import dump
 from tests.kit.files import Shreds, cuts
 from tests.kit.odd_values import HIDDEN, spoil
@@ -610,6 +612,17 @@ def test_other_values_anywhere(seed: int) -> None:
         assert export.totals.counted.messages == len(found)
 
 
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+@pytest.mark.parametrize("seed", range(30))
+def test_runs_of_lines_are_read_as_line_by_line(seed: int, on_error: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that are decoded and taken many at once give the same rows, rejects and errors as each by itself."""
+    rollout = drawn(seed, turns=2)
+    spoil(rollout.lines, "payload", seed, first=1, times=seed % 4)
+    at_once = read(rollout.data, on_error=on_error)
+    monkeypatch.setattr("exportstream.reading.lines.reader.decode_whole_run", lambda *_: None)
+    assert at_once == read(rollout.data, on_error=on_error)
+
+
 def test_calls_without_a_result_are_not_finished() -> None:
     """A call that has no result is a call that is not finished, whatever follows."""
     found = rows(begun().call("a").call("b").output("b").used().user("Next.").say().used())
@@ -653,3 +666,21 @@ def test_usual_lines_are_read_at_once() -> None:
     rollout = drawn(1).event("collab_close_end", status={"completed": "x"}, name=[1], role=7).record("r")
     assert len(RolloutReader.short_decoder.decode_lines(rollout.data)) == len(rollout.lines)
     assert_figures(rollout.data)
+
+
+def test_usual_lines_are_taken_in_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only figures are wanted, few kinds of lines are looked at by themselves."""
+    looked_at = set()
+    read_line = RolloutReader._read_line
+
+    def watch(self: RolloutReader, line: Any, raw: bytes) -> None:
+        looked_at.add((line.type, getattr(line.payload, "type", None), getattr(line.payload, "role", None)))
+        read_line(self, line, raw)
+
+    rollout = begun().event("task_started", turn_id=turn_id(2)).turn().think().say().call().used()
+    rollout.output().event("exec_command_end", call_id="c1", exit_code=1).record("r")
+    monkeypatch.setattr(RolloutReader, "_read_line", watch)
+    with Export(rollout.data, ReadOptions(), figures_only=True) as export:
+        assert sum(len(batch.messages) for batch in export.batches()) == 2
+    meta, usage = ("session_meta", "without a type", None), ("token_usage_record", "without a type", None)
+    assert looked_at == {meta, ("response_item", "message", "user"), usage}

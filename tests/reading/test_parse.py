@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from exportstream import iter_messages
 from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, NotAnExportError
+from exportstream.reading.json.events import Events
 from exportstream.reading.json.parser import Parser
 from tests.kit.documents import KEYS, VALUES, dump, messages, session
 from tests.kit.files import cuts
@@ -28,7 +29,7 @@ SIZES = st.lists(st.integers(1, 60), min_size=1, max_size=4)
 Event = tuple[Any, ...]
 
 
-class Recorder:
+class Recorder(Events):
     """Keeps the events of a reading as tuples."""
 
     def __init__(self) -> None:

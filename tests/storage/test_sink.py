@@ -557,7 +557,7 @@ def test_compression_errors_on_the_thread_reach_the_caller(tmp_path: Path) -> No
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
     sink = open_sink(tmp_path / "out", compression="gzip")
-    sink._compressor = Failing()
+    sink._frame = Failing()
     with pytest.raises(WriteError, match="Cannot allocate memory"), sink:
         sink.write(NOISE)
     assert names(tmp_path) == []

@@ -185,13 +185,16 @@ def test_first_and_last_date_are_exact(dates: list[str], cuts: list[int]) -> Non
     edges = [0, *sorted(cuts), len(dates)]
     parts = [batched([message(created_at=date) for date in dates[a:b]]) for a, b in pairwise(edges)]
     instants = sorted(map(fraction_of_time, dates))
-    for totals in (merged(parts), batched([message(created_at=date) for date in dates])):
+    in_turn = Totals()
+    for a, b in pairwise(edges):
+        in_turn.add_batch([message(created_at=date) for date in dates[a:b]])
+    for totals in (merged(parts), in_turn, batched([message(created_at=date) for date in dates])):
         assert totals.counted.first_date is not None
         assert totals.counted.last_date is not None
         assert fraction_of_time(totals.counted.first_date) == instants[0]
         assert fraction_of_time(totals.counted.last_date) == instants[-1]
         assert totals.counted.unparsed_dates == 0
-    assert merged(parts) == added([message(created_at=date) for date in dates])
+    assert merged(parts) == in_turn == added([message(created_at=date) for date in dates])
 
 
 @pytest.mark.parametrize("rest", [".", ".Z", ".5.5Z", ".5.Z", "..5Z", ".5,5Z", ".5ZZ", ".5 Z", ".٥Z", ",5Z", ".5e1Z"])
@@ -396,6 +399,28 @@ def test_seen_finds_each_key_that_came_before(batches: list[list[str]]) -> None:
                 repeats.append(at)
             known.add(key)
         assert seen.find_repeats(keys) == repeats
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(KEYS, max_size=9)), st.none() | st.integers(1, 12), st.integers(0, 2))
+def test_seen_counts_what_it_finds(batches: list[list[str]], limit: int | None, every: int) -> None:
+    """Counting repeats gives as many as finding them does, with any limit, also by turns."""
+    finding, counting = Seen(limit), Seen(limit)
+    for number, keys in enumerate(batches):
+        found = finding.find_repeats(keys)
+        if every and number % 3 < every:
+            assert counting.find_repeats(keys) == found
+        else:
+            assert counting.count_repeats(keys) == len(found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(KEYS, max_size=9)), st.integers(1, 12))
+def test_seen_forgets_at_the_same_keys_however_they_are_given(batches: list[list[str]], limit: int) -> None:
+    """With a limit the same keys come again, whether they are given in batches or one by one."""
+    seen, one_by_one = Seen(limit), Seen(limit)
+    for keys in batches:
+        assert seen.find_repeats(keys) == [at for at, key in enumerate(keys) if one_by_one.find_repeats([key])]
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])

@@ -25,7 +25,7 @@ from pyarrow import parquet
 from benchmarks.generate import generate
 from exportstream import LimitError, UsageError
 from exportstream.models.dates import parse_instant
-from exportstream.models.names import SnakeMessage
+from exportstream.models.names import snake_types
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.export import Export
 from exportstream.writing.formats.ndjson import NDJSON
@@ -496,7 +496,9 @@ def test_json_keeps_its_digits() -> None:
 def test_snake_case_reaches_into_tool_calls() -> None:
     """With snake_case keys the structs of tool calls are named alike, and their values are the same."""
     rows = [
-        SnakeMessage(session_id="s", index=0, id="m", role="r", content="", created_at=None, updated_at=None, tool_calls=[])
+        snake_types().message(
+            session_id="s", index=0, id="m", role="r", content="", created_at=None, updated_at=None, tool_calls=[]
+        )
     ]
     rows[0].tool_calls = [ToolCall(id="c", name="n", type="t", finished=True, input="", is_error=False, input_json=[1])]
     encoder = Parquet(Table("messages", keys="snake"))

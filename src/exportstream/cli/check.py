@@ -8,17 +8,18 @@ import click
 
 from exportstream.cli.display import print_failures
 from exportstream.cli.executors import open_executor, open_helpers
-from exportstream.cli.figures import amount, print_check
+from exportstream.cli.figures import amount, size
 from exportstream.cli.options import Command, check_options, many_inputs
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.checks import check_all, check_one
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.report import SCHEMA, Outcome
-from exportstream.errors import ExportstreamError, label, shown
-from exportstream.reading.check import SessionCheck
+from exportstream.errors import ExportstreamError, label, printable, shown
+from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import stands_for_several
+from exportstream.totals.text import figure
 from exportstream.writing.formats.json import to_printable_json
 
 
@@ -73,6 +74,34 @@ def check_command(
         sys.exit(failed or Exit.INPUT)
 
 
+def _print_findings(found: SessionCheck) -> None:
+    """Print the findings of one session on standard output."""
+    of_session = f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"
+    lines = [of_session if found.session_id is not None else "in no session:"]
+    for name, difference in found.differences.items():
+        rounding = " (rounding)" if difference.kind == "rounding" else ""
+        lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}{rounding}")
+    for kind, finding in found.findings.items():
+        first = "; the first: " if finding.count + finding.session > 1 else ": "
+        reason = f"{first}{printable(finding.reason)}" if finding.reason else ""
+        if finding.session:
+            lines.append(f"  {amount(finding.session, OF_SESSION[kind])}{'' if finding.count else reason}")
+        if not finding.count:
+            continue
+        numbers = ", ".join(map(str, finding.messages))
+        more = finding.count - len(finding.messages)
+        lines.append(
+            f"  {amount(finding.count, KINDS[kind])} (message {numbers}"
+            + (f" and {more:,} more" if more > 0 else "")
+            + f"){reason}"
+        )
+    for name, count in found.unknown_keys.items():
+        lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
+    for kind, one in found.records.items():
+        lines.append(f"  no rows: {printable(kind)} {one.count:,}" + (f" ({size(one.bytes)})" if one.bytes else ""))
+    show_lines(lines)
+
+
 class _Printer:
     """Prints the findings as they come, and counts sessions.
 
@@ -108,7 +137,7 @@ class _Printer:
             if self._several and self._named != source:
                 show_lines([f"{shown(source)}:"])
                 self._named = source
-            print_check(one)
+            _print_findings(one)
         self._sessions += one.session_id is not None
         self.odd += not one.clean
         self.invalid += not one.findings.keys().isdisjoint(("invalid-message", "damage"))

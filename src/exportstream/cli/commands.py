@@ -5,44 +5,34 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
-import exportstream
-from exportstream.cli.check import check_command
-from exportstream.cli.display import (
-    ManyProgress,
-    Progress,
-    print_all_warnings,
-    print_outcome,
-    print_summary,
-)
-from exportstream.cli.executors import find_many, hint_at_update, open_executor, open_helpers, skip_current
-from exportstream.cli.options import Command, convert_options, many_inputs
-from exportstream.cli.process import PipeClosed, Terminated, ignore_signals, raise_on_signals, run, tune
-from exportstream.cli.terminal import in_options, tell
-from exportstream.cli.totals import totals_command
-from exportstream.cli.verify import verify_command
-from exportstream.conversion.many import convert_all
-from exportstream.conversion.merge import merge_all
-from exportstream.conversion.one import convert_one
-from exportstream.conversion.report import Report
-from exportstream.errors import UsageError, shown
-from exportstream.reading.options import OnError, ReadOptions
-from exportstream.writing.formats import FormatName
-from exportstream.writing.options import Keys, WriteOptions, split_names, tables_of
+from exportstream.cli.process import PipeClosed, Terminated, raise_on_signals, run, tune
+from exportstream.models.version import __version__
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_VERBS = ("convert", "totals", "check", "verify")
 
 
 class _Group(click.Group):
-    """The command; its help lists the verbs in their order here, and a closed pipe ends it quietly."""
+    """The command; its help lists the verbs in their order here, and a closed pipe ends it quietly.
+
+    A verb is in the module of its name, which is imported when the verb is given: all of them take as long as a small file.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(self.commands)
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _VERBS:
+            return None
+        command: click.Command = getattr(import_module(f"exportstream.cli.{cmd_name}"), f"{cmd_name}_command")
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -54,153 +44,12 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings=_CONTEXT)
-@click.version_option(exportstream.__version__, "-V", "--version", prog_name="exportstream", message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", prog_name="exportstream", message="%(prog)s %(version)s")
 def cli() -> None:
     """Convert AI-agent session exports of any size to NDJSON, CSV, Parquet or SQLite.
 
     One pass, constant memory, exact totals. See COMMAND --help for options, exit codes and examples.
     """
-
-
-@cli.command(
-    "convert",
-    cls=Command,
-    examples=[
-        ("exportstream convert session.json", "writes session.ndjson.zst"),
-        ("exportstream convert session.json -o session.db", "SQLite: messages, tool calls, sessions"),
-        ("exportstream convert exports/ -o rows/ --update", "each export in a folder; only new ones"),
-        ("exportstream convert exports/ --merge -o all.parquet", "one output of all"),
-        ("curl -s URL | exportstream convert - | jq .content", "from standard input to standard output"),
-    ],
-)
-@many_inputs
-@convert_options
-def convert_command(
-    *,
-    inputs: tuple[str, ...],
-    output: str | None,
-    format: FormatName | None,  # noqa: A002 - the option's word
-    level: int | None,
-    table: tuple[str, ...],
-    keys: Keys,
-    running_totals: bool,
-    columns: tuple[str, ...],
-    without: tuple[str, ...],
-    flat: bool,
-    csv_safe: bool,
-    rejects: str | None,
-    force: bool,
-    quiet: bool,
-    report: str | None,
-    merge: bool,
-    update: bool,
-    exclude: tuple[str, ...],
-    fail_fast: bool,
-    jobs: int | None,
-    dask: str | None,
-    on_error: OnError | None,
-    dedupe: bool,
-    prices: str | None,
-    max_message_size: int,
-    max_window: int,
-) -> None:
-    """Convert exports to NDJSON, CSV, Parquet or SQLite.
-
-    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of
-    OUTPUT decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. Without one,
-    devices and pipes get NDJSON. An output gets its name only when it is complete.
-
-    Several inputs go into a folder, one output each, or with --merge into one output. Folders and zips are searched for
-    .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz), folders also for .zip. Hidden files, links to
-    folders and NAME.rejects.ndjson are left out. JSON files in them that are no exports are ignored, with a note.
-    FILE.zip::NAME is one member of a zip. An input that is named twice is taken once. Memory grows with the number of
-    inputs, and by 100 bytes per message of Claude Code.
-    """
-    reading = ReadOptions(
-        on_error=on_error,
-        max_message_size=max_message_size,
-        max_window=max_window,
-        dedupe=dedupe,
-        prices=prices,
-    )
-    writing = WriteOptions(
-        format=format,
-        tables=tables_of(table),
-        level=level,
-        keys=keys,
-        running_totals=running_totals,
-        columns=split_names(columns or None, "columns"),
-        without=split_names(without, "without") or (),
-        flat=flat,
-        csv_safe=csv_safe,
-        force=force,
-        priced=prices is not None,
-    )
-    done: Report
-    output = "-" if output in ("/dev/stdout", "/dev/fd/1") else output  # else a file that it goes to would be replaced
-    if merge:
-        if dask is not None:
-            raise UsageError("--dask does not go with --merge", hint="leave one out")
-        with ManyProgress(enabled=not quiet) as progress:
-            done = merge_all(
-                inputs,
-                output,
-                reading,
-                writing,
-                rejects=rejects,
-                exclude=exclude,
-                update=update,
-                fail_fast=fail_fast,
-                report=report,
-                words=in_options,
-                progress=progress.update,
-            )
-            ignore_signals()
-    elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
-        with ManyProgress(enabled=not quiet) as progress, hint_at_update(), open_executor(len(many), jobs, dask) as executor:
-            done = convert_all(
-                many,
-                output,
-                reading,
-                writing,
-                rejects=rejects,
-                executor=executor,
-                update=update,
-                fail_fast=fail_fast,
-                report=report,
-                words=in_options,
-                progress=progress.update,
-            )
-            ignore_signals()
-    else:
-        if update and skip_current(inputs[0], output, writing, report):
-            if not quiet:
-                tell(f"{shown(inputs[0])}: up to date")
-            return
-        writing = replace(writing, force=force or update)
-        with open_helpers(inputs[0], jobs or 1) as executor, Progress(enabled=not quiet) as bar:
-            done = convert_one(
-                inputs[0],
-                output,
-                reading,
-                writing,
-                rejects=rejects,
-                report=report,
-                executor=executor,
-                progress=bar.update,
-            )
-            ignore_signals()
-    print_all_warnings(done)
-    if not quiet:
-        print_summary(done)
-    sys.exit(print_outcome(done, quiet=quiet))
-
-
-cli.add_command(totals_command)
-
-
-cli.add_command(check_command)
-cli.add_command(verify_command)
 
 
 def main(argv: list[str] | None = None) -> None:

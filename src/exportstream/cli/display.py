@@ -103,24 +103,25 @@ class ManyProgress(_Bar):
             self._show(status.bytes_done, status.bytes_total, parts)
 
 
-def print_all_warnings(report: Report) -> None:
-    """Print the warnings of a report, of the first few inputs if there are many."""
+def print_all_warnings(report: Report, *, rejects: bool) -> None:
+    """Print the warnings of a report, of the first few inputs if there are many; of `rejects` unless the summary does."""
     outcomes = report.outcomes if isinstance(report, ManyReport) else []
-    parts = [(outcome.source, outcome.report.notes) for outcome in outcomes if outcome.report is not None]
-    print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all")
+    parts = [(one.source, notes) for one in outcomes if (notes := one.report.notes if one.report else one.notes) is not None]
+    print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all", rejects=rejects)
 
 
-def print_few_warnings(parts: list[tuple[str, Notes]], hint: str) -> None:
-    """Print the warnings of the first few inputs that have any, and how to see those of the others."""
-    noticed = [(source, notes) for source, notes in parts if not notes.is_quiet]
-    for source, notes in noticed[:_FEW]:
-        print_warnings(source, notes)
+def print_few_warnings(parts: list[tuple[str, Notes]], hint: str, *, rejects: bool = True) -> None:
+    """Print the warnings of the first few inputs that have any, a line each, and how to see those of the others."""
+    noticed = [(source, lines) for source, notes in parts if (lines := _warnings(notes, rejects=rejects))]
+    for source, lines in noticed[:_FEW]:
+        for line in lines:
+            tell(f"{shown(source)}: warning: {line}")
     if more := noticed[_FEW:]:
         tell(f"warnings for {amount(len(more), 'more inputs')}; {hint}")
 
 
-def print_warnings(source: str, notes: Notes) -> None:
-    """Print the warnings of one input, a line each, on standard error."""
+def _warnings(notes: Notes, *, rejects: bool) -> list[str]:
+    """Write the warnings of one input, those of its rejects only if they are asked for."""
     lines = []
     if notes.null_dates:
         lines.append(
@@ -134,16 +135,15 @@ def print_warnings(source: str, notes: Notes) -> None:
         )
     if notes.repeated_ids:
         lines.append(f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe drops them")
-    if notes.rejected:
+    if notes.rejected and rejects:
         lines.append(amount(notes.rejected, "messages were rejected"))
-    if notes.damaged:
+    if notes.damaged and rejects:
         lines.append(f"{amount(notes.damaged, 'damaged stretches')} of {size(notes.damaged_bytes)} in all")
     if notes.torn:
         lines.append(f"the last line is not complete ({size(notes.torn)}): it is left for the next time")
     if notes.grown:
         lines.append("the log has grown meanwhile: what was added is left for the next time")
-    for line in lines:
-        tell(f"{shown(source)}: warning: {line}")
+    return lines
 
 
 def print_summary(report: Report) -> None:
@@ -185,7 +185,8 @@ def _rejected(report: Report) -> str:
     """Write how much was rejected, and into which files; nothing if there was none."""
     all_ = report.messages + report.rejected
     lost = [f"{report.rejected:,} of {all_:,} messages"] if report.rejected else []
-    lost += [amount(report.notes.damaged, "damaged stretches")] if report.notes.damaged else []
+    if report.notes.damaged:
+        lost.append(f"{amount(report.notes.damaged, 'damaged stretches')} ({size(report.notes.damaged_bytes)})")
     parts = [report, *(one.report for one in report.outcomes)] if isinstance(report, ManyReport) else [report]
     names = [shown(part.rejects) for part in parts if isinstance(part, Report) and part.rejects]
     more = f" and {amount(len(names) - _FEW, 'more files')}" if len(names) > _FEW else ""
@@ -215,7 +216,7 @@ def print_outcome(report: Report, *, quiet: bool) -> int:
 def print_cut(read: Counts) -> None:
     """Print the inputs that were cut, a line each, on standard error."""
     for name, messages in read.cut.items():
-        tell(f"{shown(name)}: the input is cut; kept {amount(messages, 'complete messages')}")
+        tell(f"{shown(name)}: the input is cut, or damaged from there on; kept {amount(messages, 'complete messages')}")
 
 
 def print_failures(outcomes: list[Outcome], *, quiet: bool) -> Exit | None:

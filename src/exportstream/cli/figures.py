@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import Any
 
 from exportstream.cli.terminal import show_lines
 from exportstream.errors import printable, shown
-from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
 from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
-from exportstream.totals.tables import WIDTH
-from exportstream.totals.text import aligned, figure, width_of
+from exportstream.totals.text import WIDTH, aligned, figure, width_of
 
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
 _HEADINGS = ("", "declared", "counted", "difference")
@@ -50,7 +47,11 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
 def width_of_output(otherwise: int, *, stderr: bool = False) -> int:
     """Return how many columns the terminal of an output has; where it is none, what is given."""
     stream = sys.stderr if stderr else sys.stdout
-    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else otherwise
+    if stream is None or not stream.isatty():
+        return otherwise
+    from shutil import get_terminal_size  # noqa: PLC0415 - slow to import
+
+    return get_terminal_size().columns
 
 
 def without_usage(messages: int) -> str:
@@ -132,34 +133,6 @@ def show_prices(priced: Priced, *, unpriced: bool) -> None:
 def _cells(one: Unpriced) -> list[str]:
     tokens = one.input_tokens, one.output_tokens, one.cache_creation_tokens, one.cache_read_tokens
     return ["-" if one.model is None else printable(one.model), one.reason, *map(figure, (one.messages, *tokens))]
-
-
-def print_check(found: SessionCheck) -> None:
-    """Print the findings of one session on standard output."""
-    of_session = f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"
-    lines = [of_session if found.session_id is not None else "in no session:"]
-    for name, difference in found.differences.items():
-        rounding = " (rounding)" if difference.kind == "rounding" else ""
-        lines.append(f"  {name}: declared {figure(difference.declared)}, counted {figure(difference.counted)}{rounding}")
-    for kind, finding in found.findings.items():
-        first = "; the first: " if finding.count + finding.session > 1 else ": "
-        reason = f"{first}{printable(finding.reason)}" if finding.reason else ""
-        if finding.session:
-            lines.append(f"  {amount(finding.session, OF_SESSION[kind])}{'' if finding.count else reason}")
-        if not finding.count:
-            continue
-        numbers = ", ".join(map(str, finding.messages))
-        more = finding.count - len(finding.messages)
-        lines.append(
-            f"  {amount(finding.count, KINDS[kind])} (message {numbers}"
-            + (f" and {more:,} more" if more > 0 else "")
-            + f"){reason}"
-        )
-    for name, count in found.unknown_keys.items():
-        lines.append(f"  unknown key {printable(name)}: {amount(count, 'times')}, kept in extra")
-    for kind, one in found.records.items():
-        lines.append(f"  no rows: {printable(kind)} {one.count:,}" + (f" ({size(one.bytes)})" if one.bytes else ""))
-    show_lines(lines)
 
 
 def amount(count: int, words: str) -> str:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
@@ -147,6 +146,8 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
 def _explain(error: Exception, debug: bool) -> int:
     """Print the one line of an error, and return its exit code."""
     if debug:
+        import traceback  # noqa: PLC0415 - slow to import
+
         show_lines("".join(traceback.format_exception(error)).splitlines(), err=True)
     if isinstance(error, ExportstreamError):
         text, code = in_options(str(error)), exit_code(error)

@@ -15,7 +15,6 @@ from exportstream.cli.executors import open_executor, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.options import Command, many_inputs, totals_options
-from exportstream.cli.page import load_page, page_groups
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.inputs import Input, find_inputs
@@ -28,7 +27,7 @@ from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
 from exportstream.totals.table_options import GroupOptions
-from exportstream.totals.tables import WIDTH
+from exportstream.totals.text import WIDTH
 from exportstream.writing.formats.json import to_printable_json
 
 _SUFFIXES = (".csv", ".md", ".json", ".html")
@@ -85,6 +84,8 @@ def totals_command(
     _check_output(output, suffix, as_json=as_json, tables=len(by), sort=sort)
     of_time = Range(since=since, until=until, tz=tz)
     if suffix == ".html":
+        from exportstream.cli.page import load_page, page_groups  # noqa: PLC0415 - only here
+
         groups = page_groups(of_time, top=top, priced=prices is not None)
         text_of = load_page()
     else:

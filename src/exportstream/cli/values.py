@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in newer clicks only
@@ -34,6 +36,8 @@ class Choices(click.Choice):  # type: ignore[type-arg,unused-ignore]  # as above
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Complete the last word."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only for completion
+
         before, comma, last = incomplete.rpartition(",")
         found = super().shell_complete(ctx, param, last)
         return [CompletionItem(before + comma + str(item.value)) for item in found]

@@ -19,7 +19,7 @@ from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError
 from exportstream.reading.check import CheckWork, SessionCheck, check_export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead, check_executor
 from exportstream.storage.names import require_one
@@ -95,11 +95,8 @@ def check_all(
         for one in inputs:
             yield from ((one.source, found) for found in _check_here(one, options))
         return
-    jobs = [
-        CheckJob(one.source, [], options, size=one.size, named=one.named, parts=one.parts, all_sessions=all_sessions)
-        for one in inputs
-    ]
-    status = Status(len(jobs), total_size(jobs))
+    jobs = [CheckJob(one, options, all_sessions=all_sessions) for one in inputs]
+    status = Status(len(jobs), total_size(inputs))
     waiting: dict[int, Outcome] = {}
     following = 0
     for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, None, fail_fast=False, run=_run_job):
@@ -125,12 +122,12 @@ def _run_job(job: CheckJob, count: Callable[[int], None]) -> Outcome:
     """Check one input; findings that came before an error are kept."""
     done = _Checked()
     outcome = Outcome(job.source, "checked")
-    for found in _check_here(Input(job.source, "", job.named, parts=job.parts), job.reading):
+    for found in _check_here(job.input, job.reading):
         if isinstance(found, Outcome):
             outcome = found
             continue
         done.sessions += found.session_id is not None
         if job.all_sessions or not found.clean or found.records:
             done.checks.append(found)
-    count(job.size or 0)
+    count(job.input.size or 0)
     return replace(outcome, report=done)

@@ -79,6 +79,7 @@ def count_one(
                 except ExportstreamError as error:  # of a sum
                     error.locate(source=export.name)
                     raise
+            del batch  # its memory is taken by the next one
             progress(export)
         done.add(export)
         done.keys = export.keys

@@ -6,7 +6,6 @@ if one input fails. Holds: a future for each job.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -17,22 +16,20 @@ from msgspec.structs import replace
 
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.one import convert_to
-from exportstream.conversion.plan import Job
+from exportstream.conversion.plan import ConvertJob, Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import Outcome, outcome_of
 from exportstream.errors import ExportstreamError, mask, shown
-from exportstream.reading.prices import GENAI
-from exportstream.storage.names import is_stream, is_url
-from exportstream.writing.outputs import Output
+from exportstream.storage.names import is_stream
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-Run = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tells the bytes read since the last time
+RunJob = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tells the bytes read since the last time
 _POLL = 0.2  # seconds between two looks at the progress of the workers
 
 
-def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
+def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None) -> Outcome:
     """Convert one input.
 
     Args:
@@ -42,7 +39,7 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
     reading = Reading(count)
     try:
         done = convert_to(
-            [job.files],
+            [job.input.files],
             job.outputs,
             job.reading,
             job.writing,
@@ -51,19 +48,19 @@ def run_job(job: Job, count: Callable[[int], None] = lambda _: None) -> Outcome:
             manifest=None if job.folder is None else Manifest(job.folder),
         )
     except ExportstreamError as error:
-        return outcome_of(job.source, error, named=job.named)
+        return outcome_of(job.source, error, named=job.input.named)
     reading.up_to(done.bytes_read)
     return Outcome(job.source, "converted", report=done)
 
 
-def _run_counted(run: Run, job: Any) -> Outcome:
+def _run_counted(run: RunJob, job: Any) -> Outcome:
     """Run a job in a process of `Workers`, which count what they read."""
     from exportstream.conversion.pool import count_bytes  # noqa: PLC0415 - slow to import
 
     return run(job, count_bytes)
 
 
-def _run_uncounted(run: Run, job: Any) -> Outcome:
+def _run_uncounted(run: RunJob, job: Any) -> Outcome:
     """Run a job in another process."""
     return run(job, lambda _: None)
 
@@ -75,7 +72,7 @@ def run_jobs(
     watch: Watch,
     *,
     fail_fast: bool,
-    run: Run = run_job,
+    run: RunJob = run_job,
 ) -> Iterator[tuple[int, Outcome]]:
     """Run the jobs, and yield the outcome of each as soon as it is done.
 
@@ -101,7 +98,7 @@ def run_jobs(
 
 
 def _one_by_one(
-    todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: Run
+    todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: RunJob
 ) -> Iterator[tuple[int, Outcome]]:
     for number, job in todo.items():
         outcome = run(job, counting(status, watch))
@@ -111,7 +108,7 @@ def _one_by_one(
 
 
 def _through(
-    executor: Executor, todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: Run
+    executor: Executor, todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: RunJob
 ) -> Iterator[tuple[int, Outcome]]:
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
@@ -127,7 +124,7 @@ def _through(
     try:
         for number, job in todo.items():
             if not is_stream(job.source):
-                futures[_submit(executor, task, _absolute(job) if elsewhere else job)] = number
+                futures[_submit(executor, task, job.elsewhere() if elsewhere else job)] = number
         for future in futures:
             future.add_done_callback(finished.put)
         for number, job in todo.items():
@@ -181,30 +178,7 @@ def _result(future: Future[Outcome], job: Job) -> Outcome:
         return replace(outcome, source=job.source)  # a cluster was given the absolute name
     except Exception as error:  # noqa: BLE001 - of the executor: a worker died, or can't be reached
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        hint = "; update=True goes on where it was" if job.outputs else ""
+        hint = "; update=True goes on where it was" if isinstance(job, ConvertJob) else ""
         return Outcome(
             job.source, "failed", error=f"{shown(job.source)}: its worker failed: {mask(words, job.source)}{hint}"
         )
-
-
-def _absolute(job: Job) -> Job:
-    outputs = [
-        Output(_absolute_name(output.target), output.format, output.compression, output.tables) for output in job.outputs
-    ]
-    folder = None if job.folder is None else os.path.abspath(job.folder)
-    prices = job.reading.prices
-    if prices is not None and prices != GENAI:
-        prices = _absolute_name(os.fsdecode(prices))
-    return replace(
-        job,
-        source=_absolute_name(job.source),
-        parts=tuple(map(_absolute_name, job.parts)),
-        outputs=outputs,
-        reading=replace(job.reading, prices=prices),
-        folder=folder,
-        token=os.urandom(8).hex(),
-    )
-
-
-def _absolute_name(name: str) -> str:
-    return name if is_url(name) else os.path.abspath(name)

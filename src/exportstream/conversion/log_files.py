@@ -12,7 +12,7 @@ from typing import Any
 
 from exportstream.errors import ExportstreamError
 from exportstream.reading.formats import HEAD
-from exportstream.reading.formats.claude_code.session import PRODUCER
+from exportstream.reading.formats.claude_code.recognise import PRODUCER
 from exportstream.reading.formats.registry import recognise
 from exportstream.storage.joined_files import FileWithParts
 from exportstream.storage.names import COMPRESSED

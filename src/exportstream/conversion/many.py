@@ -18,7 +18,7 @@ from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import run_jobs
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.plan import (
-    Job,
+    ConvertJob,
     is_current,
     make_folders,
     names_of,
@@ -30,7 +30,7 @@ from exportstream.conversion.plan import (
 from exportstream.conversion.progress import Status, Watch
 from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report, outcome_of
 from exportstream.errors import ExportstreamError, UsageError, check_flags
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
@@ -182,7 +182,7 @@ def convert_all(
     done = ManyReport(source=count_of_inputs(len(jobs) + len(strangers)))
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     outcomes: dict[int, Outcome] = {}
-    todo: dict[int, Job] = {}
+    todo: dict[int, ConvertJob] = {}
     current = _find_current(jobs, manifest) if update else set()
     for number, job in enumerate(jobs):
         if number in current:
@@ -201,7 +201,7 @@ def convert_all(
         manifest.compact_if_stale()
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force or update, words=words)
-        status = Status(len(todo), total_size(todo.values()))
+        status = Status(len(todo), total_size(job.input for job in todo.values()))
         outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
         done.outcomes += strangers
@@ -213,12 +213,12 @@ def convert_all(
     return done
 
 
-def _set_aside(jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
+def _set_aside(jobs: list[ConvertJob]) -> tuple[list[ConvertJob], list[Outcome]]:
     """Of jobs for one output, set aside those whose input was found and is no export, such as rows written there before."""
     writers = Counter(name for job in jobs for name in names_of(job))
     strangers: list[Outcome] = []
     for job in jobs:
-        if not job.named and any(writers[name] > 1 for name in names_of(job)):
+        if not job.input.named and any(writers[name] > 1 for name in names_of(job)):
             try:
                 with open_export(job.source) as export:
                     next(export, None)
@@ -229,13 +229,13 @@ def _set_aside(jobs: list[Job]) -> tuple[list[Job], list[Outcome]]:
     return [job for job in jobs if job.source not in others], strangers
 
 
-def _find_current(jobs: list[Job], manifest: Manifest | None) -> set[int]:
+def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> set[int]:
     """Return the numbers of the jobs whose outputs are up to date."""
     if manifest is None:
-        return {number for number, job in enumerate(jobs) if is_current(job.source, job.outputs, job.parts)}
+        return {number for number, job in enumerate(jobs) if is_current(job.source, job.outputs, job.input.parts)}
     with manifest.open() as records:
         return {
             number
             for number, job in enumerate(jobs)
-            if manifest.is_current(records, job.files, job.outputs, job.reading, job.writing)
+            if manifest.is_current(records, job.input.files, job.outputs, job.reading, job.writing)
         }

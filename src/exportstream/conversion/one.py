@@ -14,7 +14,7 @@ from exportstream.conversion.plan import make_folders, settle_rejects
 from exportstream.conversion.report import Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.memory import explain_memory
@@ -249,6 +249,7 @@ def convert_to(
                         writers.add(batch)
                         if progress is not None:
                             progress(export)
+                        del batch  # its memory is taken by the next one
                 except NotAnExportError as error:
                     if not ignore(source, error):
                         raise

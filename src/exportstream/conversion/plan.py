@@ -1,22 +1,23 @@
 """Plans many conversions: decides and checks their outputs before any work.
 
-Takes: inputs, a folder, options. Returns: `Job`. Raises: `UsageError` for outputs that exist, that are inputs, or that two
-inputs would share, and for options that do not fit; `WriteError` if a folder can't be made. Holds: a job for each input.
+Takes: inputs, a folder, options. Returns: `ConvertJob`. Raises: `UsageError` for outputs that exist, that are inputs, or
+that two inputs would share, and for options that do not fit; `WriteError` if a folder can't be made. Holds: a job for each
+input.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.log_files import files_of
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.prices import GENAI
 from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified
 from exportstream.storage.zip import zip_file_of
 from exportstream.writing.options import WriteOptions
@@ -38,37 +39,25 @@ def is_merge_current(inputs: Iterable[Input], outputs: Iterable[Output]) -> bool
     return named and all(is_current(one.source, written, one.parts) for one in inputs)
 
 
-def total_size(items: Iterable[Job | Input]) -> int | None:
-    """Return the bytes of all of them, None if the size of one is not known."""
-    sizes = [item.size for item in items]
+def total_size(inputs: Iterable[Input]) -> int | None:
+    """Return the bytes of all of them as stored, None if the size of one is not known."""
+    sizes = [one.size for one in inputs]
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 def plan_jobs(
     inputs: list[Input], folder: str, reading: ReadOptions, writing: WriteOptions, rejects: Any = None
-) -> list[Job]:
+) -> list[ConvertJob]:
     """Return a job for each input, except inputs that were found in a folder and are outputs of others."""
     jobs = [
-        (
-            Job(
-                one.source,
-                decide_in_folder(folder, one.relative, writing),
-                reading,
-                writing,
-                rejects,
-                one.size,
-                one.named,
-                parts=one.parts,
-            ),
-            one,
-        )
+        ConvertJob(one, reading, outputs=decide_in_folder(folder, one.relative, writing), writing=writing, rejects=rejects)
         for one in inputs
     ]
     writers: dict[str, set[str]] = {}
-    for job, _ in jobs:
+    for job in jobs:
         for output in job.outputs:
             writers.setdefault(_key(output.target), set()).add(job.source)
-    return [job for job, one in jobs if one.named or not writers.get(_key(one.source), set()) - {one.source}]
+    return [job for job in jobs if job.input.named or not writers.get(_key(job.source), set()) - {job.source}]
 
 
 def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any) -> tuple[ReadOptions, Any]:
@@ -80,15 +69,15 @@ def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any)
     return reading, rejects_name(target, source)
 
 
-def names_of(job: Job) -> list[str]:
+def names_of(job: ConvertJob) -> list[str]:
     """Return the names that a job may write: its outputs, and its rejects."""
     names = [output.target for output in job.outputs]
     return [*names, rejects_name(names[0], job.source)] if job.reading.on_error == "skip" else names
 
 
-def refuse_shared(jobs: list[Job], report: Any) -> None:
+def refuse_shared(jobs: list[ConvertJob], report: Any) -> None:
     """Refuse names that would be written twice, and those of inputs."""
-    inputs = {_key(name) for job in jobs for name in (job.source, *job.parts)}
+    inputs = {_key(name) for job in jobs for name in (job.source, *job.input.parts)}
     named = [(name, job.source) for job in jobs for name in names_of(job)]
     if is_name(report) and not is_stream(report):
         named.append((os.fsdecode(report), "the report"))
@@ -99,7 +88,7 @@ def refuse_shared(jobs: list[Job], report: Any) -> None:
             raise UsageError(
                 f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
                 source=name,
-                hint="name the inputs you mean, such as 'DIR/*.json', or rename one",
+                hint="leave one out with `exclude`, or rename it",
             )
         if key in inputs:
             raise UsageError("the output is an input", source=name, hint="choose another name")
@@ -135,33 +124,59 @@ def make_folders(outputs: Iterable[Output]) -> None:
 
 
 class Job(Struct):
-    """One input and its outputs.
+    """Something to do with one input.
 
     Attributes:
-        source: the input's name.
-        outputs: where its rows go.
-        reading: how it is read.
-        writing: how rows are written.
-        rejects: a list or a function that gets each `Reject`; it can't reach another process.
-        size: bytes of the input as stored, None if that is not known.
-        folder: where the manifest is that records the outputs; None for none.
-        named: see `Input`.
-        parts: see `Input`.
+        input: what is read.
+        reading: how.
         token: random, so that no two jobs are equal: Dask does not run a job again that it takes for the same.
     """
 
-    source: str
-    outputs: list[Output]
+    input: Input
     reading: ReadOptions = ReadOptions()
-    writing: WriteOptions = WriteOptions()
-    rejects: Any = None
-    size: int | None = None
-    named: bool = True
-    folder: str | None = None
     token: str = ""
-    parts: tuple[str, ...] = ()
 
     @property
-    def files(self) -> Any:
-        """The source with its parts, for reading."""
-        return files_of(self.source, self.parts)
+    def source(self) -> str:
+        """The input's name."""
+        return self.input.source
+
+    def elsewhere(self) -> Self:
+        """Return the same job for a process with a working folder of its own."""
+        one, prices = self.input, self.reading.prices
+        if prices is not None and prices != GENAI:
+            prices = _absolute(os.fsdecode(prices))
+        return replace(
+            self,
+            input=replace(one, source=_absolute(one.source), parts=tuple(map(_absolute, one.parts))),
+            reading=replace(self.reading, prices=prices),
+            token=os.urandom(8).hex(),
+        )
+
+
+class ConvertJob(Job):
+    """One input to convert.
+
+    Attributes:
+        outputs: where its rows go.
+        writing: how rows are written.
+        rejects: a list or a function that gets each `Reject`; it can't reach another process.
+        folder: where the manifest is that records the outputs; None for none.
+    """
+
+    outputs: list[Output] = field(default_factory=list)
+    writing: WriteOptions = WriteOptions()
+    rejects: Any = None
+    folder: str | None = None
+
+    def elsewhere(self) -> Self:
+        """Return the same job for a process with a working folder of its own."""
+        return replace(
+            super().elsewhere(),
+            outputs=[Output(_absolute(one.target), one.format, one.compression, one.tables) for one in self.outputs],
+            folder=None if self.folder is None else os.path.abspath(self.folder),
+        )
+
+
+def _absolute(name: str) -> str:
+    return name if is_url(name) else os.path.abspath(name)

@@ -19,6 +19,7 @@ from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportErro
 from exportstream.models.names import camel
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
+from exportstream.reading.formats.not_exports import WHAT_IS_READ
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
@@ -200,6 +201,7 @@ class Outcome(Struct, frozen=True):
         report: of an input that was counted, or converted to outputs of its own.
         error: why it failed or was ignored.
         duplicates: what `dedupe` dropped of it in a merge; None without.
+        notes: what was noticed of it in a merge; None otherwise.
         is_system: whether the system failed, rather than the input being bad.
     """
 
@@ -208,21 +210,26 @@ class Outcome(Struct, frozen=True):
     report: Counts | None = None
     error: str | None = None
     duplicates: Duplicates | None = None
+    notes: Notes | None = None
     is_system: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the source, the status, and the error, the duplicates or the report."""
+        """Return the same as plain values: the source, the status, and the error, what is kept of a merge, or the report."""
         plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
         if self.duplicates is not None:
             plain["duplicates"] = msgspec.to_builtins(self.duplicates)
+        if self.notes is not None:
+            plain["notes"] = msgspec.to_builtins(self.notes)
         return plain | (self.report.to_dict() if self.report is not None else {})
 
 
 def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
     """Return the outcome of an input with an error; see `Input.named`."""
     ignored = isinstance(error, NotAnExportError) and error.foreign and not named
+    if ignored and error.hint == WHAT_IS_READ:
+        error.hint = None  # a folder has many of them, and nobody took them for exports
     return Outcome(source, "ignored" if ignored else "failed", error=str(error), is_system=isinstance(error, TransferError))
 
 

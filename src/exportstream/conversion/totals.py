@@ -6,7 +6,6 @@ Takes: the names of inputs. Returns: a `TotalsReport`. Raises: `UsageError` befo
 
 from __future__ import annotations
 
-import html
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -20,14 +19,14 @@ from msgspec.structs import replace
 
 from exportstream.conversion.counting import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import Run
+from exportstream.conversion.jobs import RunJob
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
@@ -37,7 +36,8 @@ from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
-from exportstream.totals.tables import WIDTH, GroupTable
+from exportstream.totals.tables import GroupTable
+from exportstream.totals.text import WIDTH
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -93,6 +93,8 @@ class TotalsReport(Counts):
 
     def _repr_html_(self) -> str:
         """Show the tables in a notebook."""
+        import html  # noqa: PLC0415 - only for notebooks
+
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
@@ -204,24 +206,12 @@ def total_all(
     check_flags(fail_fast=fail_fast)
     load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
     seen = Dedupe() if reading.dedupe else None
-    jobs = [
-        TotalsJob(
-            one.source,
-            [],
-            reading,
-            size=one.size,
-            named=one.named,
-            parts=one.parts,
-            name=one.source,
-            groups=groups,
-            seen=seen,
-        )
-        for one in find_inputs(sources)
-    ]
-    run: Run = _run_job
+    inputs = find_inputs(sources)
+    jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
+    run: RunJob = _run_job
     if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source):
         run, executor = partial(_run_job, executor=executor), None  # it helps with the one
-    status = Status(len(jobs), total_size(jobs))
+    status = Status(len(jobs), total_size(inputs))
     done = TotalsReport(range=groups.range)
     grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe, top=groups.top)
     outcomes: dict[int, Outcome] = {}
@@ -274,13 +264,20 @@ def _run_job(job: TotalsJob, count: Callable[[int], None], executor: Executor | 
     reading = Reading(count)
     try:
         if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
-            with Export(job.files, replace(job.reading, dedupe=False), only_messages=True) as export:
+            with Export(job.input.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass
         done = count_one(
-            job.files, job.name, job.reading, job.groups, seen=job.seen, known=job.known, executor=executor, progress=reading
+            job.input.files,
+            job.name,
+            job.reading,
+            job.groups,
+            seen=job.seen,
+            known=job.known,
+            executor=executor,
+            progress=reading,
         )
     except ExportstreamError as error:
-        return outcome_of(job.source, error, named=job.named)
+        return outcome_of(job.source, error, named=job.input.named)
     reading.up_to(done.bytes_read)
     return Outcome(job.source, "counted", done)

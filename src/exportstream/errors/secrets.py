@@ -7,7 +7,6 @@ everything up to the last ``@`` is user info, unless the part before the first s
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, unquote
 
 _WEB = ("http", "https")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
@@ -31,6 +30,8 @@ def shown(text: str) -> str:
 
 def mask(text: str, url: str) -> str:
     """Return a library's text about a URL as one line, without the secrets of the URL, however it cuts or quotes them."""
+    from urllib.parse import quote, unquote  # noqa: PLC0415 - slow to import, and only for errors
+
     text = " ".join(text.split())
     secrets: set[str] = set()
     for part in _CHAINED.split(url):

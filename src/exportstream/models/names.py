@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -52,26 +53,21 @@ def _maybe_list(kind: Any) -> Any:
     return list[kind] | None
 
 
-SnakeToolCall: Any = derive(ToolCall, "SnakeToolCall", snake, {})
-SnakeMessage: Any = derive(Message, "SnakeMessage", snake, {"tool_calls": _maybe_list(SnakeToolCall)})
-
-
 _OURS: dict[str, Any] = dict.fromkeys(("producer", "parent_session_id", "project"), OurText)  # of a session
 
-# A session's keys as they are decoded: under one set of names, and nothing else.
-SESSION_KEYS: tuple[Any, ...] = tuple(
-    msgspec.defstruct(
+
+@cache
+def session_keys(*, is_snake: bool) -> Any:
+    """A session's keys as they are decoded: under one set of names, and nothing else."""
+    types = {"cost": Any, "id": str, "title": str, "extra": OurExtra, **_OURS}
+    return msgspec.defstruct(
         "SessionKeys",
-        [
-            (f.name, {"cost": Any, "id": str, "title": str, "extra": OurExtra, **_OURS}.get(f.name, f.type), None)
-            for f in struct_fields(Session)
-        ],
+        [(f.name, types.get(f.name, f.type), None) for f in struct_fields(Session)],
         bases=(Session,),
         forbid_unknown_fields=True,
-        rename=rename,
+        rename=None if is_snake else "camel",
     )
-    for rename in ("camel", None)
-)
+
 
 CAMEL_NAMES: dict[type[Struct], dict[str, str]] = {
     kind: {f.name: f.encode_name for f in struct_fields(kind)} for kind in (ToolCall, Message, Session)
@@ -79,31 +75,40 @@ CAMEL_NAMES: dict[type[Struct], dict[str, str]] = {
 
 
 class MessageTypes:
-    """A pair of struct types that decode under one set of names, with a slot for each learned unknown key."""
+    """A pair of struct types that decode under one set of names, with a slot for each learned unknown key.
 
-    def __init__(self, message: Any, tool_call: Any, message_keys: tuple[str, ...], call_keys: tuple[str, ...]) -> None:
+    Attributes:
+        is_snake: whether the names are snake_case.
+    """
+
+    def __init__(
+        self,
+        message: Any,
+        tool_call: Any,
+        message_keys: tuple[str, ...] = (),
+        call_keys: tuple[str, ...] = (),
+        *,
+        is_snake: bool = False,
+    ) -> None:
         self.message = message
         self.tool_call = tool_call
         self.message_keys = message_keys
         self.call_keys = call_keys
-
-    @property
-    def is_snake(self) -> bool:
-        """Whether the names are snake_case."""
-        return issubclass(self.message, SnakeMessage)
+        self.is_snake = is_snake
 
     def learned(self, *, message_key: str | None = None, call_key: str | None = None) -> MessageTypes:
         """The same names, and one more unknown key taken by messages or by tool calls."""
         message_keys = tuple(sorted((*self.message_keys, *([] if message_key is None else [message_key]))))
         call_keys = tuple(sorted((*self.call_keys, *([] if call_key is None else [call_key]))))
-        base_message, base_call = (SnakeMessage, SnakeToolCall) if self.is_snake else (Message, ToolCall)
+        base = snake_types() if self.is_snake else CAMEL
+        base_message, base_call = base.message, base.tool_call
         names = {f.name: f.encode_name for f in struct_fields(base_message)}
         call_names = {f.name: f.encode_name for f in struct_fields(base_call)}
         call = derive(base_call, base_call.__name__, call_names.__getitem__, {}, call_keys)
         message = derive(
             base_message, base_message.__name__, names.__getitem__, {"tool_calls": _maybe_list(call)}, message_keys
         )
-        return MessageTypes(message, call, message_keys, call_keys)
+        return MessageTypes(message, call, message_keys, call_keys, is_snake=self.is_snake)
 
     def collect_extra(self, messages: list[Any]) -> None:
         """Move learned keys into `extra`, in alphabetical order, as `formats.message` does; absent ones leave no trace."""
@@ -127,8 +132,15 @@ def _collect(items: list[Any], keys: tuple[str, ...]) -> None:
                 setattr(item, slot, UNSET)
 
 
-CAMEL = MessageTypes(Message, ToolCall, (), ())
-SNAKE = MessageTypes(SnakeMessage, SnakeToolCall, (), ())
+CAMEL = MessageTypes(Message, ToolCall)
+
+
+@cache
+def snake_types() -> MessageTypes:
+    """The types of snake_case names, without learned keys. Few need them, and it takes a millisecond to make them."""
+    call = derive(ToolCall, "SnakeToolCall", snake, {})
+    message = derive(Message, "SnakeMessage", snake, {"tool_calls": _maybe_list(call)})
+    return MessageTypes(message, call, is_snake=True)
 
 
 def respell(messages: list[Any], types: MessageTypes) -> list[Any]:

@@ -8,7 +8,6 @@ from msgspec import Struct, field
 
 MAX_KINDS = 100
 OTHER_KINDS = "other"
-_USUAL = ("records", "without_usage")
 
 
 class _Counters(Struct, rename="camel"):
@@ -59,11 +58,6 @@ class Notes(_Counters):
     torn: int = 0
     without_usage: int = 0
     records: dict[str, Records] = field(default_factory=dict)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether there is nothing that needs a warning."""
-        return not any(getattr(self, name) for name in self.__struct_fields__ if name not in _USUAL)
 
     def add_records(self, kind: str, records: Records) -> None:
         """Add records that become no row; of more than 100 kinds the rest is counted as ``other``."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import ExportstreamError, UsageError
+from exportstream.errors import CompressionError, ExportstreamError, JSONSyntaxError, UsageError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
@@ -181,6 +181,7 @@ class Export(InputState):
                 self._count(batch)
             batch.source = self.name
             yield batch
+            del batch  # before the next one is read, which then takes the same memory: it is in the processor's caches
 
     def _require_open(self) -> None:
         if self._closed:
@@ -206,7 +207,7 @@ class Export(InputState):
             if found.is_log:
                 self._source.stop_at_opening_size()
             reject, limit = self._reject_line if found.is_log else self._reject, self._options.max_message_size
-            self._reader = self._log = found.reader(
+            self._reader = self._log = found.load()(
                 self._source.name, reject, watch_repeats=self._watch_repeats, max_line=limit
             )
             self._log.on_replaced = self._sessions.on_replaced
@@ -237,12 +238,23 @@ class Export(InputState):
                 for _ in self._steps():
                     if (batch := reader.take()) is not None:
                         yield self._without_repeats(batch)
+                        del batch
             except ExportstreamError as error:
                 if (batch := reader.take()) is not None:  # what came before the error
                     yield self._without_repeats(batch)
                 locate_line(error, self._files.current)
-                explained = reader.explain(error)
+                explained = self._with_next_step(reader.explain(error))
                 raise explained from (error if explained is not error else error.__cause__)
+
+    def _with_next_step(self, error: ExportstreamError) -> ExportstreamError:
+        """Say what to do about compressed data that is damaged, or may be: its checksum comes after what was read."""
+        kind = self._source.compression
+        if isinstance(error, CompressionError):
+            error.hint = error.hint or 'copy or download it again, or on_error="skip" keeps the complete messages'
+        elif isinstance(error, JSONSyntaxError) and kind != "none":
+            test = f"the {kind} data may be damaged: test it with {kind} -t"
+            error.hint = test if error.hint is None else f"{error.hint}; {test}"
+        return error
 
     def _without_repeats(self, batch: Batch) -> Batch:
         return batch if self._dedupe is None else self._dedupe.drop_repeats(batch, self.duplicates)

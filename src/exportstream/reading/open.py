@@ -8,7 +8,7 @@ from typing import Any
 
 from exportstream.models.structs import Message
 from exportstream.reading.export import Export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions, Rejects, check_rejects
 from exportstream.storage.names import require_one
 
@@ -96,3 +96,4 @@ def _iter_messages(source: Any, options: ReadOptions, rejects: Rejects) -> Itera
     with Export(source, options, rejects=rejects, only_messages=True) as export:
         for batch in export.batches():
             yield from batch.messages
+            del batch  # its memory is taken by the next one

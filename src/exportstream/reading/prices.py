@@ -10,8 +10,6 @@ from exportstream.errors import ReadError, UsageError
 from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_stream
 from exportstream.storage.source import open_source
-from exportstream.totals.genai import genai_prices
-from exportstream.totals.price_file import prices_of_file
 from exportstream.totals.prices import Prices
 
 GENAI = "genai"
@@ -46,6 +44,8 @@ def load_prices(name: str | os.PathLike[str] | None) -> Prices | None:
             data += piece
             if len(data) > _LARGEST:
                 raise UsageError("expected a price list of at most 16 MiB, got more", source=name)
+    from exportstream.totals.price_file import prices_of_file  # noqa: PLC0415 - with tomllib, which few need
+
     return prices_of_file(data, name)
 
 
@@ -55,6 +55,8 @@ def _load_genai() -> Prices:
         import genai_prices as package  # noqa: PLC0415 - an extra, and it takes a third of a second
         from genai_prices.data import providers  # noqa: PLC0415
         from genai_prices.data_snapshot import DataSnapshot  # noqa: PLC0415
+
+        from exportstream.totals.genai import genai_prices  # noqa: PLC0415
     except ImportError as error:
         raise import_error('prices="genai"', "genai_prices", "prices", error) from error
 

@@ -53,9 +53,10 @@ class RunsAhead:
         make: see `read_run`.
         numbered: whether messages need their numbers where they are read. Then the messages of a run are counted by the
             bytes that most of them have once. If that was wrong, the runs after it are read again.
+        shorter: runs are so many times shorter than usual, where what comes of them takes memory.
     """
 
-    def __init__(self, executor: Executor, make: Make, *, numbered: bool = False) -> None:
+    def __init__(self, executor: Executor, make: Make, *, numbered: bool = False, shorter: int = 1) -> None:
         self._executor = executor
         self._make = make
         self._most = 4 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 4  # runs ahead
@@ -63,7 +64,7 @@ class RunsAhead:
         self._file: Stretch | None = None
         self._size = self._next = 0
         self._numbered = numbered
-        self._longest = LONGEST_RUN // 4 if numbered else LONGEST_RUN  # rows take memory until they are written
+        self._longest = LONGEST_RUN // shorter
         self._failures = self._miscounts = 0
         self._number = 0  # of the first message of the next run
         self._not_before = self._no_messages_before = 0  # positions

@@ -9,6 +9,7 @@ the compressed data asks for, up to `limit`.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _STEP = 256 << 10  # decompressed bytes per step
 _CHUNK = 1 << 20  # stored bytes of an output
 _WINDOW = 128 << 20  # bytes; outputs ask for 8 MiB at most
+_ERROR_NUMBER = re.compile(r"^Error -?\d+ ")  # of ISA-L
 _HEAD = 6  # the longest magic number
 _MAGIC = {
     "gzip": (b"\x1f\x8b",),
@@ -100,7 +102,8 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
                 if is_out_of_memory(error):
                     raise OutOfMemoryError(position=used) from error
                 if "memory" not in str(error).lower():
-                    raise CompressionError(f"the {kind} data is damaged: {error}", position=used) from error
+                    what = _ERROR_NUMBER.sub("", str(error))
+                    raise CompressionError(f"the {kind} data is damaged: {what}", position=used) from error
                 what = f"the {kind} data asks for a window of more than {limit:,} bytes"
                 raise CompressionError(
                     what, hint="allow it: `max_window` of 2 GiB for zstd --long=31", position=used
@@ -110,24 +113,24 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
         data = decoder.unused_data
 
 
-def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]:
-    """Return a function that makes a decoder, with the interface of `bz2.BZ2Decompressor`, and its error for damage."""
+def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:
+    """Return a function that makes a decoder, with the interface of `bz2.BZ2Decompressor`, and its errors for damage."""
     if kind == "zstd":
         decompressor = zstandard.ZstdDecompressor(max_window_size=limit)
-        return partial(ZstdDecoder, decompressor), zstandard.ZstdError
+        return partial(ZstdDecoder, decompressor), (zstandard.ZstdError,)
     if kind == "gzip":
         from isal import igzip_lib  # noqa: PLC0415 - only for gzip
 
         from exportstream.storage.gzip_decoder import GzipDecoder  # noqa: PLC0415 - likewise
 
         damage: Any = igzip_lib.error  # its stub says that the class is an instance
-        return GzipDecoder, damage
+        return GzipDecoder, (damage, ValueError)
     try:
         if kind == "bzip2":
             from bz2 import BZ2Decompressor  # noqa: PLC0415 - some Pythons are built without it
 
-            return BZ2Decompressor, OSError
+            return BZ2Decompressor, (OSError,)
         from lzma import FORMAT_XZ, LZMADecompressor, LZMAError  # noqa: PLC0415 - likewise
     except ImportError as error:
         raise CompressionError(f"this Python can't read {kind} data", hint="decompress it first") from error
-    return partial(LZMADecompressor, format=FORMAT_XZ, memlimit=limit), LZMAError
+    return partial(LZMADecompressor, format=FORMAT_XZ, memlimit=limit), (LZMAError,)

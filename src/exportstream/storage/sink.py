@@ -10,11 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-import zstandard
-
-from exportstream.errors import OptionError
+from exportstream.storage.compress import Frame, check_level, frames
 from exportstream.storage.files import ByteDestination, open_destination
 from exportstream.storage.transaction import StagedOutput
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
 
 _BLOCK = 64 << 10  # smaller writes are gathered
-_LEVELS = {"zstd": range(-7, 23), "gzip": range(1, 10), "none": range(0)}
 _LITTLE = 4 << 20  # bytes of input: one job of zstd's worker
 _PENDING = 4  # blocks that wait for gzip
 
@@ -60,18 +57,6 @@ def open_sink(
     return Sink(open_destination(target, source_path, force=force), compression, level, alone=alone, digest=digest)
 
 
-def check_level(compression: str, level: int | None) -> None:
-    """Raise `OptionError` for a compression that is not known, and for a level that it does not have."""
-    if compression not in _LEVELS:
-        raise OptionError(f"expected compression zstd, gzip or none, got {compression!r}")
-    if level is not None and (level not in _LEVELS[compression] or level == 0):
-        levels = _LEVELS[compression]
-        if not levels:
-            raise OptionError(f"expected no level, since the output is not compressed, got {level}")
-        expected = f"a level from {levels[0]} to {levels[-1]}{' except 0' * (0 in levels)}"
-        raise OptionError(f"expected {expected} for {compression}, got {level}")
-
-
 class Sink(StagedOutput):
     """A byte writer; get one from `open_sink`.
 
@@ -102,12 +87,11 @@ class Sink(StagedOutput):
         self._small_size = 0
         self._worker: ThreadPoolExecutor | None = None
         self._pending: deque[Future[bytes]] = deque()
-        self._compressor: Any = None
+        self._frame: Frame | None = None
         with self._abort_on_error():
-            if compression == "zstd":
-                self._compressor = _new_zstd(level or 3, alone=alone)
-            elif compression == "gzip":
-                self._compressor = _new_gzip(level or 2)
+            self._frames = frames(compression, level, alone=alone)
+            self._frame = self._frames() if self._frames is not None else None
+            if compression == "gzip":
                 from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and only for gzip
 
                 self._worker = ThreadPoolExecutor(max_workers=1)
@@ -131,33 +115,49 @@ class Sink(StagedOutput):
             if len(data) >= _BLOCK:  # as it is: a huge message is not copied once more
                 self._compress(data)
 
-    def _complete(self) -> None:
+    def write_compressed(self, data: bytes, size: int) -> None:
+        """Take whole frames, as of `compress.frames`, that hold `size` bytes; without compression just those bytes."""
+        self._require_open()
+        with self._abort_on_error():
+            self._end_frame()
+            self._put(data)
+        self.bytes_in += size
+
+    def _end_frame(self) -> None:
         self._pass_on()
         self._drain(0)
+        if self._frame is not None:
+            self._put(self._frame.flush())
+            self._frame = None
+
+    def _complete(self) -> None:
+        self._end_frame()
         if self._worker is not None:
             self._worker.shutdown()
-        if self._compressor is not None:
-            self._put(self._compressor.flush())
 
     def _close(self) -> None:
         self._small.clear()
-        self._compressor = None
+        self._frame = None
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)
 
     def _pass_on(self) -> None:
-        data = b"".join(self._small)
-        self._small.clear()
-        self._small_size = 0
-        self._compress(data)
+        if self._small:
+            data = b"".join(self._small)
+            self._small.clear()
+            self._small_size = 0
+            self._compress(data)
 
     def _compress(self, data: bytes) -> None:
-        if self._compressor is None:
+        if self._frames is None:
             self._put(data)
-        elif self._worker is None:
-            self._put(self._compressor.compress(data))
+            return
+        if self._frame is None:
+            self._frame = self._frames()
+        if self._worker is None:
+            self._put(self._frame.compress(data))
         else:
-            self._pending.append(self._worker.submit(self._compressor.compress, data))
+            self._pending.append(self._worker.submit(self._frame.compress, data))
             self._drain(_PENDING)
 
     def _drain(self, most: int) -> None:
@@ -170,32 +170,3 @@ class Sink(StagedOutput):
             if self._hash is not None:
                 self._hash.update(data)
             self.bytes_out += len(data)
-
-
-def _new_gzip(level: int) -> Any:
-    # ISA-L's own levels: the third is twice as slow as the second. Neither library writes a time: the same in, the same out.
-    if level <= 3:
-        from isal import isal_zlib  # noqa: PLC0415 - only for gzip
-
-        return isal_zlib.compressobj(level, wbits=31)
-    import zlib  # noqa: PLC0415 - likewise
-
-    return zlib.compressobj(level, wbits=31)
-
-
-def _new_zstd(level: int, *, alone: bool) -> zstandard.ZstdCompressionObj:
-    # zstd's own worker compresses while the caller goes on, one job at a time. Jobs of 4 MiB take 15 % less time than jobs
-    # of 1 MiB; larger ones only take more memory. A second worker gains nothing, since parsing takes as long as compressing.
-    # An input smaller than a job starts no thread: it would be compressed after all of it is parsed.
-    # Above level 9 jobs would be large, and parsing is a small part of the time. The source size limits the window, which
-    # would be 128 MiB at level 22.
-    threads = 1 if level <= 9 and (os.cpu_count() or 1) > 1 and not alone else 0
-    how = zstandard.ZstdCompressionParameters.from_level(
-        level,
-        source_size=8 << 20 if level > 9 else 0,
-        threads=threads,
-        job_size=threads << 22,
-        write_checksum=True,
-        write_content_size=False,
-    )
-    return zstandard.ZstdCompressor(compression_params=how).compressobj()

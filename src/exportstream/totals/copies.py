@@ -6,24 +6,18 @@ Takes: messages, and the sessions that end among them. Returns: the same without
 from __future__ import annotations
 
 from itertools import accumulate
-from operator import attrgetter
 
 from exportstream.models.structs import Message
 
 COPIES = frozenset({"repeated", "replayed"})
-_STATE = attrgetter("usage_state")
 
 
 def counted(messages: list[Message]) -> list[Message]:
     """Return the messages that are no copies."""
-    if not any(map(_STATE, messages)):  # session exports have no such state
+    states = [message.usage_state for message in messages]
+    if not any(states):  # session exports have no such state
         return messages
     return [message for message in messages if message.usage_state not in COPIES]
-
-
-def blank_copies(messages: list[Message]) -> list[Message | None]:
-    """Return the messages, with None in the place of each copy."""
-    return [None if message.usage_state in COPIES else message for message in messages]
 
 
 def counted_ends(messages: list[Message], ends: list[int]) -> list[int]:

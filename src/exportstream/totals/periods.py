@@ -9,9 +9,8 @@ Without a zone a day is that of the text's own offset. A date-time without an of
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -91,10 +90,12 @@ class Range(Struct, frozen=True):
         return bound
 
 
-def _zone(name: str | None) -> ZoneInfo | None:
+def _zone(name: str | None) -> tzinfo | None:
     """Return the zone of a name; None for the machine's own."""
     if name is None or name == LOCAL:
         return None
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - slow to import, and only for `tz`
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -111,7 +112,7 @@ def _as_aware(instant: datetime) -> datetime:
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
 
 
-def _in_zone(instant: datetime, zone: ZoneInfo | None, write: Callable[[str], str]) -> str | None:
+def _in_zone(instant: datetime, zone: tzinfo | None, write: Callable[[str], str]) -> str | None:
     try:
         return write(_as_aware(instant).astimezone(zone).isoformat(timespec="hours"))
     except OverflowError:  # in the year 1 or 9999

@@ -7,7 +7,7 @@ Holds: the keys: short ones as they are, of longer ones a digest of 16 bytes, wh
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from exportstream.models.notes import Duplicates
 from exportstream.totals.batch import Batch, SessionEnd
@@ -27,8 +27,8 @@ class Seen:
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._keys: set[str | bytes] = set()
-        self._earlier: set[str | bytes] = set()  # with a limit: as many keys as that, which came before all of `_keys`
-        self._count = 0  # of the keys since then, repeats included
+        self._earlier: set[str | bytes] = set()  # with a limit: up to as many keys, which came before, and not again since
+        self._number = 0  # of the keys since then, repeats included
 
     def find_repeats(self, keys: Sequence[str]) -> list[int]:
         """Remember keys, and return the positions of those that had come before, also earlier in `keys`."""
@@ -36,29 +36,57 @@ class Seen:
 
     def find_short(self, short: list[str | bytes]) -> list[int]:
         """The same for what `short_keys` returned."""
-        if self._limit is None:
-            return self._find(short, 0)
-        repeats, start = [], 0
-        while start < len(short):
-            part = short[start : start + self._limit - self._count]
-            repeats += self._find(part, start)
+        return [at for start, part in self._parts(short) for at in self._find(part, start)]
+
+    def count_repeats(self, keys: Sequence[str]) -> int:
+        """Remember keys, and return how many had come before: faster than finding them."""
+        return self.count_short(short_keys(keys))
+
+    def count_short(self, short: list[str | bytes]) -> int:
+        """The same for what `short_keys` returned."""
+        return sum([self._count(part) for _, part in self._parts(short)])
+
+    def _parts(self, keys: list[str | bytes]) -> Iterator[tuple[int, list[str | bytes]]]:
+        """Yield keys in as many parts as the limit demands, each with its position."""
+        start = 0
+        while start < len(keys):
+            part = keys if self._limit is None else keys[start : start + self._limit - self._number]
+            yield start, part
             start += len(part)
-            self._count += len(part)
-            if self._count == self._limit:
-                self._earlier, self._keys, self._count = self._keys, set(), 0
-        return repeats
+            self._number += len(part)
+            if self._number == self._limit:
+                self._earlier, self._keys, self._number = self._keys, set(), 0
 
     def _find(self, keys: list[str | bytes], start: int) -> list[int]:
         """Remember keys, the first of which has the position `start`."""
-        if len(set(keys)) == len(keys) and self._keys.isdisjoint(keys) and self._earlier.isdisjoint(keys):  # as usual
-            self._keys.update(keys)
-            return []
+        if self._keys.isdisjoint(keys) and self._earlier.isdisjoint(keys):  # as usual
+            if self._add(keys) == len(keys):
+                return []
+            known: set[str | bytes] = set()
+        else:
+            known = self._keys
         repeats = []
         for at, key in enumerate(keys, start):
-            if key in self._keys or key in self._earlier:
+            if key in known or key in self._earlier:
                 repeats.append(at)
-            self._keys.add(key)
+            known.add(key)
+            self._earlier.discard(key)
         return repeats
+
+    def _count(self, keys: list[str | bytes]) -> int:
+        """Remember keys, and count those that had come before."""
+        repeats = len(keys) - self._add(keys)
+        if not self._earlier.isdisjoint(keys):
+            again = self._earlier.intersection(keys)  # none of them was in `_keys`
+            self._earlier -= again
+            repeats += len(again)
+        return repeats
+
+    def _add(self, keys: list[str | bytes]) -> int:
+        """Add keys to the latest ones, and return how many were not among them."""
+        before = len(self._keys)
+        self._keys.update(keys)
+        return len(self._keys) - before
 
 
 class Dedupe:

@@ -26,7 +26,8 @@ from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 
 MAX_ROLES = 64
-KNOWN_ROLES = frozenset({"user", "assistant", "tool", "system"})
+_ROLES = ("assistant", "tool", "user", "system")
+KNOWN_ROLES = frozenset(_ROLES)
 
 _Item = TypeVar("_Item", bound=Message | Session)
 
@@ -90,10 +91,13 @@ class Counted(Sums):
     unparsed_dates: int = 0
 
     def add_batch(self, messages: list[Message]) -> None:
-        """Add many messages at once, without copies. Every message comes here; comprehensions are the fastest loops."""
-        messages = counted(messages)
+        """Add many messages at once, without copies."""
+        self.add_originals(counted(messages))
+
+    def add_originals(self, messages: list[Message]) -> None:
+        """Add messages that are no copies. Every message comes here; comprehensions are the fastest loops."""
         self.messages += len(messages)
-        self._add_roles(Counter([m.role for m in messages]))
+        self._add_roles(_count_roles([m.role for m in messages]))
         calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
         if calls:
             self.tool_calls += len(calls)
@@ -114,7 +118,9 @@ class Counted(Sums):
         if not used:
             return
         self.with_tokens += len(used)
-        self.partial_tokens += [m.usage_state for m in used].count("partial")
+        states = [m.usage_state for m in used]
+        if any(states):  # comparing None with a text takes longer
+            self.partial_tokens += states.count("partial")
         self.input_tokens.add([m.input_tokens for m in used if m.input_tokens is not None])
         self.output_tokens.add([m.output_tokens for m in used if m.output_tokens is not None])
         self.cache_creation_tokens.add([m.cache_creation_tokens for m in used if m.cache_creation_tokens is not None])
@@ -137,6 +143,12 @@ class Counted(Sums):
         super().merge(other)
         self._add_roles(other.roles)
         self._add_dates([date for date in (other.first_date, other.last_date) if date is not None])
+
+
+def _count_roles(roles: list[str]) -> dict[str, int]:
+    """Count each role. Comparing with a few takes half of the time of hashing all."""
+    counts = {role: count for role in _ROLES if (count := roles.count(role))}
+    return counts if sum(counts.values()) == len(roles) else Counter(roles)
 
 
 class Totals(Sums):
@@ -192,7 +204,7 @@ class Totals(Sums):
         sums, carrying, carried = self.counted, self.carrying, self._carried
         before = [getattr(sums, name).count for name in COMPARED]
         if messages:
-            sums.add_batch(messages)
+            sums.add_originals(messages)
         if not ends:
             return
         self.sessions += len(ends)

@@ -5,7 +5,6 @@ Takes: rows. Returns: values and text. Raises: nothing. Holds: a row for each gr
 
 from __future__ import annotations
 
-import csv
 import io
 from decimal import Decimal
 from itertools import takewhile
@@ -17,11 +16,10 @@ from exportstream.errors import printable, shown
 from exportstream.totals.groups import Key
 from exportstream.totals.periods import PERIODS
 from exportstream.totals.table_options import NAMES, OF_CALLS
-from exportstream.totals.text import aligned, exact, tell_apart, texts_of, width_of, widths_of
+from exportstream.totals.text import WIDTH, aligned, exact, tell_apart, texts_of, width_of, widths_of
 
 Value = int | Decimal | None
 
-WIDTH = 80  # columns of a terminal, where nobody says how many it has
 _LABEL, _SHORT_LABEL = 48, 4  # columns of a label that stay: figures are left out before labels get shorter
 _LONG_NAME = 4096  # characters
 _HEADINGS = {  # in the order of the columns in a text
@@ -110,6 +108,8 @@ class GroupTable(Struct, frozen=True):
         The column ``row`` says what a row is: ``group``, ``others`` (those after the first `top`) or ``undated``. The last
         two have no key. There is a ``total`` only without `by`, so that groups and others can be added up.
         """
+        import csv  # noqa: PLC0415 - slow to import, and only for this
+
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["row", *self.keys, *self.columns])

@@ -9,6 +9,8 @@ from typing import Any
 
 from exportstream.errors import printable, shown
 
+WIDTH = 80  # columns of a terminal, where nobody says how many it has
+
 _LONG_FIGURE = 100  # characters
 _GAP = "  "
 _MICRO = -6  # the exponent of a micro-dollar

@@ -14,9 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
+from exportstream.storage.compress import check_level
 from exportstream.storage.names import COMPRESSED, is_direct, is_name, is_stream, is_terminal
 from exportstream.storage.remote.urls import local_path
-from exportstream.storage.sink import check_level
 from exportstream.storage.zip import split_member, zip_file_of
 from exportstream.writing.formats import FORMATS, OutputFormat
 from exportstream.writing.options import WriteOptions, check_columns

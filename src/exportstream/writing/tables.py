@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from exportstream.errors import label
-from exportstream.models.names import CAMEL, SNAKE, derive, respell, snake
+from exportstream.models.names import CAMEL, derive, respell, snake, snake_types
 from exportstream.models.structs import DateTime, LongText, Message, Session
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.writing.columns import Sum, columns_of
@@ -130,7 +130,7 @@ class Table:
     ) -> None:
         self.name = name
         self.is_snake = keys == "snake"
-        self._types = SNAKE if self.is_snake else CAMEL
+        self._types = snake_types() if self.is_snake else CAMEL
         self._running = Running()
         self._sessions = 0
         row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
@@ -256,4 +256,4 @@ class Table:
 
 @cache
 def _in_snake(kind: type[Struct]) -> Any:
-    return SNAKE.message if kind is Message else derive(kind, kind.__name__, snake, {})
+    return snake_types().message if kind is Message else derive(kind, kind.__name__, snake, {})

@@ -161,12 +161,14 @@ class Encoded(Struct):
     """Rows of one output that were encoded elsewhere.
 
     Attributes:
-        data: their bytes.
+        data: their bytes, compressed as the output is: whole frames.
         rows: how many there are.
+        size: bytes before compression.
     """
 
     data: bytes
     rows: int
+    size: int
 
 
 class Encoder(Protocol):
@@ -236,7 +238,7 @@ class EncodedWriter:
     def add_encoded(self, encoded: Encoded) -> None:
         """Write rows that were encoded elsewhere."""
         if encoded.rows:
-            self._sink.write(encoded.data)
+            self._sink.write_compressed(encoded.data, encoded.size)
             self.rows[self._table.name] += encoded.rows
 
     def finish(self, about: dict[str, Any] | None = None) -> None:

@@ -90,11 +90,11 @@ class InputFormat(NamedTuple):
     Attributes:
         producer: the name of the program.
         recognise: whether an input of these first bytes is of this format.
-        reader: makes a reader of one input.
+        load: imports what reads it, and returns what makes a reader of one input.
         is_log: whether it is a log: a program may still write to it, and broken lines are usual.
     """
 
     producer: str
     recognise: Callable[[bytes], bool]
-    reader: MakeReader
+    load: Callable[[], MakeReader]
     is_log: bool = True

@@ -15,6 +15,8 @@ _LONGEST_WORDS = 200  # characters of an error response
 
 _CLAUDE_CODE = "a Claude Code transcript"
 
+WHAT_IS_READ = "exportstream reads exports and logs of Mix, Claude Code, Codex, ChatGPT, claude.ai and opencode"
+
 _Keys = dict[str, Any]
 
 

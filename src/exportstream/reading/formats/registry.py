@@ -1,28 +1,54 @@
-"""The formats of logs and chats, one on each line."""
+"""The formats of logs and chats, one on each line. What reads one is imported only for an input in it."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from exportstream.reading.formats import InputFormat
-from exportstream.reading.formats.chats.chatgpt import CHATGPT
-from exportstream.reading.formats.chats.claude_ai import CLAUDE_AI
-from exportstream.reading.formats.chats.opencode import OPENCODE
-from exportstream.reading.formats.chats.reader import ChatReader
-from exportstream.reading.formats.chats.recognise import is_chatgpt, is_claude_ai, is_opencode
-from exportstream.reading.formats.claude_code.reader import TranscriptReader
-from exportstream.reading.formats.claude_code.recognise import is_transcript
-from exportstream.reading.formats.claude_code.session import PRODUCER as CLAUDE_CODE
-from exportstream.reading.formats.codex.reader import RolloutReader
-from exportstream.reading.formats.codex.recognise import is_rollout
-from exportstream.reading.formats.codex.session import PRODUCER as CODEX
+from exportstream.reading.formats import InputFormat, MakeReader
+from exportstream.reading.formats.chats import recognise as chats
+from exportstream.reading.formats.claude_code import recognise as claude_code
+from exportstream.reading.formats.codex import recognise as codex
+
+
+def _load_codex() -> MakeReader:
+    from exportstream.reading.formats.codex.reader import RolloutReader  # noqa: PLC0415 - see above
+
+    return RolloutReader
+
+
+def _load_claude_code() -> MakeReader:
+    from exportstream.reading.formats.claude_code.reader import TranscriptReader  # noqa: PLC0415 - see above
+
+    return TranscriptReader
+
+
+def _load_chatgpt() -> MakeReader:
+    from exportstream.reading.formats.chats.chatgpt import FORMAT  # noqa: PLC0415 - see above
+    from exportstream.reading.formats.chats.reader import ChatReader  # noqa: PLC0415 - see above
+
+    return partial(ChatReader, FORMAT)
+
+
+def _load_claude_ai() -> MakeReader:
+    from exportstream.reading.formats.chats.claude_ai import FORMAT  # noqa: PLC0415 - see above
+    from exportstream.reading.formats.chats.reader import ChatReader  # noqa: PLC0415 - see above
+
+    return partial(ChatReader, FORMAT)
+
+
+def _load_opencode() -> MakeReader:
+    from exportstream.reading.formats.chats.opencode import FORMAT  # noqa: PLC0415 - see above
+    from exportstream.reading.formats.chats.reader import ChatReader  # noqa: PLC0415 - see above
+
+    return partial(ChatReader, FORMAT)
+
 
 LOG_FORMATS = (
-    InputFormat(CODEX, is_rollout, RolloutReader),
-    InputFormat(CLAUDE_CODE, is_transcript, TranscriptReader),
-    InputFormat(CHATGPT.producer, is_chatgpt, partial(ChatReader, CHATGPT), is_log=False),
-    InputFormat(CLAUDE_AI.producer, is_claude_ai, partial(ChatReader, CLAUDE_AI), is_log=False),
-    InputFormat(OPENCODE.producer, is_opencode, partial(ChatReader, OPENCODE), is_log=False),
+    InputFormat(codex.PRODUCER, codex.is_rollout, _load_codex),
+    InputFormat(claude_code.PRODUCER, claude_code.is_transcript, _load_claude_code),
+    InputFormat(chats.CHATGPT, chats.is_chatgpt, _load_chatgpt, is_log=False),
+    InputFormat(chats.CLAUDE_AI, chats.is_claude_ai, _load_claude_ai, is_log=False),
+    InputFormat(chats.OPENCODE, chats.is_opencode, _load_opencode, is_log=False),
 )
 
 

@@ -25,15 +25,17 @@ from exportstream.errors import (
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.message import build_message
+from exportstream.reading.formats.not_exports import WHAT_IS_READ
 from exportstream.reading.formats.session_ids import missing_keys
 from exportstream.reading.formats.session_keys import SessionKeys
+from exportstream.reading.json.events import Events
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
 
 
-class SessionReader(Struct):
+class SessionReader(Struct, Events):
     """Takes events (see `json.events.Events`); its attributes say how far it is.
 
     Attributes:
@@ -229,6 +231,8 @@ class SessionReader(Struct):
         foreign = error.foreign and first
         error = (self._keys.another_export(self.source) if self.number == 1 else None) or error
         error.foreign = foreign
+        if foreign:
+            error.hint = error.hint or WHAT_IS_READ
         return error
 
     def _tell_replaced(self, index: int | None) -> None:
@@ -250,7 +254,7 @@ class SessionReader(Struct):
         error.locate(
             source=self.source,
             session_id=self._keys.id,
-            message_index=self.index if self.within else None,
+            message_index=self.index if self.within and not isinstance(error, NotAnExportError) else None,
             last_id=self.last_id,
         )
 
@@ -275,7 +279,7 @@ class SessionReader(Struct):
 
     def _count_repeats(self, messages: list[Message]) -> None:
         """Count ids that came before in the session, as far back as is remembered."""
-        self.notes.repeated_ids += len(self._ids.find_repeats([message.id for message in messages]))
+        self.notes.repeated_ids += self._ids.count_repeats([message.id for message in messages])
 
     def _count_repeats_of_sessions(self, messages: list[Message], ends: list[int]) -> None:
         """The same for whole sessions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from exportstream.errors import ExportstreamError, InputError, NotAnExportError
+from exportstream.errors import ExportstreamError, NotAnExportError
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.events import Events
 from exportstream.storage.source import Source
@@ -13,13 +13,11 @@ from exportstream.storage.source import Source
 _REQUIRED = ("id", "title")
 
 
-class SessionIds:
+class SessionIds(Events):
     """Takes the events of a reading (see `json.events.Events`) and keeps only numbers and ids of sessions.
 
     In an SDK response the id is that of its `result`. A session without an id has the names of its missing keys instead.
     """
-
-    wants_starts = False
 
     def __init__(self) -> None:
         self._found: list[tuple[int, str | list[str]]] = []
@@ -76,35 +74,14 @@ class SessionIds:
         self._found += [(self._number + number, session.id or "") for number, session in enumerate(sessions, 1)]
         self._number += len(sessions)
 
-    def begin_messages(self) -> None:
-        """Nothing to keep."""
-
-    def starts(self, positions: list[int]) -> None:
-        """Nothing to keep."""
-
-    def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
-        """Nothing to keep."""
-
-    def messages(self, messages: list[Message]) -> None:
-        """Nothing to keep."""
-
     def end_session(self) -> None:
         """Keep what is missing."""
         if "id" not in self._seen:
             self._found.append((self._number, [name for name in _REQUIRED if name not in self._seen]))
 
-    def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
-        """Nothing to keep."""
-
-    def lose_message(self, count: int = 1) -> None:
-        """Nothing to keep."""
-
     def break_session(self) -> None:
         """Go on outside of it."""
         self._in_result = self._was_response = False
-
-    def replaced(self, count: int) -> None:
-        """Nothing to keep."""
 
 
 class LaterIds:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_keys import SessionKeys
+from exportstream.reading.json.ahead import AheadEvents
 from exportstream.reading.run import Done
 from exportstream.totals.batch import Batch, Worked
 
 
-class RunReader(SessionReader):
+class RunReader(SessionReader, AheadEvents):
     """A `SessionReader` that takes events of `json.ahead.AheadStream`, too."""
 
     _worked: Worked | None = None
@@ -37,7 +38,7 @@ class RunReader(SessionReader):
         if run.session is None:
             self.index += run.messages
             if self.watch_repeats:
-                self.notes.repeated_ids += len(self._ids.find_short(worked.ids))
+                self.notes.repeated_ids += self._ids.count_short(worked.ids)
         else:
             self.session, self.index, self.within = run.session, run.last_index, False
             self._keys = SessionKeys(self.session)

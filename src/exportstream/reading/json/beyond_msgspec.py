@@ -18,7 +18,7 @@ _COST_TYPES = {type(None), int, Decimal}
 
 def check_costs(items: list[Any]) -> bool:
     """Make integers Decimal; False where a cost is no number."""
-    kinds = {item.cost.__class__ for item in items}
+    kinds = {type(item.cost) for item in items}
     if not kinds <= _COST_TYPES:
         return False
     if int in kinds:
@@ -34,10 +34,10 @@ def any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
     Nearly every tool input is an object of texts and numbers. Such an object can't be part of a cycle, so Python's garbage
     collector does not track it: it is passed over without a look inside.
     """
-    calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
-    held = [(depth - 3, [call.input_json for call in calls])]
+    held = [(depth - 3, [call.input_json for m in messages if m.tool_calls for call in m.tool_calls])]
     if learned:
-        held += [(depth - 2, [call.extra for call in calls]), (depth, [m.extra for m in messages])]
+        held.append((depth - 2, [call.extra for m in messages if m.tool_calls for call in m.tool_calls]))
+        held.append((depth, [m.extra for m in messages]))
     return any(value_is_deeper(value, levels) for levels, values in held for value in filter(is_tracked, values))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from exportstream.models.names import CAMEL, CAMEL_NAMES, SNAKE, MessageTypes, respell
+from exportstream.models.names import CAMEL, CAMEL_NAMES, MessageTypes, respell, snake_types
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.json.beyond_msgspec import any_deeper, check_costs
 
@@ -33,7 +33,8 @@ class MessageDecoder:
 
     def __init__(self) -> None:
         self._decoders: dict[MessageTypes, list[Any]] = {}  # of an array, and of an array of arrays
-        self._camel, self._snake = CAMEL, SNAKE  # with what was learned
+        self._camel: MessageTypes = CAMEL  # with what was learned
+        self._snake: MessageTypes | None = None  # None until one was met
         self._use(CAMEL)
 
     def decode(self, text: bytes | memoryview, max_depth: int) -> list[Any] | None:
@@ -92,7 +93,7 @@ class MessageDecoder:
         if key in (_CALL_NAMES if in_call else _MESSAGE_NAMES):
             if respelled:
                 return False, True
-            self._use(self._camel if types.is_snake else self._snake)
+            self._use(self._camel if types.is_snake else self._snake or snake_types())
             return True, True
         if len(types.message_keys) + len(types.call_keys) >= MAX_LEARNED:
             return False, respelled

@@ -12,8 +12,7 @@ from typing import Any
 
 from exportstream.errors import LimitError, NotAnExportError
 from exportstream.reading.json.events import Events
-
-MAX_DEPTH = 512
+from exportstream.reading.limits import MAX_DEPTH
 
 _NOT_OF_A_RESPONSE = frozenset({"id", "title", "messages", "result"})
 _OF_A_ROW = frozenset({"messageIndex", "message_index", "countedMessages", "counted_messages"})
@@ -32,6 +31,8 @@ class _At(Enum):
     BEFORE_MESSAGES = auto()  # after the key `messages`
     MESSAGES = auto()  # in the array of messages
 
+
+_NONE_YET = ("none yet", None)
 
 _TOP, _ARRAY, _OBJECT, _VALUE, _RESULT, _BEFORE_MESSAGES, _MESSAGES = _At  # a global is found faster
 
@@ -141,12 +142,19 @@ class Envelope:
         container, around, key = self._container, self._around, self._item_key
         at = self._at
         try:
-            for kind, value in tokens:
+            following = iter(tokens)
+            for kind, value in following:
                 if container is not None:
                     if kind == "map_key":
                         key = value
-                        continue
-                    if kind == "end_map" or kind == "end_array":  # noqa: PLR1714 - faster than a set
+                        # Its value usually is in the same piece, and a plain one: that takes no further step of the loop.
+                        kind, value = next(following, _NONE_YET)  # noqa: PLW2901
+                        if kind == "string" or kind == "number":  # noqa: PLR1714 - faster than a set
+                            container[key] = value
+                            continue
+                        if kind == _NONE_YET[0]:
+                            break
+                    if kind == "end_map" or kind == "end_array":  # noqa: PLR1714
                         whole, container = container, around.pop()
                         if container is None:
                             at = self._take(whole)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from exportstream.errors import InputError
 from exportstream.models.structs import Message, Session
 
 
-class Events(Protocol):
-    """Takes the events. Numbers in values are int or Decimal. Each method may raise `InputError` to stop the reading.
+class Events:
+    """Takes the events; what a class does not define does nothing. Numbers in values are int or Decimal.
+
+    Each method may raise `InputError` to stop the reading.
 
     Attributes:
         wants_starts: whether `starts` is called, which takes time.
     """
 
-    wants_starts: bool
+    wants_starts = False
 
     def starts(self, positions: list[int]) -> None:
         """Where the messages that come next begin, in bytes of the input."""

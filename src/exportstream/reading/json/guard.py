@@ -15,8 +15,7 @@ import re
 from collections.abc import Iterator
 
 from exportstream.errors import JSONSyntaxError, LimitError
-
-MAX_DIGITS = 4300
+from exportstream.reading.limits import MAX_DIGITS
 
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
@@ -27,7 +26,6 @@ _STRIDE = 512
 _SAMPLED_RUN = re.compile(rb"\d{8}")
 _ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
-_BACKSLASHES = re.compile(rb'(?<!\\)\\(\\++)"')  # tried at the first of a run only, and given up at its end
 _HALF = re.compile(rb"\\u[dD]")
 _PAIR = re.compile(rb"\\%b\\%b" % (_HIGH, _LOW))
 # An escape or a quote, from left to right. Group 1 is a run of halves without their other half: whole pairs come first,
@@ -123,11 +121,9 @@ class Guard:
         if self._digits or b"\x0c" in data or b"\x0b" in data or has_long_number(data, 0, len(data)):
             self._check_exactly(data)
             return
-        # A string begins or ends at a quote without an escape. An even number of backslashes before it escapes nothing.
-        escaped = data.count(rb"\"")
-        if escaped and rb'\\"' in data:
-            escaped -= sum(len(found) & 1 for found in _BACKSLASHES.findall(data))
-        self.in_string ^= bool((data.count(b'"') - escaped) & 1)
+        # A string begins or ends at a quote without an escape; a backslash left after this escapes the byte after it.
+        simple = data.replace(rb"\\", b"") if rb'\\"' in data else data
+        self.in_string ^= bool((simple.count(b'"') - simple.count(rb"\"")) & 1)
         self._digits = 0 if self.in_string or not data[-1:].isdigit() else len(data) - len(data.rstrip(_DIGITS))
 
     def _check_exactly(self, data: bytes) -> None:

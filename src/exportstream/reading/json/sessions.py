@@ -18,20 +18,21 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from itertools import accumulate, chain
 from typing import Any
 
 import msgspec
 
-from exportstream.models.names import SESSION_KEYS
+from exportstream.models.names import session_keys
 from exportstream.models.structs import Session
 from exportstream.reading.json.beyond_msgspec import check_costs, value_is_deeper
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
-from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number
 from exportstream.reading.json.starts import starts_of_elements
+from exportstream.reading.limits import MAX_DEPTH
 
 _OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
 _MESSAGES = re.compile(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
@@ -72,7 +73,6 @@ class Sessions:
         self._opening = self._messages = b""  # as the last session that went another way spelled them
         self._one_by_one = 0  # how many sessions are to be decoded by themselves, since one of them is odd
         self._shape: re.Pattern[bytes] | None = None  # of sessions without their messages
-        self._decoders = [msgspec.json.Decoder(kind, float_hook=Decimal) for kind in SESSION_KEYS]
         self._values = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
     def take(self, data: bytearray, start: int, events: Events, *, in_array: bool) -> int | None:
@@ -183,9 +183,9 @@ class Sessions:
             self._shape = _shape_of(bytes(texts[0]))
             if self._shape is None or not self._shape.fullmatch(lines):
                 return None
-        for decoder in self._decoders:
+        for is_snake in (False, True):
             try:
-                sessions = decoder.decode_lines(lines)
+                sessions: list[Any] = _session_decoder(is_snake=is_snake).decode_lines(lines)
             except REFUSALS:
                 continue
             if len(sessions) != len(texts) or any(one.id is None or one.title is None for one in sessions):
@@ -231,6 +231,11 @@ class Sessions:
         if self.position_of is not None:
             starts = chain.from_iterable(starts_of_elements(data, one.array + 1, one.array_end - 1) for one in found)
             events.starts(list(map(self.position_of, starts)))
+
+
+@cache
+def _session_decoder(*, is_snake: bool) -> Any:
+    return msgspec.json.Decoder(session_keys(is_snake=is_snake), float_hook=Decimal)
 
 
 def _shape_of(text: bytes) -> re.Pattern[bytes] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from exportstream.errors import InputError, JSONSyntaxError, LimitError
 from exportstream.reading.json.envelope import Envelope
+from exportstream.reading.json.events import Events
 from exportstream.reading.json.parser import Parser
 
 _PIECE = 64 * 1024
@@ -19,18 +20,11 @@ class _ObjectEndedError(Exception):
     """The object has ended."""
 
 
-class _Nothing:
-    """Takes events, and does nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        return _do_nothing
-
-
 class _Brackets(Envelope):
     """Follows only which objects and arrays are open; the first is an array around the object."""
 
     def __init__(self) -> None:
-        super().__init__(_Nothing())
+        super().__init__(Events())
         self._open = [b"["]
 
     @property
@@ -65,7 +59,7 @@ def find_error(data: memoryview, position: int) -> InputError | None:
         The error, with the position of the first wrong byte; None if ijson finds no error.
     """
     brackets = _Brackets()
-    parser = Parser(_Nothing(), brackets)
+    parser = Parser(Events(), brackets)
     start, size = 0, _PIECE
     try:
         while start < len(data):
@@ -83,7 +77,3 @@ def find_error(data: memoryview, position: int) -> InputError | None:
     except _ObjectEndedError:
         pass
     return None
-
-
-def _do_nothing(*_: Any, **__: Any) -> None:
-    """Do nothing."""

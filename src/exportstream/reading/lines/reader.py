@@ -26,7 +26,7 @@ from exportstream.errors import (
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
-from exportstream.reading.json.recovery import end_of_piece
+from exportstream.reading.json.damage import end_of_piece
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
 from exportstream.reading.lines.session import LogSession
@@ -36,7 +36,6 @@ from exportstream.totals.copies import counted
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
-
 
 _S = TypeVar("_S", bound=LogSession)
 
@@ -53,8 +52,8 @@ class LineReader(ABC, Generic[_S]):
     Attributes:
         producer: the name of the program.
         decoder: of one line, as far as it tells what to do with it.
-        run_decoder: of the lines of a run, as far as usual ones need no second look; None for `decoder`.
-        short_decoder: of the lines of a run, where only figures are wanted; None for `run_decoder`.
+        run_decoders: of the lines of a run, as far as usual ones need no second look; the first that takes all is used.
+        short_decoder: of the lines of a run, where only figures are wanted; None for `run_decoders`.
         figures_only: whether rows need no more than totals do: figures, names, and texts of messages.
         skips: kinds of lines that are passed over.
         payload: JSON path of what `_decode` decodes.
@@ -69,7 +68,7 @@ class LineReader(ABC, Generic[_S]):
 
     producer: ClassVar[str]
     decoder: ClassVar[Any]
-    run_decoder: ClassVar[Any] = None
+    run_decoders: ClassVar[Sequence[Any]] = ()
     short_decoder: ClassVar[Any] = None
     skips: ClassVar[Sequence[Skip]] = ()
     payload: ClassVar[str] = "$"
@@ -85,8 +84,7 @@ class LineReader(ABC, Generic[_S]):
         self.keys: set[str | bytes] = set()
         self.parts: Iterable[Source] = ()
         self._in_parts: set[str | None] = set()  # ids in further files, as far as `look` takes note of them
-        self._source = source
-        self._reject = reject
+        self._source, self._reject = source, reject
         self._watch_repeats = watch_repeats
         self._ids = Seen(_REMEMBERED_IDS)
         self._limit = max_line
@@ -109,6 +107,10 @@ class LineReader(ABC, Generic[_S]):
         Raises:
             InputError: it is refused.
         """
+
+    def _take_usual(self, lines: Iterator[tuple[Any, bytes, int]]) -> Iterator[tuple[Any, bytes, int]]:
+        """Take lines as far as it can be done in few steps, and yield the others."""
+        return lines
 
     @property
     def session(self) -> Session | None:
@@ -138,7 +140,7 @@ class LineReader(ABC, Generic[_S]):
         self._collect()
         for kind, records in self._counted.items():
             self.notes.add_records(kind if kind is not None else "without a type", records)
-        self._counted = {}
+        self._counted.clear()
         if not (self._messages or self._ends):
             return None
         batch = Batch(self._messages, self._ends, positions=self._positions)
@@ -172,19 +174,19 @@ class LineReader(ABC, Generic[_S]):
                 self.notes.add_records(kind, records)
 
     def _read_run(self, run: Run) -> Iterator[None]:
-        position = run.position
         short = self.short_decoder if self.figures_only else None
-        for value, line in decode_whole_run(run, self.run_decoder or self.decoder, self._limit, short) or ():
+        found = decode_whole_run(run, self.run_decoders or (self.decoder,), self._limit, short)
+        if found is None:
+            yield from self._read_one_by_one(run)
+            return
+        for value, line, position in self._take_usual(found):
             self._position = position
             try:
                 self._read_line(value, line)
             except InputError as error:
                 self._refuse(error, Record(value, line, position))
-            position += len(line)
             if self._ends:
                 yield
-        if position == run.position:
-            yield from self._read_one_by_one(run)
 
     def _read_one_by_one(self, run: Run) -> Iterator[None]:
         for record in decode_run(run, self.decoder, self._limit):
@@ -207,10 +209,11 @@ class LineReader(ABC, Generic[_S]):
 
     def _refuse(self, error: InputError, record: Record) -> None:
         """Pass on a line that is refused, or stop."""
-        index = self._current.index if self._current is not None else 0
+        current = self._current
+        session_id, index = (current.session.id, current.index) if current is not None else (None, 0)
         error.locate(message_index=index, position=record.position)
         error.exact = True
-        if self._current is not None and self._current.held > self._limit:
+        if current is not None and current.held > self._limit:
             raise error
         if self._reject is None:
             error.hint = error.hint or 'on_error="skip" goes on without the line'
@@ -223,7 +226,6 @@ class LineReader(ABC, Generic[_S]):
         except InputError:
             value = record.line.removesuffix(b"\n").decode("utf-8", "replace")
         self.notes.rejected += 1
-        session_id = self.session.id if self.session is not None else None
         place = self._source, session_id, index, record.position
         self._reject(Reject(*place, error.path, error.what, value, producer=self.producer))
 
@@ -265,9 +267,7 @@ class LineReader(ABC, Generic[_S]):
 
     def _count(self, kind: str | None, raw: bytes) -> None:
         """Count a record that becomes no row."""
-        records = self._counted.get(kind)
-        if records is None:
-            records = self._counted[kind] = Records()
+        records = self._counted.get(kind) or self._counted.setdefault(kind, Records())
         records.count += 1
         records.bytes += len(raw)
 
@@ -296,5 +296,5 @@ class LineReader(ABC, Generic[_S]):
             self._current.positions = []
             self.accepted += len(rows)
             if self._watch_repeats:
-                self.notes.repeated_ids += len(self._ids.find_repeats([row.id for row in counted(rows)]))
+                self.notes.repeated_ids += self._ids.count_repeats([row.id for row in counted(rows)])
             self._messages += rows

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from exportstream.errors import LimitError
+from exportstream.storage.compress import check_level
 from exportstream.storage.memory import import_error
-from exportstream.storage.sink import check_level
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER, read_json
 from exportstream.writing.formats.recount import TOOL_CALLS, Recount, either_spelling, unreadable

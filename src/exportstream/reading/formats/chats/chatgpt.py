@@ -30,7 +30,7 @@ from exportstream.reading.formats.chats.chatgpt_usual import (
     read_usual,
 )
 from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused, held_by
-from exportstream.reading.formats.chats.recognise import is_chatgpt_conversation
+from exportstream.reading.formats.chats.recognise import CHATGPT, is_chatgpt_conversation
 from exportstream.reading.formats.chats.tree import Node, Tree, as_node, is_empty
 from exportstream.reading.formats.chats.values import expected, kept, object_of, required_text, text_of, time_of
 from exportstream.reading.json.decoder import REFUSALS
@@ -203,4 +203,4 @@ def _content_of(content: Any) -> Content:
         return Content()
 
 
-CHATGPT = ChatFormat("chatgpt", _CONVERSATION_KEYS, is_chatgpt_conversation, read_conversation, decode=decode)
+FORMAT = ChatFormat(CHATGPT, _CONVERSATION_KEYS, is_chatgpt_conversation, read_conversation, decode=decode)

@@ -26,7 +26,8 @@ from exportstream.reading.formats.chats.values import PLAIN, expected, kept, tim
 from exportstream.reading.json.beyond_msgspec import is_usual
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.elements import decode_any
-from exportstream.reading.lines.records import MAX_DEPTH, may_be_deep
+from exportstream.reading.limits import MAX_DEPTH
+from exportstream.reading.lines.records import may_be_deep
 
 
 class _Author(Struct, gc=False, forbid_unknown_fields=True):

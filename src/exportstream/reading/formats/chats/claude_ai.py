@@ -13,7 +13,7 @@ from typing import Any
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused
-from exportstream.reading.formats.chats.recognise import is_claude_ai_conversation
+from exportstream.reading.formats.chats.recognise import CLAUDE_AI, is_claude_ai_conversation
 from exportstream.reading.formats.chats.values import expected, kept, list_of, required_text, text_of, time_of
 from exportstream.reading.formats.content import as_text
 
@@ -181,4 +181,4 @@ def _add_result(call: ToolCall, block: dict[str, Any]) -> None:
         call.extra = (call.extra or {}) | {"result": more}
 
 
-CLAUDE_AI = ChatFormat("claude-ai", _CONVERSATION_KEYS, is_claude_ai_conversation, read_conversation)
+FORMAT = ChatFormat(CLAUDE_AI, _CONVERSATION_KEYS, is_claude_ai_conversation, read_conversation)

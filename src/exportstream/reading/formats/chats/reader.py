@@ -28,9 +28,9 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements, decode_any
+from exportstream.reading.limits import MAX_DEPTH
 from exportstream.totals.batch import Batch, SessionEnd
 
-_MAX_DEPTH = 512
 _ROWS = 1000  # of a batch
 _BYTES = 1 << 20  # of conversations that are passed on together
 
@@ -297,8 +297,8 @@ class ChatReader:
 
 def _require_shallow(held: list[Any], element: Element) -> None:
     """Raise `LimitError` if a value goes too deep."""
-    if value_is_deeper(held, _MAX_DEPTH):
-        what = f"expected at most {_MAX_DEPTH} levels of objects and arrays, got more"
+    if value_is_deeper(held, MAX_DEPTH):
+        what = f"expected at most {MAX_DEPTH} levels of objects and arrays, got more"
         raise LimitError(what, position=element.position)
 
 

@@ -18,7 +18,8 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.errors import ExportstreamError
-from exportstream.reading.formats.claude_code.session import PRODUCER, TranscriptSession
+from exportstream.reading.formats.claude_code.recognise import PRODUCER
+from exportstream.reading.formats.claude_code.session import TranscriptSession
 from exportstream.reading.formats.claude_code.short import ShortLine, short_entry
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader

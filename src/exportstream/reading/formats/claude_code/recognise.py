@@ -7,6 +7,8 @@ from typing import Any
 
 from exportstream.reading.lines.records import as_object, first_line
 
+PRODUCER = "claude-code"
+
 _OWN_KEYS = frozenset({"parentUuid", "leafUuid", "isSidechain", "isSnapshotUpdate"})
 _LONG_LINE = re.compile(
     rb'\{"(?:parentUuid|logicalParentUuid|isSidechain|leafUuid)":'

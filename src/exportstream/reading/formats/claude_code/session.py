@@ -13,13 +13,13 @@ from itertools import islice
 from typing import Any
 
 from exportstream.models.structs import Message, Session
+from exportstream.reading.formats.claude_code.recognise import PRODUCER
 from exportstream.reading.formats.claude_code.response import RECORD_KEYS, Entry
 from exportstream.reading.formats.claude_code.short import ShortEntry
 from exportstream.reading.formats.claude_code.thread import Thread
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
 
-PRODUCER = "claude-code"
 _MAX_THREADS = 64  # agents whose responses are open
 _REMEMBERED = 4096  # records, at least
 _SIDE = object()  # a sub-agent of older versions, which wrote no id of it

@@ -7,6 +7,7 @@ from typing import Any
 
 from exportstream.reading.lines.records import as_object, first_line
 
+PRODUCER = "codex"
 RECORD_TYPES = frozenset(
     ["session_meta", "turn_context", "response_item", "event_msg", "compacted", "token_usage_record", "world_state"]
 )

@@ -12,8 +12,6 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.reading.formats.codex.usage import Info
 
-_QUOTE = b'"'[0]
-
 
 class Part(Struct, gc=False):
     """A part of a content."""
@@ -38,10 +36,13 @@ class TurnContext(Struct, gc=False):
     effort: Any = None
 
 
-class Event(TurnContext, gc=False):
+class Event(Struct, gc=False):
     """What is needed of an event or a `turn_context`, without the texts that they repeat."""
 
     type: str = "without a type"
+    turn_id: Any = None
+    model: Any = None
+    effort: Any = None
     info: Info | None = None
     call_id: Any = None
     id: Any = None
@@ -54,17 +55,8 @@ class ShortItem(Event, gc=False):
 
     role: Any = None
     name: Any = None
-    status: Any = None
     content: str | list[Part] | None = None
-    output: Raw | UnsetType = UNSET
     arguments: Raw | UnsetType = UNSET
+    output: Raw | UnsetType = UNSET
     encrypted_content: Raw | UnsetType = UNSET
-
-    @property
-    def text_size(self) -> int:
-        """Bytes of its largest texts, which hold no objects and arrays."""
-        size = 0
-        for text in (self.output, self.arguments, self.encrypted_content):
-            if text is not UNSET and memoryview(text)[0] == _QUOTE:
-                size += len(text)
-        return size
+    status: Any = None

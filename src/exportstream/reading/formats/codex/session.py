@@ -13,17 +13,17 @@ from typing import Any
 from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.outputs import is_plain
+from exportstream.reading.formats.codex.recognise import PRODUCER
 from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
 from exportstream.reading.formats.codex.replay import Replay
 from exportstream.reading.formats.codex.response import Response, Turn, late_output, user_message
-from exportstream.reading.formats.codex.usage import Usage, Usages
+from exportstream.reading.formats.codex.usage import Info, Usage, Usages
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
 
-PRODUCER = "codex"
-_TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
-_LARGEST_PENDING = 1 << 20  # bytes of messages that came while calls waited for their results
 _TEXT_OR_NONE = frozenset({str, type(None)})
+TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
+_LARGEST_PENDING = 1 << 20  # bytes of messages that came while calls waited for their results
 _META_KEYS = frozenset({"id", "timestamp", "cwd"})
 
 
@@ -110,13 +110,15 @@ class RolloutSession:
         session.extra = extra or None
         return True
 
-    def add_turn(self, context: TurnContext) -> None:
+    def add_turn(self, context: TurnContext | Event) -> None:
         """Take a `turn_context`."""
         self._end_response()
         self._see_turn(context.turn_id)
-        model, effort = (value if isinstance(value, str) else None for value in (context.model, context.effort))
-        if (model or self._turn.model, effort) != (self._turn.model, self._turn.effort):
-            self._turn = Turn(self._turn.id, model or self._turn.model, effort)
+        turn = self._turn
+        model = context.model if isinstance(context.model, str) and context.model else turn.model
+        effort = context.effort if isinstance(context.effort, str) else None
+        if model != turn.model or effort != turn.effort:
+            self._turn = Turn(turn.id, model, effort)
 
     def add_item(self, item: dict[str, Any], time: str | None, size: int) -> bool:
         """Take an item of a conversation; False if it becomes no row."""
@@ -149,19 +151,19 @@ class RolloutSession:
     def add_short(self, item: ShortItem, time: str | None, size: int) -> bool:
         """Take an item of a conversation, of which only figures are wanted; return False if it has to be read in full."""
         kind, response = item.type, self._response
-        if kind == "message":
-            is_usual = item.role == "assistant" and item.id.__class__ in _TEXT_OR_NONE
-        elif kind.endswith("_call"):
-            is_usual = _TEXT_OR_NONE.issuperset(map(type, (item.call_id, item.id, item.name, item.status)))
-        elif kind.endswith("_output"):
+        if kind.endswith("_output"):
             usual = response is not None and item.call_id.__class__ is str and is_plain(item.output)
             if not usual or response is None or not response.end_call(item, time):
                 return False
             self.held += size
             return True
-        else:
-            is_usual = kind == "reasoning"
-        if not is_usual:
+        if kind == "message":
+            if item.role != "assistant" or item.id.__class__ not in _TEXT_OR_NONE:
+                return False
+        elif kind.endswith("_call"):
+            if not _TEXT_OR_NONE.issuperset(map(type, (item.call_id, item.id, item.name, item.status))):
+                return False
+        elif kind != "reasoning":
             return False
         if response is None or not response.takes_items:
             self._begin_response()
@@ -175,16 +177,22 @@ class RolloutSession:
         """Take an event: the tokens so far, a turn that begins or ends, or how a call ended."""
         if event.type == "token_count":
             if event.info is not None:
-                self._add_usage(self._usages.count(event.info), time)
-                if event.info.model is not None and self._response is not None:
-                    self._response.model = event.info.model
-        elif event.type in _TURN_EVENTS:
+                self.add_count(event.info, time)
+        elif event.type in TURN_EVENTS:
             self._end_response()
             self._see_turn(event.turn_id)
         elif self._response is not None:
             ended = event.item if event.item is not None else event
             if type(ended.exit_code) is int:
                 self._response.set_exit((ended.call_id, ended.id), failed=ended.exit_code != 0)
+
+    def add_count(self, info: Info, time: str | None) -> None:
+        """Take the tokens so far."""
+        usage = self._usages.count(info)
+        if usage is not None:
+            self._add_usage(usage, time)
+        if info.model is not None and self._response is not None:
+            self._response.model = info.model
 
     def add_usage_record(self, record: dict[str, Any], time: str | None) -> None:
         """Take a token usage record. A `token_count` before it told the same."""
@@ -208,10 +216,8 @@ class RolloutSession:
             self._add(row, turn, line, replayed=replayed)
         self._pending, self._pending_size = [], 0
 
-    def _add_usage(self, usage: Usage | None, time: str | None) -> None:
+    def _add_usage(self, usage: Usage, time: str | None) -> None:
         """Add tokens to the response that they belong to; without one they are a row of their own."""
-        if usage is None:
-            return
         if self._response is None or self._response.usage is not None:
             self._begin_response()
         assert self._response is not None

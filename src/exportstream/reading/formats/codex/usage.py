@@ -96,6 +96,9 @@ class Usages:
         """Take a `token_count`; return the usage to add, None where the total did not move or records are added."""
         total, last = info.total_token_usage, info.last_token_usage
         before = self._total
+        if total is not None and total == before:
+            self._last = last
+            return None
         moved = _moved(before, total) if total is not None else _moved(self._last, last)
         self._total, self._last = total if total is not None else before, last
         if total is not None and moved and not self.replaying and not self._has_own:

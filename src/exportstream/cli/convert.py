@@ -1,0 +1,164 @@
+"""The command convert: exports to rows."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from msgspec.structs import replace
+
+from exportstream.cli.display import (
+    ManyProgress,
+    Progress,
+    print_all_warnings,
+    print_outcome,
+    print_summary,
+)
+from exportstream.cli.executors import find_many, hint_at_update, open_executor, open_helpers, skip_current
+from exportstream.cli.options import Command, convert_options, many_inputs
+from exportstream.cli.process import ignore_signals
+from exportstream.cli.terminal import in_options, tell
+from exportstream.conversion.one import convert_one
+from exportstream.conversion.report import Report
+from exportstream.errors import UsageError, shown
+from exportstream.reading.options import OnError, ReadOptions
+from exportstream.writing.formats import FormatName
+from exportstream.writing.options import Keys, WriteOptions, split_names, tables_of
+
+
+@click.command(
+    "convert",
+    cls=Command,
+    examples=[
+        ("exportstream convert session.json", "writes session.ndjson.zst"),
+        ("exportstream convert session.json -o session.db", "SQLite: messages, tool calls, sessions"),
+        ("exportstream convert exports/ -o rows/ --update", "each export in a folder; only new ones"),
+        ("exportstream convert exports/ --merge -o all.parquet", "one output of all"),
+        ("curl -s URL | exportstream convert - | jq .content", "from standard input to standard output"),
+    ],
+)
+@many_inputs
+@convert_options
+def convert_command(
+    *,
+    inputs: tuple[str, ...],
+    output: str | None,
+    format: FormatName | None,  # noqa: A002 - the option's word
+    level: int | None,
+    table: tuple[str, ...],
+    keys: Keys,
+    running_totals: bool,
+    columns: tuple[str, ...],
+    without: tuple[str, ...],
+    flat: bool,
+    csv_safe: bool,
+    rejects: str | None,
+    force: bool,
+    quiet: bool,
+    report: str | None,
+    merge: bool,
+    update: bool,
+    exclude: tuple[str, ...],
+    fail_fast: bool,
+    jobs: int | None,
+    dask: str | None,
+    on_error: OnError | None,
+    dedupe: bool,
+    prices: str | None,
+    max_message_size: int,
+    max_window: int,
+) -> None:
+    """Convert exports to NDJSON, CSV, Parquet or SQLite.
+
+    INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. The suffix of
+    OUTPUT decides: .ndjson, .jsonl or .csv, then .zst, .gz or nothing; .parquet; .db, .sqlite or .sqlite3. Without one,
+    devices and pipes get NDJSON. An output gets its name only when it is complete.
+
+    Several inputs go into a folder, one output each, or with --merge into one output. Folders and zips are searched for
+    .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz), folders also for .zip. Hidden files, links to
+    folders and NAME.rejects.ndjson are left out. JSON files in them that are no exports are ignored, with a note.
+    FILE.zip::NAME is one member of a zip. An input that is named twice is taken once. Memory grows with the number of
+    inputs, and by 100 bytes per message of Claude Code.
+    """
+    reading = ReadOptions(
+        on_error=on_error,
+        max_message_size=max_message_size,
+        max_window=max_window,
+        dedupe=dedupe,
+        prices=prices,
+    )
+    writing = WriteOptions(
+        format=format,
+        tables=tables_of(table),
+        level=level,
+        keys=keys,
+        running_totals=running_totals,
+        columns=split_names(columns or None, "columns"),
+        without=split_names(without, "without") or (),
+        flat=flat,
+        csv_safe=csv_safe,
+        force=force,
+        priced=prices is not None,
+    )
+    done: Report
+    output = "-" if output in ("/dev/stdout", "/dev/fd/1") else output  # else a file that it goes to would be replaced
+    if merge:
+        if dask is not None:
+            raise UsageError("--dask does not go with --merge", hint="leave one out")
+        from exportstream.conversion.merge import merge_all  # noqa: PLC0415 - only here
+
+        with ManyProgress(enabled=not quiet) as progress:
+            done = merge_all(
+                inputs,
+                output,
+                reading,
+                writing,
+                rejects=rejects,
+                exclude=exclude,
+                update=update,
+                fail_fast=fail_fast,
+                report=report,
+                words=in_options,
+                progress=progress.update,
+            )
+            ignore_signals()
+    elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
+        from exportstream.conversion.many import convert_all  # noqa: PLC0415 - only here
+
+        with ManyProgress(enabled=not quiet) as progress, hint_at_update(), open_executor(len(many), jobs, dask) as executor:
+            done = convert_all(
+                many,
+                output,
+                reading,
+                writing,
+                rejects=rejects,
+                executor=executor,
+                update=update,
+                fail_fast=fail_fast,
+                report=report,
+                words=in_options,
+                progress=progress.update,
+            )
+            ignore_signals()
+    else:
+        if update and skip_current(inputs[0], output, writing, report):
+            if not quiet:
+                tell(f"{shown(inputs[0])}: up to date")
+            return
+        writing = replace(writing, force=force or update)
+        with open_helpers(inputs[0], jobs or 1) as executor, Progress(enabled=not quiet) as bar:
+            done = convert_one(
+                inputs[0],
+                output,
+                reading,
+                writing,
+                rejects=rejects,
+                report=report,
+                executor=executor,
+                progress=bar.update,
+            )
+            ignore_signals()
+    print_all_warnings(done, rejects=quiet)
+    if not quiet:
+        print_summary(done)
+    sys.exit(print_outcome(done, quiet=quiet))

@@ -1,0 +1,101 @@
+"""Reads the usual lines of a rollout in one loop, with few steps for each line.
+
+Takes: decoded lines. Returns: the first one that has to be looked at by itself. Raises: what `refuse` raises.
+Holds: nothing.
+
+It does what `RolloutReader` does line by line, in less time. The tests compare both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec import UNSET
+
+from exportstream.errors import InputError
+from exportstream.models.notes import Records
+from exportstream.reading.formats.codex.records import Event, ShortItem
+from exportstream.reading.formats.codex.session import TURN_EVENTS, RolloutSession
+from exportstream.reading.limits import MAX_DEPTH
+from exportstream.reading.lines.records import Record, may_be_deep, refuse_deep
+
+_QUOTE = b'"'[0]
+_EVENTS = frozenset({Event, ShortItem})
+
+
+def take_usual(
+    session: RolloutSession,
+    lines: Iterator[tuple[Any, bytes, int]],
+    counted: dict[str | None, Records],
+    refuse: Callable[[InputError, Record], None],
+    limit: int,
+) -> tuple[Any, bytes, int] | None:
+    """Take lines for a session, and return the first one that is not usual.
+
+    Args:
+        session: it has begun, and no ordinal matters.
+        lines: values, bytes, and positions.
+        counted: takes records that become no row, by kind.
+        refuse: takes lines that are refused.
+        limit: bytes of the largest response.
+    """
+    sizes_of: dict[str, list[int]] = {}  # of records that become no row; a list takes few steps for each
+    time = session.last_time
+    try:
+        for found in lines:
+            line, raw, session.line = found
+            item, kind, size = line.payload, line.type, len(raw)
+            if kind == "response_item":
+                if session.held + size > limit:
+                    return found
+                if item.__class__ is dict:
+                    try:
+                        if size > 2 * MAX_DEPTH:
+                            refuse_deep(item)
+                        is_row = session.add_item(item, line.timestamp, size)
+                    except InputError as error:
+                        time = line.timestamp
+                        refuse(error, Record(line, raw, found[2]))
+                        continue
+                    kind = None if is_row else f"response_item/{item['type']}"
+                elif item.__class__ is ShortItem and not (size > 2 * MAX_DEPTH and may_be_deep_item(item, raw)):
+                    if not session.add_short(item, line.timestamp, size):
+                        return found
+                    kind = None
+                else:
+                    return found
+            elif item.__class__ not in _EVENTS:
+                return found
+            elif kind == "event_msg":
+                kind = item.type
+                if kind == "token_count":
+                    if item.info is not None:
+                        session.add_count(item.info, line.timestamp)
+                elif item.exit_code is not None or item.item is not None or kind in TURN_EVENTS:
+                    session.add_event(item, line.timestamp)
+                kind = f"event_msg/{kind}"
+            elif kind == "turn_context":
+                session.add_turn(item)
+            else:
+                return found
+            time = line.timestamp
+            if kind is not None:
+                sizes = sizes_of.get(kind)
+                if sizes is None:
+                    sizes = sizes_of[kind] = []
+                sizes.append(size)
+    finally:
+        session.last_time = time
+        for kind, sizes in sizes_of.items():
+            counted.setdefault(kind, Records()).merge(Records(len(sizes), sum(sizes)))
+    return None
+
+
+def may_be_deep_item(item: ShortItem, raw: bytes) -> bool:
+    """Whether an item may have too many levels. Its largest text has none."""
+    text = item.output
+    if text is UNSET:
+        text = item.arguments if item.arguments is not UNSET else item.encrypted_content
+    texts = len(text) if text is not UNSET and memoryview(text)[0] == _QUOTE else 0
+    return len(raw) - texts > 2 * MAX_DEPTH and may_be_deep(raw)
