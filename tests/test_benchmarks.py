@@ -376,6 +376,17 @@ def test_logs_run(tmp_path, capsys, shape):
     assert f"{shape}: " in capsys.readouterr().out
 
 
+def test_chats_run(tmp_path):
+    """Each case gives the rows of generated chats; the session export they are measured against is measured, too."""
+    main(["--size=100KB", "--shape=chats", "--rounds=1", f"--data={tmp_path}", f"--json={tmp_path / 'report'}"])
+    found = {(one["shape"], one["case"]): one for one in load(tmp_path / "report")["results"]}
+    assert "failed" not in str(found)
+    ours = [("chatgpt", "ndjson"), ("chatgpt", "totals"), ("chatgpt-zip", "ndjson-zip"), ("chatgpt-zip", "totals")]
+    assert len({found[pair]["messages"] for pair in ours}) == 1
+    assert found["chatgpt", "ndjson"]["messages"] > 20
+    assert {("chatgpt", "orjson-chats"), ("chatgpt-zip", "unzip"), ("dense", "totals")} <= found.keys()
+
+
 @pytest.mark.slow
 def test_scaling_runs(tmp_path, capsys):
     """Each case is measured with each number of processes, and what the reader and its worker take of it."""

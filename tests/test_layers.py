@@ -92,6 +92,16 @@ def test_a_room_imports_only_what_it_may(name: str) -> None:
     assert not too_much, [found[other] for other in sorted(too_much)]
 
 
+@pytest.mark.parametrize(("name", "below"), [("json", ()), ("lines", ("json",))])
+def test_the_machines_of_reading_know_no_format(name: str, below: tuple[str, ...]) -> None:
+    """What reads JSON, and what reads lines of it, are below the formats, and below what opens inputs."""
+    of_reading = {
+        other for module, tree in TREES.items() if module.startswith(f"reading.{name}") for other in imported(tree)
+    }
+    allowed = ("reading.limits", *(f"reading.{one}." for one in (name, *below)))
+    assert not {other for other in of_reading if room(other) == "reading" and not other.startswith(allowed)}
+
+
 def test_the_package_itself_knows_no_command() -> None:
     """Importing exportstream imports neither the command nor what only it needs."""
     assert not {room(other) for other in imported(TREES["__init__"])} & {"cli", "click", "rich"}

@@ -48,7 +48,7 @@ def test_damaged_compression_is_suspected(tmp_path: Path) -> None:
     assert (wrong.returncode, flipped.returncode) == (3, 3)
     assert b"not JSON" in wrong.stderr
     assert wrong.stderr.endswith(b"; the gzip data may be damaged: test it with gzip -t\n")
-    assert b"the gzip data is damaged: Incorrect checksum found (" in flipped.stderr
+    assert b"the gzip data is damaged: its checksum differs (" in flipped.stderr
     assert flipped.stderr.endswith(b"; copy or download it again, or --on-error skip keeps the complete messages\n")
     done = run("convert", "flipped.json.gz", "-o", "out.ndjson", "--on-error", "skip", cwd=tmp_path)
     assert (done.returncode, len(lines((tmp_path / "out.ndjson").read_bytes()))) == (5, 6)

@@ -12,7 +12,7 @@ import pytest
 from exportstream.cli.commands import cli
 from exportstream.cli.options import EXIT_CODES, GROUPS, group_of
 from exportstream.cli.process import Exit
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.storage.source import DEFAULT_MAX_WINDOW
 from tests.kit.command import run
 

@@ -18,7 +18,7 @@ import pytest
 
 from exportstream.writing.outputs import MANIFEST
 from tests.kit.command import ENVIRONMENT, children, in_session, kill, run, said, start, wait_until, workers
-from tests.kit.documents import cut, export, invalid
+from tests.kit.documents import cut, dump, export, invalid, message, session
 from tests.kit.files import contents, debris, everything, many, put, rows, unpack
 
 INTERRUPTED = b"exportstream: interrupted; the same with --update goes on where it was"
@@ -511,3 +511,14 @@ def test_cut_inputs_of_a_merge_are_named(tmp_path: Path) -> None:
         "exportstream: b.json: the input is cut, or damaged from there on; kept 2 complete messages"
     ]
     assert report(tmp_path / "r.json")["cut"] == {"b.json": 2}
+
+
+def test_warnings_of_a_merge_name_the_input(tmp_path: Path) -> None:
+    """What is noticed of an input of a merge is told with its name, and stands with it in the report."""
+    put(tmp_path, "a.json")
+    old = session(message(1) | {"createdAt": None}, id="old")
+    (tmp_path / "old.json").write_bytes(dump(old))
+    done = run("convert", "a.json", "old.json", "--merge", "-o", "all.csv", "--report", "r.json", cwd=tmp_path)
+    warning, _ = said(done)
+    assert warning.startswith("exportstream: old.json: warning: 1 message has null dates")
+    assert [one["notes"]["nullDates"] for one in report(tmp_path / "r.json")["inputs"]] == [0, 1]

@@ -39,6 +39,25 @@ def test_a_read_may_end_at_every_byte(flags: tuple[int, ...], extra: tuple[int, 
         assert unpacked([both[:at], both[at:]]) == TEXT * 2, at
 
 
+def test_data_whose_checksum_differs() -> None:
+    """All data comes before the error, wherever a read ends; a wrong size, flag, method and checksum of a header, too."""
+    wrong = {"its checksum differs": -8, "its size differs from the one it states": -4}
+    for words, place in wrong.items():
+        packed = bytearray(PLAIN)
+        packed[place] ^= 1
+        for at in range(1, len(packed)):
+            pieces: list[bytes] = []
+            with pytest.raises(CompressionError, match=f"damaged: {words}"):
+                pieces.extend(piece for piece in decompress(iter([bytes(packed[:at]), bytes(packed[at:])]), 1 << 27)[1])
+            assert b"".join(pieces) == TEXT
+    headers = [b"\x1f\x8b\x07" + PLAIN[3:], PLAIN[:3] + b"\x20" + PLAIN[4:]]
+    for packed, words in zip(headers, ["no method but deflate", "its header has an unknown flag"], strict=True):
+        with pytest.raises(CompressionError, match=words):
+            unpacked([packed])
+    with pytest.raises(CompressionError, match="the checksum of its header differs"):
+        unpacked([member(2)[:10] + b"??" + member(2)[12:]])
+
+
 def test_a_header_that_is_cut_or_without_end() -> None:
     """A header that ends with the input is cut; one of more than 1 MiB is refused rather than held."""
     packed = member(4, 8, 16, 2)

@@ -290,7 +290,7 @@ def test_bytes_that_start_a_member_are_not_garbage(kind: str) -> None:
 def test_bad_checksum_is_an_error() -> None:
     """The checksums of gzip and zstd are checked."""
     bad_gzip = PACKED["gzip"][:-8] + b"\0\0\0\0" + PACKED["gzip"][-4:]
-    with pytest.raises(CompressionError, match=r"the gzip data is damaged.*Incorrect checksum"):
+    with pytest.raises(CompressionError, match=r"the gzip data is damaged: its checksum differs"):
         drain(open_source(bad_gzip))
     with pytest.raises(CompressionError, match=r"the zstd data is damaged.*checksum"):
         drain(open_source(PACKED["zstd"][:-4] + b"\0\0\0\0"))

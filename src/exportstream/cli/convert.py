@@ -19,7 +19,6 @@ from exportstream.cli.options import Command, convert_options, many_inputs
 from exportstream.cli.process import ignore_signals
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.encoding import can_share
-from exportstream.conversion.many import convert_all
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import Report
 from exportstream.errors import UsageError, shown
@@ -127,6 +126,8 @@ def convert_command(
             )
             ignore_signals()
     elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
+        from exportstream.conversion.many import convert_all  # noqa: PLC0415 - only here
+
         if len(many) == 1 and dask is None:
             outputs = decide_in_folder(local_path(str(output)), many[0].relative, writing)
             opened = open_helpers(many[0].source, jobs or 1, share=can_share(outputs, reading, writing))

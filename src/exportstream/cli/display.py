@@ -106,7 +106,7 @@ class ManyProgress(_Bar):
 def print_all_warnings(report: Report, *, rejects: bool) -> None:
     """Print the warnings of a report, of the first few inputs if there are many; of `rejects` unless the summary does."""
     outcomes = report.outcomes if isinstance(report, ManyReport) else []
-    parts = [(outcome.source, outcome.report.notes) for outcome in outcomes if outcome.report is not None]
+    parts = [(one.source, notes) for one in outcomes if (notes := one.report.notes if one.report else one.notes) is not None]
     print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all", rejects=rejects)
 
 

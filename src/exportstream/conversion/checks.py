@@ -19,7 +19,7 @@ from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError
 from exportstream.reading.check import CheckWork, SessionCheck, check_export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead, check_executor
 from exportstream.storage.names import require_one

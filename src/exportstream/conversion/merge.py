@@ -20,9 +20,9 @@ from exportstream.conversion.plan import (
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Outcome, Report, count_of_inputs, open_report, outcome_of
 from exportstream.errors import ExportstreamError, check_flags
-from exportstream.models.notes import Duplicates
+from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.names import is_stream
@@ -173,14 +173,14 @@ def merge_all(
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=words)
         if good:
-            merged, duplicates, ignored = _merge(good, outputs, status, progress, reading, writing, rejects)
+            merged, noticed, ignored = _merge(good, outputs, status, progress, reading, writing, rejects)
             done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)
-            if reading.dedupe:
-                left = iter(duplicates)
-                done.outcomes = [
-                    replace(one, duplicates=next(left)) if one.status == "converted" else one for one in outcomes
-                ]
+            left = iter(noticed)
+            for number, one in enumerate(outcomes):
+                if one.status == "converted":
+                    notes, dropped = next(left)
+                    outcomes[number] = replace(one, notes=notes, duplicates=dropped if reading.dedupe else None)
             done.outputs, done.rejects = merged.outputs, merged.rejects
         done.seconds = time.monotonic() - started
         write_report(done)
@@ -218,11 +218,11 @@ def _merge(
     reading: ReadOptions,
     writing: WriteOptions,
     rejects: Any,
-) -> tuple[Report, list[Duplicates], dict[str, Outcome]]:
-    """Convert inputs into the outputs; return the report, what `dedupe` dropped of each, and those that are ignored."""
+) -> tuple[Report, list[tuple[Notes, Duplicates]], dict[str, Outcome]]:
+    """Convert inputs into the outputs; return the report, what was noticed and dropped of each, and those ignored."""
     progress = Reading(counting(status, watch))
     before = status.files_done
-    duplicates: list[Duplicates] = []
+    noticed: list[tuple[Notes, Duplicates]] = []
     named = {found.source for found in inputs if found.named}
     ignored: dict[str, Outcome] = {}
 
@@ -236,11 +236,11 @@ def _merge(
     def follow(export: Export) -> None:
         progress(export)
         status.files_done = before + progress.exports - 1
-        if len(duplicates) < progress.exports:
-            duplicates.append(export.duplicates)
+        if len(noticed) < progress.exports:
+            noticed.append((export.notes, export.duplicates))  # which still grow
 
     sources = [found.files for found in inputs]
     done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow, ignore=ignore)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
-    return done, duplicates, ignored
+    return done, noticed, ignored

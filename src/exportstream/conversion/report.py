@@ -204,6 +204,7 @@ class Outcome(Struct, frozen=True):
         report: of an input that was counted, or converted to outputs of its own.
         error: why it failed or was ignored.
         duplicates: what `dedupe` dropped of it in a merge; None without.
+        notes: what was noticed of it in a merge; None otherwise.
         is_system: whether the system failed, rather than the input being bad.
     """
 
@@ -212,15 +213,18 @@ class Outcome(Struct, frozen=True):
     report: Counts | None = None
     error: str | None = None
     duplicates: Duplicates | None = None
+    notes: Notes | None = None
     is_system: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the source, the status, and the error, the duplicates or the report."""
+        """Return the same as plain values: the source, the status, and the error, what is kept of a merge, or the report."""
         plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
         if self.duplicates is not None:
             plain["duplicates"] = msgspec.to_builtins(self.duplicates)
+        if self.notes is not None:
+            plain["notes"] = msgspec.to_builtins(self.notes)
         return plain | (self.report.to_dict() if self.report is not None else {})
 
 

@@ -38,6 +38,11 @@ def offsets_of(texts: Sequence[str | None]) -> list[str | None]:
 
     None for a text without one, for one that can't be parsed, and for None.
     """
+    given: Any = texts
+    if len(texts) > 2 and all(texts) and _are_alike(given):
+        with suppress(msgspec.ValidationError, ValueError, OverflowError):
+            first, *_ = msgspec.convert(given, list[datetime])
+            return [None if first.tzinfo is None else _offset(given[0][-6:])] * len(given)
     try:
         instants = msgspec.convert(texts, list[datetime | None])  # all at once, which is the usual case
     except (msgspec.ValidationError, ValueError, OverflowError):

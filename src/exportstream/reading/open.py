@@ -8,7 +8,7 @@ from typing import Any
 
 from exportstream.models.structs import Message
 from exportstream.reading.export import Export
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions, Rejects, check_rejects
 from exportstream.storage.names import require_one
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from exportstream.errors import OptionError, check_types
 from exportstream.models.notes import Reject
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 
 OnError = Literal["stop", "skip"]
 Rejects = list[Reject] | Callable[[Reject], None] | None

@@ -12,14 +12,15 @@ from typing import Protocol
 
 from exportstream.errors import ExportstreamError, JSONSyntaxError
 from exportstream.reading.formats import HEAD
+from exportstream.reading.formats.message import build_message
 from exportstream.reading.formats.repaired_rejects import RejectLines, is_rejects
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import LaterIds
 from exportstream.reading.formats.session_runs import RunReader
-from exportstream.reading.json.ahead import Ahead, AheadStream, RecoveringAheadStream
+from exportstream.reading.json.ahead import Ahead, AheadStream
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.recovering_stream import RecoveringStream
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
+from exportstream.reading.json.stream import Stream
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.source import Source
 
@@ -61,7 +62,7 @@ class SessionInput:
             return
         stream = self._helped(reader) or self._stream(self._source, reader)
         yield from stream
-        if isinstance(stream, RecoveringStream) and (damage := stream.damage) is not None:
+        if (damage := stream.damage) is not None:
             if not (reader.accepted or reader.complete):
                 raise damage
             self.is_cut = not isinstance(damage, JSONSyntaxError)
@@ -87,12 +88,19 @@ class SessionInput:
             return None
         if not helpers.begin(self._source, self._options, reader):
             return None
-        kind = RecoveringAheadStream if self._skip else AheadStream
-        return kind(self._source, reader, helpers, max_message_size=limit)
+        if self._skip:
+            from exportstream.reading.json.recovering_stream import RecoveringAheadStream  # noqa: PLC0415 - as below
+
+            return RecoveringAheadStream(self._source, reader, helpers, build_message, max_message_size=limit)
+        return AheadStream(self._source, reader, helpers, max_message_size=limit)
 
     def _stream(self, source: Source, events: Events) -> Stream:
-        kind = RecoveringStream if self._skip else Stream
-        return kind(source, events, use_blocks=_use_blocks(), max_message_size=self._options.max_message_size)
+        use_blocks, limit = _use_blocks(), self._options.max_message_size
+        if self._skip:
+            from exportstream.reading.json.recovering_stream import RecoveringStream  # noqa: PLC0415 - slow to import
+
+            return RecoveringStream(source, events, build_message, use_blocks=use_blocks, max_message_size=limit)
+        return Stream(source, events, use_blocks=use_blocks, max_message_size=limit)
 
     def _are_rejects(self) -> bool:
         try:

@@ -113,24 +113,24 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
         data = decoder.unused_data
 
 
-def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], type[Exception]]:
-    """Return a function that makes a decoder, with the interface of `bz2.BZ2Decompressor`, and its error for damage."""
+def _decoder(kind: str, limit: int) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:
+    """Return a function that makes a decoder, with the interface of `bz2.BZ2Decompressor`, and its errors for damage."""
     if kind == "zstd":
         decompressor = zstandard.ZstdDecompressor(max_window_size=limit)
-        return partial(ZstdDecoder, decompressor), zstandard.ZstdError
+        return partial(ZstdDecoder, decompressor), (zstandard.ZstdError,)
     if kind == "gzip":
         from isal import igzip_lib  # noqa: PLC0415 - only for gzip
 
         from exportstream.storage.gzip_decoder import GzipDecoder  # noqa: PLC0415 - likewise
 
         damage: Any = igzip_lib.error  # its stub says that the class is an instance
-        return GzipDecoder, damage
+        return GzipDecoder, (damage, ValueError)
     try:
         if kind == "bzip2":
             from bz2 import BZ2Decompressor  # noqa: PLC0415 - some Pythons are built without it
 
-            return BZ2Decompressor, OSError
+            return BZ2Decompressor, (OSError,)
         from lzma import FORMAT_XZ, LZMADecompressor, LZMAError  # noqa: PLC0415 - likewise
     except ImportError as error:
         raise CompressionError(f"this Python can't read {kind} data", hint="decompress it first") from error
-    return partial(LZMADecompressor, format=FORMAT_XZ, memlimit=limit), LZMAError
+    return partial(LZMADecompressor, format=FORMAT_XZ, memlimit=limit), (LZMAError,)

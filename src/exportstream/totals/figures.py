@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Context, Decimal, Inexact, Rounded
 from functools import reduce
+from itertools import accumulate
 from typing import Any, Literal, Self
 
 from msgspec import Struct
@@ -148,6 +149,23 @@ def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
         return _EXACT.plus(cost) if before is None else _EXACT.add(before, cost)
     except (Inexact, Rounded):
         return _sum([cost] if before is None else [before, cost])
+
+
+def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[Decimal | None]:
+    """Return the sum before some costs, and the sum after each of them, as `add_costs` does one by one.
+
+    Raises:
+        LimitError: a sum needs more than 10,000 digits.
+    """
+    given: list[Any] = [cost for cost in costs if cost is not None]
+    sums: list[Any] = [before]
+    if given:
+        given[0] = add_costs(before, given[0])
+        try:
+            sums += accumulate(given, _EXACT.add)
+        except (Inexact, Rounded):
+            sums[1:] = accumulate(given, add_costs)
+    return [sums[number] for number in accumulate([cost is not None for cost in costs], initial=0)]
 
 
 def _sum(costs: list[Decimal]) -> Decimal:

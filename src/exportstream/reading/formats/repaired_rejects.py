@@ -23,9 +23,9 @@ from exportstream.errors import ExportstreamError, InputError, JSONSyntaxError, 
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
-from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
+from exportstream.reading.limits import MAX_DEPTH
 
 _TEXT = rb'(?:null|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
 _BEGINS = re.compile(

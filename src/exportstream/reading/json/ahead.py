@@ -12,10 +12,9 @@ import re
 from typing import Any, Protocol
 
 from exportstream.reading.json.blocks import BLOCK, separator_like
-from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.recovering_stream import RecoveringStream
-from exportstream.reading.json.stream import DEFAULT_MAX_MESSAGE_SIZE, Stream
+from exportstream.reading.json.stream import Stream
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE, MAX_DEPTH
 
 _NEXT_LINE = re.compile(rb"\n(?=\{)")
 _HEAD = 512  # bytes that hold the first two keys of a session
@@ -85,10 +84,9 @@ class AheadStream(Stream):
         events: AheadEvents,
         ahead: Ahead,
         *,
-        use_blocks: bool = True,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     ) -> None:
-        super().__init__(reader, events, use_blocks=use_blocks, max_message_size=max_message_size)
+        super().__init__(reader, events, max_message_size=max_message_size)
         self._file = reader
         self._told = events
         self._ahead = ahead
@@ -134,7 +132,3 @@ class AheadStream(Stream):
             self._file.jump(run.end)
             self._buffer.jump(run.end)
         return True
-
-
-class RecoveringAheadStream(RecoveringStream, AheadStream):
-    """A `RecoveringStream` that passes over what was read ahead."""

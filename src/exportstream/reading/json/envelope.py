@@ -12,8 +12,7 @@ from typing import Any
 
 from exportstream.errors import LimitError, NotAnExportError
 from exportstream.reading.json.events import Events
-
-MAX_DEPTH = 512
+from exportstream.reading.limits import MAX_DEPTH
 
 _NOT_OF_A_RESPONSE = frozenset({"id", "title", "messages", "result"})
 _OF_A_ROW = frozenset({"messageIndex", "message_index", "countedMessages", "counted_messages"})

@@ -15,8 +15,7 @@ import re
 from collections.abc import Iterator
 
 from exportstream.errors import JSONSyntaxError, LimitError
-
-MAX_DIGITS = 4300
+from exportstream.reading.limits import MAX_DIGITS
 
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)

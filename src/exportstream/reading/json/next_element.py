@@ -21,17 +21,14 @@ import msgspec
 
 from exportstream.errors import InputError, LimitError
 from exportstream.reading.json.buffer import CHUNK, Buffer
+from exportstream.reading.json.damage import COST_OF_LOOK, OBJECT, PIECE, WINDOW, DamageSearch
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.json.measure import measure
-from exportstream.reading.json.recovery import PIECE, WINDOW, end_of_piece
-from exportstream.reading.json.recovery_trial import COST_OF_LOOK, Budget
 
 LONGEST = 16 * 1024 * 1024  # bytes of an element that is tried, if no larger one has come before
 
-_LONGEST_PLACE = 1024
-_SPACE = rb"[ \t\r\n]{0,200}"
-_PLACE = re.compile(rb'\{%b"(\w{1,64})"%b:' % ((_SPACE,) * 2))
+_PLACE = re.compile(OBJECT)
 _TOKEN = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?|[{}\[\]]', re.DOTALL)
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -43,7 +40,7 @@ class TakesDamage(Protocol):
         """Take them; `begins`: they are the first ones of a damaged stretch, which is `within` an element."""
 
 
-class NextElement:
+class NextElement(DamageSearch):
     """The search for elements in one input.
 
     Args:
@@ -62,18 +59,16 @@ class NextElement:
         report: TakesDamage,
         limit: int,
     ) -> None:
-        self._buffer = buffer
+        super().__init__(buffer, _PLACE)
         self._first_keys = {key.encode() for key in first_keys}
         self._is_element = is_element
         self._pass_on = report
         self._limit = limit
         self._longest = min(limit, LONGEST)
-        self._budget = Budget()
         self._error: InputError | None = None
         self._within = False
         self._open: set[int] = set()  # positions of objects that are not whole
         self._known = 0  # position up to which these are all
-        self._reported = 0  # pieces of this stretch
 
     def know(self, index: int, size: int) -> None:
         """Get to know an element at an index of the buffer: those that come are like it."""
@@ -82,7 +77,7 @@ class NextElement:
         self._longest = min(max(self._longest, size), self._limit)
 
     def find(self, error: InputError, *, in_array: bool, within: bool, size: int | None) -> bool:
-        """TakesDamage what is damaged, and go to the next element; False if there is none.
+        """Report what is damaged, and go to the next element; False if there is none.
 
         Args:
             error: of the damage.
@@ -98,11 +93,8 @@ class NextElement:
             self._learn_open(len(buffer.data) if error.position is None else error.position - buffer.position_of(0))
         buffer.hold = buffer.position  # of the first byte that was not reported
         found = self._search(buffer.position + after, in_array=in_array)
-        while not found:
-            self._report(len(buffer.data))
-            if buffer.at_end:
-                break
-            buffer.read()
+        if not found:
+            self._report_rest()
         self._report(buffer.start, always=not self._reported)
         buffer.hold = None
         return found
@@ -110,15 +102,9 @@ class NextElement:
     def _search(self, position: int, *, in_array: bool) -> bool:
         buffer = self._buffer
         while True:
-            place = _PLACE.search(buffer.data, position - buffer.position_of(0))
-            if place is None or not (buffer.at_end or place.end() + _LONGEST_PLACE < len(buffer.data)):
-                if place is None and buffer.at_end:
-                    return False
-                tail = place.start() if place is not None else len(buffer.data) - _LONGEST_PLACE
-                position = max(position, buffer.position_of(tail))
-                self._report(position - buffer.position_of(0))
-                buffer.read()
-                continue
+            place = self._next_place(position)
+            if place is None:
+                return False
             begin = buffer.position_of(place.start())
             position = begin + 1
             if place[1] not in self._first_keys or begin in self._open or not self._budget.allows(begin):
@@ -206,17 +192,6 @@ class NextElement:
                 return bytes(buffer.data[buffer.start : buffer.start + 1])
             buffer.read(CHUNK)
 
-    def _report(self, end: int, *, always: bool = False) -> None:
-        """TakesDamage what was not yet reported up to an index as damage, and go on after it."""
-        buffer, error = self._buffer, self._error
-        assert error is not None
-        assert buffer.hold is not None
-        buffer.start = buffer.hold - buffer.position_of(0)
-        while buffer.start < end or always:
-            at = end_of_piece(buffer.data, buffer.start, end)
-            data, begins = bytes(buffer.data[buffer.start : at]), not self._reported
-            self._pass_on(data, buffer.position, error, begins=begins, within=self._within)
-            buffer.start = at
-            self._reported += 1
-            always = False
-        buffer.hold = buffer.position
+    def _tell(self, data: bytes, position: int, *, begins: bool) -> None:
+        assert self._error is not None
+        self._pass_on(data, position, self._error, begins=begins, within=self._within)

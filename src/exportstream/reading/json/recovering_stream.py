@@ -7,25 +7,41 @@ Holds: as `Stream`, and the bytes of the message that is being read; see `recove
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError
+from exportstream.reading.json.ahead import Ahead, AheadEvents, AheadStream, Jumping
+from exportstream.reading.json.buffer import Reader
+from exportstream.reading.json.events import Events
 from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.recovery import Recovery
+from exportstream.reading.json.recovery_trial import CheckMessage
 from exportstream.reading.json.stream import Next, Stream
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 
 
 class RecoveringStream(Stream):
     """A `Stream` that goes on after bytes that are not JSON, and ends where the input is cut.
 
-    Attributes:
-        damage: the error of the last damage.
+    Args:
+        check_message: raises InvalidMessageError for a JSON value that is no message.
+        reader, events, use_blocks, max_message_size: as of `Stream`.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.damage: InputError | None = None
-        self._recovery = Recovery(self._buffer, self._events, self._limit)
+    def __init__(
+        self,
+        reader: Reader,
+        events: Events,
+        check_message: CheckMessage,
+        *,
+        use_blocks: bool = True,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    ) -> None:
+        super().__init__(reader, events, use_blocks=use_blocks, max_message_size=max_message_size)
+        self._recover_with(check_message)
+
+    def _recover_with(self, check_message: CheckMessage) -> None:
+        """Get ready for damage."""
+        self._recovery = Recovery(self._buffer, self._events, check_message, self._limit)
 
     def _go_on(self) -> Iterator[None]:
         while True:
@@ -78,3 +94,19 @@ class RecoveringStream(Stream):
             self._recovery.hold(self.position, envelope.depth, in_string=False)
         elif envelope.values != values:
             self._recovery.hold(before[0], before[1], in_string=before[2])
+
+
+class RecoveringAheadStream(RecoveringStream, AheadStream):
+    """A `RecoveringStream` that passes over what was read ahead."""
+
+    def __init__(
+        self,
+        reader: Jumping,
+        events: AheadEvents,
+        ahead: Ahead,
+        check_message: CheckMessage,
+        *,
+        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+    ) -> None:
+        AheadStream.__init__(self, reader, events, ahead, max_message_size=max_message_size)
+        self._recover_with(check_message)

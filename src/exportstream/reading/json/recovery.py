@@ -21,44 +21,45 @@ from exportstream.errors import InputError, JSONSyntaxError, LimitError
 from exportstream.models.names import CAMEL_NAMES
 from exportstream.models.structs import Message
 from exportstream.reading.json.buffer import CHUNK, Buffer
+from exportstream.reading.json.damage import COST_OF_LOOK, OBJECT, SPACE, WINDOW, DamageSearch
 from exportstream.reading.json.envelope import Envelope
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import STRING_GOES_ON
 from exportstream.reading.json.parser import Parser
-from exportstream.reading.json.recovery_trial import COST_OF_LOOK, COST_OF_TRIAL, Budget, Trial, is_other
+from exportstream.reading.json.recovery_trial import COST_OF_TRIAL, CheckMessage, Trial, is_other
 
-WINDOW = 64 * 1024
-PIECE = 64 * 1024  # bytes of a damaged stretch that are reported at once
 _SMALLEST = 512  # bytes of a place that are tried first
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that is tried, and of a session before its messages; memory grows with it
-_LONGEST_PLACE = 1024
 _COST_OF_KEY = 10  # bytes that are read in the time in which a key of the session is copied
 _BEFORE = 256  # bytes before a place that are looked at
 
 _TOKEN = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+")?|[{}\[\],]', re.DOTALL)
-_SPACE = rb"[ \t\r\n]{0,200}"
-_PLACE = re.compile(rb'(messages"%b:%b\[%b)|\{%b"(\w{1,64})"%b:' % ((_SPACE,) * 5))
+_PLACE = re.compile(rb'(messages"%b:%b\[%b)|%b' % (SPACE, SPACE, SPACE, OBJECT))
 _MESSAGE_KEYS = {name.encode() for pair in CAMEL_NAMES[Message].items() for name in pair}
 _QUOTE = ord('"')
-_IN_CHARACTER, _CONTINUATION = 0xC0, 0x80
 
 
-class Recovery:
+class Recovery(DamageSearch):
     """The recovery of one input.
+
+    Args:
+        buffer: the input.
+        events: is told what is damaged.
+        check_message: raises InvalidMessageError for a JSON value that is no message.
+        limit: bytes of the largest message taken.
 
     Attributes:
         error: of the last damage.
     """
 
-    def __init__(self, buffer: Buffer, events: Events, limit: int) -> None:
+    def __init__(self, buffer: Buffer, events: Events, check_message: CheckMessage, limit: int) -> None:
+        super().__init__(buffer, _PLACE, _BEFORE)
         self.error: InputError | None = None
-        self._buffer = buffer
         self._events = events
+        self._check_message = check_message
         self._longest = min(limit, _LONGEST)
-        self._budget = Budget()
         self._depth, self._in_string = 0, False  # where the bytes begin that are held
         self._unproven = -1  # the session whose place was taken because nothing contradicted for a while
-        self._reported = 0  # pieces of this stretch
         self._contradicted = False  # the last try ended with bytes that can't be there
         self._in_other = False  # … among messages, so it may have been a session with damage of its own
         self.hold(0, 0, in_string=False)
@@ -86,12 +87,8 @@ class Recovery:
         buffer.hold = None
         found = None if cut else self._search(envelope, buffer.position_of(wrong))
         if found is None:
-            while buffer.left or not buffer.at_end:
-                self._report(len(buffer.data))
-                if not buffer.at_end:
-                    buffer.read()
-        if not self._reported:
-            self._report(buffer.start, always=True)
+            self._report_rest()
+        self._report(buffer.start, always=not self._reported)
         if found is None or found.between_sessions:
             self._events.break_session()
         elif envelope.in_messages:
@@ -136,15 +133,9 @@ class Recovery:
         messages, header = envelope.may_resume, not envelope.has_messages
         no_message_before = no_session_before = 0
         while True:
-            place = _PLACE.search(buffer.data, position - buffer.position_of(0))
-            if place is None or not (buffer.at_end or place.end() + _LONGEST_PLACE < len(buffer.data)):
-                if buffer.at_end:
-                    return None
-                tail = place.start() if place is not None else len(buffer.data) - _LONGEST_PLACE
-                position = max(position, buffer.position_of(tail))
-                self._report(tail - _BEFORE)
-                buffer.read()
-                continue
+            place = self._next_place(position)
+            if place is None:
+                return None
             begin = buffer.position_of(place.start())
             position = begin + 1
             if not self._budget.allows(begin):
@@ -190,9 +181,9 @@ class Recovery:
         begin, buffer = position, self._buffer
         self._contradicted = self._in_other = False
         self._budget.spend(COST_OF_LOOK)
-        if is_other(buffer.data, begin - buffer.position_of(0), in_messages=in_messages):
+        if is_other(buffer.data, begin - buffer.position_of(0), self._check_message, in_messages=in_messages):
             return None, begin
-        events, proved, size = Trial(in_messages=in_messages), False, _SMALLEST
+        events, proved, size = Trial(self._check_message, in_messages=in_messages), False, _SMALLEST
         parser = Parser(events, envelope.resumed(events, in_messages=in_messages))
         self._budget.spend(COST_OF_TRIAL + _COST_OF_KEY * envelope.keys)
         while not (proved or (events.held and position - begin >= WINDOW)):
@@ -221,22 +212,6 @@ class Recovery:
         self._unproven = -1 if proved else envelope.begun + (not in_messages)
         return envelope.resumed(events, in_messages=in_messages), position
 
-    def _report(self, end: int, *, always: bool = False) -> None:
-        """Report the bytes up to an index as damage, and go on after them."""
-        buffer, data, error = self._buffer, self._buffer.data, self.error
-        assert error is not None
-        while buffer.start < end or always:
-            at = end_of_piece(data, buffer.start, end)
-            piece = bytes(data[buffer.start : at])
-            self._events.damage(piece, buffer.position, error, begins=not self._reported)
-            buffer.start = at
-            self._reported += 1
-            always = False
-
-
-def end_of_piece(data: bytes | bytearray, start: int, end: int) -> int:
-    """Index where the next piece of damaged bytes ends: it is not within a character, so that the piece stays text."""
-    cut = at = min(end, start + PIECE)
-    while cut < len(data) and start < cut - 3 < at and data[at] & _IN_CHARACTER == _CONTINUATION:
-        at -= 1
-    return at
+    def _tell(self, data: bytes, position: int, *, begins: bool) -> None:
+        assert self.error is not None
+        self._events.damage(data, position, self.error, begins=begins)

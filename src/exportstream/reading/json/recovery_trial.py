@@ -1,23 +1,23 @@
-"""What recovery tries with, before it takes a position: `Trial` sees what would be read, `Budget` keeps the time linear.
+"""What recovery tries with, before it takes a position: `Trial` sees what would be read.
 
-Takes: the events of a trial; the bytes that were tried. Raises: `InvalidMessageError` for a first message that is not one.
+Takes: the events of a trial. Raises: `InvalidMessageError` for a first message that is not one.
 Holds: nothing that grows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from json import JSONDecoder
 from typing import Any
 
 from exportstream.errors import InvalidMessageError
-from exportstream.reading.formats.message import build_message
 from exportstream.reading.json.events import Events
 
-_PRICE = 2  # bytes of the input for one that is tried
-_CREDIT = 2 * 1024 * 1024  # bytes of the input that may be saved up
 _LOOK = 4096  # bytes of an object that are decoded to see whether a trial is worth its time
-COST_OF_LOOK, COST_OF_TRIAL = 128, 512  # bytes that a parser reads in the same time
+COST_OF_TRIAL = 512  # bytes that a parser reads in the same time
+
+CheckMessage = Callable[[Any], object]  # raises InvalidMessageError for a JSON value that is no message
 
 _decode = JSONDecoder(parse_float=Decimal).raw_decode
 
@@ -26,10 +26,12 @@ class Trial(Events):
     """Takes the events of a trial, and keeps whether it came to the messages of a session, and to a valid one.
 
     Args:
+        check_message: looks at the first message.
         in_messages: whether a message is expected, not a session.
     """
 
-    def __init__(self, *, in_messages: bool) -> None:
+    def __init__(self, check_message: CheckMessage, *, in_messages: bool) -> None:
+        self._check_message = check_message
         self.has_message = False
         self.has_messages = in_messages
         self.within = in_messages  # a session has begun and not ended
@@ -59,7 +61,7 @@ class Trial(Events):
         """Look at the first message; if it is not valid the trial is over."""
         del raw, position
         if self._in_messages and not self.has_message:
-            build_message(value)
+            self._check_message(value)
             self.has_message = True
 
     def begin_messages(self) -> None:
@@ -67,30 +69,12 @@ class Trial(Events):
         self.has_messages = True
 
 
-class Budget:
-    """Lets half as many bytes be tried as the input has, and a few more: each of its bytes might begin a trial."""
-
-    def __init__(self) -> None:
-        self._credit = _CREDIT
-        self._position = 0
-
-    def allows(self, position: int) -> bool:
-        """Whether there may be a trial at a position; later ones are greater."""
-        self._credit = min(_CREDIT, self._credit + position - self._position)
-        self._position = position
-        return self._credit > 0
-
-    def spend(self, size: int) -> None:
-        """Count bytes that were tried."""
-        self._credit -= _PRICE * size
-
-
-def is_other(data: bytes | bytearray, index: int, *, in_messages: bool) -> bool:
+def is_other(data: bytes | bytearray, index: int, check_message: CheckMessage, *, in_messages: bool) -> bool:
     """Whether a small object is whole, and is not the message or session that is looked for."""
     try:
         value, _ = _decode(bytes(memoryview(data)[index : index + _LOOK]).decode("utf-8", "replace"))
         if in_messages:
-            build_message(value)
+            check_message(value)
             return False
     except InvalidMessageError:
         return True

@@ -29,10 +29,10 @@ from exportstream.models.structs import Session
 from exportstream.reading.json.beyond_msgspec import check_costs, value_is_deeper
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
-from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number
 from exportstream.reading.json.starts import starts_of_elements
+from exportstream.reading.limits import MAX_DEPTH
 
 _OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
 _MESSAGES = re.compile(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')

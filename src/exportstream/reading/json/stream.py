@@ -15,18 +15,16 @@ import re
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from exportstream.errors import CutInputError, ExportstreamError, LimitError
+from exportstream.errors import CutInputError, ExportstreamError, InputError, LimitError
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import MessageDecoder
-from exportstream.reading.json.envelope import MAX_DEPTH
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.messages_key import MessagesKeys
 from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.sessions import Sessions
 from exportstream.reading.json.starts import starts_of_elements
-
-DEFAULT_MAX_MESSAGE_SIZE = 1024**3
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE, MAX_DEPTH
 
 _BEFORE_ARRAY = re.compile(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
 _SEAM = re.compile(rb"[}\[][ \t\r\n]*+,?[ \t\r\n]*+(?=\{)")  # a session may begin after it
@@ -59,6 +57,7 @@ class Stream:
         use_blocks: bool = True,
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     ) -> None:
+        self.damage: InputError | None = None  # the last one after which the reading went on; see `RecoveringStream`
         self._events = events
         self._buffer = Buffer(reader)
         self._parser = Parser(events)

@@ -7,7 +7,7 @@ Holds: the lines of one run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from io import BytesIO
 from itertools import accumulate
@@ -19,9 +19,9 @@ from exportstream.errors import InputError, JSONSyntaxError, LimitError
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
+from exportstream.reading.limits import MAX_DEPTH
 from exportstream.reading.lines.runs import Run, too_long
 
-MAX_DEPTH = 512
 _BLANK = b" \t\r\n"
 _TORN = b" \t\r\n\0"  # a system that went down may leave NULs before or after a line
 _ANY = msgspec.json.Decoder(float_hook=Decimal)
@@ -84,12 +84,14 @@ def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
         position += len(line)
 
 
-def decode_whole_run(run: Run, decoder: Any, max_line: int, short: Any = None) -> Iterator[tuple[Any, bytes, int]] | None:
+def decode_whole_run(
+    run: Run, decoders: Iterable[Any], max_line: int, short: Any = None
+) -> Iterator[tuple[Any, bytes, int]] | None:
     """Decode all lines of a run in one call.
 
     Args:
         run: whole lines.
-        decoder: of one line.
+        decoders: of one line; they are tried one after the other, each on all lines.
         max_line: bytes of the longest line taken.
         short: a decoder of one line that passes over more; it is used where all that it passes over is what it has to be.
 
@@ -98,9 +100,9 @@ def decode_whole_run(run: Run, decoder: Any, max_line: int, short: Any = None) -
     """
     lines = BytesIO(run.data).readlines()  # much faster than `split`, which looks at one byte after the other
     values = _decode_all(run.data, short) if short is not None and _is_usual(run.data, lines) else None
-    if values is None and (values := _decode_all(run.data, decoder)) is None:
-        return None
-    if len(values) != len(lines) or (len(run.data) > max_line and max(map(len, lines)) > max_line):
+    for decoder in decoders:
+        values = values if values is not None else _decode_all(run.data, decoder)
+    if values is None or len(values) != len(lines) or (len(run.data) > max_line and max(map(len, lines)) > max_line):
         return None
     return zip(values, lines, accumulate(map(len, lines), initial=run.position), strict=False)
 
