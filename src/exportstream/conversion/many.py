@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import Run, run_job, run_jobs
+from exportstream.conversion.jobs import RunJob, run_job, run_jobs
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.plan import (
     ConvertJob,
@@ -204,7 +204,7 @@ def convert_all(
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force or update, words=words)
         status = Status(len(todo), total_size(job.input for job in todo.values()))
-        run: Run = run_job
+        run: RunJob = run_job
         if executor is not None and len(todo) == 1 and _suits_helpers(*todo.values()):
             run, executor = partial(run_job, executor=executor), None  # it helps with the one
         outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast, run=run))
