@@ -29,12 +29,13 @@ RunJob = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tell
 _POLL = 0.2  # seconds between two looks at the progress of the workers
 
 
-def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None) -> Outcome:
+def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None, *, executor: Executor | None = None) -> Outcome:
     """Convert one input.
 
     Args:
         job: the input and its outputs.
         count: called now and then with the bytes read since the last time, as stored.
+        executor: helps with a large file; see `convert`.
     """
     reading = Reading(count)
     try:
@@ -44,6 +45,7 @@ def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None) -> O
             job.reading,
             job.writing,
             rejects=job.rejects,
+            executor=executor,
             progress=reading,
             manifest=None if job.folder is None else Manifest(job.folder),
         )
