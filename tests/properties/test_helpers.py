@@ -99,7 +99,7 @@ def converted(path: Path, executor: Executor | None, on_error: Any, **options: A
         assert plain["bytesWritten"] == sum(output["bytesWritten"] for output in plain["outputs"])
         for output in plain["outputs"]:
             assert output.pop("bytesWritten") == os.path.getsize(output["target"])
-        return exact({name: value for name, value in plain.items() if name not in ("seconds", "bytesWritten")}), {
+        return exact({name: value for name, value in plain.items() if name not in ("seconds", "bytesWritten", "shared")}), {
             one.name: unpack(one.read_bytes()) for one in folder.iterdir()
         }
     finally:
