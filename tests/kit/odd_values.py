@@ -23,10 +23,10 @@ HIDDEN = [  # as bytes of JSON: what is refused, and what is not
 ]
 
 
-def spoil(lines: list[bytes], key: str, seed: int, first: int = 0) -> None:
-    """Put odd values into lines, 60 times: anywhere within the value of a key, or in the record if it has no such key."""
+def spoil(lines: list[bytes], key: str, seed: int, first: int = 0, times: int = 60) -> None:
+    """Put odd values into lines, so many times: anywhere within the value of a key, or in the record if it has no such key."""
     random = Random(seed)
-    for _ in range(60):
+    for _ in range(times):
         number = random.randrange(first, len(lines))
         record = json.loads(lines[number])
         holder = record.get(key) or record

@@ -98,14 +98,15 @@ _BY = [("model", "day"), ("tool",), ("role", "finish-reason"), ("session",)]
 
 
 def _figures(source: Any, on_error: Any, *, only: bool) -> Any:
-    """All that totals make of a log, and the error that they end with."""
+    """All that totals make of a log or of chats, and the error that they end with."""
     grouping, rejects, error = Grouping(_BY), [], None
     how, places = ReadOptions(on_error=on_error), []
     with Export(source, how, rejects=rejects.append, figures_only=only, positions=True) as export:
         try:
             for batch in export.batches():
                 grouping.add(batch)
-                places += zip(batch.positions or (), [(one.session_id, one.index) for one in batch.messages], strict=True)
+                positions = batch.positions or [None] * len(batch.messages)  # of logs
+                places += zip(positions, [(one.session_id, one.index) for one in batch.messages], strict=True)
         except ExportstreamError as caught:
             error = str(caught)
         totals, notes = exact(export.totals.to_dict()), export.notes
@@ -113,7 +114,7 @@ def _figures(source: Any, on_error: Any, *, only: bool) -> Any:
 
 
 def assert_figures(source: Any) -> None:
-    """A log gives the same figures, rejects and errors where only figures are wanted."""
+    """A log, or an export of chats, gives the same figures, rejects and errors where only figures are wanted."""
     for on_error in ("stop", "skip"):
         assert _figures(source, on_error, only=True) == _figures(source, on_error, only=False)
 

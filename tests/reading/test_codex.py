@@ -612,6 +612,17 @@ def test_other_values_anywhere(seed: int) -> None:
         assert export.totals.counted.messages == len(found)
 
 
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+@pytest.mark.parametrize("seed", range(30))
+def test_runs_of_lines_are_read_as_line_by_line(seed: int, on_error: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that are decoded and taken many at once give the same rows, rejects and errors as each by itself."""
+    rollout = drawn(seed, turns=2)
+    spoil(rollout.lines, "payload", seed, first=1, times=seed % 4)
+    at_once = read(rollout.data, on_error=on_error)
+    monkeypatch.setattr("exportstream.reading.lines.reader.decode_whole_run", lambda *_: None)
+    assert at_once == read(rollout.data, on_error=on_error)
+
+
 def test_calls_without_a_result_are_not_finished() -> None:
     """A call that has no result is a call that is not finished, whatever follows."""
     found = rows(begun().call("a").call("b").output("b").used().user("Next.").say().used())

@@ -25,16 +25,17 @@ from exportstream.storage.names import is_stream
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-Run = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tells the bytes read since the last time
+RunJob = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tells the bytes read since the last time
 _POLL = 0.2  # seconds between two looks at the progress of the workers
 
 
-def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None) -> Outcome:
+def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None, *, executor: Executor | None = None) -> Outcome:
     """Convert one input.
 
     Args:
         job: the input and its outputs.
         count: called now and then with the bytes read since the last time, as stored.
+        executor: helps with a large file; see `convert`.
     """
     reading = Reading(count)
     try:
@@ -44,6 +45,7 @@ def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None) -> O
             job.reading,
             job.writing,
             rejects=job.rejects,
+            executor=executor,
             progress=reading,
             manifest=None if job.folder is None else Manifest(job.folder),
         )
@@ -53,14 +55,14 @@ def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None) -> O
     return Outcome(job.source, "converted", report=done)
 
 
-def _run_counted(run: Run, job: Any) -> Outcome:
+def _run_counted(run: RunJob, job: Any) -> Outcome:
     """Run a job in a process of `Workers`, which count what they read."""
     from exportstream.conversion.pool import count_bytes  # noqa: PLC0415 - slow to import
 
     return run(job, count_bytes)
 
 
-def _run_uncounted(run: Run, job: Any) -> Outcome:
+def _run_uncounted(run: RunJob, job: Any) -> Outcome:
     """Run a job in another process."""
     return run(job, lambda _: None)
 
@@ -72,7 +74,7 @@ def run_jobs(
     watch: Watch,
     *,
     fail_fast: bool,
-    run: Run = run_job,
+    run: RunJob = run_job,
 ) -> Iterator[tuple[int, Outcome]]:
     """Run the jobs, and yield the outcome of each as soon as it is done.
 
@@ -98,7 +100,7 @@ def run_jobs(
 
 
 def _one_by_one(
-    todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: Run
+    todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: RunJob
 ) -> Iterator[tuple[int, Outcome]]:
     for number, job in todo.items():
         outcome = run(job, counting(status, watch))
@@ -108,7 +110,7 @@ def _one_by_one(
 
 
 def _through(
-    executor: Executor, todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: Run
+    executor: Executor, todo: Mapping[int, Job], status: Status, watch: Watch, *, fail_fast: bool, run: RunJob
 ) -> Iterator[tuple[int, Outcome]]:
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
@@ -122,7 +124,7 @@ def _through(
     finished: SimpleQueue[Future[Outcome]] = SimpleQueue()  # waiting for a thousand futures looks at each, every time
     stopped = False
     try:
-        for number, job in todo.items():
+        for number, job in sorted(todo.items(), key=_size_of, reverse=True):  # no large one comes last, alone
             if not is_stream(job.source):
                 futures[_submit(executor, task, job.elsewhere() if elsewhere else job)] = number
         for future in futures:
@@ -152,6 +154,10 @@ def _through(
     finally:
         if workers is None:
             _cancel(futures)
+
+
+def _size_of(numbered: tuple[int, Job]) -> int:
+    return numbered[1].input.size or 0
 
 
 def _submit(executor: Executor, task: Callable[[Any], Outcome], job: Job) -> Future[Outcome]:

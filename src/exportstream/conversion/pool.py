@@ -48,7 +48,8 @@ class Workers(ProcessPoolExecutor):
             name = "fork"
         context: Any = multiprocessing.get_context(name)
         if name == "forkserver":
-            context.set_forkserver_preload(["exportstream.cli.commands", "exportstream.conversion.many"])
+            first = [] if prepare is None else [prepare.__module__]
+            context.set_forkserver_preload(["exportstream.conversion.many", *first])
         with _blocked(_ENDING):
             # The first lock starts Python's resource tracker, which unblocks signals once it runs. The fork server is
             # started later, by the first `submit`, with these signals blocked, and its workers inherit that: a Ctrl-C in

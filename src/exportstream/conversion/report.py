@@ -102,12 +102,14 @@ class Report(Counts):
         outputs: one for each output: its name, its tables, and what was written to it.
         seconds: wall time.
         rejects: name of the file of rejected messages, None if there is none.
+        shared: whether several processes shared the input.
     """
 
     source: str = ""
     outputs: list[Written] = field(default_factory=list)
     seconds: float = 0.0
     rejects: str | None = None
+    shared: bool = False
 
     def __repr__(self) -> str:
         return f"Report({brief(self.source)}, messages={self.messages}, rejected={self.rejected}, rows={self.rows})"
@@ -137,6 +139,7 @@ class Report(Counts):
             "bytesWritten": self.bytes_written,
             "seconds": round(self.seconds, 3),
             "rejects": None if self.rejects is None else label(self.rejects),
+            "shared": self.shared,
         }
         return written | super().to_dict()
 

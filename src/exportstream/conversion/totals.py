@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from exportstream.conversion.counting import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import Run
+from exportstream.conversion.jobs import RunJob
 from exportstream.conversion.plan import Job, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
@@ -208,7 +208,7 @@ def total_all(
     seen = Dedupe() if reading.dedupe else None
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
-    run: Run = _run_job
+    run: RunJob = _run_job
     if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source):
         run, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(inputs))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from exportstream.conversion.jobs import Run, run_jobs
+from exportstream.conversion.jobs import RunJob, run_jobs
 from exportstream.conversion.progress import Status, Watch
 from exportstream.conversion.report import Outcome
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run_without_copies(
-    jobs: Sequence[Any], executor: Executor | None, status: Status, watch: Watch, *, fail_fast: bool, run: Run
+    jobs: Sequence[Any], executor: Executor | None, status: Status, watch: Watch, *, fail_fast: bool, run: RunJob
 ) -> Iterator[tuple[int, Outcome]]:
     """Run jobs as `run_jobs` does; a message counts in the first input that has it and does not fail.
 

@@ -25,7 +25,13 @@ def camel(name: str) -> str:
 
 
 def derive(
-    base: type[Struct], name: str, rename: Callable[[str], str], types: dict[str, Any], extra: Iterable[str] = ()
+    base: type[Struct],
+    name: str,
+    rename: Callable[[str], str],
+    types: dict[str, Any],
+    extra: Iterable[str] = (),
+    *,
+    kw_only: bool = True,
 ) -> Any:
     """A subclass of `base` with other wire names, other field types, and a slot for each extra key.
 
@@ -46,7 +52,7 @@ def derive(
         slot = f"unknown_{number}"
         wire_names[slot] = key
         listed.append((slot, Any, UNSET))
-    return msgspec.defstruct(name, listed, bases=(base,), module=__name__, kw_only=True, rename=wire_names.get)
+    return msgspec.defstruct(name, listed, bases=(base,), module=__name__, kw_only=kw_only, rename=wire_names.get)
 
 
 def _maybe_list(kind: Any) -> Any:

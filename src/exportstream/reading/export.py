@@ -45,7 +45,7 @@ class Export(InputState):
         only_messages: leave out totals and repeated ids.
         known: keys of messages in inputs that were read before; those of logs that come again are copies. None if there are
             no other inputs.
-        figures_only: leave out of the messages of logs what no sum needs: everything but figures, names and content.
+        figures_only: leave out of messages what no sum needs, everything but figures, names and content.
         positions: give each `Batch` the positions of its messages.
         helpers: other processes that read runs of a session export, for a caller who takes `Batch.worked`.
 
@@ -211,9 +211,9 @@ class Export(InputState):
                 self._source.name, reject, watch_repeats=self._watch_repeats, max_line=limit
             )
             self._log.on_replaced = self._sessions.on_replaced
+            self._log.figures_only = self._figures_only
             if isinstance(self._log, JoinedReader):
                 self._log.known = self._known
-                self._log.figures_only = self._figures_only
 
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""

@@ -20,11 +20,6 @@ def counted(messages: list[Message]) -> list[Message]:
     return [message for message in messages if message.usage_state not in COPIES]
 
 
-def blank_copies(messages: list[Message]) -> list[Message | None]:
-    """Return the messages, with None in the place of each copy."""
-    return [None if message.usage_state in COPIES else message for message in messages]
-
-
 def counted_ends(messages: list[Message], ends: list[int]) -> list[int]:
     """Return how many messages that are no copies come before each end."""
     before = list(accumulate([message.usage_state not in COPIES for message in messages], initial=0))

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import accumulate, chain, islice, starmap
-from typing import Any, NamedTuple
+from itertools import accumulate, islice
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from exportstream.models.structs import Message
 from exportstream.totals.batch import Batch
-from exportstream.totals.copies import blank_copies
-from exportstream.totals.figures import add_costs
+from exportstream.totals.copies import COPIES, counted
+from exportstream.totals.figures import running_costs
 from exportstream.totals.sums import Totals
 from exportstream.writing.columns import Sum
 
 
-class RunningRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
+class RunningRow(Struct, omit_defaults=True, gc=False, rename="camel"):
     """The totals after a row; the declared ones are of the sessions that were complete before it."""
 
     running_messages: int
@@ -32,34 +32,20 @@ class RunningRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="cam
     running_input_tokens: Sum
     running_output_tokens: Sum
     running_cost: Decimal | None = None
-    running_prompt_tokens: Sum
-    running_completion_tokens: Sum
+    running_prompt_tokens: Sum = field(default_factory=int)  # see `ToolCallRow`
+    running_completion_tokens: Sum = field(default_factory=int)
     running_declared_cost: Decimal | None = None
 
 
-class _Counted(NamedTuple):
-    """Sums over the messages so far."""
-
-    messages: int
-    tool_calls: int
-    input_tokens: int
-    output_tokens: int
-    cost: Decimal | None
-
-
-class _Declared(NamedTuple):
-    """Sums over the sessions so far."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cost: Decimal | None
+_Sums = tuple[int, int, int, int, Decimal | None]  # messages, tool calls, input and output tokens, cost
+_NOTHING = Message(id="", role="", content="", created_at=None, updated_at=None)  # in the place of a copy
 
 
 class Running:
     """The sums so far, of one table."""
 
     def __init__(self) -> None:
-        self._counted = _Counted(0, 0, 0, 0, None)
+        self._counted: _Sums = 0, 0, 0, 0, None  # over the messages so far
         self._declared = Totals()
 
     def rows(self, batch: Batch, table: str, kind: Any) -> list[Any]:
@@ -71,68 +57,68 @@ class Running:
             kind: `RunningRow`, or the same in snake_case.
         """
         messages = batch.messages
-        sums = self._after_each(messages)
+        columns = self._after_each(messages)
         counts: list[int]
         if table == "sessions":
             counts = []
-            before: Iterator[_Counted] = iter([sums[end.end] for end in batch.ends if not end.repeated])
+            columns = [[column[end.end] for end in batch.ends if not end.repeated] for column in columns]
         elif table == "messages":
             counts = [1] * len(messages)
-            before = iter(sums[1:])
+            columns = [column[1:] for column in columns]
         else:
             counts = [len(message.tool_calls or ()) for message in messages]
-            before = chain.from_iterable(map(_after_each_call, messages, sums, sums[1:]))
+            columns = _after_each_call(counts, columns)
+        sums: Iterator[_Sums] = zip(*columns, strict=True)
         rows = []
         start = 0
         for end in batch.ends:
-            rows += self._rows(kind, before, sum(counts[start : end.end]))
+            rows += self._rows(kind, sums, sum(counts[start : end.end]))
             start = end.end
             if not end.repeated:
                 self._declared.add(end.session)
                 if table == "sessions":
-                    rows += self._rows(kind, before, 1)
-        rows += self._rows(kind, before, sum(counts[start:]))
+                    rows += self._rows(kind, sums, 1)
+        rows += self._rows(kind, sums, sum(counts[start:]))
         return rows
 
-    def _rows(self, kind: Any, counted_sums: Iterator[_Counted], count: int) -> list[Any]:
+    def _rows(self, kind: Any, sums: Iterator[_Sums], count: int) -> list[Any]:
         """Rows with the next sums over messages, while those over sessions stay the same."""
         declared = self._declared.declared
         prompt, completion = declared.prompt_tokens.sum or 0, declared.completion_tokens.sum or 0
         cost = declared.cost.sum
-        return [
-            kind(
-                running_messages=one.messages,
-                running_tool_calls=one.tool_calls,
-                running_input_tokens=one.input_tokens,
-                running_output_tokens=one.output_tokens,
-                running_cost=one.cost,
-                running_prompt_tokens=prompt,
-                running_completion_tokens=completion,
-                running_declared_cost=cost,
-            )
-            for one in islice(counted_sums, count)
+        return [kind(*one, prompt, completion, cost) for one in islice(sums, count)]  # with names it takes far longer
+
+    def _after_each(self, messages: list[Message]) -> list[list[Any]]:
+        """Return the sums so far and those after each message, by column; a copy adds nothing."""
+        count, tool_calls, input_tokens, output_tokens, cost = self._counted
+        own = messages
+        numbers = list(range(count, count + len(messages) + 1))
+        if len(counted(messages)) < len(messages):
+            own = [_NOTHING if message.usage_state in COPIES else message for message in messages]
+            numbers = list(accumulate([message is not _NOTHING for message in own], initial=count))
+        columns: list[list[Any]] = [
+            numbers,
+            list(accumulate([len(m.tool_calls) if m.tool_calls else 0 for m in own], initial=tool_calls)),
+            list(accumulate([m.input_tokens or 0 for m in own], initial=input_tokens)),
+            list(accumulate([m.output_tokens or 0 for m in own], initial=output_tokens)),
+            running_costs(cost, [m.cost for m in own]),
         ]
-
-    def _after_each(self, messages: list[Message]) -> list[_Counted]:
-        """Return the sums so far, and those after each message; a copy adds nothing."""
-        now = self._counted
-        own = blank_copies(messages)
-        costs = chain([now.cost], [m.cost if m is not None else None for m in own])  # None is no initial value
-        columns = (
-            accumulate([m is not None for m in own], initial=now.messages),
-            accumulate([len(m.tool_calls) if m is not None and m.tool_calls else 0 for m in own], initial=now.tool_calls),
-            accumulate([m.input_tokens or 0 if m is not None else 0 for m in own], initial=now.input_tokens),
-            accumulate([m.output_tokens or 0 if m is not None else 0 for m in own], initial=now.output_tokens),
-            accumulate(costs, add_costs),
-        )
-        sums = list(starmap(_Counted, zip(*columns, strict=True)))
-        self._counted = sums[-1]
-        return sums
+        (self._counted,) = zip(*(column[-1:] for column in columns), strict=True)
+        return columns
 
 
-def _after_each_call(message: Message, before: _Counted, after: _Counted) -> list[_Counted]:
-    """The sums after each tool call of a message: all of the message is in them, and its calls so far."""
-    calls = len(message.tool_calls or ())
-    if before.messages == after.messages:  # a copy
-        return [after] * calls
-    return [after._replace(tool_calls=before.tool_calls + number) for number in range(1, calls + 1)]
+def _after_each_call(counts: list[int], columns: list[list[Any]]) -> list[list[Any]]:
+    """Return the sums after each tool call: all of its message is in them, and the message's calls so far.
+
+    Args:
+        counts: how many tool calls each message has.
+        columns: sums before the messages, and after each.
+    """
+    after = [number for number, count in enumerate(counts, 1) for _ in range(count)]
+    messages, calls, *others = columns
+    numbers = [
+        calls[number] if messages[number - 1] == messages[number] else calls[number - 1] + call  # no call of a copy counts
+        for number, count in enumerate(counts, 1)
+        for call in range(1, count + 1)
+    ]
+    return [[messages[number] for number in after], numbers, *([column[number] for number in after] for column in others)]

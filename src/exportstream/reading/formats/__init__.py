@@ -46,9 +46,11 @@ class LogReader(FormatReader, Protocol):
 
     Attributes:
         is_cut: whether the input was cut, and what was complete was kept.
+        figures_only: whether only figures of messages are wanted, names, and their texts.
     """
 
     is_cut: bool
+    figures_only: bool
 
     def read(self, reader: Reader, /) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
@@ -61,13 +63,11 @@ class JoinedReader(LogReader, Protocol):
     Attributes:
         known: keys of the messages of inputs that were read before: those that come again are copies. None if there are no
             other inputs.
-        figures_only: whether only figures of messages are wanted, names, and their texts.
         keys: of the messages that were read, as far as they may come again in other logs.
         parts: further files of the input, which are read after it.
     """
 
     known: Container[str | bytes] | None
-    figures_only: bool
     keys: set[str | bytes]
     parts: Iterable[Source]
 

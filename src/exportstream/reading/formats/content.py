@@ -8,9 +8,10 @@ Holds: nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from exportstream.errors import InvalidMessageError, json_kind
 
@@ -18,7 +19,7 @@ TEXT_TYPES = frozenset({"input_text", "output_text", "text", "summary_text", "re
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
-class Content(NamedTuple):
+class Content(Struct, gc=False):
     """What a list of parts holds.
 
     Attributes:
@@ -27,9 +28,9 @@ class Content(NamedTuple):
         rest: parts that are neither, and keys of texts that are not their text.
     """
 
-    texts: list[str]
-    attachments: list[dict[str, Any]]
-    rest: list[Any]
+    texts: list[str] = []
+    attachments: list[dict[str, Any]] = []
+    rest: list[Any] = []
 
 
 def read_content(value: Any, attachment: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Content:
@@ -39,7 +40,7 @@ def read_content(value: Any, attachment: Callable[[dict[str, Any]], dict[str, An
         value: the content.
         attachment: describes a part that is an attachment, without its data; None for every other part.
     """
-    content = Content([], [], [])
+    content = Content()
     if isinstance(value, str):
         content.texts.append(value)
     elif isinstance(value, list):
@@ -51,14 +52,15 @@ def read_content(value: Any, attachment: Callable[[dict[str, Any]], dict[str, An
 
 
 def _read_part(part: Any, content: Content, attachment: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if isinstance(kind, str) and kind in TEXT_TYPES and isinstance(part.get("text"), str):
-        content.texts.append(part["text"])
+    is_object = isinstance(part, dict)
+    text = part.get("text") if is_object else None
+    if text.__class__ is str and part.get("type").__class__ is str and part["type"] in TEXT_TYPES:
+        content.texts.append(text)
         if len(part) > 2:
             more = {key: value for key, value in part.items() if key not in ("type", "text") and value not in (None, [], {})}
             content.rest.extend([more] if more else [])
         return
-    attached = attachment(part) if isinstance(part, dict) else None
+    attached = attachment(part) if is_object else None
     if attached is not None:
         content.attachments.append(attached)
     elif part is not None:
@@ -77,6 +79,8 @@ def as_text(value: Any) -> str:
 
 def leftover(item: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """The keys that have no column."""
+    if item.keys() <= known:
+        return {}
     return {key: value for key, value in item.items() if key not in known and value is not None}
 
 

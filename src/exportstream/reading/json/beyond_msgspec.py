@@ -5,10 +5,14 @@ Takes: what was decoded. Raises: nothing. Holds: nothing.
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from decimal import Decimal
 from gc import is_tracked
 from typing import Any
 
+from exportstream.reading.json.guard import has_long_number
+
+_SLICE = 1 << 16
 _COST_TYPES = {type(None), int, Decimal}
 
 
@@ -49,3 +53,19 @@ def value_is_deeper(value: Any, depth: int) -> bool:
             if inner.__class__ is dict or inner.__class__ is list
         ]
     return bool(level)
+
+
+def is_usual(data: bytes) -> bool:
+    """Whether JSON is UTF-8 without very long numbers: msgspec does not look for these in values that it passes over."""
+    if has_long_number(data, 0, len(data)):
+        return False
+    if data.isascii():
+        return True
+    decoder = getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _SLICE):
+            decoder.decode(data[start : start + _SLICE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True

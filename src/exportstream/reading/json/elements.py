@@ -30,6 +30,24 @@ _LARGE = 1 << 20  # bytes of objects that are let go as soon as they are decoded
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
+def decode_any(data: Any) -> Any:
+    """Decode JSON to a value; its numbers are int or Decimal, and those that no Decimal can hold are texts."""
+    try:
+        return _DECODER.decode(data)
+    except ArithmeticError:
+        return _WITH_TEXTS.decode(data)
+
+
+def _number(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
+
+
+_WITH_TEXTS = msgspec.json.Decoder(float_hook=_number)
+
+
 class _At(Enum):
     TOP = auto()  # before or after an array or object
     FIRST = auto()  # after the bracket of an array
@@ -41,13 +59,13 @@ class Element(NamedTuple):
     """One object.
 
     Attributes:
-        value: its numbers are int or Decimal.
+        value: what the decoder made of it.
         position: of its first byte in the input.
         size: its bytes.
         replaced: how many halves of surrogate pairs were replaced in it.
     """
 
-    value: dict[str, Any]
+    value: Any
     position: int
     size: int
     replaced: int
@@ -60,18 +78,22 @@ class Elements:
         reader: where bytes come from.
         limit: bytes of the largest object taken.
         skip: whether lines before the first object are passed over.
+        decode: decodes an object; raises one of `REFUSALS` if it is not JSON.
 
     Attributes:
         skipped: bytes of those lines.
         within: whether an object has begun that is not complete.
     """
 
-    def __init__(self, reader: Reader, *, limit: int, skip: bool = False) -> None:
+    def __init__(
+        self, reader: Reader, *, limit: int, skip: bool = False, decode: Callable[[bytes | memoryview], Any] = decode_any
+    ) -> None:
         self.skipped = 0
         self.within = False
         self._buffer = Buffer(reader)
         self._limit = limit
         self._skip = skip
+        self._decode = decode
         self._at = _At.TOP
         self._next: NextElement | None = None
         self._size: int | None = None  # of the element that has begun
@@ -160,9 +182,9 @@ class Elements:
             try:
                 if is_odd:
                     data, replaced = replace_surrogates(bytes(view))
-                    value = _DECODER.decode(data)
+                    value = self._decode(data)
                 else:
-                    value = _DECODER.decode(view)
+                    value = self._decode(view)
             except REFUSALS as error:
                 raise self._exact(refusal_of(error, position), size) from None
         if self._next is not None:

@@ -52,8 +52,8 @@ class LineReader(ABC, Generic[_S]):
     Attributes:
         producer: the name of the program.
         decoder: of one line, as far as it tells what to do with it.
-        run_decoder: of the lines of a run, as far as usual ones need no second look; None for `decoder`.
-        short_decoder: of the lines of a run, where only figures are wanted; None for `run_decoder`.
+        run_decoders: of the lines of a run, as far as usual ones need no second look; the first that takes all is used.
+        short_decoder: of the lines of a run, where only figures are wanted; None for `run_decoders`.
         figures_only: whether rows need no more than totals do: figures, names, and texts of messages.
         skips: kinds of lines that are passed over.
         payload: JSON path of what `_decode` decodes.
@@ -68,7 +68,7 @@ class LineReader(ABC, Generic[_S]):
 
     producer: ClassVar[str]
     decoder: ClassVar[Any]
-    run_decoder: ClassVar[Any] = None
+    run_decoders: ClassVar[Sequence[Any]] = ()
     short_decoder: ClassVar[Any] = None
     skips: ClassVar[Sequence[Skip]] = ()
     payload: ClassVar[str] = "$"
@@ -109,7 +109,7 @@ class LineReader(ABC, Generic[_S]):
         """
 
     def _take_usual(self, lines: Iterator[tuple[Any, bytes, int]]) -> Iterator[tuple[Any, bytes, int]]:
-        """Take lines of which only figures are wanted, as far as it can be done fast, and yield the others."""
+        """Take lines as far as it can be done in few steps, and yield the others."""
         return lines
 
     @property
@@ -175,11 +175,11 @@ class LineReader(ABC, Generic[_S]):
 
     def _read_run(self, run: Run) -> Iterator[None]:
         short = self.short_decoder if self.figures_only else None
-        found = decode_whole_run(run, self.run_decoder or self.decoder, self._limit, short)
+        found = decode_whole_run(run, self.run_decoders or (self.decoder,), self._limit, short)
         if found is None:
             yield from self._read_one_by_one(run)
             return
-        for value, line, position in found if short is None else self._take_usual(found):
+        for value, line, position in self._take_usual(found):
             self._position = position
             try:
                 self._read_line(value, line)

@@ -7,7 +7,7 @@ Holds: the lines of one run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from io import BytesIO
 from itertools import accumulate
@@ -24,6 +24,7 @@ from exportstream.reading.lines.runs import Run, too_long
 
 _BLANK = b" \t\r\n"
 _TORN = b" \t\r\n\0"  # a system that went down may leave NULs before or after a line
+_NO_BEGIN = bytes(set(range(256)) - set(b"[{"))  # bytes that begin no array and no object
 _ANY = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -84,12 +85,14 @@ def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
         position += len(line)
 
 
-def decode_whole_run(run: Run, decoder: Any, max_line: int, short: Any = None) -> Iterator[tuple[Any, bytes, int]] | None:
+def decode_whole_run(
+    run: Run, decoders: Iterable[Any], max_line: int, short: Any = None
+) -> Iterator[tuple[Any, bytes, int]] | None:
     """Decode all lines of a run in one call.
 
     Args:
         run: whole lines.
-        decoder: of one line.
+        decoders: of one line; they are tried one after the other, each on all lines.
         max_line: bytes of the longest line taken.
         short: a decoder of one line that passes over more; it is used where all that it passes over is what it has to be.
 
@@ -98,9 +101,9 @@ def decode_whole_run(run: Run, decoder: Any, max_line: int, short: Any = None) -
     """
     lines = BytesIO(run.data).readlines()  # much faster than `split`, which looks at one byte after the other
     values = _decode_all(run.data, short) if short is not None and _is_usual(run.data, lines) else None
-    if values is None and (values := _decode_all(run.data, decoder)) is None:
-        return None
-    if len(values) != len(lines) or (len(run.data) > max_line and max(map(len, lines)) > max_line):
+    for decoder in decoders:
+        values = values if values is not None else _decode_all(run.data, decoder)
+    if values is None or len(values) != len(lines) or (len(run.data) > max_line and max(map(len, lines)) > max_line):
         return None
     return zip(values, lines, accumulate(map(len, lines), initial=run.position), strict=False)
 
@@ -141,14 +144,14 @@ def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[
             value = decoder.decode(data)
         except REFUSALS:
             raise _refusal(error) from None
-    if len(data if isinstance(data, (bytes, str)) else memoryview(data)) > 2 * MAX_DEPTH:
+    if not isinstance(data, bytes) or may_be_deep(data):
         refuse_deep(value)
     return value, replaced
 
 
 def may_be_deep(line: bytes) -> bool:
     """Whether a line may have too many levels: msgspec does not count those of values that it passes over."""
-    return len(line) > 2 * MAX_DEPTH and line.count(b"{") + line.count(b"[") > MAX_DEPTH
+    return len(line) > 2 * MAX_DEPTH and len(line.translate(None, _NO_BEGIN)) > MAX_DEPTH  # faster than to count twice
 
 
 def refuse_deep(value: Any) -> None:

@@ -79,9 +79,22 @@ class NDJSON:
             return ENCODER.encode_lines(rows[0])
         if len(rows) == 2 and isinstance(rows[1][0], PlaceRow):
             return b"".join(_placed(*rows))
-        lines = [BytesIO(ENCODER.encode_lines(part)) for part in rows]  # only at the end of a line is a line feed
-        parts = [[line[1:-2] for line in part] for part in lines]
-        return b"".join([b"{%b}\n" % b",".join(filter(None, row)) for row in zip(*parts, strict=True)])  # one may be empty
+        return b"".join(_joined(rows))
+
+
+def _joined(rows: Rows) -> list[bytes]:
+    """The pieces of each line: an object without its last brace, a comma and what is in another object, and so on."""
+    width = 2 * len(rows)
+    pieces = [b"}\n"] * (width * len(rows[0]))
+    for number, part in enumerate(rows):
+        lines = BytesIO(ENCODER.encode_lines(part))  # only at the end of a line is a line feed
+        if number == 0:
+            pieces[::width] = [line[:-2] for line in lines]
+        else:
+            inner = [line[1:-2] for line in lines]
+            pieces[2 * number :: width] = inner
+            pieces[2 * number - 1 :: width] = [b"," if text else b"" for text in inner]  # an object may be empty
+    return pieces
 
 
 def _placed(rows: list[Any], places: list[Any]) -> Iterator[bytes]:

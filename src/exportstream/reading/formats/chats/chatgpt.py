@@ -1,7 +1,7 @@
 """ChatGPT: conversations, whose messages are a tree.
 
-Takes: a conversation as a JSON value. Returns: a `Conversation`: the messages of the branch that is shown, then all others.
-Raises: `InvalidMessageError` for a conversation with a known key of another type. Holds: nothing.
+Takes: a conversation, as `decode` returns it. Returns: a `Conversation`: the messages of the branch that is
+shown, then all others. Raises: `InvalidMessageError` for a conversation with a known key of another type. Holds: nothing.
 
 A call is a message of the assistant to another recipient than all. Its result is a message of role tool below it, which is a
 row of its own, too; the call has the id of that message.
@@ -10,162 +10,197 @@ row of its own, too; the call has the id of that message.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
-from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, id_of, read_message
+from exportstream.reading.formats.chats.chatgpt_usual import (
+    ShortMessage,
+    UsualConversation,
+    UsualMessage,
+    decode_usual,
+    read_short,
+    read_usual,
+)
+from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused, held_by
 from exportstream.reading.formats.chats.recognise import CHATGPT, is_chatgpt_conversation
-from exportstream.reading.formats.chats.tree import Tree, id_of, message_of
-from exportstream.reading.formats.chats.values import expected, kept, list_of, object_of, required_text, text_of, time_of
+from exportstream.reading.formats.chats.tree import Node, Tree, as_node, is_empty
+from exportstream.reading.formats.chats.values import expected, kept, object_of, required_text, text_of, time_of
 from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.elements import decode_any
 
 _CONVERSATION_KEYS = frozenset({"id", "conversation_id", "title", "create_time", "update_time", "mapping"})
-_MESSAGE_KEYS = frozenset({"id", "author", "create_time", "update_time", "content", "metadata"})
-_AUTHOR_KEYS = frozenset({"role"})
-# Nearly all authors.
-_BARE_AUTHORS: list[dict[str, Any]] = [
-    {"role": role, "name": None, "metadata": {}} for role in ("user", "assistant", "system")
-]
-_METADATA_KEYS = frozenset({"model_slug", "finish_details", "attachments"})
-_ATTACHMENT_KEYS = frozenset({"name", "mime_type", "size"})
-_FINISH_KEYS = frozenset({"type"})
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
-_EVERYONE = ("all", None)
+_WITHOUT_MESSAGE = "nodes without a message"
 
 
-def read_conversation(value: dict[str, Any]) -> Conversation:
+def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
+    """Decode a conversation: to its messages, or to its value if it is not usual."""
+    found = decode_usual(data, figures_only=figures_only)
+    if found is not None:
+        with suppress(InvalidMessageError):
+            return _Messages(found.keys, found.nodes, found)
+    return decode_any(data)
+
+
+def read_conversation(value: Any) -> Conversation:
     """Read one conversation."""
+    if type(value) is _Messages:
+        return value.conversation({})
+    nodes = object_of(value.get("mapping"), "$.mapping")
+    records = {"conversations without a mapping": 1} if value.get("mapping") is None else {}
+    if empty := sum(is_empty(node) for node in nodes.values()):
+        records[_WITHOUT_MESSAGE] = empty
+    return _Messages(value, {key: as_node(node) for key, node in nodes.items()}).conversation(records)
+
+
+def _read_session(value: dict[str, Any]) -> Session:
     session_id = value.get("conversation_id") or value.get("id")
     if type(session_id) is not str:
         raise expected("string", session_id, "$.conversation_id")
     other_id = {"id": value["id"]} if value.get("id") not in (None, session_id) else {}
-    session = Session(
+    return Session(
         id=session_id,
         title=text_of(value.get("title"), "$.title"),
         created_at=time_of(value.get("create_time"), "$.create_time"),
         updated_at=time_of(value.get("update_time"), "$.update_time"),
         extra=other_id | kept(value, _CONVERSATION_KEYS) or None,
     )
-    nodes = object_of(value.get("mapping"), "$.mapping")
-    empty = sum(message_of(node) is None and not _is_root(node) for node in nodes.values())
-    records = {"nodes without a message": empty} if empty else {}
-    if value.get("mapping") is None:
-        records["conversations without a mapping"] = 1
-    default_model = text_of(value.get("default_model_slug"), "$.default_model_slug")
-    return Conversation(session, _read_messages(nodes, Tree(nodes, value.get("current_node")), default_model), records)
 
 
-def _is_root(node: Any) -> bool:
-    """Whether a node without a message is just the root of a tree."""
-    return type(node) is dict and node.get("parent") is None
+class _Messages:
+    """The messages of a conversation, in the order of their rows.
+
+    Args:
+        value: the conversation.
+        nodes: by their keys.
+        usual: the same as structs; None if the nodes hold values.
+    """
+
+    def __init__(self, value: dict[str, Any], nodes: dict[str, Node], usual: UsualConversation | None = None) -> None:
+        self._session = _read_session(value)
+        self._default_model = text_of(value.get("default_model_slug"), "$.default_model_slug")
+        self._tree = Tree(nodes, value.get("current_node"))
+        self._nodes = nodes
+        self._usual = usual
+        self._values: dict[str, Any] | None = None  # of the nodes, where they are needed
+        self._ahead: tuple[str, Any] = "", None  # the key of a message that is decoded already, and what came of it
+        self._deep: list[Any] = []
+
+    def conversation(self, records: dict[str, int]) -> Conversation:
+        """Return the conversation; to the records are added nodes whose messages are null."""
+        return Conversation(self._session, self._rows(records), records, self._deep)
+
+    def _rows(self, records: dict[str, int]) -> Iterator[Message | Refused]:
+        nodes, tree, model, deep = self._nodes, self._tree, self._default_model, self._deep
+        shown, parents, rows = tree.shown, tree.parents, tree.rows
+        for key in tree:
+            message = nodes[key].message
+            if message.__class__ is Raw:
+                message = self._open(key)
+            if message is None:
+                if self._usual is not None and nodes[key].parent is not None:
+                    records[_WITHOUT_MESSAGE] = records.get(_WITHOUT_MESSAGE, 0) + 1
+                continue
+            try:
+                if message.__class__ is UsualMessage:
+                    row, recipient = read_usual(message, key, model, deep), message.recipient
+                elif message.__class__ is ShortMessage:
+                    row, recipient = read_short(message, key, model), message.recipient
+                else:
+                    row, recipient = read_message(message, key, model), message.get("recipient")
+                    deep += held_by(row)
+                if recipient is not None and recipient != "all" and row.role == ASSISTANT:
+                    self._add_call(row, recipient, key)
+            except InvalidMessageError as error:
+                yield Refused(error, self._value(key))
+                continue
+            above = parents[key]
+            row.parent_id = rows[above] if above in rows else tree.row_above(key, self._id_of)
+            row.active = key in shown if shown else None
+            rows[key] = row.id
+            yield row
+
+    def _open(self, key: str) -> Any:
+        """The message of a node as a struct or value; None if it has none."""
+        message = self._nodes[key].message
+        if message.__class__ is Raw:
+            assert self._usual is not None
+            message = self._ahead[1] if key == self._ahead[0] else self._usual.decode(message)
+        return message
+
+    def _value(self, key: str) -> Any:
+        """The message of a node as a JSON value."""
+        message = self._nodes[key].message
+        if message.__class__ is Raw:
+            return decode_any(message)
+        if self._usual is None:
+            return message
+        if self._values is None:
+            self._values = decode_any(self._usual.data)["mapping"]
+        return self._values[key]["message"]  # a usual node is an object
+
+    def _id_of(self, key: str) -> str | None:
+        message = self._open(key)
+        return None if message is None else _facts_of(message).id or key
+
+    def _add_call(self, row: Message, recipient: Any, key: str) -> None:
+        """Make a message to a tool a call: its text is the input, and the message of the tool below it the result."""
+        name = required_text(recipient, "$.recipient")
+        answer: tuple[str, _Facts] | None = None
+        for child in self._tree.children(key):
+            message = self._open(child)
+            facts = _facts_of(message)
+            if facts.role == "tool" and (answer is None or child in self._tree.shown):
+                answer, self._ahead = (child, facts), (child, message)
+                if child in self._tree.shown:
+                    break
+        call = ToolCall(id=f"{row.id}:call", name=name, type="function", finished=answer is not None, input=row.content)
+        if answer is not None:
+            child, facts = answer
+            result = _content_of(facts.content)
+            call.id = facts.id or child
+            call.result = result.text
+            call.is_error = True if result.kind == "system_error" else None
+        if row.content[:1] in ("{", "["):
+            try:
+                call.input_json = _JSON.decode(row.content)
+                self._deep.append(call.input_json)
+            except REFUSALS:
+                call.input_json = None
+        row.content = ""
+        row.tool_calls = [call]
 
 
-def _read_messages(nodes: dict[str, Any], tree: Tree, default_model: str | None) -> Iterator[Message | Refused]:
-    shown = tree.shown
-    for key in tree:
-        message = message_of(nodes[key])
-        if message is None:
-            continue
-        try:
-            row = _read_message(message, key, default_model)
-            if row.role == "assistant" and message.get("recipient") not in _EVERYONE:
-                _add_call(row, message["recipient"], nodes, tree, key)
-        except InvalidMessageError as error:
-            yield Refused(error, message)
-            continue
-        row.parent_id = tree.row_above(key)
-        row.active = key in shown if shown else None
-        tree.rows[key] = row.id
-        yield row
+class _Facts(NamedTuple):
+    """What a message says of itself."""
+
+    role: Any = None
+    id: str | None = None
+    content: Any = None
 
 
-def _read_message(message: Any, key: str, default_model: str | None) -> Message:
-    """Make the row of a message, without what other nodes say of it."""
-    if type(message) is not dict:
-        raise expected("object", message, "$.message")
-    author = object_of(message.get("author"), "$.author")
-    role = required_text(author.get("role"), "$.author.role")
-    metadata = object_of(message.get("metadata"), "$.metadata")
-    content = read_content(message.get("content"))
-    finish = metadata.get("finish_details")
-    finish_reason = finish.get("type") if type(finish) is dict else None
-    extra = kept(message, _MESSAGE_KEYS)
-    if author not in _BARE_AUTHORS and (more := kept(author, _AUTHOR_KEYS)):
-        extra["author"] = more
-    more = kept(metadata, _METADATA_KEYS)
-    if finish is not None and (type(finish_reason) is not str or len(finish) > 1):
-        more["finish_details"] = (
-            kept(finish, _FINISH_KEYS if type(finish_reason) is str else ()) if type(finish) is dict else finish
-        )
-    if more:
-        extra["metadata"] = more
-    if content.extra:
-        extra["content"] = content.extra
-    model = text_of(metadata.get("model_slug"), "$.metadata.model_slug")
-    if model is None and role == "assistant" and default_model is not None:
-        model = default_model
-        extra["model_from"] = "default_model_slug"
-    given = list_of(metadata.get("attachments"), "$.metadata.attachments")
-    attachments = [*map(_describe, given), *content.attachments]
-    return Message(
-        id=id_of(message, key),
-        role=role,
-        content=content.text,
-        model=model,
-        finish_reason=finish_reason if type(finish_reason) is str else None,
-        reasoning="\n\n".join(content.thoughts) or None,
-        thinking_blocks=content.thoughts or None,
-        created_at=time_of(message.get("create_time"), "$.create_time"),
-        updated_at=time_of(message.get("update_time"), "$.update_time"),
-        attachments=attachments or None,
-        extra=extra or None,
-    )
+def _facts_of(message: Any) -> _Facts:
+    if message.__class__ is UsualMessage or message.__class__ is ShortMessage:
+        return _Facts(message.author.role, message.id, message.content)
+    if message.__class__ is not dict:
+        return _Facts()
+    author = message.get("author")
+    return _Facts(author.get("role") if type(author) is dict else None, id_of(message, ""), message.get("content"))
 
 
-def _describe(given: Any) -> dict[str, Any]:
-    """Describe an attached file with the names that all producers have."""
-    if type(given) is not dict:
-        return {"type": "unknown", "value": given}
-    known = {"name": given.get("name"), "type": given.get("mime_type"), "size": given.get("size")}
-    return {key: item for key, item in known.items() if item is not None} | kept(given, _ATTACHMENT_KEYS)
-
-
-def _add_call(row: Message, recipient: Any, nodes: dict[str, Any], tree: Tree, key: str) -> None:
-    """Make a message to a tool a call: its text is the input, and the message of the tool below it the result."""
-    name = required_text(recipient, "$.recipient")
-    below = [(child, message_of(nodes[child])) for child in tree.children(key)]
-    results = [one for one in below if _is_of_tool(one[1])]
-    answer = next((one for one in results if one[0] in tree.shown), results[0] if results else None)
-    call = ToolCall(id=f"{row.id}:call", name=name, type="function", finished=answer is not None, input=row.content)
-    if answer is not None:
-        result = _content_of(answer[1])
-        call.id = id_of(answer[1], answer[0])
-        call.result = result.text
-        call.is_error = True if result.kind == "system_error" else None
-    if row.content[:1] in ("{", "["):
-        try:
-            call.input_json = _JSON.decode(row.content)
-        except REFUSALS:
-            call.input_json = None
-    row.content = ""
-    row.tool_calls = [call]
-
-
-def _content_of(message: dict[str, Any]) -> Content:
+def _content_of(content: Any) -> Content:
     try:
-        return read_content(message.get("content"))
+        return read_content(content)
     except InvalidMessageError:  # its own row says it
         return Content()
 
 
-def _is_of_tool(message: Any) -> bool:
-    author = message.get("author") if type(message) is dict else None
-    return type(author) is dict and author.get("role") == "tool"
-
-
-FORMAT = ChatFormat(CHATGPT, _CONVERSATION_KEYS, is_chatgpt_conversation, read_conversation)
+FORMAT = ChatFormat(CHATGPT, _CONVERSATION_KEYS, is_chatgpt_conversation, read_conversation, decode=decode)

@@ -36,6 +36,20 @@ class Content(Struct):
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+def plain_text(value: Any) -> str | None:
+    """The text of a content that holds nothing else, as nearly all do; None for any other."""
+    if (
+        value.__class__ is dict
+        and len(value) == 2
+        and value.get("content_type") == "text"
+        and (parts := value.get("parts")).__class__ is list
+        and len(parts) == 1
+        and parts[0].__class__ is str
+    ):
+        return parts[0]
+    return None
+
+
 def read_content(value: Any) -> Content:
     """Read the content of a message."""
     if value is None or type(value) is str:
@@ -43,8 +57,8 @@ def read_content(value: Any) -> Content:
     if type(value) is not dict:
         raise expected("object or string", value, "$.content")
     kind, parts = value.get("content_type"), value.get("parts")
-    if kind == "text" and type(parts) is list and len(parts) == 1 and type(parts[0]) is str and len(value) == 2:
-        return Content(text=parts[0])  # nearly all
+    if (text := plain_text(value)) is not None:
+        return Content(text=text)
     found = Content(kind=kind if type(kind) is str else "")
     known = {"content_type"}
     if kind == "thoughts":
@@ -54,9 +68,9 @@ def read_content(value: Any) -> Content:
         _read_parts(parts, found)
     else:
         key = _TEXT_KEYS.get(found.kind, "text")
-        if type(text := value.get(key)) is str:
+        if type(value.get(key)) is str:
             known.add(key)
-            found.text = text
+            found.text = value[key]
     if kind == "user_editable_context" and not found.text:
         texts = [value[key] for key in ("user_profile", "user_instructions") if type(value.get(key)) is str]
         found.text = "\n\n".join(texts)

@@ -9,7 +9,8 @@ Holds: one conversation.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -26,7 +27,7 @@ from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
-from exportstream.reading.json.elements import Element, Elements
+from exportstream.reading.json.elements import Element, Elements, decode_any
 from exportstream.reading.limits import MAX_DEPTH
 from exportstream.totals.batch import Batch, SessionEnd
 
@@ -47,12 +48,30 @@ class Conversation(NamedTuple):
     Attributes:
         session: its keys.
         messages: its messages, in the order of their rows.
-        records: what becomes no row, by kind, with their count.
+        records: what becomes no row, by kind, with their count; it is complete after the last message.
+        deep: gets values of messages that may have many levels; None if all may.
     """
 
     session: Session
     messages: Iterator[Message | Refused]
     records: dict[str, int]
+    deep: list[Any] | None = None
+
+
+class Decode(Protocol):
+    """Decodes the bytes of a conversation."""
+
+    def __call__(self, data: bytes | memoryview, /, *, figures_only: bool) -> Any:
+        """Decode it, to what `ChatFormat.read` takes.
+
+        Raises:
+            msgspec.DecodeError: it is not JSON. It may be any of `REFUSALS`.
+        """
+
+
+def _decode_any(data: bytes | memoryview, /, *, figures_only: bool) -> Any:
+    del figures_only
+    return decode_any(data)
 
 
 class ChatFormat(NamedTuple):
@@ -62,19 +81,21 @@ class ChatFormat(NamedTuple):
         producer: the name of the program.
         keys: those of a conversation.
         is_conversation: whether an object with such keys is one.
-        read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for one that is none.
+        read: makes a `Conversation` of what `decode` made; raises `InvalidMessageError` for a value that is none.
         begins_with_lines: whether lines of text may come before the JSON.
         states_usage: whether it has tokens and costs.
         cut_hint: the next step where an input is cut.
+        decode: decodes a conversation.
     """
 
     producer: str
     keys: frozenset[str]
     is_conversation: Callable[[Collection[str]], bool]
-    read: Callable[[dict[str, Any]], Conversation]
+    read: Callable[[Any], Conversation]
     begins_with_lines: bool = False
     states_usage: bool = False
     cut_hint: str | None = None
+    decode: Decode = _decode_any
 
 
 class ChatReader:
@@ -92,6 +113,7 @@ class ChatReader:
         accepted: how many rows there were.
         notes: what was noticed.
         is_cut: whether the input was cut, and what was complete was kept.
+        figures_only: whether only figures of messages are wanted, names, and their texts.
         on_replaced: called where halves of surrogate pairs were replaced.
     """
 
@@ -109,6 +131,7 @@ class ChatReader:
         self.accepted = 0
         self.notes = Notes()
         self.is_cut = False
+        self.figures_only = False
         self.on_replaced: Callable[[int | None, int], None] | None = None
         self.session: Session | None = None
         self._format = format_
@@ -124,7 +147,8 @@ class ChatReader:
 
     def read(self, reader: Reader) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
-        elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines)
+        decode = partial(self._format.decode, figures_only=self.figures_only)
+        elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines, decode=decode)
         if self._reject is not None:
             elements.go_on_after_damage(self._format.keys, self._format.is_conversation, self._reject_damage)
         try:
@@ -191,8 +215,6 @@ class ChatReader:
         session = self.session = found.session
         session.producer = self._format.producer
         assert session.id is not None
-        for kind, count in found.records.items():
-            self.notes.add_records(kind, Records(count, 0))
         self.notes.replaced_surrogates += element.replaced
         _require_shallow([session.extra], element)
         rows: list[Message] = []
@@ -207,10 +229,12 @@ class ChatReader:
             if len(rows) == _ROWS:  # all rows of a large conversation are never held
                 if (batch := self._take_pending()) is not None:
                     yield batch
-                left = self._note(rows, ids, element, left)
+                left = self._note(rows, ids, element, left, found.deep)
                 yield Batch(rows, [])
                 rows = []
-        left = self._note(rows, ids, element, left)
+        left = self._note(rows, ids, element, left, found.deep)
+        for kind, count in found.records.items():
+            self.notes.add_records(kind, Records(count, 0))
         if left and self.on_replaced is not None:
             self.on_replaced(None, left)
         self._pending.messages += rows
@@ -221,7 +245,7 @@ class ChatReader:
         if (is_alone or is_full) and (batch := self._take_pending()) is not None:
             yield batch
 
-    def _note(self, rows: list[Message], ids: set[str], element: Element, replaced: int) -> int:
+    def _note(self, rows: list[Message], ids: set[str], element: Element, replaced: int, deep: list[Any] | None) -> int:
         """Check rows of a conversation, and note what they hold.
 
         Args:
@@ -229,14 +253,14 @@ class ChatReader:
             ids: of those before, to which theirs are added.
             element: the conversation.
             replaced: how many halves of surrogate pairs may be in these rows and those that follow.
+            deep: values that may be deep, of which none is left; None if all may be.
 
         Returns:
             How many may be in those that follow.
         """
-        held: list[Any] = [row.extra for row in rows]
-        held += [row.attachments for row in rows if row.attachments]
-        held += [call.input_json for row in rows for call in row.tool_calls or ()]
-        _require_shallow(held, element)
+        _require_shallow([value for row in rows for value in held_by(row)] if deep is None else deep, element)
+        if deep:
+            deep.clear()
         self.accepted += len(rows)
         self.notes.without_usage += 0 if self._format.states_usage else len(rows)
         if self._watch_repeats:
@@ -276,3 +300,9 @@ def _require_shallow(held: list[Any], element: Element) -> None:
     if value_is_deeper(held, MAX_DEPTH):
         what = f"expected at most {MAX_DEPTH} levels of objects and arrays, got more"
         raise LimitError(what, position=element.position)
+
+
+def held_by(row: Message) -> list[Any]:
+    """The values of a row that may have many levels."""
+    calls = [call.input_json for call in row.tool_calls] if row.tool_calls else []
+    return [row.extra, row.attachments, *calls]

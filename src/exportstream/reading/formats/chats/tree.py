@@ -6,8 +6,48 @@ to several roots, in cycles. Holds: the keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Raw, Struct
+
+NULL = Raw(b"null")
+
+if TYPE_CHECKING:
+    AnyMessage = Any
+else:
+    AnyMessage = Raw
+
+
+class Node(Struct, gc=False):
+    """A node of a conversation.
+
+    Attributes:
+        message: its bytes, or the value that they decode to.
+        parent: the key of the node above it.
+        children: the keys of the nodes below it.
+    """
+
+    message: AnyMessage = NULL
+    parent: str | None = None
+    children: list[str] | None = None
+
+
+def as_node(value: Any) -> Node:
+    """Make a node of a JSON value: without links of another type; a value that is no object is taken as its message."""
+    if type(value) is not dict:
+        return Node(value)
+    parent, children = value.get("parent"), value.get("children")
+    return Node(
+        value.get("message"),
+        parent if type(parent) is str else None,
+        [child for child in children if type(child) is str] if type(children) is list else None,
+    )
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a JSON value is a node without a message, and not just the root of a tree."""
+    return value is None or (type(value) is dict and value.get("message") is None and value.get("parent") is not None)
 
 
 class Tree:
@@ -19,72 +59,64 @@ class Tree:
 
     Attributes:
         shown: the keys of the nodes that are shown, from the first on; empty if that is not known.
+        parents: the key of the node above each node, None for roots and where there is no such node.
         rows: the id of the nearest message from a node on upwards, as far as it is known.
     """
 
-    def __init__(self, nodes: dict[str, Any], current: Any) -> None:
+    def __init__(self, nodes: dict[str, Node], current: Any) -> None:
         self._nodes = nodes
-        self._parents: dict[str, str | None] = {
-            key: node.get("parent") if type(node) is dict else None for key, node in nodes.items()
+        self.parents: dict[str, str | None] = {
+            key: parent if (parent := node.parent) is not None and parent in nodes else None for key, node in nodes.items()
         }
-        for node, parent in self._parents.items():
-            if parent is not None and (type(parent) is not str or parent not in nodes):
-                self._parents[node] = None
         self.rows: dict[str | None, str | None] = {None: None}
         shown: dict[str, None] = {}
         key: str | None = current if type(current) is str and current in nodes else None
         while key is not None and key not in shown:
             shown[key] = None
-            key = self._parents[key]
+            key = self.parents[key]
         self.shown = dict.fromkeys(reversed(shown))
 
     def __iter__(self) -> Iterator[str]:
         yield from self.shown
         if len(self.shown) == len(self._nodes):
             return
+        nodes, shown = self._nodes, self.shown
         seen: set[str] = set()
-        roots = [key for key, parent in self._parents.items() if parent is None]
-        for begin in (*roots, *self._nodes):  # first from the roots down, then what no root leads to
-            pending = [begin]
+        roots = [key for key, parent in self.parents.items() if parent is None]
+        for begin in (*roots, *nodes):  # first from the roots down, then what no root leads to
+            pending = [] if begin in seen else [begin]
             while pending:
-                if (key := pending.pop()) in seen:
-                    continue
-                seen.add(key)
-                if key not in self.shown:
-                    yield key
-                pending += reversed(self.children(key))
+                key = pending.pop()
+                while key in nodes and key not in seen:
+                    seen.add(key)
+                    if key not in shown:
+                        yield key
+                    if not (below := nodes[key].children):
+                        break
+                    if len(below) > 1:
+                        pending += below[:0:-1]
+                    key = below[0]
 
     def children(self, key: str) -> list[str]:
         """The nodes below a node, those that are there."""
-        node = self._nodes[key]
-        children = node.get("children") if type(node) is dict else None
-        if type(children) is not list:
-            return []
-        return [child for child in children if type(child) is str and child in self._nodes]
+        return [child for child in self._nodes[key].children or () if child in self._nodes]
 
-    def row_above(self, key: str) -> str | None:
-        """The id of the message that a node follows; nodes without a message are passed over."""
+    def row_above(self, key: str, id_of: Callable[[str], str | None]) -> str | None:
+        """The id of the message that a node follows; nodes without a message are passed over.
+
+        Args:
+            key: of the node.
+            id_of: returns the id of the message of a node, None if it has none.
+        """
         path: list[str] = []
-        above = self._parents[key]
+        above = self.parents[key]
         while above not in self.rows:
             assert above is not None
             path.append(above)
-            message = message_of(self._nodes[above])
-            self.rows[above] = None if message is None else id_of(message, above)
-            if message is not None:
+            self.rows[above] = row = id_of(above)
+            if row is not None:
                 break
-            above = self._parents[above]
+            above = self.parents[above]
         row = self.rows[above]
         self.rows.update(dict.fromkeys(path, row))
         return row
-
-
-def message_of(node: Any) -> Any:
-    """The message of a node, None if it has none."""
-    return node.get("message") if type(node) is dict else node
-
-
-def id_of(message: Any, key: str) -> str:
-    """The id of a message, or else the key of its node."""
-    found = message.get("id") if type(message) is dict else None
-    return found if type(found) is str and found else key

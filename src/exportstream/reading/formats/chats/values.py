@@ -11,12 +11,18 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+from msgspec import Raw
+
 from exportstream.errors import InvalidMessageError, json_kind
 
-_PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
+PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _EPOCH = date(1970, 1, 1)
+_USUAL_DIGITS = 10  # from 2001 to 2286
+_TWO_DIGITS = [f"{number:02}" for number in range(60)]
 _LATEST = 253_402_300_800  # the first second of the year 10000
 _FEW_NAMES, _MOST_RESTS = 64, 1000
+_JSON = msgspec.json.Decoder(float_hook=Decimal)
 _REST: dict[tuple[Any, tuple[str, ...]], tuple[str, ...]] = {}
 
 
@@ -68,7 +74,7 @@ def kept(value: dict[str, Any], known: Hashable) -> dict[str, Any]:
     rest = _REST.get((known, names))
     if rest is None:
         rest = _learn_rest(known, names)
-    return {name: item for name in rest if (item := value[name]) or item.__class__ in _PLAIN} if rest else {}
+    return {name: item for name in rest if (item := value[name]) or item.__class__ in PLAIN} if rest else {}
 
 
 def _learn_rest(known: Any, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,13 +105,22 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
         return str(value)  # as it is: no date can be made of it
     text = str(value)
     whole, point, fraction = (text if "E" not in text else f"{value:f}").partition(".")
-    minutes, second = divmod(int(whole), 60)
-    return f"{_minute(minutes)}{second:02}{point}{fraction}Z"
+    hours, seconds = divmod(int(whole), 3600)
+    return f"{_hour(hours)}{_TWO_DIGITS[seconds // 60]}:{_TWO_DIGITS[seconds % 60]}{point}{fraction}Z"
+
+
+def time_of_raw(raw: Raw, path: str) -> str | None:
+    """The same for the bytes of a number of seconds, or of any other value."""
+    text = str(raw, "utf-8")
+    whole, _, fraction = text.partition(".")
+    if len(whole) == _USUAL_DIGITS and whole.isdigit() and fraction.isdigit():
+        seconds = int(whole)
+        return f"{_hour(seconds // 3600)}{_TWO_DIGITS[seconds // 60 % 60]}:{_TWO_DIGITS[seconds % 60]}.{fraction}Z"
+    return None if text == "null" else time_of(_JSON.decode(raw), path)
 
 
 @lru_cache(maxsize=4096)
-def _minute(minutes: int) -> str:
-    """The date and time, up to the seconds, that is so many minutes after 1970-01-01."""
-    days, minutes = divmod(minutes, 1440)
-    hour, minute = divmod(minutes, 60)
-    return f"{_EPOCH + timedelta(days)}T{hour:02}:{minute:02}:"
+def _hour(hours: int) -> str:
+    """The date and time, up to the minutes, that is so many hours after 1970-01-01."""
+    days, hour = divmod(hours, 24)
+    return f"{_EPOCH + timedelta(days)}T{hour:02}:"

@@ -18,11 +18,10 @@ from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.records import decode_value
 
 _WRAPPED = '{"output":'  # an output of older versions: JSON with the text and the exit code
-# The end of one in JSON, from a comma on: a quote of the text itself would have three backslashes before it.
-_USUAL_END = re.compile(
-    rb'(?<=\\")(?<!\\\\"), ?\\"metadata\\": ?\{\\"exit_code\\": ?(-?\d{1,9})'
-    rb'(?:, ?\\"duration_seconds\\": ?\d{1,9}(?:\.\d{1,9})?)?\}\}"\Z'
-)
+# The end of one, from a comma on, where Q is a quote: one of the text itself would have a backslash before it.
+_END = r"(?<=Q)(?<!\\Q), ?QmetadataQ: ?\{Qexit_codeQ: ?(-?\d{1,9})(?:, ?Qduration_secondsQ: ?\d{1,9}(?:\.\d{1,9})?)?\}\}"
+_USUAL_END = re.compile(_END.replace("Q", '"') + r"\Z", re.ASCII)
+_USUAL_RAW_END = re.compile((_END.replace("Q", r'\\"') + r'"\Z').encode())  # in JSON that was not decoded
 _OUTPUT_KEYS = frozenset({"type", "call_id", "output", "tools"})
 _WRAPPER_KEYS = frozenset({"content", "success"})
 _LAST_KEY = b'\\"metadata\\"'
@@ -48,6 +47,9 @@ def has_failed(output: str) -> bool | None:
     """Whether a call failed, as its output says; None if it does not."""
     if not output.startswith(_WRAPPED):
         return None
+    found = _USUAL_END.match(output, max(output.rfind(",", 0, output.rfind('"metadata"', -_LONGEST_END)), 0))
+    if found is not None:
+        return int(found[1]) != 0
     try:
         info: Any = _OUTPUT.decode(output).metadata
         code = info.exit_code if info is not None else None
@@ -66,7 +68,7 @@ def has_failed_raw(output: Raw | UnsetType) -> bool | None:
     if output is UNSET or bytes(memoryview(output)[: len(_WRAPPED_RAW)]) != _WRAPPED_RAW:
         return None
     end = bytes(memoryview(output)[-_LONGEST_END:])
-    found = _USUAL_END.match(end, max(end.rfind(b",", 0, end.rfind(_LAST_KEY)), 0))
+    found = _USUAL_RAW_END.match(end, max(end.rfind(b",", 0, end.rfind(_LAST_KEY)), 0))
     return int(found[1]) != 0 if found is not None else has_failed(_TEXT.decode(output))
 
 

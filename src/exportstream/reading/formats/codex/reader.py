@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -58,7 +58,46 @@ class _ShortLine(_Record, gc=False):
 
 
 class _ItemLine(Struct, gc=False):
+    """An item as usual."""
+
     payload: dict[str, Any]
+
+
+class _KnownLine(Struct, gc=False, tag_field="type"):
+    """A record of a known type, as usual. Its type tells how its payload is decoded, in the same pass."""
+
+    timestamp: str | None = None
+    ordinal: Any = None
+
+
+class _KnownItem(_KnownLine, gc=False, kw_only=True, tag="response_item"):
+    type: ClassVar[str] = "response_item"
+    payload: dict[str, Any]
+
+
+class _KnownEvent(_KnownLine, gc=False, kw_only=True, tag="event_msg"):
+    type: ClassVar[str] = "event_msg"
+    payload: Event
+
+
+class _KnownTurn(_KnownLine, gc=False, kw_only=True, tag="turn_context"):
+    type: ClassVar[str] = "turn_context"
+    payload: Event
+
+
+class _KnownMeta(_KnownLine, gc=False, kw_only=True, tag="session_meta"):
+    type: ClassVar[str] = "session_meta"
+    payload: Raw
+
+
+class _KnownUsage(_KnownLine, gc=False, kw_only=True, tag="token_usage_record"):
+    type: ClassVar[str] = "token_usage_record"
+    payload: Raw
+
+
+class _KnownWorld(_KnownLine, gc=False, kw_only=True, tag="world_state"):
+    type: ClassVar[str] = "world_state"
+    payload: Raw
 
 
 _ITEM = msgspec.json.Decoder(_ItemLine, float_hook=Decimal)
@@ -71,7 +110,12 @@ class RolloutReader(LineReader[RolloutSession]):
 
     producer = PRODUCER
     decoder = msgspec.json.Decoder(_Line)
-    run_decoder = msgspec.json.Decoder(_UsualLine)  # events and turns need no second look at their line
+    run_decoders = (
+        msgspec.json.Decoder(
+            _KnownItem | _KnownEvent | _KnownTurn | _KnownMeta | _KnownUsage | _KnownWorld, float_hook=Decimal
+        ),
+        msgspec.json.Decoder(_UsualLine),  # events and turns need no second look at their line
+    )
     short_decoder = msgspec.json.Decoder(_ShortLine)
     skips = (Skip("compacted", b'"type":"compacted"', re.compile(_BEFORE_COMPACTED)),)
     payload = "$.payload"
@@ -117,13 +161,17 @@ class RolloutReader(LineReader[RolloutSession]):
         for found in lines:
             yield found
             while self._current is not None and self.within and not self._current.has_ordinals:
-                unusual = take_usual(self._current, lines, self._counted, self._limit)
+                unusual = take_usual(self._current, lines, self._counted, self._refuse, self._limit)
                 if unusual is None:
                     return
                 yield unusual
 
-    def _payload_of(self, given: Event | Raw, raw: bytes) -> dict[str, Any]:
+    def _payload_of(self, given: dict[str, Any] | Event | Raw, raw: bytes) -> dict[str, Any]:
         """Decode all of the payload of a line."""
+        if isinstance(given, dict):
+            if len(raw) > 2 * MAX_DEPTH:
+                refuse_deep(given)
+            return given
         if isinstance(given, Event):
             try:
                 payload = _ITEM.decode(raw).payload

@@ -94,10 +94,10 @@ class Response:
         """Add a message, a reasoning or a call."""
         kind = item.get("type", "message")
         if kind == "message":
+            self._message_id = self._message_id or text_of(item, "id")
             content = read_content(item.get("content"), attachment)
             self._texts += content.texts
             self._keep(content, leftover(item, _MESSAGE_KEYS))
-            self._message_id = self._message_id or text_of(item, "id")
         elif kind == "reasoning":
             summary, thoughts = read_content(item.get("summary"), attachment), read_content(item.get("content"), attachment)
             self._reasoning += summary.texts

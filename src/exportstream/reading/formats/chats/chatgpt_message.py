@@ -1,0 +1,92 @@
+"""The row of a message of ChatGPT, made of a JSON value. `chatgpt_usual` makes the same rows of structs.
+
+Takes: a JSON value. Returns: a `Message` without its links to others. Raises: `InvalidMessageError` for a known key of
+another type. Holds: nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exportstream.models.structs import Message
+from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
+from exportstream.reading.formats.chats.values import expected, kept, list_of, object_of, required_text, text_of, time_of
+
+_MESSAGE_KEYS = frozenset({"id", "author", "create_time", "update_time", "content", "metadata"})
+_AUTHOR_KEYS = frozenset({"role"})
+_METADATA_KEYS = frozenset({"model_slug", "finish_details", "attachments"})
+_ATTACHMENT_KEYS = frozenset({"name", "mime_type", "size"})
+_FINISH_KEYS = frozenset({"type"})
+ASSISTANT = "assistant"
+MODEL_FROM = {"model_from": "default_model_slug"}
+
+
+def read_message(message: Any, key: str, default_model: str | None) -> Message:
+    """Make the row of a message.
+
+    Args:
+        message: the value.
+        key: of its node.
+        default_model: of the conversation.
+    """
+    if type(message) is not dict:
+        raise expected("object", message, "$.message")
+    author = object_of(message.get("author"), "$.author")
+    role = required_text(author.get("role"), "$.author.role")
+    metadata = object_of(message.get("metadata"), "$.metadata")
+    content = read_content(message.get("content"))
+    extra = kept(message, _MESSAGE_KEYS)
+    if more := kept(author, _AUTHOR_KEYS):
+        extra["author"] = more
+    model = text_of(metadata.get("model_slug"), "$.metadata.model_slug")
+    row = Message(
+        id=id_of(message, key),
+        role=role,
+        content=content.text,
+        model=model,
+        created_at=time_of(message.get("create_time"), "$.create_time"),
+        updated_at=time_of(message.get("update_time"), "$.update_time"),
+    )
+    more = kept(metadata, _METADATA_KEYS)
+    add_finish(row, metadata.get("finish_details"), more)
+    if more:
+        extra["metadata"] = more
+    add_content(row, content, metadata.get("attachments"), extra)
+    if model is None and role == ASSISTANT and default_model is not None:
+        row.model = default_model
+        extra |= MODEL_FROM
+    row.extra = extra or None
+    return row
+
+
+def id_of(message: Any, key: str) -> str:
+    """The id of a message, or else the key of its node."""
+    found = message.get("id") if type(message) is dict else None
+    return found if type(found) is str and found else key
+
+
+def add_finish(row: Message, finish: Any, more: dict[str, Any]) -> None:
+    """Add the reason why a message ended, and to `more` what else is said of its end."""
+    reason = finish.get("type") if type(finish) is dict else None
+    row.finish_reason = reason if type(reason) is str else None
+    if finish is not None and (row.finish_reason is None or len(finish) > 1):
+        known = _FINISH_KEYS if row.finish_reason is not None else ()
+        more["finish_details"] = kept(finish, known) if type(finish) is dict else finish
+
+
+def add_content(row: Message, content: Content, files: Any, extra: dict[str, Any]) -> None:
+    """Add what a content holds beside its text, and attached files; and to `extra` what has no column."""
+    if content.extra:
+        extra["content"] = content.extra
+    row.reasoning = "\n\n".join(content.thoughts) or None
+    row.thinking_blocks = content.thoughts or None
+    given = list_of(files, "$.metadata.attachments")
+    row.attachments = [*map(_describe, given), *content.attachments] or None
+
+
+def _describe(given: Any) -> dict[str, Any]:
+    """Describe an attached file with the names that all producers have."""
+    if type(given) is not dict:
+        return {"type": "unknown", "value": given}
+    known = {"name": given.get("name"), "type": given.get("mime_type"), "size": given.get("size")}
+    return {key: item for key, item in known.items() if item is not None} | kept(given, _ATTACHMENT_KEYS)

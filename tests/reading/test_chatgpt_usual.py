@@ -1,0 +1,162 @@
+"""ChatGPT: structs of usual messages give the same rows, rejects, notes and errors as JSON values, and the same figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from exportstream.reading.formats.chats import chatgpt, chatgpt_usual
+from exportstream.reading.formats.chats.chatgpt import decode
+from tests.kit.chats import Tree, drawn
+from tests.kit.documents import dump
+from tests.kit.odd_values import HIDDEN, spoil
+from tests.kit.readings import assert_figures, read
+
+CONTENTS: list[Any] = [
+    {"content_type": "text", "parts": ["a", "b"]},
+    {"content_type": "text", "parts": [""], "more": None},
+    {"content_type": "thoughts", "thoughts": [{"summary": "s", "content": "First."}, 5]},
+    {"content_type": "multimodal_text", "parts": ["x", {"asset_pointer": "f", "size_bytes": 2, "y": [1]}, {"text": "t"}]},
+    {"content_type": "of next year", "deep": {"x": [1, None]}},
+    *(None, "text", {}, {"content_type": None, "parts": ["x"]}),
+]
+METADATA: list[Any] = [
+    {
+        "finish_details": {"type": "stop", "stop_tokens": [1]},
+        "citations": [],
+        "a": 0,
+        "b": "",
+        "c": None,
+        "model_slug": None,
+    },
+    {
+        "finish_details": {"type": 5},
+        "attachments": [{"name": "n", "size": 2, "id": "f"}, "odd", None],
+        "nested": {"x": [{}]},
+    },
+    {"finish_details": "odd", "attachments": None},
+    *({"finish_details": {}}, {"attachments": []}, None, {}),
+]
+FIELDS: dict[str, list[Any]] = {
+    "id": [None, ""],
+    "author": [{"role": "tool", "name": "python", "metadata": {"x": {"y": 1}}}, {"role": "user", "name": "", "z": 1}],
+    "create_time": [None, 5, 1704629915, Decimal("1.7E+9"), Decimal("-1704629915.5"), "2024-01-07", "17046299.5"],
+    "update_time": [None, Decimal("1704629915.50"), "2024-01-07"],
+    "content": CONTENTS,
+    "status": [None, "", 5, []],
+    "end_turn": [None, True, False, "no"],
+    "weight": [None, 0, Decimal("0.0"), Decimal("1.50"), "", [], [[1]]],
+    "metadata": METADATA,
+    "recipient": ["python", None, "all", 5],
+    "channel": [None, "final", {}],
+    "new": [1, None, {"x": []}],
+}
+
+
+@contextmanager
+def no_structs() -> Iterator[None]:
+    """Every conversation is read as a JSON value."""
+    with patch.object(chatgpt, "decode_usual", lambda _, **__: None):
+        yield
+
+
+def assert_same(data: bytes) -> None:
+    """All ways give the same."""
+    for on_error in ("stop", "skip"):
+        with no_structs():
+            outcome = read(data, on_error=on_error)
+        assert read(data, on_error=on_error) == outcome
+        with patch.object(chatgpt_usual, "_SMALL", 0):  # each message by itself, as in large conversations
+            assert read(data, on_error=on_error) == outcome
+    assert_figures(data)
+
+
+def varied(seed: int) -> dict[str, Any]:
+    """A conversation whose messages have all kinds of fields."""
+    random = Random(seed)
+    tree = Tree(f"v{seed}", default_model_slug=random.choice([None, "gpt-4o"]))
+    for _ in range(8):
+        names = random.sample(list(FIELDS), random.choice([0, 1, 1, 2, 5]))
+        at = random.choice(list(tree.nodes)) if random.random() < 0.2 else None
+        fields = {name: random.choice(FIELDS[name]) for name in names if name != "content"}
+        text = random.choice(CONTENTS) if "content" in names else "Hello"
+        tree.say(random.choice(["user", "assistant", "tool"]), "Hello" if text is None else text, at, **fields)
+    return tree.conversation()
+
+
+def test_usual_conversations_are_read_as_structs() -> None:
+    """What the tests compare are two ways indeed: usual messages are structs, and odd ones are not."""
+    tree = Tree().say().say("assistant").say(new=1)
+    messages = [
+        row for _, row in zip("abc", decode(tree.data[1:-1], figures_only=False).conversation({}).messages, strict=True)
+    ]
+    assert len(messages) == 3
+    found = chatgpt_usual.decode_usual(tree.data[1:-1], figures_only=False)
+    assert found is not None
+    kinds = [type(found.decode(node.message)) for node in found.nodes.values()]
+    assert kinds == [dict, chatgpt_usual.UsualMessage, chatgpt_usual.UsualMessage, type(None)]
+    tree = Tree().say()
+    found = chatgpt_usual.decode_usual(tree.data[1:-1], figures_only=False)
+    assert found is not None
+    assert isinstance(found.nodes["c1-1"].message, chatgpt_usual.UsualMessage)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_both_ways_give_the_same(seed: int) -> None:
+    """Messages with all kinds of fields, usual and odd, give the same rows, rejects, notes, errors and figures."""
+    assert_same(dump([*drawn(seed, 2), varied(seed), *drawn(seed + 100, 1)]))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_odd_values_anywhere(seed: int) -> None:
+    """Values of any kind in any place of nodes and messages make no difference between the ways."""
+    lines = [dump(one) for one in (*drawn(seed, 12), *map(varied, range(seed, seed + 4)))]
+    spoil(lines, "mapping", seed)
+    assert_same(b"\n".join(lines))
+
+
+@pytest.mark.parametrize("value", [*HIDDEN, b"1e99999999999999999999"], ids=range(len(HIDDEN) + 1))
+@pytest.mark.parametrize(
+    "place", [b'"weight":1.0', b'"request_id":"r"', b'"safe_urls":[]', b'"stop_tokens":[1]', b'"text":"x"']
+)
+def test_hidden_values(value: bytes, place: bytes) -> None:
+    """What msgspec does not look for in values that it passes over is found: depth, long numbers, and wrong UTF-8."""
+    metadata = {"finish_details": {"type": "stop", "stop_tokens": [1]}, "request_id": "r"}
+    tree = Tree("h", safe_urls=[]).say().say("assistant", metadata=metadata)
+    tree.say("tool", {"content_type": "code", "text": "x"}).say("assistant", "y" * 2000)
+    data = dump([Tree().say().conversation(), tree.conversation(), Tree("c2").say().conversation()])
+    assert data.count(place) > 0
+    key = place.partition(b":")[0]
+    assert_same(data.replace(place, key + b":" + value))
+
+
+def test_keys_that_come_twice() -> None:
+    """Of a key that comes twice in an object the last one is taken, as in every JSON reader."""
+    data = Tree().say().say("assistant").data
+    for key, value in (
+        ("weight", "[5]"),
+        ("status", '"first"'),
+        ("metadata", "5"),
+        ("recipient", '"python"'),
+        ("author", "{}"),
+    ):
+        assert_same(data.replace(f'"{key}":'.encode(), f'"{key}":{value},"{key}":'.encode()))
+    assert_same(data.replace(b'"mapping":', b'"mapping":5,"mapping":'))
+
+
+@pytest.mark.parametrize("current", [None, "a", "b"])
+def test_cycles_and_calls(current: str | None) -> None:
+    """A call whose result was read before it, and links in cycles, are the same in both ways."""
+    tree = (
+        Tree("t").say("assistant", "{}", key="a", recipient="python").say("tool", {"content_type": "system_error"}, key="b")
+    )
+    nodes = json.loads(dump(tree.nodes))
+    nodes["a"]["parent"], nodes["b"]["children"] = "b", ["a", "b"]
+    assert_same(dump([Tree("t").conversation(mapping=nodes, current_node=current)]))
