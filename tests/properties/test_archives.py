@@ -109,16 +109,16 @@ def test_the_byte_of_any_error(made: tuple[bytes, int], choice: st.DataObject) -
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_messages_after_damage_in_a_header(count: int) -> None:
     """They may be none, which is no further damage."""
-    made = [session(*(message(n) for n in range(count)), id=f"s{number}") for number in range(4)]
-    found = agree(archive(made).replace(b'"id":"s0"', b'"id":s0"', 1), on_error="skip")
+    made = [session(*(message(n) for n in range(number)), id=f"s{number}") for number in (count, count, 3)]
+    found = agree(archive(made).replace(b'"title":"t"', b'"title":t"', 1), on_error="skip")
     assert len(found.rejects) == 1
-    assert len(found.messages) >= 3 * count
+    assert len(found.messages) == 2 * count + 3
 
 
 def test_damage_again_after_damage_in_a_header() -> None:
     """The second error is named at its own byte, and what comes between the two is read once."""
     made = [session(*(message(n) for n in range(number)), id=f"s{number}") for number in range(3)]
-    data = archive(made).replace(b'"id":"s0"', b'"id":s0"', 1).replace(b"}]}", b"},]}", 1)
+    data = archive(made).replace(b'"title":"t"', b'"title":t"', 1).replace(b"}]}", b"},]}", 1)
     found = agree(data, on_error="skip")
     assert [one["id"] for one in found.messages] == ["m0", "m0", "m1"]
     assert len(found.rejects) == 2
