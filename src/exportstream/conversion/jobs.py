@@ -124,7 +124,7 @@ def _through(
     finished: SimpleQueue[Future[Outcome]] = SimpleQueue()  # waiting for a thousand futures looks at each, every time
     stopped = False
     try:
-        for number, job in todo.items():
+        for number, job in sorted(todo.items(), key=_size_of, reverse=True):  # no large one comes last, alone
             if not is_stream(job.source):
                 futures[_submit(executor, task, job.elsewhere() if elsewhere else job)] = number
         for future in futures:
@@ -154,6 +154,10 @@ def _through(
     finally:
         if workers is None:
             _cancel(futures)
+
+
+def _size_of(numbered: tuple[int, Job]) -> int:
+    return numbered[1].input.size or 0
 
 
 def _submit(executor: Executor, task: Callable[[Any], Outcome], job: Job) -> Future[Outcome]:
