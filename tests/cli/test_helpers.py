@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import io
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -177,6 +179,14 @@ def test_the_report_says_whether_an_input_was_shared(tmp_path: Path) -> None:
     assert done.report.shared
     assert done.report.to_dict()["shared"] is True
     assert b"process" not in run("convert", path, "-o", "y.csv", "-j", 1, cwd=tmp_path).stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pipes have one size")
+def test_results_fit_into_the_pipe() -> None:
+    """Python still has the pipe where it is looked for, and it takes what comes of a run at once."""
+    with Workers(1) as workers:
+        reader = workers._result_queue._reader  # type: ignore[attr-defined]
+        assert fcntl.fcntl(reader.fileno(), fcntl.F_GETPIPE_SZ) == 1 << 20
 
 
 class Dies:
