@@ -20,21 +20,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import CASES
+from benchmarks.chats import CHATS
 from benchmarks.generate import (
     FOLDERS,
     SESSIONS,
     SHAPES,
     SUFFIXES,
     VERSION,
-    generate,
-    generate_folder,
-    generate_sessions,
+    count,
     kind_of,
     parse_size,
+    write,
 )
 from benchmarks.hostile import HOSTILE, count_hostile, generate_hostile
 from benchmarks.hostile import TIMEOUT as HOSTILE_TIMEOUT
-from benchmarks.logs import LOGS, count_rows, generate_logs
+from benchmarks.logs import LOGS
 from benchmarks.machine import describe_machine, list_versions, measure_start
 from benchmarks.readme import MARKS, render_readme, short_rows, update_readme
 from benchmarks.report import (
@@ -44,7 +44,6 @@ from benchmarks.report import (
     render_results,
     render_targets,
 )
-from benchmarks.run import count_messages
 from benchmarks.scaling import processes, render, scaling
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +56,7 @@ EXTRA_CASES = {
     "escape": ("floor", "ndjson", "ijson"),
 }
 EXTRA_CASES |= dict.fromkeys(HOSTILE, ("ndjson-plain",))
-GROUPS = {"archives": (*SESSIONS, "small"), "hostile": HOSTILE, "logs": LOGS}
+GROUPS = {"archives": (*SESSIONS, "small"), "hostile": HOSTILE, "logs": LOGS, "chats": CHATS}
 # What archives are measured against: the same messages in one document, and the script that ijson alone is held to.
 BASELINES = [("dense", case) for case in ("ndjson", "totals", "ndjson-ijson", "ijson")]
 BASELINES += [("long", case) for case in ("ndjson-ijson", "ijson")]
@@ -65,40 +64,37 @@ BASELINES += [("long", case) for case in ("ndjson-ijson", "ijson")]
 
 def prepare(shape: str, size: int, seed: int, folder: Path) -> Path:
     """Generate a file, or find it from a run before."""
-    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}{SUFFIXES[kind_of(shape)]}"
+    path = folder / f"{shape}-{size}-{seed}-v{VERSION}-py{platform.python_version()}{SUFFIXES.get(kind_of(shape), '')}"
     if not path.exists():
         print(f"generating {path.name}", file=sys.stderr)
         part = path.with_name(f"{path.name}.part")
-        if shape in LOGS:
-            generate_logs(shape, size, part, seed)
-        elif shape in FOLDERS:
-            generate_folder(shape, size, part, seed)
-        elif shape in SESSIONS:
-            generate_sessions(shape, size, part, seed)
-        elif shape in HOSTILE:
+        if shape in HOSTILE:
             generate_hostile(shape, size, part)
         else:
-            generate(shape, size, part, seed)
+            write(shape, size, part, seed)
         part.replace(path)
     return path
 
 
 def count_expected(shape: str, path: Path) -> int:
     """Count the messages of a generated file or folder."""
-    return (count_hostile if shape in HOSTILE else count_rows if shape in LOGS else count_messages)(path)
+    return count_hostile(path) if shape in HOSTILE else count(shape, path)
 
 
 def plan(shapes: list[str], cases: list[str] | None) -> list[tuple[str, str]]:
     """Pair shapes with cases: all for the main shapes and those of many sessions, for the others what they are there for.
 
-    Named cases win. A group stands for its shapes. With shapes of many sessions come the cases on one document that
-    they are measured against.
+    Named cases win. A group stands for its shapes. With shapes of many sessions, and of chats, come the cases on one
+    document that they are measured against.
     """
     pairs = []
     shapes = [one for shape in shapes for one in GROUPS.get(shape, (shape,))]
     for shape in shapes:
-        default = EXTRA_CASES.get(shape, CASES if shape in (*MAIN_SHAPES, *SESSIONS, *FOLDERS, *LOGS) else ("ndjson",))
+        is_measured_in_all = shape in (*MAIN_SHAPES, *SESSIONS, *FOLDERS, *LOGS, *CHATS)
+        default = EXTRA_CASES.get(shape, CASES if is_measured_in_all else ("ndjson",))
         pairs += [(shape, case) for case in (cases or default) if kind_of(shape) in CASES[case].takes]
+    if any(shape in CHATS for shape in shapes):
+        pairs += [("dense", case) for case in ("ndjson", "totals") if case in (cases or CASES)]
     if any(shape in SESSIONS for shape in shapes):
         pairs += [(shape, case) for shape, case in BASELINES if case in (cases or CASES)]
     return list(dict.fromkeys(pairs))
@@ -175,7 +171,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast, and against what.")
     parser.add_argument("--size", type=parse_size, default=200_000_000, help="of each file (default: 200MB)")
-    shapes = (*SHAPES, *FOLDERS, *SESSIONS, *LOGS, *GROUPS, *HOSTILE)
+    shapes = (*SHAPES, *FOLDERS, *SESSIONS, *LOGS, *CHATS, *GROUPS, *HOSTILE)
     words = (
         "only this one (archives: many small sessions, and what they are measured against; hostile: all of that name, "
         "which are measured on request only); may be repeated"

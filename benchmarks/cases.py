@@ -57,7 +57,7 @@ class Case(NamedTuple):
 
     def argv(self, source: str, out: str) -> list[str]:
         """Fill in the names."""
-        return [{"SOURCE": source, "OUT": out}.get(word, word) for word in self.command]
+        return [word.replace("SOURCE", source, 1) if word != "OUT" else out for word in self.command]
 
 
 def _script(name: str) -> list[str]:
@@ -70,7 +70,8 @@ def _exportstream(*words: str) -> list[str]:
 
 _DOCUMENT, _LINES, _ARRAY, _FOLDER, _LOGS = ("document",), ("lines",), ("array",), ("folder",), ("logs",)
 _SESSIONS = (*_LINES, *_ARRAY)
-_ANY_FILE = (*_DOCUMENT, *_SESSIONS)
+_CHATS, _ZIP = ("chats",), ("zip",)
+_ANY_FILE = (*_DOCUMENT, *_SESSIONS, *_CHATS)
 _CONVERT = _exportstream("convert", "SOURCE", "-o", "OUT", "--quiet", "--force")
 _MANY = _exportstream("convert", "SOURCE", "-o", "OUT", "--quiet", "--jobs")
 _TOTALS = _exportstream("totals", "SOURCE", "--json", "--jobs")
@@ -82,6 +83,7 @@ CASES = {
         "program zstd",
         None,
         ".zst",
+        takes=(*_DOCUMENT, *_CHATS),
     )
     if ZSTD_PROGRAM
     else Case("python-zstandard level 3 of the file alone", _script("floor"), "zstandard", None, ".zst"),
@@ -129,7 +131,7 @@ CASES = {
         "exportstream",
         read_number,
         printed=True,
-        takes=_ANY_FILE,
+        takes=(*_ANY_FILE, *_ZIP),
     ),
     "ndjson-ijson": Case(
         "exportstream to NDJSON, zstd; ijson alone (`EXPORTSTREAM_BLOCKS=0`)",
@@ -137,7 +139,7 @@ CASES = {
         "exportstream",
         count_lines,
         ".ndjson.zst",
-        takes=_ANY_FILE,
+        takes=(*_DOCUMENT, *_SESSIONS),
     ),
     "iter": Case("exportstream `iter_messages`", _script("iter"), "exportstream", read_number, printed=True),
     "ijson": Case("script with ijson, json, zstd", _script("ijson"), "ijson", count_lines, ".ndjson.zst"),
@@ -181,6 +183,24 @@ CASES = {
     "polars-sessions": Case(
         "Polars to NDJSON, zstd", _script("polars-sessions"), "polars", count_lines, ".ndjson.zst", takes=_SESSIONS
     ),
+    "orjson-chats": Case("orjson in memory, zstd", _script("orjson-chats"), "orjson", None, ".ndjson.zst", takes=_CHATS),
+    "jq-chats": Case(
+        "`jq -c`, uncompressed",
+        ["jq", "-c", ".[].mapping[].message | values", "SOURCE"],
+        "program jq",
+        None,
+        printed=True,
+        takes=_CHATS,
+    ),
+    "ndjson-zip": Case(
+        "exportstream to NDJSON, zstd",
+        _exportstream("convert", "SOURCE::conversations.json", "-o", "OUT", "--quiet", "--force"),
+        "exportstream",
+        count_lines,
+        ".ndjson.zst",
+        takes=_ZIP,
+    ),
+    "unzip": Case("`unzip -p`, nothing read", ["unzip", "-p", "SOURCE"], "program unzip", None, printed=True, takes=_ZIP),
     "jobs-1": Case("exportstream, `--jobs 1`", [*_MANY, "1"], "exportstream", count_folder, takes=(*_FOLDER, *_LOGS)),
     "jobs-2": Case("exportstream, `--jobs 2`", [*_MANY, "2"], "exportstream", count_folder, takes=(*_FOLDER, *_LOGS)),
     "totals-1": Case(

@@ -17,6 +17,7 @@ empty        a folder of as many sessions without a message
 codex        a folder of Codex rollouts of 25 MB: a response is eight lines of 1 KB on average
 compacted    a folder of one rollout, 95 % of whose bytes are compacted histories
 transcripts  a folder of Claude Code sessions of 20 MB with sub-agents: a response is about six lines of 2 KB
+chatgpt      conversations of ChatGPT, 0.9 KB a message; ``-zip``: in a zip
 small        a folder of four times as many files, each one session of 5 messages
 ============ =========================================================================================
 """
@@ -30,7 +31,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.logs import LOGS, count_rows, generate_logs
+from benchmarks import chats, logs
+from benchmarks.chats import CHATS, generate_chats
+from benchmarks.logs import LOGS, generate_logs
 from benchmarks.messages import HUGE, Session
 from benchmarks.run import count_messages
 
@@ -45,14 +48,36 @@ FOLDERS = ("archive", "empty", "small")
 FOLDER_FILE = 1_000_000  # bytes
 DIFFERENT = 20  # files of an archive; the others are copies, so that 1 GB does not take minutes to make
 UNKNOWN = b',"serverBuild":"2026.3.1"}'
-SUFFIXES = {"document": ".json", "lines": ".ndjson", "array": ".json", "folder": "", "logs": ""}
+SUFFIXES = {"document": ".json", "lines": ".ndjson", "array": ".json", "chats": ".json", "zip": ".zip"}
 
 
 def kind_of(shape: str) -> str:
-    """Name what a shape is: a `document`, sessions as `lines` or as an `array`, a `folder` of them, or one of `logs`."""
+    """Name what a shape is: a `document`, sessions as `lines` or an `array`, a `folder`, `logs`, `chats`, a `zip`."""
     if shape in SESSIONS:
         return "array" if shape.endswith("-array") else "lines"
+    if shape in CHATS:
+        return "zip" if shape.endswith("-zip") else "chats"
     return "folder" if shape in FOLDERS else "logs" if shape in LOGS else "document"
+
+
+def write(shape: str, size: int, out: Path, seed: int = 0) -> None:
+    """Write one of all shapes."""
+    if shape in LOGS:
+        generate_logs(shape, size, out, seed)
+    elif shape in CHATS:
+        generate_chats(shape, size, out, seed)
+    elif shape in FOLDERS:
+        generate_folder(shape, size, out, seed)
+    elif shape in SESSIONS:
+        generate_sessions(shape, size, out, seed)
+    else:
+        generate(shape, size, out, seed)
+
+
+def count(shape: str, path: Path) -> int:
+    """Count the rows that a generated file or folder has."""
+    counts = logs.count_rows if shape in LOGS else chats.count_rows if shape in CHATS else count_messages
+    return counts(path)
 
 
 def parse_size(text: str) -> int:
@@ -125,17 +150,13 @@ def generate_folder(shape: str, size: int, folder: Path, seed: int = 0) -> None:
 def main() -> None:
     """Generate one file or folder."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.generate", description="Write an export of any size.")
-    parser.add_argument("shape", choices=(*SHAPES, *SESSIONS, *FOLDERS, *LOGS))
+    parser.add_argument("shape", choices=(*SHAPES, *SESSIONS, *FOLDERS, *LOGS, *CHATS))
     parser.add_argument("size", type=parse_size, help="such as 200MB or 1GB")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    write = {"document": generate, "folder": generate_folder, "logs": generate_logs}.get(
-        kind_of(options.shape), generate_sessions
-    )
     write(options.shape, options.size, options.out, options.seed)
-    count = count_rows if options.shape in LOGS else count_messages
-    print(f"{options.out}: {count(options.out):,} messages")
+    print(f"{options.out}: {count(options.shape, options.out):,} messages")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LOGS = ("codex", "compacted", "transcripts")
 ROLLOUT = 25_000_000  # bytes
-_HISTORY = 400_000  # bytes of a compacted history
+_HISTORY = 1_400_000  # bytes of a compacted history
 _ROWS = (b'"type":"turn_context"', b'"role":"user"', b'"role":"developer"')  # each is one row of the generated files
 _LIMITS = {"limit_id": "codex", "primary": {"used_percent": 1.0, "window_minutes": 300, "resets_at": 1771864831}}
 _POLICY = {"type": "workspace-write", "writable_roots": ["/work"], "network_access": False}

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from benchmarks.cases import CASES
 
@@ -27,13 +27,18 @@ def count_messages(source: Path) -> int:
     """Count the messages of generated files; a key's quotes can't occur inside a JSON string."""
     if source.is_dir():
         return sum(map(count_messages, source.iterdir()))
-    key, count, rest = b'"role":"', 0, b""
     with source.open("rb") as file:
-        while chunk := rest + file.read(1 << 20):
-            if len(chunk) == len(rest):
-                break
-            count += chunk.count(key)
-            rest = chunk[1 - len(key) :]
+        return count_in(file)
+
+
+def count_in(file: IO[bytes]) -> int:
+    """Count the messages of a generated file that is open."""
+    key, count, rest = b'"role":"', 0, b""
+    while chunk := rest + file.read(1 << 20):
+        if len(chunk) == len(rest):
+            break
+        count += chunk.count(key)
+        rest = chunk[1 - len(key) :]
     return count
 
 

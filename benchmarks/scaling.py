@@ -95,14 +95,15 @@ class _Apart(Executor):
 
 def _measure_apart(arguments: list[str]) -> dict[str, float]:
     """Run a command here, with one worker that does all the reading; return the CPU seconds of both."""
-    from exportstream.cli import check, commands, totals
+    from exportstream.cli import check, commands, convert, totals
     from exportstream.conversion.pool import Workers
     from exportstream.reading import runs_ahead
 
     runs_ahead.SMALLEST_INPUT = 0
     with Workers(1, fork=True) as workers:
-        for module in (check, commands, totals):
-            setattr(module, "open_helpers", lambda *_: nullcontext(_Apart(workers)))  # noqa: B010 - likewise
+        for module in (check, convert, totals):
+            assert module.open_helpers
+            setattr(module, "open_helpers", lambda *_, **__: nullcontext(_Apart(workers)))  # noqa: B010 - likewise
         before = _cpu(resource.RUSAGE_SELF)
         try:
             commands.cli.main(arguments, standalone_mode=False)

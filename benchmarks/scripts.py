@@ -65,6 +65,22 @@ def orjson_memory(source: str, out: str) -> None:
             writer.write(orjson.dumps(message) + b"\n")
 
 
+def orjson_chats(source: str, out: str) -> None:
+    """Hold all conversations in memory, write the messages of their nodes."""
+    import orjson
+    import zstandard
+
+    with (
+        Path(source).open("rb") as file,
+        Path(out).open("wb") as target,
+        zstandard.ZstdCompressor(level=3).stream_writer(target) as writer,
+    ):
+        for conversation in orjson.loads(file.read()):
+            for node in conversation["mapping"].values():
+                if node["message"] is not None:
+                    writer.write(orjson.dumps(node["message"]) + b"\n")
+
+
 def flatterer(source: str, out: str) -> None:
     """Write a folder of CSV tables."""
     import flatterer
@@ -139,6 +155,7 @@ SCRIPTS = {
     "ijson": ijson_script,
     "ijson-loop": ijson_loop,
     "orjson": orjson_memory,
+    "orjson-chats": orjson_chats,
     "flatterer": flatterer,
     "duckdb": duckdb,
     "polars": polars,

@@ -376,6 +376,17 @@ def test_logs_run(tmp_path, capsys, shape):
     assert f"{shape}: " in capsys.readouterr().out
 
 
+def test_chats_run(tmp_path):
+    """Each case gives the rows of generated chats; the session export they are measured against is measured, too."""
+    main(["--size=100KB", "--shape=chats", "--rounds=1", f"--data={tmp_path}", f"--json={tmp_path / 'report'}"])
+    found = {(one["shape"], one["case"]): one for one in load(tmp_path / "report")["results"]}
+    assert "failed" not in str(found)
+    ours = [("chatgpt", "ndjson"), ("chatgpt", "totals"), ("chatgpt-zip", "ndjson-zip"), ("chatgpt-zip", "totals")]
+    assert len({found[pair]["messages"] for pair in ours}) == 1
+    assert found["chatgpt", "ndjson"]["messages"] > 20
+    assert {("chatgpt", "orjson-chats"), ("chatgpt-zip", "unzip"), ("dense", "totals")} <= found.keys()
+
+
 @pytest.mark.slow
 def test_scaling_runs(tmp_path, capsys):
     """Each case is measured with each number of processes, and what the reader and its worker take of it."""
@@ -383,9 +394,10 @@ def test_scaling_runs(tmp_path, capsys):
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[0].startswith("dense, 3 MB, ")
     assert len(lines) == 4 + len(SCALING_CASES)
-    cells = [float(cell) for cell in lines[4].split(" | ")[1:-1]]
-    assert len(cells) == len(processes()) + 2
-    assert cells[-1] > cells[-2]  # the worker does more than the reader
+    for line in lines[4:]:
+        cells = [float(cell) for cell in line.split(" | ")[1:-1]]
+        assert len(cells) == len(processes()) + 2
+        assert cells[-1] > cells[-2], line  # the worker does more than the reader
 
 
 def test_other_tokens_are_a_failure():

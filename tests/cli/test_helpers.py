@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import fcntl
+import gzip
+import io
 import multiprocessing
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exportstream import WorkerError, convert, totals_many
-from exportstream.conversion import counting, encoding
+from exportstream import WorkerError, convert, convert_many, totals_many
+from exportstream.cli import commands
+from exportstream.cli import convert as convert_module
+from exportstream.conversion import counting, encoding, pool
 from exportstream.conversion.pool import Workers
+from exportstream.conversion.report import Report
 from exportstream.conversion.totals import total_one
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import SMALLEST_INPUT, suits_helpers
 from exportstream.totals.table_options import GroupOptions
 from tests.kit.command import children, in_session, run, start, wait_until
 from tests.kit.documents import dump, message, session
-from tests.kit.files import unpack
-from tests.kit.helpers import small_runs
+from tests.kit.files import unpack, zipped
+from tests.kit.helpers import Here, small_runs
+from tests.kit.transcripts import Transcript
 
 BY = ["--by", "day,model", "--by", "session"]
 
@@ -99,6 +109,84 @@ def test_small_and_compressed_inputs_start_no_process(tmp_path: Path) -> None:
     assert [suits_helpers(name) for name in (str(small), packed, "-", "missing", str(tmp_path), b"{}")] == [False] * 6
     small.write_bytes(b"{" * SMALLEST_INPUT)
     assert suits_helpers(small)
+
+
+CLAUDE = Transcript().user("hello").data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shared"),
+    [
+        (["in.json", "-o", "x.csv.zst"], True),
+        (["in.json", "-o", "rows/"], True),
+        (["in.json", "-o", "-", "-t", "tool-calls"], True),
+        (["in.json", "-o", "x.db"], False),
+        (["in.json", "-o", "x.parquet", "--quiet"], False),
+        (["in.json", "-o", "x.csv", "--running-totals"], False),
+        (["in.json", "-o", "x.csv", "--dedupe"], False),
+        (["in.json", "-o", "x.csv", "--columns", "*,file"], False),
+        (["in.json.gz", "-o", "x.csv"], False),
+        (["in.json.gz", "-o", "rows/"], False),
+        (["claude.jsonl", "-o", "x.csv"], False),
+        (["claude.jsonl", "-o", "rows/"], False),
+        (["-", "-o", "x.csv"], False),
+        (["a.zip::in.json", "-o", "x.csv"], False),
+    ],
+    ids=str,
+)
+def test_processes_start_where_they_can_share(
+    arguments: list[str], shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: Any
+) -> None:
+    """They are not started for what one process has to do; the summary says which it was, if several were asked for."""
+    data = dump(session(*map(message, range(300))))
+    (tmp_path / "in.json").write_bytes(data)
+    (tmp_path / "in.json.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "claude.jsonl").write_bytes(CLAUDE)
+    zipped(tmp_path / "a.zip", {"in.json": data})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    started: list[Here] = []
+
+    @contextmanager
+    def workers(*_: object, **__: object) -> Iterator[Here]:
+        started.append(Here())
+        yield started[0]
+
+    monkeypatch.setattr(pool, "Workers", workers)
+    monkeypatch.setattr(convert_module, "ignore_signals", lambda: None)
+    with small_runs(2000), pytest.raises(SystemExit) as end:
+        commands.cli.main(["convert", *arguments, "-j", "2"], standalone_mode=False)
+    assert end.value.code in (0, None)
+    assert [here.taken > 0 for here in started] == [True] * shared
+    said = capsysbinary.readouterr().err
+    if "--quiet" in arguments:
+        assert said == b""
+    else:
+        assert (b", by several processes\n" in said, b", by one process\n" in said) == (shared, not shared)
+
+
+def test_the_report_says_whether_an_input_was_shared(tmp_path: Path) -> None:
+    """In the library, too, also for the one input of a folder; a summary of one process that was asked for is as ever."""
+    path = tmp_path / "in.json"
+    path.write_bytes(dump(session(*map(message, range(300)))))
+    with small_runs(2000):
+        assert [convert(path, tmp_path / "x.csv", executor=one, force=True).shared for one in (None, Here())] == [
+            False,
+            True,
+        ]
+        (done,) = convert_many([path], tmp_path / "rows", executor=Here()).outcomes
+    assert isinstance(done.report, Report)
+    assert done.report.shared
+    assert done.report.to_dict()["shared"] is True
+    assert b"process" not in run("convert", path, "-o", "y.csv", "-j", 1, cwd=tmp_path).stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pipes have one size")
+def test_results_fit_into_the_pipe() -> None:
+    """Python still has the pipe where it is looked for, and it takes what comes of a run at once."""
+    with Workers(1) as workers:
+        reader = workers._result_queue._reader  # type: ignore[attr-defined]
+        assert fcntl.fcntl(reader.fileno(), fcntl.F_GETPIPE_SZ) == 1 << 20
 
 
 class Dies:

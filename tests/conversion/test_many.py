@@ -785,7 +785,7 @@ def test_an_executor_can_be_used_again(folder: Path) -> None:
 def test_fail_fast_says_the_truth_of_what_had_begun(folder: Path) -> None:
     """With an executor what runs already is waited for: what is called cancelled has no output, the others have one."""
     many(folder / "in", 30, messages=100)
-    (folder / "in/a.json").write_bytes(b"{")
+    (folder / "in/a.json").write_bytes(b"{" + b" " * 500_000)  # the largest is the first
     with ThreadPoolExecutor(3) as executor:
         done = convert_many(["in"], "rows", executor=executor, fail_fast=True)
     assert done.outcomes[0].status == "failed"
@@ -812,13 +812,28 @@ class Broken(Executor):
         return future
 
 
+def test_large_inputs_come_first(folder: Path) -> None:
+    """An executor gets the largest inputs first, so that none is read alone at the end; outcomes keep their order."""
+    sizes = {"a": 3, "b": 40, "c": 1, "d": 20}
+    for name, messages in sizes.items():
+        put(folder / "in", f"{name}.json", messages=messages)
+    with ThreadPoolExecutor(1) as executor:
+        order: list[str] = []
+        submit = executor.submit
+        executor.submit = lambda task, job: order.append(job.source) or submit(task, job)  # type: ignore[method-assign]
+        done = convert_many(["in"], "rows", executor=executor)
+    assert order == ["in/b.json", "in/d.json", "in/a.json", "in/c.json"]
+    assert [outcome.source for outcome in done.outcomes] == sorted(order)
+
+
 def test_an_executor_that_loses_jobs(folder: Path) -> None:
     """A job that an executor does not take, or cancels by itself, is listed as failed."""
     many(folder / "in", 4)
     done = convert_many(["in"], "rows", executor=Broken())
-    assert list(outcomes(done).values()) == ["converted", "failed", "failed", "failed"]
-    assert "CancelledError" in str(done.failed[0].error)
-    assert "cannot schedule new futures" in str(done.failed[1].error)
+    assert sorted(outcomes(done).values()) == ["converted", "failed", "failed", "failed"]
+    errors = sorted(str(outcome.error).partition(": its worker failed: ")[2] for outcome in done.failed)
+    assert ["CancelledError" in error for error in errors] == [True, False, False]
+    assert "cannot schedule new futures" in errors[1]
 
 
 def test_a_killed_worker_is_listed(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from exportstream import JSONSyntaxError, LimitError, iter_messages, open_export
 from exportstream.models.structs import Session
 from exportstream.reading.json.sessions import Sessions
+from exportstream.reading.json.usual_sessions import split
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, sessions, tool_call
 from tests.kit.readings import blocks, read, small_blocks
 from tests.properties.oracle import snake
@@ -102,6 +104,57 @@ def test_the_byte_of_any_error(made: tuple[bytes, int], choice: st.DataObject) -
     assert (caught.value.line, caught.value.column) == (
         (len(lines), len(lines[-1].decode()) + 1) if lines[1:] else (None, None)
     )
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_messages_after_damage_in_a_header(count: int) -> None:
+    """They may be none, which is no further damage."""
+    made = [session(*(message(n) for n in range(number)), id=f"s{number}") for number in (count, count, 3)]
+    found = agree(archive(made).replace(b'"title":"t"', b'"title":t"', 1), on_error="skip")
+    assert len(found.rejects) == 1
+    assert len(found.messages) == 2 * count + 3
+
+
+def test_damage_again_after_damage_in_a_header() -> None:
+    """The second error is named at its own byte, and what comes between the two is read once."""
+    made = [session(*(message(n) for n in range(number)), id=f"s{number}") for number in range(3)]
+    data = archive(made).replace(b'"title":"t"', b'"title":t"', 1).replace(b"}]}", b"},]}", 1)
+    found = agree(data, on_error="skip")
+    assert [one["id"] for one in found.messages] == ["m0", "m0", "m1"]
+    assert len(found.rejects) == 2
+
+
+@pytest.mark.parametrize(("cut", "joined"), [("[[1", "2]]"), ('"a', 'b"')])
+@pytest.mark.parametrize("in_array", [False, True])
+def test_damage_that_seems_to_even_out(cut: str, joined: str, in_array: bool) -> None:
+    """One session goes on in the next, and another has two arrays: as many as sessions, and an error all the same."""
+    made = [session(message(id=f"m{n}", later=0), id=f"s{n}") for n in range(6)]
+    between = ",\n" if in_array else "\n"
+    lines = [dump(one).decode() for one in made]
+    lines[0] = lines[0].replace('"later":0', f'"later":{cut}')
+    lines[1] = re.sub(r'"messages":\[.*"later":0', lambda _: f'"messages":[{joined}', lines[1])
+    lines[2] = re.sub(r'"messages":\[(.*)\]', lambda found: f'"messages":[{found[1]}],[{found[1]}]', lines[2])
+    text = between.join(lines)
+    position = agree((f"[{text}]" if in_array else text).encode())
+    assert "not JSON" in str(position)
+
+
+@pytest.mark.parametrize("in_array", [False, True])
+def test_usual_sessions_are_split_in_two_lines_each(in_array: bool) -> None:
+    """Up to the first that is another way, and without the last; the keys and the messages of each are lines of their own."""
+    made = [session(message(id=f"m{n}"), message(id="x"), id=f"s{n}") for n in range(4)]
+    data = archive([*made, {"title": "odd", **made[0]}, *made], "" if in_array else "\n", in_array=in_array)[in_array:]
+    for count in range(1, 5):
+        end = re.search(rb'(?:.*?"messages":){%d}' % (count + 1), data, re.DOTALL).end()
+        found = split(data[: end + 1], b'{"id":', b'"messages":[', in_array=in_array)
+        assert found is not None
+        assert found.sessions == min(count, 3)
+        assert list(map(json.loads, found.keys.splitlines())) == [
+            {key: value for key, value in one.items() if key != "messages"} for one in made[: found.sessions]
+        ]
+        assert list(map(json.loads, found.messages.splitlines())) == [one["messages"] for one in made[: found.sessions]]
+        assert data[found.size :].startswith(b'{"id":"s%d"' % found.sessions)
+    assert split(data[: data.index(b"]")], b'{"id":', b'"messages":[', in_array=in_array) is None
 
 
 @given(archives(), st.randoms(use_true_random=False))

@@ -99,7 +99,7 @@ def converted(path: Path, executor: Executor | None, on_error: Any, **options: A
         assert plain["bytesWritten"] == sum(output["bytesWritten"] for output in plain["outputs"])
         for output in plain["outputs"]:
             assert output.pop("bytesWritten") == os.path.getsize(output["target"])
-        return exact({name: value for name, value in plain.items() if name not in ("seconds", "bytesWritten")}), {
+        return exact({name: value for name, value in plain.items() if name not in ("seconds", "bytesWritten", "shared")}), {
             one.name: unpack(one.read_bytes()) for one in folder.iterdir()
         }
     finally:
@@ -223,6 +223,22 @@ def test_damage_of_one_stretch(path: Path, shape: str, damage: str) -> None:
         assert_same(path, DAMAGES[damage](data, at), 500, "skip")
         assert_same(path, DAMAGES[damage](data, at), 900)
         assert_same(path, data[:at], 400, "skip")
+
+
+@pytest.mark.parametrize("which", [0, 9, 29])
+@pytest.mark.parametrize("lines", [True, False], ids=["sessions", "messages"])
+def test_half_a_surrogate_pair_in_damaged_bytes(path: Path, which: int, lines: bool) -> None:
+    """It became no row, so no message has it, whatever was read before the damage was met; one in a row is counted."""
+    made = [dump(message(n)) for n in range(30)]
+    made[20] = dump(message(20, content="\ud83d"))
+    made[which] = b'{"id":"b","content":"\\ud83dx","role":!}'
+    if lines:
+        data = b"\n".join(b'{"id":"s%d","title":"t","messages":[%b]}' % one for one in enumerate(made))
+    else:
+        data = b'{"id":"s","title":"t","messages":[' + b",".join(made) + b"]}"
+    assert_same(path, data, 300, "skip")
+    done = convert(path, path.with_name("out.csv"), on_error="skip")
+    assert (done.notes.damaged, done.notes.replaced_surrogates, done.rows) == (1, 1, 29)
 
 
 @pytest.mark.parametrize("costs", [[10**20, 1], ["1e6000", "-1e6000", 1], ["1e-6000", 3], ["1e1500"]], ids=str)

@@ -41,7 +41,7 @@ def test_names_and_unknown_keys_are_learned(nested: bool) -> None:
         spelled = {names(key): value for key, value in one.items()}
         spelled[names("toolCalls")] = [{names(key): value for key, value in one["toolCalls"][0].items()}]
         text = dump([spelled, spelled])
-        found = decoder.decode_all(b"[" + text + b"]", DEPTH)[0] if nested else decoder.decode(text, DEPTH)  # type: ignore[index]
+        found = decoder.decode_lines(text + b"\n" + text, DEPTH)[1] if nested else decoder.decode(text, DEPTH)  # type: ignore[index]
         assert found is not None
         assert [isinstance(item, Message) for item in found] == [True, True]
         assert found[0].extra == {"other": Decimal("1.5")}
@@ -55,9 +55,9 @@ def test_what_does_not_fit_is_not_taken() -> None:
     deep = message(toolCalls=[tool_call(inputJson=[[[[[]]]]])])
     for items in ([message(id=1)], many, [message(cost="1")]):
         assert decoder.decode(dump(items), DEPTH) is None
-        assert decoder.decode_all(dump([items]), DEPTH) is None
+        assert decoder.decode_lines(dump(items), DEPTH) is None
     assert decoder.decode(dump([deep]), 8) is not None
     assert decoder.decode(dump([deep]), 7) is None
     with pytest.raises(msgspec.DecodeError):
         decoder.decode(b"[", DEPTH)
-    assert decoder.decode_all(b"[[1", DEPTH) is None
+    assert decoder.decode_lines(b"[]\n[[1", DEPTH) is None

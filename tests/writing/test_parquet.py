@@ -435,6 +435,27 @@ def test_a_date_by_itself(text: str) -> None:
     """The same for one odd date after the other, so that none hides behind the company it keeps."""
     check_dates([text])
     check_dates([text, "2025-01-01T00:00:00Z"])
+    check_dates([text] * 3)
+
+
+CLOCKS = ["2025-01-01T00:00:00", "1969-12-31T23:59:59", "2025-02-30T00:00:00", "0999-01-01T00:00:00", "2025-01-01T24:00:00"]
+ODD_CLOCKS = [
+    "2025-1 -01T00:00:00",
+    "2025-01-01 00:00:00",
+    "2025/01/01T00:00:00",
+    "2025-01-01T00:00:60",
+    "2025-01-01T+0:00:00",
+]
+
+
+@given(
+    st.lists(st.sampled_from(CLOCKS[:2] * 4 + CLOCKS + ODD_CLOCKS), min_size=3, max_size=5),
+    st.sampled_from(["Z", "Z", "z", "+05:30", "-23:59", "+0530", ".5Z", ".123456+05:30", ".1234567Z", ""]),
+)
+@settings(max_examples=300, deadline=None)
+def test_dates_that_are_alike(clocks: list[str], rest: str) -> None:
+    """The same for dates that end alike, which are looked at together."""
+    check_dates([clock + rest for clock in clocks])
 
 
 def test_dates_of_sessions() -> None:

@@ -18,12 +18,15 @@ from exportstream.cli.executors import find_many, hint_at_update, open_executor,
 from exportstream.cli.options import Command, convert_options, many_inputs
 from exportstream.cli.process import ignore_signals
 from exportstream.cli.terminal import in_options, tell
+from exportstream.conversion.encoding import can_share
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.report import Report
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.storage.remote.urls import local_path
 from exportstream.writing.formats import FormatName
 from exportstream.writing.options import Keys, WriteOptions, split_names, tables_of
+from exportstream.writing.outputs import check_outputs, decide_in_folder, decide_outputs
 
 
 @click.command(
@@ -125,7 +128,12 @@ def convert_command(
     elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
         from exportstream.conversion.many import convert_all  # noqa: PLC0415 - only here
 
-        with ManyProgress(enabled=not quiet) as progress, hint_at_update(), open_executor(len(many), jobs, dask) as executor:
+        if len(many) == 1 and dask is None:
+            outputs = decide_in_folder(local_path(str(output)), many[0].relative, writing)
+            opened = open_helpers(many[0].source, jobs or 1, share=can_share(outputs, reading, writing))
+        else:
+            opened = open_executor(len(many), jobs, dask)
+        with ManyProgress(enabled=not quiet) as progress, hint_at_update(), opened as executor:
             done = convert_all(
                 many,
                 output,
@@ -146,7 +154,10 @@ def convert_command(
                 tell(f"{shown(inputs[0])}: up to date")
             return
         writing = replace(writing, force=force or update)
-        with open_helpers(inputs[0], jobs or 1) as executor, Progress(enabled=not quiet) as bar:
+        outputs = decide_outputs(inputs[0], output, writing)
+        check_outputs(outputs, writing)
+        opened = open_helpers(inputs[0], jobs or 1, share=can_share(outputs, reading, writing))
+        with opened as executor, Progress(enabled=not quiet) as bar:
             done = convert_one(
                 inputs[0],
                 output,
@@ -160,5 +171,5 @@ def convert_command(
             ignore_signals()
     print_all_warnings(done, rejects=quiet)
     if not quiet:
-        print_summary(done)
+        print_summary(done, jobs=jobs or 1)
     sys.exit(print_outcome(done, quiet=quiet))

@@ -146,8 +146,13 @@ def _warnings(notes: Notes, *, rejects: bool) -> list[str]:
     return lines
 
 
-def print_summary(report: Report) -> None:
-    """Print one line about what was written, and on a terminal the totals as a table."""
+def print_summary(report: Report, *, jobs: int = 1) -> None:
+    """Print one line about what was written, and on a terminal the totals as a table.
+
+    Args:
+        report: of the conversion.
+        jobs: processes that were asked for.
+    """
     if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
         report = report.outcomes[0].report
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
@@ -171,11 +176,13 @@ def print_summary(report: Report) -> None:
     if isinstance(report, ManyReport) and not report.count("converted"):
         tell(what)
         return
+    several = isinstance(report, ManyReport)
+    by = ", by several processes" if report.shared else ", by one process" if jobs > 1 and not several else ""
     whole = report.rows and any("messages" in output.tables for output in outputs)  # other tables are summaries
     ratio = f", {smaller:.1f}x smaller than the JSON" if smaller > 1 and whole else ""
     tell(
         f"{what}: {_rows_of(outputs)}{f' to {targets}' if targets else ''} "
-        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){rejected}{dropped}{silent}"
+        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){by}{rejected}{dropped}{silent}"
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)

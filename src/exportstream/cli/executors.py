@@ -100,15 +100,16 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None, *, fork: bool
 
 
 @contextmanager
-def open_helpers(source: str, jobs: int | None) -> Iterator[Any]:
+def open_helpers(source: str, jobs: int | None, *, share: bool = True) -> Iterator[Any]:
     """Open processes that help with one input, None where it is small or not a plain file. This process is one of them.
 
     Args:
         source: the input.
         jobs: how many processes at most, with this one; None for one per core.
+        share: whether they can share the work.
     """
     jobs = jobs or os.cpu_count() or 1
-    if jobs == 1 or not suits_helpers(source):
+    if jobs == 1 or not share or not suits_helpers(source):
         yield None
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import

@@ -239,8 +239,8 @@ _writing = (
     _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
     _jobs(
-        f"{_SHARE}, for NDJSON and CSV without --running-totals, --dedupe and the columns file and sessionNumber: that "
-        "gains little on two cores, a tenth for CSV.",
+        f"{_SHARE}, for NDJSON and CSV without --running-totals, --dedupe and the columns file and sessionNumber. An output "
+        "is then several zstd frames or gzip members. Two cores gain little: one process has both at work already.",
         "one per core, 1 for one input",
     ),
     option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),

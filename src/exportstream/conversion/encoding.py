@@ -39,13 +39,18 @@ class Kind(Struct, frozen=True):
     compression: str
 
 
+def can_share(outputs: Sequence[Output], reading: ReadOptions, writing: WriteOptions) -> bool:
+    """Whether processes can share the work: rows don't depend on those before them, and have bytes of their own."""
+    if reading.dedupe or not all(FORMATS[one.format].apart for one in outputs):
+        return False
+    return all(new_table(one.tables[0], writing).is_apart for one in outputs)
+
+
 def encoding_helpers(
     executor: Executor | None, outputs: Sequence[Output], reading: ReadOptions, writing: WriteOptions
 ) -> RunsAhead | None:
-    """Return what helps with a conversion; None if rows depend on those before them, or have no bytes of their own."""
-    if executor is None or reading.dedupe or not all(FORMATS[one.format].apart for one in outputs):
-        return None
-    if not all(new_table(one.tables[0], writing).is_apart for one in outputs):
+    """Return what helps with a conversion; None if nothing can."""
+    if executor is None or not can_share(outputs, reading, writing):
         return None
     kinds = tuple(Kind(one.format, one.tables[0], one.compression) for one in outputs)
     packed = all(kind.compression != "none" for kind in kinds)

@@ -29,12 +29,13 @@ RunJob = Callable[[Any, Callable[[int], None]], Outcome]  # runs a job, and tell
 _POLL = 0.2  # seconds between two looks at the progress of the workers
 
 
-def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None) -> Outcome:
+def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None, *, executor: Executor | None = None) -> Outcome:
     """Convert one input.
 
     Args:
         job: the input and its outputs.
         count: called now and then with the bytes read since the last time, as stored.
+        executor: helps with a large file; see `convert`.
     """
     reading = Reading(count)
     try:
@@ -44,6 +45,7 @@ def run_job(job: ConvertJob, count: Callable[[int], None] = lambda _: None) -> O
             job.reading,
             job.writing,
             rejects=job.rejects,
+            executor=executor,
             progress=reading,
             manifest=None if job.folder is None else Manifest(job.folder),
         )
@@ -122,7 +124,7 @@ def _through(
     finished: SimpleQueue[Future[Outcome]] = SimpleQueue()  # waiting for a thousand futures looks at each, every time
     stopped = False
     try:
-        for number, job in todo.items():
+        for number, job in sorted(todo.items(), key=_size_of, reverse=True):  # no large one comes last, alone
             if not is_stream(job.source):
                 futures[_submit(executor, task, job.elsewhere() if elsewhere else job)] = number
         for future in futures:
@@ -152,6 +154,10 @@ def _through(
     finally:
         if workers is None:
             _cancel(futures)
+
+
+def _size_of(numbered: tuple[int, Job]) -> int:
+    return numbered[1].input.size or 0
 
 
 def _submit(executor: Executor, task: Callable[[Any], Outcome], job: Job) -> Future[Outcome]:

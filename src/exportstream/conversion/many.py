@@ -10,12 +10,14 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.jobs import RunJob, run_job, run_jobs
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.plan import (
     ConvertJob,
@@ -34,7 +36,7 @@ from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
-from exportstream.reading.runs_ahead import check_executor
+from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
@@ -202,7 +204,10 @@ def convert_all(
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force or update, words=words)
         status = Status(len(todo), total_size(job.input for job in todo.values()))
-        outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast))
+        run: RunJob = run_job
+        if executor is not None and len(todo) == 1 and _suits_helpers(*todo.values()):
+            run, executor = partial(run_job, executor=executor), None  # it helps with the one
+        outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast, run=run))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
         done.outcomes += strangers
         for outcome in done.outcomes:  # in the order of the inputs
@@ -211,6 +216,10 @@ def convert_all(
         done.seconds = time.monotonic() - started
         write_report(done)
     return done
+
+
+def _suits_helpers(job: ConvertJob) -> bool:
+    return suits_helpers(job.source) and can_share(job.outputs, job.reading, job.writing)
 
 
 def _set_aside(jobs: list[ConvertJob]) -> tuple[list[ConvertJob], list[Outcome]]:

@@ -247,6 +247,7 @@ def convert_to(
                         if export.prices is not None and writes_messages:
                             batch.prices = export.prices.costs(batch.messages)
                         writers.add(batch)
+                        done.shared |= batch.worked is not None
                         if progress is not None:
                             progress(export)
                         del batch  # its memory is taken by the next one

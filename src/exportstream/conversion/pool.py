@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from exportstream.storage.temporary import remove_temporary_files
 
 _T = TypeVar("_T")
 _ENDING = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+_PIPE = 1 << 20  # bytes: the most that Linux gives to everybody
 _PATIENCE = 1.0  # seconds to wait for the counter's lock: a worker that was killed may have held it
 
 _counter: Any = None  # in a worker: shared by all of them; only a pool's initializer can pass it, hence a global
@@ -56,6 +57,7 @@ class Workers(ProcessPoolExecutor):
             # a terminal reaches all processes, but only this one decides.
             self._counter = context.Value("Q", 0)
         super().__init__(jobs, mp_context=context, initializer=_begin, initargs=(self._counter, prepare))
+        _widen(self)
         if fork:
             self.submit(int)  # the first job starts all processes
 
@@ -76,6 +78,19 @@ class Workers(ProcessPoolExecutor):
                 process.terminate()
             self.shutdown(cancel_futures=True)
         super().__exit__(kind, error, trace)
+
+
+def _widen(pool: ProcessPoolExecutor) -> None:
+    """Let a worker's result fit into the pipe on which it goes back, where the system allows that.
+
+    The thread that reads the pipe waits for Python's lock after every piece, for milliseconds while another one decodes. A
+    worker would wait with it: 64 KiB are 5 to 20 pieces of what comes of a run. Nothing public leads to the pipe.
+    """
+    with suppress(AttributeError, OSError, ImportError):  # of another Python, a limit, another system
+        import fcntl  # noqa: PLC0415 - not on every system
+
+        queue: Any = pool._result_queue  # type: ignore[attr-defined,unused-ignore] # noqa: SLF001 - see above
+        fcntl.fcntl(queue._reader.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)  # noqa: SLF001 - likewise
 
 
 def count_bytes(more: int) -> None:

@@ -13,10 +13,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct, field
-from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, TransferError, label, printable
-from exportstream.models.names import camel
+from exportstream.models.names import camel, fields_of
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.formats.not_exports import WHAT_IS_READ
@@ -87,9 +86,7 @@ class Counts(Struct, rename="camel"):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values under the names of the JSON."""
-        read = {
-            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
-        }
+        read = {f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in fields_of(Counts) if f.name != "totals"}
         read["cut"] = {label(name): messages for name, messages in self.cut.items()}
         return read | {"totals": self.totals.to_dict()}
 
@@ -102,12 +99,14 @@ class Report(Counts):
         outputs: one for each output: its name, its tables, and what was written to it.
         seconds: wall time.
         rejects: name of the file of rejected messages, None if there is none.
+        shared: whether several processes shared the input.
     """
 
     source: str = ""
     outputs: list[Written] = field(default_factory=list)
     seconds: float = 0.0
     rejects: str | None = None
+    shared: bool = False
 
     def __repr__(self) -> str:
         return f"Report({brief(self.source)}, messages={self.messages}, rejected={self.rejected}, rows={self.rows})"
@@ -137,6 +136,7 @@ class Report(Counts):
             "bytesWritten": self.bytes_written,
             "seconds": round(self.seconds, 3),
             "rejects": None if self.rejects is None else label(self.rejects),
+            "shared": self.shared,
         }
         return written | super().to_dict()
 

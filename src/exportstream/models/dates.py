@@ -38,6 +38,11 @@ def offsets_of(texts: Sequence[str | None]) -> list[str | None]:
 
     None for a text without one, for one that can't be parsed, and for None.
     """
+    given: Any = texts
+    if len(texts) > 2 and all(texts) and are_alike(given):
+        with suppress(msgspec.ValidationError, ValueError, OverflowError):
+            first, *_ = msgspec.convert(given, list[datetime])
+            return [None if first.tzinfo is None else _offset(given[0][-6:])] * len(given)
     try:
         instants = msgspec.convert(texts, list[datetime | None])  # all at once, which is the usual case
     except (msgspec.ValidationError, ValueError, OverflowError):
@@ -114,11 +119,11 @@ def earliest_and_latest(
         The earliest and the latest, None without any, and how many of `dates` can't be parsed.
     """
     count = len(dates)
-    if count > 2 and _are_alike(dates):
+    if count > 2 and are_alike(dates):
         with suppress(msgspec.ValidationError):
             msgspec.convert(dates, list[datetime])  # all can be parsed
             low, *_, high = sorted(dates)  # takes less time than min and max, since most are in order
-            if first is not None and last is not None and _are_alike([first, last, low, high]):
+            if first is not None and last is not None and are_alike([first, last, low, high]):
                 return min(first, low), max(last, high), 0
             dates, count = [low, high], 2
     elif count > 2 and _are_of_utc(dates):
@@ -140,8 +145,8 @@ def _dated(date: str | None) -> list[tuple[Any, str]]:
     return [] if date is None else [(exact_instant(date), date)]
 
 
-def _are_alike(dates: list[str]) -> bool:
-    """Whether all have one length, one character between date and time, and the same text after the seconds.
+def are_alike(dates: Sequence[str]) -> bool:
+    """Whether all texts have one length, one character between date and time, and the same text after the seconds.
 
     Such texts compare like their instants. They are joined and looked at one column at a time, since slices run in C.
     """

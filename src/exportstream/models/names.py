@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, field
+from msgspec.structs import FieldInfo
 from msgspec.structs import fields as struct_fields
 
 from exportstream.models.structs import Message, OurExtra, OurText, Session, ToolCall
@@ -24,8 +25,20 @@ def camel(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
+@cache
+def fields_of(kind: type[Struct]) -> tuple[FieldInfo, ...]:
+    """The fields of a kind of struct. msgspec evaluates its annotations anew each time, in half a millisecond."""
+    return struct_fields(kind)
+
+
 def derive(
-    base: type[Struct], name: str, rename: Callable[[str], str], types: dict[str, Any], extra: Iterable[str] = ()
+    base: type[Struct],
+    name: str,
+    rename: Callable[[str], str],
+    types: dict[str, Any],
+    extra: Iterable[str] = (),
+    *,
+    kw_only: bool = True,
 ) -> Any:
     """A subclass of `base` with other wire names, other field types, and a slot for each extra key.
 
@@ -46,7 +59,7 @@ def derive(
         slot = f"unknown_{number}"
         wire_names[slot] = key
         listed.append((slot, Any, UNSET))
-    return msgspec.defstruct(name, listed, bases=(base,), module=__name__, kw_only=True, rename=wire_names.get)
+    return msgspec.defstruct(name, listed, bases=(base,), module=__name__, kw_only=kw_only, rename=wire_names.get)
 
 
 def _maybe_list(kind: Any) -> Any:

@@ -6,20 +6,13 @@ from typing import Any, Self
 
 from msgspec import Struct, field
 
+from exportstream.models.sums import Sums
+
 MAX_KINDS = 100
 OTHER_KINDS = "other"
 
 
-class _Counters(Struct, rename="camel"):
-    """Numbers, which can be added to those of another struct of the same kind."""
-
-    def merge(self, other: Self) -> None:
-        """Add the counts of other inputs."""
-        for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-class Records(_Counters):
+class Records(Sums):
     """Records of one kind that become no row.
 
     Attributes:
@@ -31,7 +24,7 @@ class Records(_Counters):
     bytes: int = 0
 
 
-class Notes(_Counters):
+class Notes(Sums):
     """Counts of things that reading noticed and that are not errors.
 
     Attributes:
@@ -67,14 +60,12 @@ class Notes(_Counters):
 
     def merge(self, other: Self) -> None:
         """Add the counts of other inputs."""
-        for name in self.__struct_fields__:
-            if name != "records":
-                setattr(self, name, getattr(self, name) + getattr(other, name))
+        super().merge(other)
         for kind, records in other.records.items():
             self.add_records(kind, records)
 
 
-class Duplicates(_Counters):
+class Duplicates(Sums):
     """Counts of what `dedupe` dropped, since it had come before.
 
     Attributes:

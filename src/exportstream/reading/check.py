@@ -243,10 +243,12 @@ def check_export(source: Any, options: ReadOptions, helpers: Helpers | None = No
             for messages, end in batch.by_session():
                 session = end.session if end is not None else export.session
                 found.of(session).add_messages(messages)
+                del messages
                 if end is not None and end.counted is not None:
                     one = found.take(end.session).finish(end.session, end.counted)
                     one.records, export.notes.records = export.notes.records, {}
                     yield one
+            del batch  # its memory is taken by the next one
         if found.outside.findings:
             yield SessionCheck(None, None, 0, found.outside.findings, {}, {})
 

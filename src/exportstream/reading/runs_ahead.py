@@ -19,12 +19,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import OptionError, ReadError, WorkerError, mask
+from exportstream.reading.formats import HEAD
+from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.run import Done, Make, Run, read_run
 from exportstream.storage.names import is_name, is_stream
 from exportstream.storage.source import Source
-from exportstream.storage.stretch import Stretch, is_plain_json
+from exportstream.storage.stretch import Stretch, head_of_plain_json
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -200,8 +202,11 @@ def check_executor(executor: object) -> None:
 
 
 def suits_helpers(source: Any) -> bool:
-    """Whether others can help to read an input: a large file of JSON that is not compressed."""
-    return is_name(source) and not is_stream(source) and is_plain_json(os.fsdecode(source), SMALLEST_INPUT)
+    """Whether others can help to read an input: a large file of session exports that is not compressed."""
+    if not is_name(source) or is_stream(source):
+        return False
+    head = head_of_plain_json(os.fsdecode(source), SMALLEST_INPUT, HEAD)
+    return head != b"" and recognise(head) is None
 
 
 def _worker_error(run: Run, error: Exception) -> WorkerError:

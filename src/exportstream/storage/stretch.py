@@ -84,13 +84,14 @@ class Stretch:
         return ReadError("the file changed while it was read", hint=HINT, source=self._path)
 
 
-def is_plain_json(path: str, smallest: int) -> bool:
-    """Whether a path is a regular file of at least `smallest` bytes that seems to be JSON, and is not compressed."""
+def head_of_plain_json(path: str, smallest: int, size: int) -> bytes:
+    """Return the first `size` bytes of a regular file that has `smallest` or more, and seems to be JSON; else none."""
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_size < smallest:
-            return False
+            return b""
         with open(path, "rb") as file:
-            return is_like_json(file.read(4))
+            head = file.read(size)
     except (OSError, ValueError):  # reading meets it again
-        return False
+        return b""
+    return head if is_like_json(head) else b""

@@ -10,7 +10,7 @@ from itertools import accumulate
 from operator import attrgetter
 
 from exportstream.models.structs import Message, Session
-from exportstream.totals.figures import Sums
+from exportstream.models.sums import Sums
 
 
 class Carrying(Sums):

@@ -1,6 +1,6 @@
 """Figures: exact sums of what some stated and others did not.
 
-Takes: counts as int, costs as Decimal. Returns: `Count`, `Cost`, `Sums` of them, `Difference`.
+Takes: counts as int, costs as Decimal. Returns: `Count`, `Cost`, `Difference`.
 Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Holds: two numbers each.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 from decimal import Context, Decimal, Inexact, Rounded
 from functools import reduce
 from itertools import accumulate
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from exportstream.errors import LimitError
+from exportstream.models.sums import Sums
 
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
 _PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
@@ -22,7 +23,7 @@ _EPSILON = Decimal(2) ** -52  # of a double: adding one may change the sum by ha
 _MICRO_DOLLAR = Decimal("0.000001")
 
 
-class Count(Struct, gc=False):
+class Count(Sums, gc=False):
     """A sum of whole numbers.
 
     Attributes:
@@ -46,7 +47,7 @@ class Count(Struct, gc=False):
             self.count += other.count
 
 
-class Cost(Struct, gc=False):
+class Cost(Sums, gc=False):
     """An exact sum of costs in USD; a single cost is its own sum, digit for digit.
 
     Attributes:
@@ -76,19 +77,6 @@ class Cost(Struct, gc=False):
         if other.sum is not None:
             self.sum = _sum([other.sum] if self.sum is None else [self.sum, other.sum])
             self.count += other.count
-
-
-class Sums(Struct, rename="camel"):
-    """Numbers, figures, and other sums, which can be added to those of another struct of the same kind."""
-
-    def merge(self, other: Self) -> None:
-        """Add what another one counted: parts that were read apart give the same totals as the whole."""
-        for name in self.__struct_fields__:
-            theirs: Any = getattr(other, name)
-            if isinstance(theirs, (Count, Cost, Sums)):
-                getattr(self, name).merge(theirs)
-            elif theirs and isinstance(theirs, int):
-                setattr(self, name, getattr(self, name) + theirs)
 
 
 class Difference(Struct, frozen=True):

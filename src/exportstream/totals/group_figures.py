@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from msgspec import field
 
 from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.models.sums import Sums
 from exportstream.totals.fields import Part, utf8_size
-from exportstream.totals.figures import Cost, Count, Sums
+from exportstream.totals.figures import Cost, Count
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
 

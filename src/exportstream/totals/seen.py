@@ -106,8 +106,8 @@ class Dedupe:
         keys: list[str] = []
         for messages, _ in batch.by_session():
             if messages:
-                number = self._number(messages[0].session_id)
-                keys += [f"{number}:{one.id}" for one in messages]
+                prefix = f"{self._number(messages[0].session_id)}:"
+                keys += [prefix + one.id for one in messages]
         repeats = self._seen.find_repeats(keys)
         if counted(batch.messages) is not batch.messages:
             copies = [at for at, one in enumerate(batch.messages) if one.usage_state in COPIES]

@@ -19,9 +19,10 @@ from msgspec import field
 
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
+from exportstream.models.sums import Sums
 from exportstream.totals.carrying import COMPARED, Carrying, carried_at
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, Sums, compare, compare_costs
+from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 

@@ -190,6 +190,8 @@ class SessionReader(Struct, Events):
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
         """Pass damaged bytes to `reject`."""
         self._damaged, self._starts = True, []
+        self.notes.replaced_surrogates -= self._replaced  # in these bytes, which become no row
+        self._replaced = 0
         self.notes.damaged += begins
         self.notes.damaged_bytes += len(data)
         session_id, index = (self._keys.id, self.index) if self.within else (None, None)

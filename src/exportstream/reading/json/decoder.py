@@ -32,7 +32,7 @@ class MessageDecoder:
     """The decoder of one input."""
 
     def __init__(self) -> None:
-        self._decoders: dict[MessageTypes, list[Any]] = {}  # of an array, and of an array of arrays
+        self._decoders: dict[MessageTypes, Any] = {}
         self._camel: MessageTypes = CAMEL  # with what was learned
         self._snake: MessageTypes | None = None  # None until one was met
         self._use(CAMEL)
@@ -46,10 +46,13 @@ class MessageDecoder:
         messages = self._decode(text)
         return messages if messages is not None and self._finish([messages], max_depth) else None
 
-    def decode_all(self, text: bytes, max_depth: int) -> list[list[Any]] | None:
-        """Decode an array of arrays of messages; None also if it is none."""
+    def decode_lines(self, text: bytes, max_depth: int) -> list[list[Any]] | None:
+        """Decode arrays of messages, one on each line; None also if a line is none.
+
+        As many arrays as lines are one on each: a value can't go on from `]` to `[` without a comma, nor in a string.
+        """
         try:
-            arrays = self._decode(text, nested=True)
+            arrays = self._decode(text, lines=True)
         except REFUSALS:
             return None
         return arrays if arrays is not None and self._finish(arrays, max_depth) else None
@@ -68,11 +71,12 @@ class MessageDecoder:
                 respell(array, CAMEL)
         return True
 
-    def _decode(self, text: bytes | memoryview, *, nested: bool = False) -> list[Any] | None:
+    def _decode(self, text: bytes | memoryview, *, lines: bool = False) -> list[Any] | None:
         respelled = False
         for _ in range(MAX_LEARNED + 2):
             try:
-                return self._decoders[self._types][nested].decode(text)  # type: ignore[no-any-return]
+                decoder = self._decoders[self._types]
+                return decoder.decode_lines(text) if lines else decoder.decode(text)  # type: ignore[no-any-return]
             except msgspec.ValidationError as error:
                 learned, respelled = self._learn(str(error), respelled)
                 if not learned:
@@ -111,4 +115,4 @@ class MessageDecoder:
             self._camel = types
         if types not in self._decoders:
             kind: Any = list[types.message]  # type: ignore[name-defined]
-            self._decoders[types] = [msgspec.json.Decoder(kind, float_hook=Decimal) for kind in (kind, list[kind])]
+            self._decoders[types] = msgspec.json.Decoder(kind, float_hook=Decimal)

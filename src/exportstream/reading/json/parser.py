@@ -37,13 +37,14 @@ class Parser:
         self._events = events
         self._tokens: list[tuple[str, Any]] = ijson.utils.sendable_list()
         self._send = _new_parser(self._tokens)
-        if opening := b"".join(b'{"":' if kind == b"{" else kind for kind in self.envelope.open):
+        opening = b"".join(b'{"":' if kind == b"{" else kind for kind in self.envelope.open)
+        if opening:
             self._send(opening)
             self._tokens.clear()
         self._guard = Guard()
         # To find the byte of an error: how the piece began that ijson refused.
         self._starts_in_string = False
-        self._tail = b""  # the last bytes before it
+        self._tail = opening[-TAIL:]  # the last bytes before it
         self._wrong: int | None = 0  # index in the piece that was refused
 
     @property

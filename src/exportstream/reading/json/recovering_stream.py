@@ -68,7 +68,7 @@ class RecoveringStream(Stream):
         self._awaited = b""
         self._since_token = self._since_value = 0
         self._piece = self._smallest
-        self._first = self._parser_has_message = False
+        self._first, self._parser_has_message = True, False  # a `messages` array that begins here may be empty
         self._next = None
         if self._blocks is not None:
             self._begins = envelope.in_messages

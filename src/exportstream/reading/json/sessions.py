@@ -32,6 +32,7 @@ from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number
 from exportstream.reading.json.starts import starts_of_elements
+from exportstream.reading.json.usual_sessions import split
 from exportstream.reading.limits import MAX_DEPTH
 
 _OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
@@ -84,6 +85,8 @@ class Sessions:
         depth = MAX_DEPTH - in_array
         found: list[_Found] = []
         if self._one_by_one <= 0:
+            if (end := self._take_usual(data, start, limit, events, in_array=in_array)) is not None:
+                return end
             found = self._find_all(data, start, limit, in_array=in_array)
             if found and not self._decode_together(data, found, depth - 2):
                 self._one_by_one, found = len(found), []
@@ -106,20 +109,29 @@ class Sessions:
         self._opening, self._messages = opening[0], messages[0]
         return True
 
+    def _take_usual(self, data: bytearray, start: int, limit: int, events: Events, *, in_array: bool) -> int | None:
+        """Take the sessions from `start` on that are as most are, many in one call; None if there is none, or one is odd."""
+        if self.position_of is not None:
+            return None
+        lines = split(bytes(memoryview(data)[start:limit]), self._opening, self._messages, in_array=in_array)
+        if lines is None or (sessions := self._decode(lines.keys, lines.sessions)) is None:
+            return None
+        arrays = self._decoder.decode_lines(lines.messages, MAX_DEPTH - in_array - 2)
+        if arrays is None or len(arrays) != lines.sessions:
+            return None
+        events.sessions(sessions, list(chain.from_iterable(arrays)), list(accumulate(map(len, arrays))))
+        return start + lines.size
+
     def _find_all(self, data: bytearray, begin: int, limit: int, *, in_array: bool) -> list[_Found]:
-        """Find the sessions from `begin` on, as long as each looks as usual; their messages are not decoded yet."""
+        """Find the sessions from `begin` on, as far as each is followed by another; their messages are not decoded yet."""
         opening, key, found = self._opening, self._messages, []
-        usual_end = b"]}," if in_array else b"]}\n"
         at = data.find(key, begin, limit)
         while at >= 0:
             array = at + len(key) - 1
             beyond = data.find(key, array, limit)
             following = data.rfind(opening, array, beyond) if beyond >= 0 else -1
-            if following >= 0 and data.startswith(usual_end, following - len(usual_end)):  # as most sessions of most files
-                end, array_end = following - 1, following - 2
-            else:
-                end = _end_before(data, following, array, in_array=in_array) if following >= 0 else -1
-                array_end = _array_end(data, array, end) if end >= 0 else -1
+            end = _end_before(data, following, array, in_array=in_array) if following >= 0 else -1
+            array_end = _array_end(data, array, end) if end >= 0 else -1
             if array_end < 0:
                 break
             found.append(_Found(begin, at, array, array_end, end, following))
@@ -128,8 +140,7 @@ class Sessions:
 
     def _decode_together(self, data: bytearray, found: list[_Found], depth: int) -> bool:
         """Decode the messages of all of them in one call; False if that fails."""
-        text = b"[" + b",".join([data[one.array : one.array_end] for one in found]) + b"]"
-        arrays = self._decoder.decode_all(text, depth)
+        arrays = self._decoder.decode_lines(b"\n".join([data[one.array : one.array_end] for one in found]), depth)
         if arrays is None or len(arrays) != len(found):
             return False
         for one, messages in zip(found, arrays, strict=True):
@@ -163,7 +174,7 @@ class Sessions:
 
     def _report(self, data: bytearray, found: list[_Found], events: Events, depth: int) -> int | None:
         """Decode the keys of the sessions, and report them; return the index after those that were reported."""
-        sessions = self._decode([_keys_alone(data, one) for one in found])
+        sessions = self._decode(b"\n".join([*(_keys_alone(data, one) for one in found), b""]), len(found))
         if sessions is not None:
             messages = list(chain.from_iterable([one.messages for one in found]))
             self._tell_starts(data, found, events)
@@ -176,11 +187,10 @@ class Sessions:
             reported = one.next
         return reported
 
-    def _decode(self, texts: list[bytes | bytearray]) -> list[Any] | None:
-        """Decode objects of known keys; None if there are other keys, a key comes twice, or a value is not of its type."""
-        lines = b"\n".join([*texts, b""])
+    def _decode(self, lines: bytes, count: int) -> list[Any] | None:
+        """Decode lines of known keys; None if there are other keys, a key comes twice, or a value is not of its type."""
         if self._shape is None or not self._shape.fullmatch(lines):
-            self._shape = _shape_of(bytes(texts[0]))
+            self._shape = _shape_of(lines[: lines.index(b"\n")])
             if self._shape is None or not self._shape.fullmatch(lines):
                 return None
         for is_snake in (False, True):
@@ -188,7 +198,7 @@ class Sessions:
                 sessions: list[Any] = _session_decoder(is_snake=is_snake).decode_lines(lines)
             except REFUSALS:
                 continue
-            if len(sessions) != len(texts) or any(one.id is None or one.title is None for one in sessions):
+            if len(sessions) != count or any(one.id is None or one.title is None for one in sessions):
                 return None
             if not check_costs(sessions):
                 return None

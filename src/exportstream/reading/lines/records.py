@@ -24,6 +24,7 @@ from exportstream.reading.lines.runs import Run, too_long
 
 _BLANK = b" \t\r\n"
 _TORN = b" \t\r\n\0"  # a system that went down may leave NULs before or after a line
+_NO_BEGIN = bytes(set(range(256)) - set(b"[{"))  # bytes that begin no array and no object
 _ANY = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -143,14 +144,14 @@ def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[
             value = decoder.decode(data)
         except REFUSALS:
             raise _refusal(error) from None
-    if len(data if isinstance(data, (bytes, str)) else memoryview(data)) > 2 * MAX_DEPTH:
+    if not isinstance(data, bytes) or may_be_deep(data):
         refuse_deep(value)
     return value, replaced
 
 
 def may_be_deep(line: bytes) -> bool:
     """Whether a line may have too many levels: msgspec does not count those of values that it passes over."""
-    return len(line) > 2 * MAX_DEPTH and line.count(b"{") + line.count(b"[") > MAX_DEPTH
+    return len(line) > 2 * MAX_DEPTH and len(line.translate(None, _NO_BEGIN)) > MAX_DEPTH  # faster than to count twice
 
 
 def refuse_deep(value: Any) -> None:

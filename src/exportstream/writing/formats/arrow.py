@@ -7,7 +7,7 @@ Takes: the columns of a table, and its rows. Returns: fields and arrays. Raises:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exportstream.errors import LimitError
-from exportstream.models.dates import offsets_of, parse_instant
+from exportstream.models.dates import are_alike, offsets_of, parse_instant
 from exportstream.writing.columns import Column, ColumnType, getter, transposed
 from exportstream.writing.formats.json import json_cells
 
@@ -35,6 +35,7 @@ _UNIT = Decimal("1E-18")
 _CLOCK = r"-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 _FAST = f"^[12][0-9]{{3}}{_CLOCK}{_ZONE}$"  # pyarrow and `parse_instant` read these alike, except the 30th of February
+_LIKE_FAST = re.compile(_FAST[1:-1])
 _PLAIN = re.compile(f"[0-9]{{4}}{_CLOCK}{_ZONE}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -59,7 +60,7 @@ class Columns:
         self.fields: list[Any] = []
         self.short: list[str] = []
         self.repetitive: list[str] = []
-        self._makers: list[Make] = []
+        self._makers: list[tuple[list[Any], Make]] = []  # of each column: its fields, and what makes their arrays
         for column in columns:
             fields, make = _column(column, is_snake=is_snake)
             self.fields += fields
@@ -70,13 +71,18 @@ class Columns:
             elif column.fields:
                 nested = Columns(column.fields, is_snake=is_snake).repetitive
                 self.repetitive += [f"{column.name}.list.element.{name}" for name in nested]
-            self._makers.append(make)
+            self._makers.append((fields, make))
         self._get = getter(columns)
 
     def arrays(self, rows: list[Any]) -> list[Any]:
         """One array for each field."""
-        columns = transposed(rows, self._get, len(self._makers))
-        return [array for make, values in zip(self._makers, columns, strict=True) for array in make(values)]
+        arrays: list[Any] = []
+        for values, (fields, make) in zip(transposed(rows, self._get, len(self._makers)), self._makers, strict=True):
+            if values and values[0] is None and values.count(None) == len(values):
+                arrays += [pa.nulls(len(values), field.type) for field in fields]
+            else:
+                arrays += make(values)
+        return arrays
 
 
 def _column(column: Column, *, is_snake: bool) -> tuple[list[Any], Make]:
@@ -129,12 +135,12 @@ def _decimals(values: Values) -> list[Any]:
     given = [value for value in values if value is not None]
     try:
         exact: list[Decimal | None] = list(map(_EXACT.quantize, given, repeat(_UNIT)))
+        texts = pa.nulls(len(values), _TEXT)
     except (Inexact, InvalidOperation):
         exact = list(map(_maybe_exact, given))
-    texts = [str(value) if fits is None else None for value, fits in zip(given, exact, strict=True)]
-    if len(given) < len(values):
-        exact, texts = _spread(exact, values), _spread(texts, values)
-    return [pa.array(exact, _DECIMAL), pa.array(texts, _TEXT)]
+        kept = [str(value) if fits is None else None for value, fits in zip(given, exact, strict=True)]
+        texts = pa.array(_spread(kept, values), _TEXT)
+    return [pa.array(_spread(exact, values), _DECIMAL), texts]
 
 
 def _maybe_exact(cost: Decimal) -> Decimal | None:
@@ -143,8 +149,10 @@ def _maybe_exact(cost: Decimal) -> Decimal | None:
     return None
 
 
-def _spread(given: Iterable[Any], values: Values) -> list[Any]:
+def _spread(given: Values, values: Values) -> list[Any]:
     """Put None between `given` at the positions of None in `values`."""
+    if len(given) == len(values):
+        return list(given)
     cells = iter(given)
     return [None if value is None else next(cells) for value in values]
 
@@ -152,6 +160,13 @@ def _spread(given: Iterable[Any], values: Values) -> list[Any]:
 def _dates(values: Values) -> list[Any]:
     """Instants; the texts that instant and offset do not say exactly; and the offsets."""
     texts = _plain(_TEXT, values)[0]
+    count = len(texts)
+    if count > 2 and all(values) and are_alike(values) and _LIKE_FAST.fullmatch(values[0]):
+        years = "".join([text[0] for text in values])
+        if years.count("1") + years.count("2") == count:
+            with suppress(pa.ArrowInvalid):  # the cast looks at all digits
+                offset = "Z" if values[0].endswith("Z") else values[0][-6:]
+                return [texts.cast(_INSTANT), pa.nulls(count, _TEXT), pa.repeat(pa.scalar(offset, _TEXT), count)]
     if pc.all(pc.match_substring_regex(texts, _FAST), min_count=0).as_py():
         with suppress(pa.ArrowInvalid):  # no such day
             instants = texts.cast(_INSTANT)

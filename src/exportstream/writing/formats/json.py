@@ -31,7 +31,7 @@ def json_cells(values: Sequence[Any]) -> list[Any]:
 def json_texts(values: Sequence[Any]) -> list[str | None]:
     """Return each value as JSON in text, and None as None."""
     cells = json_cells(values)
-    return [None if cell is None else cell.decode() for cell in cells] if None in cells else list(map(bytes.decode, cells))
+    return [None if cell is None else cell.decode() for cell in cells]
 
 
 def to_json(value: Any, *, indent: int = -1) -> bytes:

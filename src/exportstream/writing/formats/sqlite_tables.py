@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from math import nan
 from typing import Any
 
 from exportstream.models.dates import offsets_of
@@ -41,6 +42,8 @@ _PARENTS: dict[str, list[str]] = {"sessions": [], "messages": ["sessions"], "too
 _NUMBER_NOTE = "computed: position of the session in this file, from 0"
 _DECIMAL_NOTE = "REAL if that is the same number, otherwise TEXT with its digits"
 _SUM_NOTE = "INTEGER, or TEXT beyond 64 bits"
+_NULL = nan
+_DIGITS = 15  # so many digits are the same after they were a double
 
 
 class SQLTable:
@@ -86,16 +89,18 @@ class SQLTable:
     def insertion(self, session_numbers: Iterable[int], rows: Rows) -> tuple[str, Iterator[tuple[Any, ...]]]:
         """Return the statement that inserts some rows, and their values, made by column.
 
-        Columns that no row has a value for are left out: sqlite3 takes eight times as long for a None as for a number.
+        Columns that no row has a value for are left out.
         """
         made: dict[str, Iterable[Any]] = {self._key: session_numbers}
         for part, (get, columns) in zip(rows, self._parts, strict=True):
             for values, column in zip(transposed(part, get, len(columns)), columns, strict=True):
-                if not column.required and values.count(None) == len(values):
+                if not column.required and values[0] is None and values.count(None) == len(values):
                     continue
                 made[column.name] = _converted(values, column)
+                if not column.required:
+                    made[column.name] = _nulls(made[column.name])
                 if column.type is ColumnType.DATE_TIME:
-                    made[_offset_name(column, is_snake=self._is_snake)] = offsets_of(values)
+                    made[_offset_name(column, is_snake=self._is_snake)] = _nulls(offsets_of(values))
         insert = f"INSERT INTO {self._name} {_listed(made)} VALUES ({', '.join('?' * len(made))})"  # noqa: S608 - our names
         return insert, zip(*made.values(), strict=True)
 
@@ -136,13 +141,18 @@ def _offset_name(column: Column, *, is_snake: bool) -> str:
     return f"{column.name}_offset" if is_snake else f"{column.name}Offset"
 
 
+def _nulls(values: Iterable[Any]) -> list[Any]:
+    """NaN for None, which SQLite stores as NULL too. For a None sqlite3 first looks for an adapter, five times as long."""
+    return [_NULL if value is None else value for value in values]
+
+
 def _converted(values: Sequence[Any], column: Column) -> Sequence[Any]:
     if column.is_nested:
         return json_texts(values)
     if column.type is ColumnType.DECIMAL:
         return [None if value is None else _real(value) for value in values]
-    if column.type is ColumnType.BOOLEAN:  # sqlite3 takes as long for a bool as for a None
-        return [value if value is None else int(value) for value in values]
+    if column.type is ColumnType.BOOLEAN:  # sqlite3 looks for an adapter of a bool as well
+        return [value if value is None else 1 if value else 0 for value in values]
     if column.is_sum:
         return [value if value is None or -(2**63) <= value < 2**63 else str(value) for value in values]
     return values
@@ -150,8 +160,11 @@ def _converted(values: Sequence[Any], column: Column) -> Sequence[Any]:
 
 def _real(value: Decimal | int) -> float | str:
     """A float if it is the same number, else text; never an integer, which SQLite would divide without remainder."""
+    text = str(value)
+    if len(text) <= _DIGITS and "E" not in text:
+        return float(text)
     try:
         real = float(value)
     except OverflowError:
-        return str(value)
-    return real if Decimal(repr(real)) == value else str(value)
+        return text
+    return real if Decimal(repr(real)) == value else text

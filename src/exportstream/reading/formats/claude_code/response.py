@@ -53,8 +53,9 @@ class Entry:
         self.record, self.message, self.time, self.parent, self._known = record, message, time, parent, known
         role = message.get("role")
         self.role = role if role and type(role) is str else text_of(message, "role", "$.message") or _role_of(record)
-        self.id = text_of(message, "id", "$.message") or None
-        self.uuid = text_of(record, "uuid", "$")
+        found, uuid = message.get("id"), record.get("uuid")
+        self.id = (found if type(found) is str else text_of(message, "id", "$.message")) or None
+        self.uuid = uuid if type(uuid) is str else text_of(record, "uuid", "$")
         content = message.get("content")
         if isinstance(content, list):
             self.blocks = content
@@ -66,10 +67,12 @@ class Entry:
     @property
     def extra(self) -> dict[str, Any]:
         """Keys of the record and the message that have no column."""
-        left_out = self._known
-        extra = {
-            key: value for key, value in self.record.items() if key not in left_out and value is not None and value != []
-        }
+        extra = self.record.copy()  # most keys have no column
+        for key in self._known:
+            extra.pop(key, None)
+        values = extra.values()
+        if None in values or [] in values:
+            extra = {key: value for key, value in extra.items() if value is not None and value != []}
         if more := leftover(self.message, _MESSAGE_KEYS):
             extra["message"] = more
         return extra
@@ -115,21 +118,27 @@ class Response:
         uuid, message = entry.uuid, entry.message
         if uuid is not None and uuid in self._uuids:
             return
-        model, reason = text_of(message, "model", "$.message"), text_of(message, "stop_reason", "$.message")
+        model, reason = message.get("model"), message.get("stop_reason")
+        if not (type(model) is str and (reason is None or type(reason) is str)):
+            model, reason = text_of(message, "model", "$.message"), text_of(message, "stop_reason", "$.message")
         cost = cost_of(entry.record)
-        kinds = [block.get("type") if isinstance(block, dict) else None for block in entry.blocks]
-        pairs = list(zip(kinds, entry.blocks, strict=True))
-        calls = [call_of(block) for kind, block in pairs if is_call(kind)]
-        results = [read_result(block) for kind, block in pairs if is_result(kind)]
+        calls, results, others = [], [], []
+        for block in entry.blocks:
+            kind = block.get("type") if isinstance(block, dict) else None
+            if is_call(kind):
+                calls.append(call_of(block))
+            elif is_result(kind):
+                results.append(read_result(block))
+            else:
+                others.append((kind, block))
         self._usage.add(message.get("usage"), is_final=reason is not None or cost is not None)
         self._model, self._reason = model or self._model, reason or self._reason
         self._cost = cost if cost is not None else self._cost
         self._last = entry.time or self._last
         if uuid is not None:
             self._uuids[uuid] = None
-        for kind, block in pairs:
-            if not (is_call(kind) or is_result(kind)):
-                self._add_block(kind, block)
+        for kind, block in others:
+            self._add_block(kind, block)
         for number, call in enumerate(calls):
             key = call.id or f":{len(self._calls)}:{number}"
             if key not in self._calls:

@@ -21,6 +21,7 @@ _FIELDS = {
     "cache_read_input_tokens": "cache_read_tokens",
 }
 _KNOWN = frozenset(_FIELDS)
+_INTEGER = frozenset({int})
 _ONE_HOUR = "ephemeral_1h_input_tokens"
 
 
@@ -50,11 +51,10 @@ class Usage:
         if usage is not None and usage != self._last:
             if not isinstance(usage, dict):
                 raise InvalidMessageError(f"expected object, got {json_kind(usage)}", path="$.message.usage")
-            found = {}
-            for key, name in _FIELDS.items():
-                figure = usage.get(key)
-                if figure is not None:
-                    found[name] = figure if type(figure) is int and 0 <= figure < 2**63 else _figure(usage, key)
+            found = {name: figure for key, name in _FIELDS.items() if (figure := usage.get(key)) is not None}
+            figures = found.values()
+            if figures and not (_INTEGER.issuperset(map(type, figures)) and 0 <= min(figures) <= max(figures) < 2**63):
+                found = {name: _figure(usage, key) for key, name in _FIELDS.items() if name in found}
             caches = usage.get("cache_creation")
             if isinstance(caches, dict) and caches.get(_ONE_HOUR) is not None:
                 found["cache_creation_1h_tokens"] = _figure(caches, _ONE_HOUR)
@@ -68,14 +68,14 @@ class Usage:
         """Take the usage of a record of which only figures are wanted; for the rest see `add`."""
         if usage is not None:
             figures = self._figures
-            for name, figure in (
-                ("input_tokens", usage.input_tokens),
-                ("output_tokens", usage.output_tokens),
-                ("cache_creation_tokens", usage.cache_creation_input_tokens),
-                ("cache_read_tokens", usage.cache_read_input_tokens),
-            ):
-                if figure is not None:
-                    figures[name] = figure
+            if usage.input_tokens is not None:
+                figures["input_tokens"] = usage.input_tokens
+            if usage.output_tokens is not None:
+                figures["output_tokens"] = usage.output_tokens
+            if usage.cache_creation_input_tokens is not None:
+                figures["cache_creation_tokens"] = usage.cache_creation_input_tokens
+            if usage.cache_read_input_tokens is not None:
+                figures["cache_read_tokens"] = usage.cache_read_input_tokens
             caches = usage.cache_creation
             if caches is not None and caches.ephemeral_1h_input_tokens is not None:
                 figures["cache_creation_1h_tokens"] = caches.ephemeral_1h_input_tokens
