@@ -106,9 +106,10 @@ def test_small_and_compressed_inputs_start_no_process(tmp_path: Path) -> None:
     small, packed = tmp_path / "small.json", tmp_path / "packed.json"
     small.write_bytes(b"{" * (SMALLEST_INPUT - 1))
     packed.write_bytes(b"\x1f\x8b" + bytes(SMALLEST_INPUT))
-    assert [suits_helpers(name) for name in (str(small), packed, "-", "missing", str(tmp_path), b"{}")] == [False] * 6
+    usual = ReadOptions()
+    assert [suits_helpers(name, usual) for name in (str(small), packed, "-", "missing", str(tmp_path), b"{}")] == [False] * 6
     small.write_bytes(b"{" * SMALLEST_INPUT)
-    assert suits_helpers(small)
+    assert [suits_helpers(small, one) for one in (usual, ReadOptions(max_message_size=10**8))] == [True, False]
 
 
 CLAUDE = Transcript().user("hello").data
@@ -125,6 +126,7 @@ CLAUDE = Transcript().user("hello").data
         (["in.json", "-o", "x.csv", "--running-totals"], False),
         (["in.json", "-o", "x.csv", "--dedupe"], False),
         (["in.json", "-o", "x.csv", "--columns", "*,file"], False),
+        (["in.json", "-o", "x.csv", "--max-message-size", "9MB"], False),
         (["in.json.gz", "-o", "x.csv"], False),
         (["in.json.gz", "-o", "rows/"], False),
         (["claude.jsonl", "-o", "x.csv"], False),

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from exportstream.cli.process import exit_code
 from exportstream.errors import CutInputError, UsageError, WriteError
+from exportstream.storage.compress import frames
 from exportstream.storage.sink import Sink, open_sink
 from exportstream.storage.source import open_source
 from tests.kit.files import DATA, names
@@ -70,6 +71,24 @@ def test_any_split_into_writes_reads_back(kind: str, sizes: list[int]) -> None:
         for size in sizes:
             sink.write(NOISE[:size])
     assert unpack(file.getvalue()) == b"".join(NOISE[:size] for size in sizes)
+
+
+@pytest.mark.parametrize("kind", ["zstd", "gzip"])
+def test_frames_from_elsewhere_come_first_where_nothing_came_before(tmp_path: Path, kind: str) -> None:
+    """A reader of one frame gets rows, or nothing at all: no empty frame comes before those that are given whole."""
+    begin = frames(kind, None)
+    assert begin is not None
+    frame = begin()
+    data = frame.compress(b"rows\n") + frame.flush()
+    with open_sink(tmp_path / "out", compression=kind) as sink:
+        sink.write_compressed(data, 5)
+    assert (tmp_path / "out").read_bytes() == data
+    with open_sink(tmp_path / "mixed", compression=kind) as sink:
+        sink.write(b"head\n")
+        sink.write_compressed(data, 5)
+        sink.write(b"tail\n")
+    assert unpack((tmp_path / "mixed").read_bytes()) == b"head\nrows\ntail\n"
+    assert sink.bytes_in == 15
 
 
 @pytest.mark.parametrize("level", [None, 1, 9, 10, 22, -7])

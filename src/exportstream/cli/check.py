@@ -61,7 +61,7 @@ def check_command(
                 printer.add(source, one)
     else:
         try:
-            with open_helpers(found[0].source, jobs) as executor:
+            with open_helpers(found[0].source, options, jobs) as executor:
                 for one in check_one(found[0].source, options, executor):
                     printer.add(found[0].source, one)
         except ExportstreamError as error:

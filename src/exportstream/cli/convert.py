@@ -130,7 +130,7 @@ def convert_command(
 
         if len(many) == 1 and dask is None:
             outputs = decide_in_folder(local_path(str(output)), many[0].relative, writing)
-            opened = open_helpers(many[0].source, jobs or 1, share=can_share(outputs, reading, writing))
+            opened = open_helpers(many[0].source, reading, jobs or 1, share=can_share(outputs, reading, writing))
         else:
             opened = open_executor(len(many), jobs, dask)
         with ManyProgress(enabled=not quiet) as progress, hint_at_update(), opened as executor:
@@ -156,7 +156,7 @@ def convert_command(
         writing = replace(writing, force=force or update)
         outputs = decide_outputs(inputs[0], output, writing)
         check_outputs(outputs, writing)
-        opened = open_helpers(inputs[0], jobs or 1, share=can_share(outputs, reading, writing))
+        opened = open_helpers(inputs[0], reading, jobs or 1, share=can_share(outputs, reading, writing))
         with opened as executor, Progress(enabled=not quiet) as bar:
             done = convert_one(
                 inputs[0],

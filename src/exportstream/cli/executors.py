@@ -14,6 +14,7 @@ from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.plan import is_current
 from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError, mask, shown
+from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_direct, is_name, is_stream, stands_for_several
@@ -100,16 +101,17 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None, *, fork: bool
 
 
 @contextmanager
-def open_helpers(source: str, jobs: int | None, *, share: bool = True) -> Iterator[Any]:
+def open_helpers(source: str, reading: ReadOptions, jobs: int | None, *, share: bool = True) -> Iterator[Any]:
     """Open processes that help with one input, None where it is small or not a plain file. This process is one of them.
 
     Args:
         source: the input.
+        reading: how it is read.
         jobs: how many processes at most, with this one; None for one per core.
         share: whether they can share the work.
     """
     jobs = jobs or os.cpu_count() or 1
-    if jobs == 1 or not share or not suits_helpers(source):
+    if jobs == 1 or not share or not suits_helpers(source, reading):
         yield None
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import

@@ -100,7 +100,7 @@ def totals_command(
     )
     found = find_inputs(inputs, exclude=exclude)
     several = len(inputs) > 1 or stands_for_several(inputs[0])
-    helpers = nullcontext() if several else open_helpers(inputs[0], 1 if dedupe else jobs)
+    helpers = nullcontext() if several else open_helpers(inputs[0], reading, 1 if dedupe else jobs)
     with helpers as executor, Transaction() as transaction:
         save = None
         if output is not None:

@@ -219,7 +219,7 @@ def convert_all(
 
 
 def _suits_helpers(job: ConvertJob) -> bool:
-    return suits_helpers(job.source) and can_share(job.outputs, job.reading, job.writing)
+    return suits_helpers(job.source, job.reading) and can_share(job.outputs, job.reading, job.writing)
 
 
 def _set_aside(jobs: list[ConvertJob]) -> tuple[list[ConvertJob], list[Outcome]]:

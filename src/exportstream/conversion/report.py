@@ -228,9 +228,10 @@ class Outcome(Struct, frozen=True):
 def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
     """Return the outcome of an input with an error; see `Input.named`."""
     ignored = isinstance(error, NotAnExportError) and error.foreign and not named
-    if ignored and error.hint == WHAT_IS_READ:
-        error.hint = None  # a folder has many of them, and nobody took them for exports
-    return Outcome(source, "ignored" if ignored else "failed", error=str(error), is_system=isinstance(error, TransferError))
+    words = str(error)
+    if ignored:  # a folder has many of them, and nobody took them for exports
+        words = words.removesuffix(f"; {WHAT_IS_READ}")
+    return Outcome(source, "ignored" if ignored else "failed", error=words, is_system=isinstance(error, TransferError))
 
 
 class ManyReport(Report):

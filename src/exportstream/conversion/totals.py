@@ -209,7 +209,7 @@ def total_all(
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
     run: RunJob = _run_job
-    if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source):
+    if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source, reading):
         run, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(inputs))
     done = TotalsReport(range=groups.range)

@@ -22,6 +22,7 @@ from exportstream.errors import OptionError, ReadError, WorkerError, mask
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.run import Done, Make, Run, read_run
 from exportstream.storage.names import is_name, is_stream
@@ -201,9 +202,9 @@ def check_executor(executor: object) -> None:
         raise OptionError(f"expected executor to be a concurrent.futures.Executor, got {executor!r}", hint=hint)
 
 
-def suits_helpers(source: Any) -> bool:
-    """Whether others can help to read an input: a large file of session exports that is not compressed."""
-    if not is_name(source) or is_stream(source):
+def suits_helpers(source: Any, options: ReadOptions) -> bool:
+    """Whether others can help to read an input: a large file of session exports, not compressed, read as usual."""
+    if not is_name(source) or is_stream(source) or options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
         return False
     head = head_of_plain_json(os.fsdecode(source), SMALLEST_INPUT, HEAD)
     return head != b"" and recognise(head) is None

@@ -64,7 +64,7 @@ class Sink(StagedOutput):
 
     Attributes:
         name: the path as given, or a stand-in such as ``<stdout>``.
-        bytes_in: bytes that were given to `write`.
+        bytes_in: bytes that were given to it, before compression.
         bytes_out: bytes that were written, compressed.
         sha256: of those, complete after `finish`; None if it was not asked for.
     """
@@ -87,10 +87,9 @@ class Sink(StagedOutput):
         self._small_size = 0
         self._worker: ThreadPoolExecutor | None = None
         self._pending: deque[Future[bytes]] = deque()
-        self._frame: Frame | None = None
+        self._frame: Frame | None = None  # begun with its first byte
         with self._abort_on_error():
             self._frames = frames(compression, level, alone=alone)
-            self._frame = self._frames() if self._frames is not None else None
             if compression == "gzip":
                 from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and only for gzip
 
@@ -131,6 +130,8 @@ class Sink(StagedOutput):
             self._frame = None
 
     def _complete(self) -> None:
+        if self._frames is not None and self._frame is None and not (self._small or self.bytes_out):
+            self._frame = self._frames()  # an output without a byte is an empty frame
         self._end_frame()
         if self._worker is not None:
             self._worker.shutdown()
