@@ -18,10 +18,9 @@ from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Raw, Struct, field
-from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import shown
-from exportstream.models.names import camel
+from exportstream.models.names import camel, fields_of
 from exportstream.models.version import __version__
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import load_prices
@@ -80,7 +79,7 @@ def options_of(output: Output, reading: ReadOptions, writing: WriteOptions) -> d
     given = {
         camel(one.name): getattr(options, one.name)
         for options in (reading, writing)
-        for one in struct_fields(options)
+        for one in fields_of(type(options))
         if one.name not in _NOT_COMPARED and getattr(options, one.name) != one.default
     }
     decided: dict[str, Any] = {"format": output.format, "compression": output.compression, "tables": output.tables}
@@ -239,7 +238,7 @@ class Recording:
 def _encode(record: Record) -> bytes:
     """Return a record as JSON. Names of files may hold bytes that are not UTF-8, which become lone surrogates."""
     plain: dict[str, Any] = {"schema": record.schema}
-    plain |= {one.encode_name: getattr(record, one.name) for one in struct_fields(Record)}
+    plain |= {one.encode_name: getattr(record, one.name) for one in fields_of(Record)}
     plain["output"] = Raw(json.dumps(record.output).encode())
     plain["input"] = record.input | {"name": Raw(json.dumps(record.input["name"]).encode())}
     return ENCODER.encode(plain)

@@ -13,10 +13,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct, field
-from msgspec.structs import fields as struct_fields
 
 from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, TransferError, label, printable
-from exportstream.models.names import camel
+from exportstream.models.names import camel, fields_of
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.formats.not_exports import WHAT_IS_READ
@@ -87,9 +86,7 @@ class Counts(Struct, rename="camel"):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values under the names of the JSON."""
-        read = {
-            f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in struct_fields(Counts) if f.name != "totals"
-        }
+        read = {f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in fields_of(Counts) if f.name != "totals"}
         read["cut"] = {label(name): messages for name, messages in self.cut.items()}
         return read | {"totals": self.totals.to_dict()}
 
