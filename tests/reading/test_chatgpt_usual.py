@@ -63,7 +63,7 @@ FIELDS: dict[str, list[Any]] = {
 @contextmanager
 def no_structs() -> Iterator[None]:
     """Every conversation is read as a JSON value."""
-    with patch.object(chatgpt, "decode_usual", lambda _, **__: None):
+    with patch.object(chatgpt, "decode_usual", lambda _: None):
         yield
 
 
@@ -98,12 +98,12 @@ def test_usual_conversations_are_read_as_structs() -> None:
         row for _, row in zip("abc", decode(tree.data[1:-1], figures_only=False).conversation({}).messages, strict=True)
     ]
     assert len(messages) == 3
-    found = chatgpt_usual.decode_usual(tree.data[1:-1], figures_only=False)
+    found = chatgpt_usual.decode_usual(tree.data[1:-1])
     assert found is not None
-    kinds = [type(found.decode(node.message)) for node in found.nodes.values()]
+    kinds = [type(chatgpt_usual.decode_message(node.message)) for node in found.nodes.values()]
     assert kinds == [dict, chatgpt_usual.UsualMessage, chatgpt_usual.UsualMessage, type(None)]
     tree = Tree().say()
-    found = chatgpt_usual.decode_usual(tree.data[1:-1], figures_only=False)
+    found = chatgpt_usual.decode_usual(tree.data[1:-1])
     assert found is not None
     assert isinstance(found.nodes["c1-1"].message, chatgpt_usual.UsualMessage)
 

@@ -42,17 +42,21 @@ def any_deeper(messages: list[Any], depth: int, *, learned: bool) -> bool:
 
 
 def value_is_deeper(value: Any, depth: int) -> bool:
-    """Whether a JSON value has more than `depth` levels of objects and arrays. For `is_tracked` see `any_deeper`."""
-    level = [value] if value.__class__ is dict or value.__class__ is list else []
-    while level and depth > 0:
+    """Whether a JSON value has more than `depth` levels of objects and arrays.
+
+    Only those that hold others are followed down: Python's garbage collector tracks them; see `any_deeper`.
+    """
+    if depth < 1:
+        return value.__class__ is dict or value.__class__ is list
+    level = [value] if is_tracked(value) else []
+    while level and depth > 1:
         depth -= 1
-        level = [
-            inner
-            for item in filter(is_tracked, level)
-            for inner in (item.values() if item.__class__ is dict else item)
-            if inner.__class__ is dict or inner.__class__ is list
-        ]
-    return bool(level)
+        level = [inner for item in level for inner in filter(is_tracked, item.values() if item.__class__ is dict else item)]
+    return any(
+        inner.__class__ is dict or inner.__class__ is list
+        for item in level
+        for inner in (item.values() if item.__class__ is dict else item)
+    )
 
 
 def is_usual(data: bytes) -> bool:

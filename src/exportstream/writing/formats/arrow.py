@@ -7,7 +7,7 @@ Takes: the columns of a table, and its rows. Returns: fields and arrays. Raises:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -60,7 +60,7 @@ class Columns:
         self.fields: list[Any] = []
         self.short: list[str] = []
         self.repetitive: list[str] = []
-        self._makers: list[Make] = []
+        self._makers: list[tuple[list[Any], Make]] = []  # of each column: its fields, and what makes their arrays
         for column in columns:
             fields, make = _column(column, is_snake=is_snake)
             self.fields += fields
@@ -71,13 +71,18 @@ class Columns:
             elif column.fields:
                 nested = Columns(column.fields, is_snake=is_snake).repetitive
                 self.repetitive += [f"{column.name}.list.element.{name}" for name in nested]
-            self._makers.append(make)
+            self._makers.append((fields, make))
         self._get = getter(columns)
 
     def arrays(self, rows: list[Any]) -> list[Any]:
         """One array for each field."""
-        columns = transposed(rows, self._get, len(self._makers))
-        return [array for make, values in zip(self._makers, columns, strict=True) for array in make(values)]
+        arrays: list[Any] = []
+        for values, (fields, make) in zip(transposed(rows, self._get, len(self._makers)), self._makers, strict=True):
+            if values and values[0] is None and values.count(None) == len(values):
+                arrays += [pa.nulls(len(values), field.type) for field in fields]
+            else:
+                arrays += make(values)
+        return arrays
 
 
 def _column(column: Column, *, is_snake: bool) -> tuple[list[Any], Make]:
@@ -130,12 +135,12 @@ def _decimals(values: Values) -> list[Any]:
     given = [value for value in values if value is not None]
     try:
         exact: list[Decimal | None] = list(map(_EXACT.quantize, given, repeat(_UNIT)))
+        texts = pa.nulls(len(values), _TEXT)
     except (Inexact, InvalidOperation):
         exact = list(map(_maybe_exact, given))
-    texts = [str(value) if fits is None else None for value, fits in zip(given, exact, strict=True)]
-    if len(given) < len(values):
-        exact, texts = _spread(exact, values), _spread(texts, values)
-    return [pa.array(exact, _DECIMAL), pa.array(texts, _TEXT)]
+        kept = [str(value) if fits is None else None for value, fits in zip(given, exact, strict=True)]
+        texts = pa.array(_spread(kept, values), _TEXT)
+    return [pa.array(_spread(exact, values), _DECIMAL), texts]
 
 
 def _maybe_exact(cost: Decimal) -> Decimal | None:
@@ -144,8 +149,10 @@ def _maybe_exact(cost: Decimal) -> Decimal | None:
     return None
 
 
-def _spread(given: Iterable[Any], values: Values) -> list[Any]:
+def _spread(given: Values, values: Values) -> list[Any]:
     """Put None between `given` at the positions of None in `values`."""
+    if len(given) == len(values):
+        return list(given)
     cells = iter(given)
     return [None if value is None else next(cells) for value in values]
 

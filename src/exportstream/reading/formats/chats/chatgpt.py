@@ -9,7 +9,7 @@ row of its own, too; the call has the id of that message.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -22,11 +22,11 @@ from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, id_of, read_message
 from exportstream.reading.formats.chats.chatgpt_usual import (
-    ShortMessage,
     UsualConversation,
     UsualMessage,
+    decode_message,
     decode_usual,
-    read_short,
+    read_figures,
     read_usual,
 )
 from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused, held_by
@@ -43,10 +43,10 @@ _WITHOUT_MESSAGE = "nodes without a message"
 
 def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
     """Decode a conversation: to its messages, or to its value if it is not usual."""
-    found = decode_usual(data, figures_only=figures_only)
+    found = decode_usual(data)
     if found is not None:
         with suppress(InvalidMessageError):
-            return _Messages(found.keys, found.nodes, found)
+            return _Messages(found.keys, found.nodes, found, read_figures if figures_only else read_usual)
     return decode_any(data)
 
 
@@ -82,14 +82,22 @@ class _Messages:
         value: the conversation.
         nodes: by their keys.
         usual: the same as structs; None if the nodes hold values.
+        read: makes the row of a struct.
     """
 
-    def __init__(self, value: dict[str, Any], nodes: dict[str, Node], usual: UsualConversation | None = None) -> None:
+    def __init__(
+        self,
+        value: dict[str, Any],
+        nodes: dict[str, Node],
+        usual: UsualConversation | None = None,
+        read: Callable[[UsualMessage, str, str | None, list[Any]], Message] = read_usual,
+    ) -> None:
         self._session = _read_session(value)
         self._default_model = text_of(value.get("default_model_slug"), "$.default_model_slug")
         self._tree = Tree(nodes, value.get("current_node"))
         self._nodes = nodes
         self._usual = usual
+        self._read = read
         self._values: dict[str, Any] | None = None  # of the nodes, where they are needed
         self._ahead: tuple[str, Any] = "", None  # the key of a message that is decoded already, and what came of it
         self._deep: list[Any] = []
@@ -99,7 +107,7 @@ class _Messages:
         return Conversation(self._session, self._rows(records), records, self._deep)
 
     def _rows(self, records: dict[str, int]) -> Iterator[Message | Refused]:
-        nodes, tree, model, deep = self._nodes, self._tree, self._default_model, self._deep
+        nodes, tree, model, deep, read = self._nodes, self._tree, self._default_model, self._deep, self._read
         shown, parents, rows = tree.shown, tree.parents, tree.rows
         for key in tree:
             message = nodes[key].message
@@ -111,9 +119,7 @@ class _Messages:
                 continue
             try:
                 if message.__class__ is UsualMessage:
-                    row, recipient = read_usual(message, key, model, deep), message.recipient
-                elif message.__class__ is ShortMessage:
-                    row, recipient = read_short(message, key, model), message.recipient
+                    row, recipient = read(message, key, model, deep), message.recipient
                 else:
                     row, recipient = read_message(message, key, model), message.get("recipient")
                     deep += held_by(row)
@@ -132,8 +138,7 @@ class _Messages:
         """The message of a node as a struct or value; None if it has none."""
         message = self._nodes[key].message
         if message.__class__ is Raw:
-            assert self._usual is not None
-            message = self._ahead[1] if key == self._ahead[0] else self._usual.decode(message)
+            message = self._ahead[1] if key == self._ahead[0] else decode_message(message)
         return message
 
     def _value(self, key: str) -> Any:
@@ -188,7 +193,7 @@ class _Facts(NamedTuple):
 
 
 def _facts_of(message: Any) -> _Facts:
-    if message.__class__ is UsualMessage or message.__class__ is ShortMessage:
+    if message.__class__ is UsualMessage:
         return _Facts(message.author.role, message.id, message.content)
     if message.__class__ is not dict:
         return _Facts()

@@ -4,12 +4,11 @@ Takes: the bytes of a conversation, then those of each of its messages. Returns:
 that the structs refuse is decoded to a JSON value, and read by `chatgpt_message`. Raises: what that raises.
 Holds: the bytes of the conversation; of its messages one is decoded at a time.
 
-Where only figures are wanted, shorter structs pass over what no sum needs.
+Where only figures are wanted, rows are made without what no sum needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from gc import is_tracked
@@ -22,12 +21,10 @@ from exportstream.models.structs import Message
 from exportstream.reading.formats.chats.chatgpt_content import Content, plain_text, read_content
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, MODEL_FROM, add_content, add_finish
 from exportstream.reading.formats.chats.tree import NULL, Node
-from exportstream.reading.formats.chats.values import PLAIN, expected, kept, time_of, time_of_raw
+from exportstream.reading.formats.chats.values import PLAIN, expected, kept, list_of, time_of, time_of_raw
 from exportstream.reading.json.beyond_msgspec import is_usual
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.elements import decode_any
-from exportstream.reading.limits import MAX_DEPTH
-from exportstream.reading.lines.records import may_be_deep
 
 
 class _Author(Struct, gc=False, forbid_unknown_fields=True):
@@ -52,28 +49,6 @@ class UsualMessage(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     channel: str | None = None
 
 
-class _ShortAuthor(Struct, gc=False):
-    role: str
-
-
-class _ShortMetadata(Struct, gc=False):
-    model_slug: str | None = None
-    finish_details: Any = None
-    attachments: list[Raw] | None = None
-
-
-class ShortMessage(Struct, gc=False, kw_only=True):
-    """A message of which only figures, names and content are wanted."""
-
-    id: str | None = None
-    author: _ShortAuthor
-    create_time: Raw = NULL
-    update_time: Any = None
-    content: Any = None
-    metadata: _ShortMetadata | None = None
-    recipient: str | None = None
-
-
 class _UsualNode(Struct, gc=False):
     message: UsualMessage | None = None
     parent: str | None = None
@@ -81,12 +56,11 @@ class _UsualNode(Struct, gc=False):
 
 
 _SMALL = 1 << 20  # bytes of a conversation whose messages are decoded all at once
+_HOLDERS = (dict, list)
 _KEYS = msgspec.json.Decoder(dict[str, Raw])
 _NODES = msgspec.json.Decoder(dict[str, Node])
 _USUAL_NODES = msgspec.json.Decoder(dict[str, _UsualNode], float_hook=Decimal)
 _USUAL = msgspec.json.Decoder(UsualMessage | None, float_hook=Decimal)
-_SHORT = msgspec.json.Decoder(ShortMessage | None, float_hook=Decimal)
-_TOO_DEEP = 2 * MAX_DEPTH  # bytes beside its text that a message needs to be too deep
 
 
 class UsualConversation(Struct, gc=False):
@@ -96,32 +70,24 @@ class UsualConversation(Struct, gc=False):
         data: its bytes.
         keys: its keys without the nodes.
         nodes: by their keys; the messages are structs, or still bytes.
-        decode: decodes such bytes: to a struct, or to a value if the message is not usual; None for null.
     """
 
     data: bytes
     keys: dict[str, Any]
     nodes: dict[str, Any]
-    decode: Callable[[Raw], Any]
 
 
-def decode_usual(data: memoryview | bytes, *, figures_only: bool) -> UsualConversation | None:
-    """Decode a conversation; None if it is not usual.
-
-    Args:
-        data: a JSON object.
-        figures_only: whether no more is wanted of messages than figures, names and content.
-    """
+def decode_usual(data: memoryview | bytes) -> UsualConversation | None:
+    """Decode a conversation, a JSON object; None if it is not usual."""
     held = bytes(data)
     if not is_usual(held):
         return None
     try:
         given = _KEYS.decode(held)
-        nodes = _decode_nodes(given.pop("mapping", NULL), at_once=not figures_only and len(held) <= _SMALL)
+        nodes = _decode_nodes(given.pop("mapping", NULL), at_once=len(held) <= _SMALL)
     except REFUSALS:
         return None
-    keys = {key: decode_any(value) for key, value in given.items()}
-    return UsualConversation(held, keys, nodes, _decode_short if figures_only else _decode_message)
+    return UsualConversation(held, {key: decode_any(value) for key, value in given.items()}, nodes)
 
 
 def _decode_nodes(mapping: Raw, *, at_once: bool) -> dict[str, Any]:
@@ -131,21 +97,12 @@ def _decode_nodes(mapping: Raw, *, at_once: bool) -> dict[str, Any]:
     return _NODES.decode(mapping)
 
 
-def _decode_message(data: Raw) -> Any:
+def decode_message(data: Raw) -> Any:
+    """Decode a message: to a struct, or to a value if it is not usual; None for null."""
     try:
         return _USUAL.decode(data)
     except REFUSALS:
         return decode_any(data)
-
-
-def _decode_short(data: Raw) -> Any:
-    try:
-        found = _SHORT.decode(data)
-    except REFUSALS:
-        return decode_any(data)
-    if found is None or len(memoryview(data)) - len(plain_text(found.content) or "") <= _TOO_DEEP:
-        return found
-    return decode_any(data) if may_be_deep(bytes(data)) else found
 
 
 def read_usual(message: UsualMessage, key: str, default_model: str | None, deep: list[Any]) -> Message:
@@ -176,9 +133,10 @@ def read_usual(message: UsualMessage, key: str, default_model: str | None, deep:
     if author.name is not None or author.metadata:
         extra["author"] = more = kept({"name": author.name, "metadata": author.metadata}, ())
     model = files = None
-    if more or (weight is not None and weight.__class__ not in PLAIN):
+    if more or weight.__class__ in _HOLDERS:
         deep.append(extra)
     row = Message(
+        session_id="",  # without it, msgspec calls what makes the default
         id=message.id or key,
         role=author.role,
         content=text,
@@ -212,18 +170,29 @@ def read_usual(message: UsualMessage, key: str, default_model: str | None, deep:
     return row
 
 
-def read_short(message: ShortMessage, key: str, default_model: str | None) -> Message:
-    """Make the row of a message, with its figures, names and content only."""
-    text = plain_text(message.content)
-    role, metadata = message.author.role, message.metadata
-    model = finish = None
-    if metadata is not None:
-        model, finish = metadata.model_slug, metadata.finish_details
-    reason = finish.get("type") if finish.__class__ is dict else None
+def read_figures(message: UsualMessage, key: str, default_model: str | None, deep: list[Any]) -> Message:
+    """Make the row of a message as `read_usual` does, with its figures, names and content only."""
+    text, role = plain_text(message.content), message.author.role
+    if text is None:
+        text = read_content(message.content).text
+        deep.append([message.content])
+    model = reason = None
+    if metadata := message.metadata:
+        model, finish = metadata.get("model_slug"), metadata.get("finish_details")
+        if model.__class__ is not str and model is not None:
+            raise expected("string", model, "$.metadata.model_slug")
+        if finish.__class__ is dict:
+            reason = finish.get("type")
+        list_of(metadata.get("attachments"), "$.metadata.attachments")
+        if is_tracked(metadata):
+            deep.append([metadata])
+    if message.author.metadata or message.weight.__class__ in _HOLDERS:
+        deep.append([[message.author.metadata], message.weight])
     return Message(
+        session_id="",
         id=message.id or key,
         role=role,
-        content=read_content(message.content).text if text is None else text,
+        content=text,
         model=default_model if model is None and role == ASSISTANT else model,
         finish_reason=reason if reason.__class__ is str else None,
         created_at=time_of_raw(message.create_time, "$.create_time"),

@@ -32,7 +32,7 @@ from exportstream.reading.limits import MAX_DEPTH
 from exportstream.totals.batch import Batch, SessionEnd
 
 _ROWS = 1000  # of a batch
-_BYTES = 1 << 20  # of conversations that are passed on together
+_BYTES = 1 << 18  # of conversations that are passed on together
 
 
 class Refused(NamedTuple):

@@ -17,9 +17,10 @@ from msgspec import Raw
 from exportstream.errors import InvalidMessageError, json_kind
 
 PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
-_EPOCH = date(1970, 1, 1)
+_BASE_DATE = date(2001, 9, 9)  # with seconds since then Python's integers are small, and fast
+_BASE = 1_000_000_000 - 6400  # seconds from 1970 to its beginning
 _USUAL_DIGITS = 10  # from 2001 to 2286
-_TWO_DIGITS = [f"{number:02}" for number in range(60)]
+_IN_HOUR = [minute + second for minute in [f"{n:02}:" for n in range(60)] for second in [f"{n:02}" for n in range(60)]]
 _LATEST = 253_402_300_800  # the first second of the year 10000
 _FEW_NAMES, _MOST_RESTS = 64, 1000
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
@@ -105,22 +106,25 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
         return str(value)  # as it is: no date can be made of it
     text = str(value)
     whole, point, fraction = (text if "E" not in text else f"{value:f}").partition(".")
-    hours, seconds = divmod(int(whole), 3600)
-    return f"{_hour(hours)}{_TWO_DIGITS[seconds // 60]}:{_TWO_DIGITS[seconds % 60]}{point}{fraction}Z"
+    hours, second = divmod(int(whole) - _BASE, 3600)
+    return f"{_hour(hours)}{_IN_HOUR[second]}{point}{fraction}Z"
 
 
 def time_of_raw(raw: Raw, path: str) -> str | None:
     """The same for the bytes of a number of seconds, or of any other value."""
     text = str(raw, "utf-8")
     whole, _, fraction = text.partition(".")
-    if len(whole) == _USUAL_DIGITS and whole.isdigit() and fraction.isdigit():
-        seconds = int(whole)
-        return f"{_hour(seconds // 3600)}{_TWO_DIGITS[seconds // 60 % 60]}:{_TWO_DIGITS[seconds % 60]}.{fraction}Z"
+    try:
+        since = int(whole) - _BASE
+    except ValueError:
+        since = -1
+    if since >= 0 and len(whole) == _USUAL_DIGITS and fraction.isdigit():
+        return f"{_hour(since // 3600)}{_IN_HOUR[since % 3600]}.{fraction}Z"
     return None if text == "null" else time_of(_JSON.decode(raw), path)
 
 
 @lru_cache(maxsize=4096)
 def _hour(hours: int) -> str:
-    """The date and time, up to the minutes, that is so many hours after 1970-01-01."""
+    """The date and time, up to the minutes, that is so many hours after `_BASE`."""
     days, hour = divmod(hours, 24)
-    return f"{_EPOCH + timedelta(days)}T{hour:02}:"
+    return f"{_BASE_DATE + timedelta(days)}T{hour:02}:"

@@ -8,7 +8,7 @@ A short record gives the same figures as the whole one, in half the time. The te
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
@@ -75,7 +75,7 @@ class ShortLine(Struct, gc=False):
     fork: Raw | UnsetType = field(default=UNSET, name="forkedFrom")
 
 
-class ShortEntry(NamedTuple):
+class ShortEntry(Struct, gc=False):
     """A record with a part of a response, or with results of its calls.
 
     Attributes:

@@ -68,14 +68,14 @@ class Usage:
         """Take the usage of a record of which only figures are wanted; for the rest see `add`."""
         if usage is not None:
             figures = self._figures
-            for name, figure in (
-                ("input_tokens", usage.input_tokens),
-                ("output_tokens", usage.output_tokens),
-                ("cache_creation_tokens", usage.cache_creation_input_tokens),
-                ("cache_read_tokens", usage.cache_read_input_tokens),
-            ):
-                if figure is not None:
-                    figures[name] = figure
+            if usage.input_tokens is not None:
+                figures["input_tokens"] = usage.input_tokens
+            if usage.output_tokens is not None:
+                figures["output_tokens"] = usage.output_tokens
+            if usage.cache_creation_input_tokens is not None:
+                figures["cache_creation_tokens"] = usage.cache_creation_input_tokens
+            if usage.cache_read_input_tokens is not None:
+                figures["cache_read_tokens"] = usage.cache_read_input_tokens
             caches = usage.cache_creation
             if caches is not None and caches.ephemeral_1h_input_tokens is not None:
                 figures["cache_creation_1h_tokens"] = caches.ephemeral_1h_input_tokens
