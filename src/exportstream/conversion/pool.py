@@ -42,6 +42,7 @@ class Workers(ProcessPoolExecutor):
 
     def __init__(self, jobs: int, prepare: Callable[[], None] | None = None, *, fork: bool = False) -> None:
         self.jobs = jobs
+        self._watched = False
         # Not fork: this process may have threads. A server that has imported everything once starts workers quickly.
         name = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         fork = fork and sys.platform == "linux" and threading.active_count() == 1
@@ -64,7 +65,10 @@ class Workers(ProcessPoolExecutor):
     def submit(self, function: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
         """Take a job. Signals wait until it is taken, so that no process is half started and then forgotten."""
         with _blocked(_ENDING):
-            return super().submit(function, *args, **kwargs)
+            future = super().submit(function, *args, **kwargs)
+        if not self._watched:
+            self._watched = _end_together(self)
+        return future
 
     @property
     def bytes_read(self) -> int:
@@ -91,6 +95,37 @@ def _widen(pool: ProcessPoolExecutor) -> None:
 
         queue: Any = pool._result_queue  # type: ignore[attr-defined,unused-ignore] # noqa: SLF001 - see above
         fcntl.fcntl(queue._reader.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)  # noqa: SLF001 - likewise
+
+
+def _end_together(pool: ProcessPoolExecutor) -> bool:
+    """Once all workers have started: see to it that one that is killed ends the others, and the pool.
+
+    A worker may be killed while it sends a result. The pool would wait for the rest of it for ever, as long as any process
+    has the pipe open to write: this one, and all other workers. Nothing public leads to the pipe.
+
+    Returns:
+        Whether all have started; where Python has no such pipe, that is for the pool to know.
+    """
+    inner: Any = pool
+    try:
+        processes, queue = list(inner._processes.values()), inner._result_queue  # noqa: SLF001 - see above
+        if len(processes) < inner._max_workers:  # noqa: SLF001 - likewise
+            return False
+        queue._writer.close()  # noqa: SLF001 - likewise
+    except AttributeError:  # of another Python
+        return True
+    threading.Thread(target=_terminate_after_first, args=(processes,), daemon=True).start()
+    return True
+
+
+def _terminate_after_first(processes: list[Any]) -> None:
+    """Wait for processes to end, and terminate the others if one did not end by itself."""
+    left = {process.sentinel: process for process in processes}
+    while left:
+        for sentinel in wait(list(left)):
+            if left.pop(sentinel).exitcode != 0:
+                for process in left.values():
+                    process.terminate()
 
 
 def count_bytes(more: int) -> None:
