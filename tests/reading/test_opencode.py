@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +55,21 @@ def test_a_session() -> None:
     assert (second.created_at, second.updated_at) == ("2024-01-07T12:18:36.001Z", "2024-01-07T12:18:37Z")
     assert second.extra == {"providerID": "anthropic"}
     assert (counted.cost.sum, counted.input_tokens.sum, counted.output_tokens.sum) == (Decimal("0.0120"), 10, 25)
+
+
+@pytest.mark.parametrize("value", [0, 1, 10, 999, 1000, 999_993_600_000, 1704629915770, 1704629915000, 253_402_300_799_999])
+def test_times_keep_their_digits(value: int) -> None:
+    """Milliseconds become seconds with the digits of a decimal number."""
+    whole, point, fraction = f"{Decimal(value) / 1000:f}".partition(".")
+    date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(whole))
+    (row,) = rows({"time": {"created": value}})
+    assert row.created_at == f"{date:%Y-%m-%dT%H:%M:%S}{point}{fraction}Z"
+
+
+@pytest.mark.parametrize("value", [-5, 253_402_300_800_000, 2**70])
+def test_times_that_are_none(value: int) -> None:
+    """A number that can't be a date stays as it is, in seconds."""
+    assert rows({"time": {"created": value}})[0].created_at == str(Decimal(value) / 1000)
 
 
 def test_tokens() -> None:

@@ -23,9 +23,10 @@ _SESSION_KEYS = frozenset({"id", "title", "directory", "parentID", "time"})
 _MESSAGE_KEYS = frozenset({"id", "role", "modelID", "cost", "tokens", "finish", "time", "parentID", "sessionID"})
 _TIME_KEYS = frozenset({"created", "updated", "completed"})
 _TOKEN_KEYS = frozenset({"input", "output", "reasoning", "cache"})
-_CALL_KEYS = frozenset({"type", "tool", "callID", "state"})
+_CALL_KEYS = frozenset({"type", "tool", "callID", "state", "messageID", "sessionID"})
+_TEXT_KEYS = frozenset({"type", "text", "id", "messageID", "sessionID"})
 _STATE_KEYS = frozenset({"status", "input", "output", "error"})
-_FILE_KEYS = frozenset({"type", "mime", "filename", "url"})
+_FILE_KEYS = frozenset({"type", "mime", "filename", "url", "id", "messageID", "sessionID"})
 _ENDED = ("completed", "error")
 _MILLI = 1000
 _DATA_URL = re.compile(r"data:[^,]{0,300};base64,")
@@ -132,7 +133,7 @@ def _add_parts(row: Message, parts: list[Any], extra: dict[str, Any]) -> None:
         kind = part.get("type") if type(part) is dict else None
         if kind in ("text", "reasoning") and type(part.get("text")) is str:
             (texts if kind == "text" else thoughts).append(part["text"])
-            more = kept(part, ("type", "text", "id", "messageID", "sessionID"))
+            more = kept(part, _TEXT_KEYS)
             rest += [{"type": kind} | more] if more else []
         elif kind == "tool" and type(part.get("tool")) is str:
             calls.append(_call(part, f"{row.id}:{len(calls)}"))
@@ -153,7 +154,7 @@ def _call(part: dict[str, Any], otherwise: str) -> ToolCall:
     state: dict[str, Any] = found if type(found) is dict else {}
     status, given, call_id = state.get("status"), state.get("input"), part.get("callID")
     result = state.get("error") if status == "error" else state.get("output")
-    more = kept(part, (*_CALL_KEYS, "messageID", "sessionID"))
+    more = kept(part, _CALL_KEYS)
     if type(files := state.get("attachments")) is list:
         described = [_file(file) if type(file) is dict and type(file.get("url")) is str else file for file in files]
         state = state | {"attachments": described}
@@ -178,9 +179,7 @@ def _file(part: dict[str, Any]) -> dict[str, Any]:
     found = _DATA_URL.match(url)
     place = {"url": url} if found is None else {"size": size_of_base64(url, found.end())}
     described = {"name": part.get("filename"), "type": part.get("mime") or "file"} | place
-    return {key: item for key, item in described.items() if item is not None} | kept(
-        part, (*_FILE_KEYS, "id", "messageID", "sessionID")
-    )
+    return {key: item for key, item in described.items() if item is not None} | kept(part, _FILE_KEYS)
 
 
 FORMAT = ChatFormat(

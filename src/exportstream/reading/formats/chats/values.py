@@ -94,12 +94,17 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
     Args:
         value: the time.
         path: of the value.
-        unit: how many of its units are a second.
+        unit: how many of its units are a second, 1 or 1000.
     """
     if value is None or type(value) is str:
         return value
     if type(value) not in (int, Decimal):
         raise expected("number or string", value, path)
+    if type(value) is int and 0 <= value < _LATEST * unit:
+        value, rest = divmod(value, unit)
+        hours, second = divmod(value - _BASE, 3600)
+        fraction = f".{rest * 1000 // unit:03}".rstrip("0") if rest else ""
+        return f"{_hour(hours)}{_IN_HOUR[second]}{fraction}Z"
     if unit != 1:
         value = Decimal(value) / unit
     if not 0 <= value < _LATEST:
