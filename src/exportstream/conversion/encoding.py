@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
-# Rows take memory until they are written. Frames of shorter runs are larger: of 1 MB by 3 %, of 2 MB by 1.5 % (level 3).
-_PACKED, _PLAIN = 2, 4
+# How many times shorter runs are than usual: their rows take memory until they are written, plain ones the most.
+# Frames of shorter runs are larger: of 1 MB by 3 %, of 2 MB by 1.5 % (level 3).
+_SHORTER_IF_PACKED, _SHORTER_IF_PLAIN = 2, 4
 
 
 class Kind(Struct, frozen=True):
@@ -54,7 +55,8 @@ def encoding_helpers(
         return None
     kinds = tuple(Kind(one.format, one.tables[0], one.compression) for one in outputs)
     packed = all(kind.compression != "none" for kind in kinds)
-    return RunsAhead(executor, partial(EncodeWork, kinds, writing), numbered=True, shorter=_PACKED if packed else _PLAIN)
+    shorter = _SHORTER_IF_PACKED if packed else _SHORTER_IF_PLAIN
+    return RunsAhead(executor, partial(EncodeWork, kinds, writing), numbered=True, shorter=shorter)
 
 
 class EncodeWork:
@@ -65,42 +67,42 @@ class EncodeWork:
 
     def __init__(self, kinds: tuple[Kind, ...], options: WriteOptions, *, whole: bool) -> None:
         del whole
-        self._rows = [_RowsOf(maker) for maker in _makers(kinds, options, get_ident())]
+        self._encoders = [_RunEncoder(pipeline) for pipeline in _pipelines(kinds, options, get_ident())]
         self._prices_rows = any(kind.table == "messages" for kind in kinds)
 
     def add(self, batch: Batch, prices: Prices | None) -> None:
         """Encode the rows of a batch."""
         if prices is not None and self._prices_rows:
             batch.prices = prices.costs(batch.messages)
-        for rows in self._rows:
-            rows.add(batch)
+        for encoder in self._encoders:
+            encoder.add(batch)
 
     def finish(self) -> list[Encoded]:
         """Return the rows of each output."""
-        return [rows.finish() for rows in self._rows]
+        return [encoder.finish() for encoder in self._encoders]
 
 
-class _Maker(NamedTuple):
-    """What makes the rows of one output."""
+class _Pipeline(NamedTuple):
+    """The steps from batches to the bytes of one output: rows, their encoding, and frames if they are compressed."""
 
     table: Table
     encoder: Encoder
     frames: Callable[[], Frame] | None
 
 
-class _RowsOf:
-    """The rows of a run for one output: a frame of their own."""
+class _RunEncoder:
+    """Encodes the rows of one run for one output, as a frame of their own if it is compressed."""
 
-    def __init__(self, maker: _Maker) -> None:
-        self._maker = maker
-        self._frame = maker.frames() if maker.frames is not None else None
+    def __init__(self, pipeline: _Pipeline) -> None:
+        self._pipeline = pipeline
+        self._frame = pipeline.frames() if pipeline.frames is not None else None
         self._parts: list[bytes] = []
         self._rows = self._size = 0
 
     def add(self, batch: Batch) -> None:
-        rows = self._maker.table.rows(batch)
+        rows = self._pipeline.table.rows(batch)
         if rows is not None:
-            data = self._maker.encoder.encode(rows)
+            data = self._pipeline.encoder.encode(rows)
             self._parts.append(data if self._frame is None else self._frame.compress(data))
             self._rows += len(rows[0])
             self._size += len(data)
@@ -112,11 +114,11 @@ class _RowsOf:
 
 
 @lru_cache(16)
-def _makers(kinds: tuple[Kind, ...], options: WriteOptions, thread: int) -> list[_Maker]:
-    """Return what makes the rows of each output; others for each thread, since they change while they work."""
+def _pipelines(kinds: tuple[Kind, ...], options: WriteOptions, thread: int) -> list[_Pipeline]:
+    """Return a pipeline for each output; others for each thread, since they change while they work."""
     del thread
     made = []
     for kind in kinds:
         table, module = new_table(kind.table, options), FORMATS[kind.format].load()
-        made.append(_Maker(table, module.new_encoder(table, options), frames(kind.compression, options.level)))
+        made.append(_Pipeline(table, module.new_encoder(table, options), frames(kind.compression, options.level)))
     return made

@@ -82,7 +82,8 @@ def convert_many(
         target_dir: the folder (or URL) of the outputs: ``DIR/NAME.ndjson.zst``; with several tables
             ``DIR/TABLE/NAME.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
-            workers have to see the same files. None for this process, one file after another.
+            workers have to see the same files. None for this process, one file after another. A single large
+            plain file is read by this process, which shares the work with the workers; see `convert`.
         format: see `convert`, also for the options from here to `prices`.
         table: see `convert`.
         level: see `convert`.

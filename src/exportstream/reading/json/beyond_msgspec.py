@@ -6,6 +6,7 @@ Takes: JSON, or what was decoded. Raises: `LimitError` for what is nested too de
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
+from collections.abc import Iterable
 from decimal import Decimal
 from gc import is_tracked
 from typing import Any
@@ -73,12 +74,19 @@ def refuse_deep(value: Any) -> None:
         raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
 
 
-def is_usual(data: bytes) -> bool:
-    """Whether JSON is UTF-8 without very long numbers: msgspec does not look for these in values that it passes over."""
+def is_usual(data: bytes, lines: Iterable[bytes] | None = None) -> bool:
+    """Whether JSON is UTF-8 without very long numbers: msgspec does not look for these in values that it passes over.
+
+    Args:
+        data: JSON, or lines of it.
+        lines: the lines of `data`, if it is known to have some; those that are ASCII are not decoded, which saves time.
+    """
     if has_long_number(data, 0, len(data)):
         return False
     if data.isascii():
         return True
+    if lines is not None:
+        data = b"".join([line for line in lines if not line.isascii()])
     decoder = getincrementaldecoder("utf-8")()
     try:
         for start in range(0, len(data), _SLICE):

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exportstream.errors import InputError, JSONSyntaxError, LimitError
-from exportstream.reading.json.beyond_msgspec import may_be_deep, refuse_deep
+from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep, refuse_deep
 from exportstream.reading.json.decoder import REFUSALS
-from exportstream.reading.json.guard import has_long_number, replace_surrogates
+from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.limits import MAX_DEPTH
 from exportstream.reading.lines.runs import Run, too_long
 
@@ -99,7 +99,7 @@ def decode_whole_run(
         The value, the bytes and the position of each line; None if each has to be looked at by itself.
     """
     lines = BytesIO(run.data).readlines()  # much faster than `split`, which looks at one byte after the other
-    tried = [short, *decoders] if short is not None and _is_usual(run.data, lines) else decoders
+    tried = [short, *decoders] if short is not None and is_usual(run.data, lines) else decoders
     values = next((found for decoder in tried if (found := _decode_all(run.data, decoder)) is not None), None)
     if values is None or len(values) != len(lines) or (len(run.data) > max_line and max(map(len, lines)) > max_line):
         return None
@@ -112,19 +112,6 @@ def _decode_all(data: bytes, decoder: Any) -> list[Any] | None:
     except REFUSALS:
         return None
     return found
-
-
-def _is_usual(data: bytes, lines: list[bytes]) -> bool:
-    """Whether lines are UTF-8 without very long numbers: msgspec does not look for these in values that it passes over."""
-    if has_long_number(data, 0, len(data)):
-        return False
-    if data.isascii():
-        return True
-    try:
-        b"".join([line for line in lines if not line.isascii()]).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, int]:

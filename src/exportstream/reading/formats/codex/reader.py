@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from exportstream.reading.formats.codex.figures import may_be_deep_item, take_usual
 from exportstream.reading.formats.codex.recognise import PRODUCER, is_bare_meta
 from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
 from exportstream.reading.formats.codex.session import RolloutSession
 from exportstream.reading.formats.codex.usage import read_info
+from exportstream.reading.formats.codex.usual import may_be_deep_item, take_usual
 from exportstream.reading.json.beyond_msgspec import refuse_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.limits import MAX_DEPTH

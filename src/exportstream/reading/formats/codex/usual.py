@@ -1,7 +1,7 @@
 """Reads the usual lines of a rollout in one loop, with few steps for each line.
 
-Takes: decoded lines. Returns: the first one that has to be looked at by itself. Raises: what `refuse` raises.
-Holds: nothing.
+Takes: decoded lines, for rows or for figures only. Returns: the first line that has to be looked at by itself.
+Raises: what `refuse` raises. Holds: the sizes of the records of a run that become no row.
 
 It does what `RolloutReader` does line by line, in less time. The tests compare both ways.
 """
@@ -59,37 +59,38 @@ def take_usual(
                         time = line.timestamp
                         refuse(error, Record(line, raw, found[2]))
                         continue
-                    kind = None if is_row else f"response_item/{item['type']}"
+                    counted_as = None if is_row else f"response_item/{item['type']}"
                 elif item.__class__ is ShortItem and not (size > 2 * MAX_DEPTH and may_be_deep_item(item, raw)):
                     if not session.add_short(item, line.timestamp, size):
                         return found
-                    kind = None
+                    counted_as = None
                 else:
                     return found
             elif item.__class__ not in _EVENTS:
                 return found
             elif kind == "event_msg":
-                kind = item.type
-                if kind == "token_count":
+                event = item.type
+                if event == "token_count":
                     if item.info is not None:
                         session.add_count(item.info, line.timestamp)
-                elif item.exit_code is not None or item.item is not None or kind in TURN_EVENTS:
+                elif item.exit_code is not None or item.item is not None or event in TURN_EVENTS:
                     session.add_event(item, line.timestamp)
-                kind = f"event_msg/{kind}"
+                counted_as = f"event_msg/{event}"
             elif kind == "turn_context":
                 session.add_turn(item)
+                counted_as = kind
             else:
                 return found
             time = line.timestamp
-            if kind is not None:
-                sizes = sizes_of.get(kind)
+            if counted_as is not None:
+                sizes = sizes_of.get(counted_as)
                 if sizes is None:
-                    sizes = sizes_of[kind] = []
+                    sizes = sizes_of[counted_as] = []
                 sizes.append(size)
     finally:
         session.last_time = time
-        for kind, sizes in sizes_of.items():
-            counted.setdefault(kind, Records()).merge(Records(len(sizes), sum(sizes)))
+        for counted_as, sizes in sizes_of.items():
+            counted.setdefault(counted_as, Records()).merge(Records(len(sizes), sum(sizes)))
     return None
 
 
