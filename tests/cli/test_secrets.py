@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from exportstream import ExportstreamError, UsageError
 from exportstream.cli.process import run as run_and_explain
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.plan import ConvertJob, is_current, refuse_shared
+from exportstream.conversion.job import ConvertJob
+from exportstream.conversion.plan import is_current, refuse_shared
 from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.errors import mask, shown
 from exportstream.storage.transaction import Transaction

@@ -13,8 +13,9 @@ from msgspec import field
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
+from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import run_jobs
-from exportstream.conversion.plan import Job, total_size
+from exportstream.conversion.plan import total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError

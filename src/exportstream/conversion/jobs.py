@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from exportstream.conversion.job import ConvertJob, Job
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.one import convert_to
-from exportstream.conversion.plan import ConvertJob, Job
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import Outcome, outcome_of
 from exportstream.errors import ExportstreamError, mask, shown

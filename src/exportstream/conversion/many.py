@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
+from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import RunJob, run_job, run_jobs
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.plan import (
-    ConvertJob,
     is_current,
     make_folders,
     names_of,

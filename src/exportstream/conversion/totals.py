@@ -19,8 +19,9 @@ from msgspec.structs import replace
 
 from exportstream.conversion.counting import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
+from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import RunJob
-from exportstream.conversion.plan import Job, total_size
+from exportstream.conversion.plan import total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.conversion.without_copies import run_without_copies

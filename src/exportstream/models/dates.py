@@ -41,7 +41,7 @@ def offsets_of(texts: Sequence[str | None]) -> list[str | None]:
     given: Any = texts
     if len(texts) > 2 and all(texts) and are_alike(given):
         with suppress(msgspec.ValidationError, ValueError, OverflowError):
-            first, *_ = msgspec.convert(given, list[datetime])
+            first = msgspec.convert(given, list[datetime])[0]
             return [None if first.tzinfo is None else _offset(given[0][-6:])] * len(given)
     try:
         instants = msgspec.convert(texts, list[datetime | None])  # all at once, which is the usual case
@@ -122,7 +122,8 @@ def earliest_and_latest(
     if count > 2 and are_alike(dates):
         with suppress(msgspec.ValidationError):
             msgspec.convert(dates, list[datetime])  # all can be parsed
-            low, *_, high = sorted(dates)  # takes less time than min and max, since most are in order
+            in_order = sorted(dates)  # takes less time than min and max, since most are in order
+            low, high = in_order[0], in_order[-1]
             if first is not None and last is not None and are_alike([first, last, low, high]):
                 return min(first, low), max(last, high), 0
             dates, count = [low, high], 2

@@ -25,7 +25,7 @@ from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
-from exportstream.reading.limits import MAX_DEPTH
+from exportstream.reading.limits import MAX_DEPTH, MAX_DIGITS
 
 _TEXT = rb'(?:null|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
 _BEGINS = re.compile(
@@ -139,7 +139,7 @@ class RejectLines:
     def _decode(self, text: bytes) -> Any:
         """Decode JSON, numbers as int or Decimal."""
         if has_long_number(text, 0, len(text)):
-            raise LimitError("expected numbers of at most 4,300 digits, got a longer one")
+            raise LimitError(f"expected numbers of at most {MAX_DIGITS:,} digits, got a longer one")
         try:
             value = _DECODER.decode(text)
         except REFUSALS as error:

@@ -1,6 +1,6 @@
 """Looks for what msgspec takes and ijson would not, or would read otherwise, so that both give the same.
 
-Takes: what was decoded. Raises: nothing. Holds: nothing.
+Takes: JSON, or what was decoded. Raises: `LimitError` for what is nested too deeply, if asked to. Holds: nothing.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from decimal import Decimal
 from gc import is_tracked
 from typing import Any
 
+from exportstream.errors import LimitError
 from exportstream.reading.json.guard import has_long_number
+from exportstream.reading.limits import MAX_DEPTH
 
 _SLICE = 1 << 16
+_NO_BEGIN = bytes(set(range(256)) - set(b"[{"))  # bytes that begin no array and no object
 _COST_TYPES = {type(None), int, Decimal}
 
 
@@ -57,6 +60,17 @@ def value_is_deeper(value: Any, depth: int) -> bool:
         for item in level
         for inner in (item.values() if item.__class__ is dict else item)
     )
+
+
+def may_be_deep(data: bytes) -> bool:
+    """Whether JSON may have too many levels: msgspec does not count those of values that it passes over."""
+    return len(data) > 2 * MAX_DEPTH and len(data.translate(None, _NO_BEGIN)) > MAX_DEPTH  # faster than to count twice
+
+
+def refuse_deep(value: Any) -> None:
+    """Raise `LimitError` for a value with too many levels."""
+    if value_is_deeper(value, MAX_DEPTH):
+        raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
 
 
 def is_usual(data: bytes) -> bool:

@@ -20,7 +20,6 @@ from exportstream.errors import (
     InputError,
     InvalidMessageError,
     JSONSyntaxError,
-    LimitError,
     json_kind,
 )
 from exportstream.models.notes import Notes, Records, Reject
@@ -257,17 +256,9 @@ class LineReader(ABC, Generic[_S]):
                 self.on_replaced(self._current.index if self._current is not None else None, replaced)
         return value
 
-    def _require_room(self, held: int) -> None:
-        """Raise `LimitError` if a response holds too much."""
-        if held > self._limit:
-            raise LimitError(
-                f"expected responses of at most {self._limit:,} bytes, got a longer one",
-                hint="allow more with `max_message_size` (memory grows with the largest response)",
-            )
-
     def _count(self, kind: str | None, raw: bytes) -> None:
         """Count a record that becomes no row."""
-        records = self._counted.get(kind) or self._counted.setdefault(kind, Records())
+        records = self._counted.setdefault(kind, Records())
         records.count += 1
         records.bytes += len(raw)
 

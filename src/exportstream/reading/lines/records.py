@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exportstream.errors import InputError, JSONSyntaxError, LimitError
-from exportstream.reading.json.beyond_msgspec import value_is_deeper
+from exportstream.reading.json.beyond_msgspec import may_be_deep, refuse_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
 from exportstream.reading.limits import MAX_DEPTH
@@ -24,7 +24,6 @@ from exportstream.reading.lines.runs import Run, too_long
 
 _BLANK = b" \t\r\n"
 _TORN = b" \t\r\n\0"  # a system that went down may leave NULs before or after a line
-_NO_BEGIN = bytes(set(range(256)) - set(b"[{"))  # bytes that begin no array and no object
 _ANY = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -100,9 +99,8 @@ def decode_whole_run(
         The value, the bytes and the position of each line; None if each has to be looked at by itself.
     """
     lines = BytesIO(run.data).readlines()  # much faster than `split`, which looks at one byte after the other
-    values = _decode_all(run.data, short) if short is not None and _is_usual(run.data, lines) else None
-    for decoder in decoders:
-        values = values if values is not None else _decode_all(run.data, decoder)
+    tried = [short, *decoders] if short is not None and _is_usual(run.data, lines) else decoders
+    values = next((found for decoder in tried if (found := _decode_all(run.data, decoder)) is not None), None)
     if values is None or len(values) != len(lines) or (len(run.data) > max_line and max(map(len, lines)) > max_line):
         return None
     return zip(values, lines, accumulate(map(len, lines), initial=run.position), strict=False)
@@ -147,17 +145,6 @@ def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[
     if not isinstance(data, bytes) or may_be_deep(data):
         refuse_deep(value)
     return value, replaced
-
-
-def may_be_deep(line: bytes) -> bool:
-    """Whether a line may have too many levels: msgspec does not count those of values that it passes over."""
-    return len(line) > 2 * MAX_DEPTH and len(line.translate(None, _NO_BEGIN)) > MAX_DEPTH  # faster than to count twice
-
-
-def refuse_deep(value: Any) -> None:
-    """Raise `LimitError` for a value with too many levels."""
-    if value_is_deeper(value, MAX_DEPTH):
-        raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
 
 
 def _decode_one(line: bytes, position: int, decoder: Any) -> Record:

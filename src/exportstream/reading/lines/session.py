@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from exportstream.errors import LimitError
 from exportstream.models.structs import Message, Session
 
 
@@ -28,3 +29,20 @@ class LogSession(Protocol):
 
     def finish(self) -> Session:
         """Complete the session."""
+
+
+def require_room(held: int, limit: int) -> None:
+    """Check what a response holds.
+
+    Args:
+        held: its bytes so far.
+        limit: bytes of the largest response.
+
+    Raises:
+        LimitError: it holds more.
+    """
+    if held > limit:
+        raise LimitError(
+            f"expected responses of at most {limit:,} bytes, got a longer one",
+            hint="allow more with `max_message_size` (memory grows with the largest response)",
+        )

@@ -24,6 +24,7 @@ from exportstream.reading.formats.claude_code.short import ShortLine, short_entr
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
 from exportstream.reading.lines.runs import Lines, Run
+from exportstream.reading.lines.session import require_room
 from exportstream.storage.source import Source
 
 _NAMED_BY_SESSION = re.compile(r"(?:^|[/\\])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
@@ -112,7 +113,7 @@ class TranscriptReader(LineReader[TranscriptSession]):
             if entry is None or not session.add_short(entry, len(raw)):
                 session.add(self._decode(raw), line.timestamp, len(raw))
             if session.held > self._limit:
-                self._require_room(session.held)
+                require_room(session.held, self._limit)
             return
         if kind == "progress" and line.data is not UNSET:
             found = _SIMPLE_PROGRESS.match(line.data)
@@ -152,7 +153,7 @@ class TranscriptReader(LineReader[TranscriptSession]):
             return kind
         around = self._decode(raw)
         session.add_embedded(around["data"]["message"], around, progress.agent_id, len(raw))
-        self._require_room(session.held)
+        require_room(session.held, self._limit)
         return _IS_ROW
 
 

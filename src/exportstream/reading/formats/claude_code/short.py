@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from exportstream.reading.lines.records import may_be_deep
+from exportstream.reading.json.beyond_msgspec import may_be_deep
 
 Figure = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 

@@ -17,8 +17,9 @@ from exportstream.errors import InputError
 from exportstream.models.notes import Records
 from exportstream.reading.formats.codex.records import Event, ShortItem
 from exportstream.reading.formats.codex.session import TURN_EVENTS, RolloutSession
+from exportstream.reading.json.beyond_msgspec import may_be_deep, refuse_deep
 from exportstream.reading.limits import MAX_DEPTH
-from exportstream.reading.lines.records import Record, may_be_deep, refuse_deep
+from exportstream.reading.lines.records import Record
 
 _QUOTE = b'"'[0]
 _EVENTS = frozenset({Event, ShortItem})

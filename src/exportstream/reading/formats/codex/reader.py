@@ -21,11 +21,13 @@ from exportstream.reading.formats.codex.recognise import PRODUCER, is_bare_meta
 from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
 from exportstream.reading.formats.codex.session import RolloutSession
 from exportstream.reading.formats.codex.usage import read_info
+from exportstream.reading.json.beyond_msgspec import refuse_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.limits import MAX_DEPTH
 from exportstream.reading.lines.reader import LineReader
-from exportstream.reading.lines.records import decode_value, refuse_deep
+from exportstream.reading.lines.records import decode_value
 from exportstream.reading.lines.runs import Skip
+from exportstream.reading.lines.session import require_room
 
 _BEFORE_COMPACTED = rb'\{"timestamp":"[^"\\]{0,40}",(?:"ordinal":\d{1,20},)?'
 _ID_IN_NAME = re.compile(r"rollout-.*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
@@ -139,12 +141,12 @@ class RolloutReader(LineReader[RolloutSession]):
             size = len(raw)
             if isinstance(given, ShortItem) and not may_be_deep_item(given, raw) and session.add_short(given, time, size):
                 if session.held > self._limit:
-                    self._require_room(session.held)
+                    require_room(session.held, self._limit)
                 return
             item = self._payload_of(given, raw)
             if session.add_item(item, time, size):
                 if session.held > self._limit:
-                    self._require_room(session.held)
+                    require_room(session.held, self._limit)
                 return
             kind = f"response_item/{item['type']}"
         elif kind == "event_msg":

@@ -1,0 +1,78 @@
+"""One input and what to do with it, in a form that can be sent to another process.
+
+Takes: an `Input` and options. Raises: nothing. Holds: names and options, no bytes of the input.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Self
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from exportstream.conversion.inputs import Input
+from exportstream.reading.options import ReadOptions
+from exportstream.reading.prices import GENAI
+from exportstream.storage.names import is_url
+from exportstream.writing.options import WriteOptions
+from exportstream.writing.outputs import Output
+
+
+class Job(Struct):
+    """Something to do with one input.
+
+    Attributes:
+        input: what is read.
+        reading: how.
+        token: random, so that no two jobs are equal: Dask does not run a job again that it takes for the same.
+    """
+
+    input: Input
+    reading: ReadOptions = ReadOptions()
+    token: str = ""
+
+    @property
+    def source(self) -> str:
+        """The input's name."""
+        return self.input.source
+
+    def elsewhere(self) -> Self:
+        """Return the same job for a process with a working folder of its own."""
+        one, prices = self.input, self.reading.prices
+        if prices is not None and prices != GENAI:
+            prices = _absolute(os.fsdecode(prices))
+        return replace(
+            self,
+            input=replace(one, source=_absolute(one.source), parts=tuple(map(_absolute, one.parts))),
+            reading=replace(self.reading, prices=prices),
+            token=os.urandom(8).hex(),
+        )
+
+
+class ConvertJob(Job):
+    """One input to convert.
+
+    Attributes:
+        outputs: where its rows go.
+        writing: how rows are written.
+        rejects: a list or a function that gets each `Reject`; it can't reach another process.
+        folder: where the manifest is that records the outputs; None for none.
+    """
+
+    outputs: list[Output] = field(default_factory=list)
+    writing: WriteOptions = WriteOptions()
+    rejects: Any = None
+    folder: str | None = None
+
+    def elsewhere(self) -> Self:
+        """Return the same job for a process with a working folder of its own."""
+        return replace(
+            super().elsewhere(),
+            outputs=[Output(_absolute(one.target), one.format, one.compression, one.tables) for one in self.outputs],
+            folder=None if self.folder is None else os.path.abspath(self.folder),
+        )
+
+
+def _absolute(name: str) -> str:
+    return name if is_url(name) else os.path.abspath(name)
