@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
+from exportstream import iter_messages
 from exportstream.reading.formats.chats import chatgpt, chatgpt_usual
 from exportstream.reading.formats.chats.chatgpt import decode
 from tests.kit.chats import Tree, drawn
@@ -46,8 +47,21 @@ METADATA: list[Any] = [
 ]
 FIELDS: dict[str, list[Any]] = {
     "id": [None, ""],
-    "author": [{"role": "tool", "name": "python", "metadata": {"x": {"y": 1}}}, {"role": "user", "name": "", "z": 1}],
-    "create_time": [None, 5, 1704629915, Decimal("1.7E+9"), Decimal("-1704629915.5"), "2024-01-07", "17046299.5"],
+    "author": [
+        {"role": "tool", "name": "python", "metadata": {"x": {"y": 1}}},
+        {"role": "user", "name": "", "z": 1},
+        {"role": "user", "metadata": 0},
+    ],
+    "create_time": [
+        None,
+        5,
+        1704629915,
+        Decimal("1.7E+9"),
+        Decimal("-1704629915.5"),
+        "2024-01-07",
+        "17046299.5",
+        Decimal("1E-30000000"),
+    ],
     "update_time": [None, Decimal("1704629915.50"), "2024-01-07"],
     "content": CONTENTS,
     "status": [None, "", 5, []],
@@ -160,3 +174,52 @@ def test_cycles_and_calls(current: str | None) -> None:
     nodes = json.loads(dump(tree.nodes))
     nodes["a"]["parent"], nodes["b"]["children"] = "b", ["a", "b"]
     assert_same(dump([Tree("t").conversation(mapping=nodes, current_node=current)]))
+
+
+def test_keys_of_extra_have_one_order() -> None:
+    """A new key, which makes a message unusual, changes nothing of the order of the others, nor of the error that comes first."""
+    fields = {"recipient": "python", "channel": "final", "weight": 1, "status": "done", "metadata": {"b": 1, "a": 2}}
+    author = {"metadata": {"x": 1}, "name": "n", "role": "user"}
+    rows = [next(iter_messages(Tree().say(author=author, **fields, **new).data)) for new in ({}, {"new": 1})]
+    usual, odd = (list(row.extra or {}) for row in rows)
+    assert usual == ["status", "weight", "recipient", "channel", "author", "metadata"]
+    assert odd == [*usual[:4], "new", *usual[4:]]
+    assert list((rows[0].extra or {})["author"]) == list((rows[1].extra or {})["author"]) == ["name", "metadata"]
+    assert_same(Tree().say(create_time=[], metadata={"model_slug": 5}).data)
+
+
+def test_a_refused_message_holds_nothing_against_the_others() -> None:
+    """A message that is refused may go as deep as any: the others are read, in all ways."""
+    deep = b'{"x":' * 511 + b"1" + b"}" * 511
+    data = Tree().say().say(metadata={"attachments": 5, "deep": "HERE"}).say().data.replace(b'"HERE"', deep)
+    assert_same(data)
+    assert [row.id for row in iter_messages(data, on_error="skip")] == ["c1-1", "c1-3"]
+
+
+def test_numbers_beyond_decimals_are_texts() -> None:
+    """A time whose exponent no Decimal has is kept as it is, and one that would have a billion zeros, too."""
+    for number in (b"1e99999999999999999999", b"1E-30000000"):
+        data = Tree().say().data.replace(b"1704629915.000001", number)
+        assert_same(data)
+        (row,) = iter_messages(data)
+        assert row.created_at == number.decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"k": "new", "nothing": None}, {"k": "new"}),
+        ({"id": "another"}, {"id": "another"}),
+        ({"parent": "nobody"}, {"parent": "nobody"}),
+        ({"parent": 5, "children": 6}, {"parent": 5, "children": 6}),
+        ({"children": ["c1-2", "nobody", 5]}, {"children": ["nobody", 5]}),
+    ],
+    ids=str,
+)
+def test_what_nodes_say_of_themselves(change: dict[str, Any], kept: dict[str, Any]) -> None:
+    """Unknown keys of a node, another id and links that lead nowhere are in `extra.node`; usual ones are not."""
+    tree = Tree().say().say()
+    tree.nodes["c1-1"] |= change
+    first, second = sorted(iter_messages(tree.data), key=lambda row: row.id)
+    assert ((first.extra or {})["node"], "node" in (second.extra or {})) == (kept, False)
+    assert_same(tree.data)

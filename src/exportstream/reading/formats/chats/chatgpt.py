@@ -19,6 +19,7 @@ from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, id_of, read_message
 from exportstream.reading.formats.chats.chatgpt_usual import (
@@ -29,9 +30,9 @@ from exportstream.reading.formats.chats.chatgpt_usual import (
     read_figures,
     read_usual,
 )
-from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused, held_by
+from exportstream.reading.formats.chats.reader import held_by
 from exportstream.reading.formats.chats.recognise import CHATGPT, is_chatgpt_conversation
-from exportstream.reading.formats.chats.tree import Node, Tree, as_node, is_empty
+from exportstream.reading.formats.chats.tree import Node, Tree, as_node, is_empty, more_of
 from exportstream.reading.formats.chats.values import expected, kept, object_of, required_text, text_of, time_of
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.elements import decode_any
@@ -58,7 +59,8 @@ def read_conversation(value: Any) -> Conversation:
     records = {"conversations without a mapping": 1} if value.get("mapping") is None else {}
     if empty := sum(is_empty(node) for node in nodes.values()):
         records[_WITHOUT_MESSAGE] = empty
-    return _Messages(value, {key: as_node(node) for key, node in nodes.items()}).conversation(records)
+    more = {key: found for key, node in nodes.items() if (found := more_of(key, node, nodes))}
+    return _Messages(value, {key: as_node(node) for key, node in nodes.items()}, more=more).conversation(records)
 
 
 def _read_session(value: dict[str, Any]) -> Session:
@@ -83,6 +85,7 @@ class _Messages:
         nodes: by their keys.
         usual: the same as structs; None if the nodes hold values.
         read: makes the row of a struct.
+        more: what nodes say of themselves that has no column, by their keys.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class _Messages:
         nodes: dict[str, Node],
         usual: UsualConversation | None = None,
         read: Callable[[UsualMessage, str, str | None, list[Any]], Message] = read_usual,
+        more: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self._session = _read_session(value)
         self._default_model = text_of(value.get("default_model_slug"), "$.default_model_slug")
@@ -98,6 +102,7 @@ class _Messages:
         self._nodes = nodes
         self._usual = usual
         self._read = read
+        self._more = more or {}
         self._values: dict[str, Any] | None = None  # of the nodes, where they are needed
         self._ahead: tuple[str, Any] = "", None  # the key of a message that is decoded already, and what came of it
         self._deep: list[Any] = []
@@ -117,15 +122,19 @@ class _Messages:
                 if self._usual is not None and nodes[key].parent is not None:
                     records[_WITHOUT_MESSAGE] = records.get(_WITHOUT_MESSAGE, 0) + 1
                 continue
+            checked = len(deep)
             try:
                 if message.__class__ is UsualMessage:
                     row, recipient = read(message, key, model, deep), message.recipient
                 else:
                     row, recipient = read_message(message, key, model), message.get("recipient")
+                    if key in self._more:
+                        row.extra = (row.extra or {}) | {"node": self._more[key]}
                     deep += held_by(row)
                 if recipient is not None and recipient != "all" and row.role == ASSISTANT:
                     self._add_call(row, recipient, key)
             except InvalidMessageError as error:
+                del deep[checked:]
                 yield Refused(error, self._value(key))
                 continue
             above = parents[key]

@@ -13,7 +13,9 @@ from exportstream.reading.formats.chats.chatgpt_content import Content, read_con
 from exportstream.reading.formats.chats.values import expected, kept, list_of, object_of, required_text, text_of, time_of
 
 _MESSAGE_KEYS = frozenset({"id", "author", "create_time", "update_time", "content", "metadata"})
+_USUAL_KEYS = ("status", "end_turn", "weight", "recipient", "channel")
 _AUTHOR_KEYS = frozenset({"role"})
+_USUAL_KEYS_OF_AUTHOR = ("name", "metadata")
 _METADATA_KEYS = frozenset({"model_slug", "finish_details", "attachments"})
 _ATTACHMENT_KEYS = frozenset({"name", "mime_type", "size"})
 _FINISH_KEYS = frozenset({"type"})
@@ -35,28 +37,32 @@ def read_message(message: Any, key: str, default_model: str | None) -> Message:
     role = required_text(author.get("role"), "$.author.role")
     metadata = object_of(message.get("metadata"), "$.metadata")
     content = read_content(message.get("content"))
-    extra = kept(message, _MESSAGE_KEYS)
-    if more := kept(author, _AUTHOR_KEYS):
+    extra = _usual_first(kept(message, _MESSAGE_KEYS), _USUAL_KEYS)
+    if more := _usual_first(kept(author, _AUTHOR_KEYS), _USUAL_KEYS_OF_AUTHOR):
         extra["author"] = more
-    model = text_of(metadata.get("model_slug"), "$.metadata.model_slug")
     row = Message(
         id=id_of(message, key),
         role=role,
         content=content.text,
-        model=model,
         created_at=time_of(message.get("create_time"), "$.create_time"),
         updated_at=time_of(message.get("update_time"), "$.update_time"),
     )
+    row.model = text_of(metadata.get("model_slug"), "$.metadata.model_slug")
     more = kept(metadata, _METADATA_KEYS)
     add_finish(row, metadata.get("finish_details"), more)
     if more:
         extra["metadata"] = more
     add_content(row, content, metadata.get("attachments"), extra)
-    if model is None and role == ASSISTANT and default_model is not None:
+    if row.model is None and role == ASSISTANT and default_model is not None:
         row.model = default_model
         extra |= MODEL_FROM
     row.extra = extra or None
     return row
+
+
+def _usual_first(found: dict[str, Any], usual: tuple[str, ...]) -> dict[str, Any]:
+    """Return the same keys, the usual ones first and in their order, which is that of structs."""
+    return {name: found[name] for name in usual if name in found} | found
 
 
 def id_of(message: Any, key: str) -> str:

@@ -2,7 +2,7 @@
 
 Takes: the bytes of a conversation, then those of each of its messages. Returns: structs, and rows. A conversation or message
 that the structs refuse is decoded to a JSON value, and read by `chatgpt_message`. Raises: what that raises.
-Holds: the bytes of the conversation; of its messages one is decoded at a time.
+Holds: the bytes of the conversation; of the messages of a large one, one is decoded at a time.
 
 Where only figures are wanted, rows are made without what no sum needs.
 """
@@ -49,7 +49,8 @@ class UsualMessage(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     channel: str | None = None
 
 
-class _UsualNode(Struct, gc=False):
+class _UsualNode(Struct, gc=False, forbid_unknown_fields=True):
+    id: str | None = None
     message: UsualMessage | None = None
     parent: str | None = None
     children: list[str] | None = None
@@ -87,6 +88,8 @@ def decode_usual(data: memoryview | bytes) -> UsualConversation | None:
         nodes = _decode_nodes(given.pop("mapping", NULL), at_once=len(held) <= _SMALL)
     except REFUSALS:
         return None
+    if not _are_linked(nodes):
+        return None
     return UsualConversation(held, {key: decode_any(value) for key, value in given.items()}, nodes)
 
 
@@ -95,6 +98,19 @@ def _decode_nodes(mapping: Raw, *, at_once: bool) -> dict[str, Any]:
         with suppress(*REFUSALS):
             return _USUAL_NODES.decode(mapping)
     return _NODES.decode(mapping)
+
+
+def _are_linked(nodes: dict[str, Any]) -> bool:
+    """Whether all links of nodes lead to others, and their ids are their keys."""
+    for key, node in nodes.items():
+        if node.id != key and node.id is not None:
+            return False
+        if node.parent is not None and node.parent not in nodes:
+            return False
+        for child in node.children or ():
+            if child not in nodes:
+                return False
+    return True
 
 
 def decode_message(data: Raw) -> Any:
@@ -109,7 +125,7 @@ def read_usual(message: UsualMessage, key: str, default_model: str | None, deep:
     """Make the row of a message.
 
     Args:
-        message: the struct; its metadata becomes that of the row.
+        message: the struct; its metadata loses what has a column.
         key: of its node.
         default_model: of the conversation.
         deep: gets values of the row that may have many levels, within as many lists as they are below it.
@@ -130,7 +146,7 @@ def read_usual(message: UsualMessage, key: str, default_model: str | None, deep:
     if message.channel is not None:
         extra["channel"] = message.channel
     author, more = message.author, None
-    if author.name is not None or author.metadata:
+    if author.name is not None or author.metadata or author.metadata.__class__ in PLAIN:
         extra["author"] = more = kept({"name": author.name, "metadata": author.metadata}, ())
     model = files = None
     if more or weight.__class__ in _HOLDERS:
@@ -176,6 +192,8 @@ def read_figures(message: UsualMessage, key: str, default_model: str | None, dee
     if text is None:
         text = read_content(message.content).text
         deep.append([message.content])
+    created = time_of_raw(message.create_time, "$.create_time")
+    updated = None if message.update_time is None else time_of(message.update_time, "$.update_time")
     model = reason = None
     if metadata := message.metadata:
         model, finish = metadata.get("model_slug"), metadata.get("finish_details")
@@ -195,6 +213,6 @@ def read_figures(message: UsualMessage, key: str, default_model: str | None, dee
         content=text,
         model=default_model if model is None and role == ASSISTANT else model,
         finish_reason=reason if reason.__class__ is str else None,
-        created_at=time_of_raw(message.create_time, "$.create_time"),
-        updated_at=None if message.update_time is None else time_of(message.update_time, "$.update_time"),
+        created_at=created,
+        updated_at=updated,
     )

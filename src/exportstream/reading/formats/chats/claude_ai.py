@@ -12,7 +12,7 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.chats.recognise import CLAUDE_AI, is_claude_ai_conversation
 from exportstream.reading.formats.chats.values import expected, kept, list_of, required_text, text_of, time_of
 from exportstream.reading.formats.content import as_text

@@ -13,7 +13,7 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.formats.chats.reader import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.chats.recognise import OPENCODE, is_opencode_session
 from exportstream.reading.formats.chats.values import expected, kept, list_of, object_of, required_text, text_of, time_of
 from exportstream.reading.formats.content import as_text, size_of_base64

@@ -1,33 +1,38 @@
 """Puts the nodes of a ChatGPT conversation into an order: the branch that is shown, then all others.
 
-Takes: `mapping` and `current_node`. Returns: the keys of nodes. Raises: nothing, whatever links there are: to unknown nodes,
-to several roots, in cycles. Holds: the keys.
+Takes: nodes by their keys, and `current_node`. Returns: the keys of nodes. Raises: nothing, whatever links there
+are: to unknown nodes, to several roots, in cycles. Holds: the keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw, Struct
 
-NULL = Raw(b"null")
+from exportstream.reading.formats.chats.values import kept
 
-if TYPE_CHECKING:
+NULL = Raw(b"null")
+_NODE_KEYS = frozenset({"id", "message", "parent", "children"})
+
+if TYPE_CHECKING:  # msgspec takes bytes; code may hold any value there
     AnyMessage = Any
 else:
     AnyMessage = Raw
 
 
-class Node(Struct, gc=False):
+class Node(Struct, gc=False, forbid_unknown_fields=True):
     """A node of a conversation.
 
     Attributes:
+        id: its key once more, if it is there.
         message: its bytes, or the value that they decode to.
         parent: the key of the node above it.
         children: the keys of the nodes below it.
     """
 
+    id: str | None = None
     message: AnyMessage = NULL
     parent: str | None = None
     children: list[str] | None = None
@@ -36,13 +41,33 @@ class Node(Struct, gc=False):
 def as_node(value: Any) -> Node:
     """Make a node of a JSON value: without links of another type; a value that is no object is taken as its message."""
     if type(value) is not dict:
-        return Node(value)
+        return Node(message=value)
     parent, children = value.get("parent"), value.get("children")
     return Node(
-        value.get("message"),
-        parent if type(parent) is str else None,
-        [child for child in children if type(child) is str] if type(children) is list else None,
+        message=value.get("message"),
+        parent=parent if type(parent) is str else None,
+        children=[child for child in children if type(child) is str] if type(children) is list else None,
     )
+
+
+def more_of(key: str, value: Any, nodes: Container[str]) -> dict[str, Any]:
+    """What a JSON value says of its node that has no column: other keys, another id, and links that lead to no node."""
+    if type(value) is not dict:
+        return {}
+    more = kept(value, _NODE_KEYS)
+    if value.get("id") not in (None, key):
+        more["id"] = value["id"]
+    if (parent := value.get("parent")) is not None and not _is_in(nodes, parent):
+        more["parent"] = parent
+    if children := value.get("children"):
+        others = [child for child in children if not _is_in(nodes, child)] if type(children) is list else children
+        if others:
+            more["children"] = others
+    return more
+
+
+def _is_in(nodes: Container[str], key: Any) -> bool:
+    return type(key) is str and key in nodes
 
 
 def is_empty(value: Any) -> bool:

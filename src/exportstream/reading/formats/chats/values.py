@@ -11,10 +11,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError, json_kind
+from exportstream.reading.json.elements import decode_any
 
 PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _BASE_DATE = date(2001, 9, 9)  # with seconds since then Python's integers are small, and fast
@@ -23,7 +23,7 @@ _USUAL_DIGITS = 10  # from 2001 to 2286
 _IN_HOUR = [minute + second for minute in [f"{n:02}:" for n in range(60)] for second in [f"{n:02}" for n in range(60)]]
 _LATEST = 253_402_300_800  # the first second of the year 10000
 _FEW_NAMES, _MOST_RESTS = 64, 1000
-_JSON = msgspec.json.Decoder(float_hook=Decimal)
+_LONGEST_POWER = 64
 _REST: dict[tuple[Any, tuple[str, ...]], tuple[str, ...]] = {}
 
 
@@ -110,7 +110,11 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
     if not 0 <= value < _LATEST:
         return str(value)  # as it is: no date can be made of it
     text = str(value)
-    whole, point, fraction = (text if "E" not in text else f"{value:f}").partition(".")
+    if "E" in text:
+        if abs(value.adjusted()) > _LONGEST_POWER:
+            return text  # written out it may have a billion zeros
+        text = f"{value:f}"
+    whole, point, fraction = text.partition(".")
     hours, second = divmod(int(whole) - _BASE, 3600)
     return f"{_hour(hours)}{_IN_HOUR[second]}{point}{fraction}Z"
 
@@ -125,7 +129,7 @@ def time_of_raw(raw: Raw, path: str) -> str | None:
         since = -1
     if since >= 0 and len(whole) == _USUAL_DIGITS and fraction.isdigit():
         return f"{_hour(since // 3600)}{_IN_HOUR[since % 3600]}.{fraction}Z"
-    return None if text == "null" else time_of(_JSON.decode(raw), path)
+    return None if text == "null" else time_of(decode_any(raw), path)
 
 
 @lru_cache(maxsize=4096)

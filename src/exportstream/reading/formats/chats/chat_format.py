@@ -1,0 +1,73 @@
+"""What `reader` has to know of the exports of one program: how a conversation is told, decoded, and made to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, NamedTuple, Protocol
+
+from exportstream.errors import InvalidMessageError
+from exportstream.models.structs import Message, Session
+from exportstream.reading.json.elements import decode_any
+
+
+class Refused(NamedTuple):
+    """A message that is none: why, and what it was."""
+
+    error: InvalidMessageError
+    value: Any
+
+
+class Conversation(NamedTuple):
+    """One conversation.
+
+    Attributes:
+        session: its keys.
+        messages: its messages, in the order of their rows.
+        records: what becomes no row, by kind, with their count; it is complete after the last message.
+        deep: gets values of messages that may have many levels; None if all may.
+    """
+
+    session: Session
+    messages: Iterator[Message | Refused]
+    records: dict[str, int]
+    deep: list[Any] | None = None
+
+
+class Decode(Protocol):
+    """Decodes the bytes of a conversation."""
+
+    def __call__(self, data: bytes | memoryview, /, *, figures_only: bool) -> Any:
+        """Decode it, to what `ChatFormat.read` takes.
+
+        Raises:
+            msgspec.DecodeError: it is not JSON. It may be any of `REFUSALS`.
+        """
+
+
+def _decode_any(data: bytes | memoryview, /, *, figures_only: bool) -> Any:
+    del figures_only
+    return decode_any(data)
+
+
+class ChatFormat(NamedTuple):
+    """The exports of one program.
+
+    Attributes:
+        producer: the name of the program.
+        keys: those of a conversation.
+        is_conversation: whether an object with such keys is one.
+        read: makes a `Conversation` of what `decode` made; raises `InvalidMessageError` for a value that is none.
+        begins_with_lines: whether lines of text may come before the JSON.
+        states_usage: whether it has tokens and costs.
+        cut_hint: the next step where an input is cut.
+        decode: decodes a conversation.
+    """
+
+    producer: str
+    keys: frozenset[str]
+    is_conversation: Callable[[Collection[str]], bool]
+    read: Callable[[Any], Conversation]
+    begins_with_lines: bool = False
+    states_usage: bool = False
+    cut_hint: str | None = None
+    decode: Decode = _decode_any
