@@ -124,7 +124,10 @@ def _through(
     finished: SimpleQueue[Future[Outcome]] = SimpleQueue()  # waiting for a thousand futures looks at each, every time
     stopped = False
     try:
-        for number, job in sorted(todo.items(), key=_size_of, reverse=True):  # no large one comes last, alone
+        given = list(todo.items())
+        if not fail_fast:  # which goes by the user's order
+            given.sort(key=_size_of, reverse=True)  # no large one comes last, alone
+        for number, job in given:
             if not is_stream(job.source):
                 futures[_submit(executor, task, job.elsewhere() if elsewhere else job)] = number
         for future in futures:
