@@ -17,6 +17,7 @@ from exportstream.reading.limits import MAX_DEPTH
 
 _SLICE = 1 << 16
 _NO_BEGIN = bytes(set(range(256)) - set(b"[{"))  # bytes that begin no array and no object
+_HOLDERS = (dict, list)
 _COST_TYPES = {type(None), int, Decimal}
 
 
@@ -49,17 +50,17 @@ def value_is_deeper(value: Any, depth: int) -> bool:
     """Whether a JSON value has more than `depth` levels of objects and arrays.
 
     Only those that hold others are followed down: Python's garbage collector tracks them; see `any_deeper`.
+    Since Python 3.13 it tracks a Decimal, too.
     """
     if depth < 1:
-        return value.__class__ is dict or value.__class__ is list
-    level = [value] if is_tracked(value) else []
+        return value.__class__ in _HOLDERS
+    level = [value] if value.__class__ in _HOLDERS and is_tracked(value) else []
     while level and depth > 1:
         depth -= 1
-        level = [inner for item in level for inner in filter(is_tracked, item.values() if item.__class__ is dict else item)]
+        inside = [inner for item in level for inner in filter(is_tracked, item.values() if item.__class__ is dict else item)]
+        level = [inner for inner in inside if inner.__class__ in _HOLDERS]
     return any(
-        inner.__class__ is dict or inner.__class__ is list
-        for item in level
-        for inner in (item.values() if item.__class__ is dict else item)
+        inner.__class__ in _HOLDERS for item in level for inner in (item.values() if item.__class__ is dict else item)
     )
 
 
