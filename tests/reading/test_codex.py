@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, check, iter_messages, open_export
+from exportstream.models.notes import Reject
 from exportstream.models.structs import Message
 from exportstream.reading.export import Export
 from exportstream.reading.formats.codex.reader import RolloutReader
@@ -45,6 +46,15 @@ def figures(data: bytes | Rollout) -> tuple[int | None, int | None, int | None, 
         totals = export.totals
     counted, declared = totals.counted, totals.declared
     return counted.input_tokens.sum, counted.output_tokens.sum, declared.prompt_tokens.sum, declared.completion_tokens.sum
+
+
+def test_a_message_that_is_refused_leaves_nothing_in_a_row() -> None:
+    """What is in the rejects is not in the row of its response as well."""
+    rejects: list[Reject] = []
+    rollout = begun().say("Lost.", id=5).say("Kept.").used()
+    found = list(iter_messages(rollout.data, on_error="skip", rejects=rejects))
+    assert [row.content for row in found] == ["Run it.", "Kept."]
+    assert [(one.path, one.reason) for one in rejects] == [("$.payload.id", "expected string, got number")]
 
 
 def test_a_response_is_one_row() -> None:
