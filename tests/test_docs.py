@@ -22,7 +22,7 @@ from exportstream import (
     convert,
     iter_messages,
 )
-from exportstream.cli.options import EXIT_CODES
+from exportstream.cli.help import EXIT_CODES
 from exportstream.cli.process import Exit
 from exportstream.reading.check import KINDS
 from exportstream.writing.columns import ColumnType

@@ -139,7 +139,7 @@ def test_the_command_prints_in_one_place(module: str) -> None:
         and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")) in WAYS_TO_PRINT
     ]
     known = {
-        "cli.options": ["formatter.write(f'  # {meaning}\\n  {example}\\n')"],  # into click's help
+        "cli.help": ["formatter.write(f'  # {meaning}\\n  {example}\\n')"],  # into click's help
         "cli.process": ["error.show()"],
     }
     assert found == known.get(module, [])
