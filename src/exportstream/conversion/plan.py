@@ -16,11 +16,11 @@ from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import ConvertJob
+from exportstream.conversion.options import ConvertOptions
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import exists, has_name, is_direct, is_stream, is_url, modified
 from exportstream.storage.zip import zip_file_of
-from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
 
@@ -42,12 +42,16 @@ def total_size(inputs: Iterable[Input]) -> int | None:
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def plan_jobs(
-    inputs: list[Input], folder: str, reading: ReadOptions, writing: WriteOptions, rejects: Any = None
-) -> list[ConvertJob]:
+def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions) -> list[ConvertJob]:
     """Return a job for each input, except inputs that were found in a folder and are outputs of others."""
     jobs = [
-        ConvertJob(one, reading, outputs=decide_in_folder(folder, one.relative, writing), writing=writing, rejects=rejects)
+        ConvertJob(
+            one,
+            options.reading,
+            outputs=decide_in_folder(folder, one.relative, options.writing),
+            writing=options.writing,
+            rejects=options.rejects,
+        )
         for one in inputs
     ]
     writers: dict[str, set[str]] = {}
