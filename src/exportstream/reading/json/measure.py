@@ -49,8 +49,9 @@ def measure(buffer: Buffer, limit: int) -> Measured:
         limit: bytes of the largest object taken.
     """
     window, is_odd = BLOCK, False
+    if buffer.left < BLOCK // 4:  # usually enough; each read moves what is left
+        buffer.fill(BLOCK)
     while True:
-        buffer.fill(window)
         size = min(window, buffer.left)
         is_all = buffer.at_end and size == buffer.left
         with memoryview(buffer.data)[buffer.start : buffer.start + size] as view:
@@ -68,7 +69,8 @@ def measure(buffer: Buffer, limit: int) -> Measured:
         if not is_all and place >= size - _MARGIN:
             if size > limit:
                 raise _too_large(limit)
-            window = size + size // (2 if size < _HUGE else 4)
+            window = max(BLOCK, size + size // (2 if size < _HUGE else 4))
+            buffer.fill(window)
         elif not is_odd:
             is_odd = True
         elif is_all and (error := buffer.end_error()) is not None:
