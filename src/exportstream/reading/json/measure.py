@@ -58,14 +58,14 @@ def measure(buffer: Buffer, limit: int) -> Measured:
             try:
                 _SKIP.decode(replace_surrogates(bytes(view))[0] if is_odd else view)
                 return _within(Measured(len(bytes(view).rstrip(_SPACE)), is_odd), limit)
-            except REFUSALS as found_wrong:
-                refusal: Exception = found_wrong
-        words = str(refusal)
+            except REFUSALS as refusal:  # if it were kept, it would keep this frame, and all that the callers hold
+                words, is_deep = str(refusal), isinstance(refusal, RecursionError)
+                wrong = None if "trailing" in words else refusal_of(refusal, buffer.position)
         place = int(found[1]) if (found := _PLACE.search(words)) is not None else size
-        if "trailing" in words:
+        if wrong is None:
             return _within(Measured(place - 1, is_odd), limit)  # msgspec counts this one from 1
-        if isinstance(refusal, RecursionError):
-            raise refusal_of(refusal, buffer.position)
+        if is_deep:
+            raise wrong
         if not is_all and place >= size - _MARGIN:
             if size > limit:
                 raise _too_large(limit)
@@ -78,7 +78,7 @@ def measure(buffer: Buffer, limit: int) -> Measured:
         elif "truncated" in words or (is_all and place >= size):
             raise CutInputError("the input ends before the document is complete")
         else:
-            raise refusal_of(refusal, buffer.position)
+            raise wrong
 
 
 def _within(measured: Measured, limit: int) -> Measured:
