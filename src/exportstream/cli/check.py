@@ -9,7 +9,8 @@ import click
 from exportstream.cli.display import print_failures
 from exportstream.cli.executors import open_executor, open_helpers
 from exportstream.cli.figures import amount, size
-from exportstream.cli.options import Command, check_options, many_inputs
+from exportstream.cli.help import Command
+from exportstream.cli.options import check_options, many_inputs
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.checks import check_all, check_one

@@ -15,7 +15,8 @@ from exportstream.cli.display import (
     print_summary,
 )
 from exportstream.cli.executors import find_many, hint_at_update, open_executor, open_helpers, skip_current
-from exportstream.cli.options import Command, convert_options, many_inputs
+from exportstream.cli.help import Command
+from exportstream.cli.options import convert_options, many_inputs
 from exportstream.cli.process import ignore_signals
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.encoding import can_share

@@ -17,7 +17,7 @@ from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.memory import import_error
-from exportstream.storage.names import is_direct, is_name, is_stream, stands_for_several
+from exportstream.storage.names import is_direct, stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import is_zip
 from exportstream.writing.options import WriteOptions
@@ -54,8 +54,7 @@ def find_many(
 def skip_current(source: str, output: str | None, writing: WriteOptions, report: str | None) -> bool:
     """Whether one input is older than its output and need not be converted; the report says so then."""
     outputs = decide_outputs(source, output, writing)
-    named = all(is_name(one.target) and not is_stream(one.target) for one in outputs)
-    if not named or not is_current(source, outputs):
+    if not is_current(source, outputs):
         return False
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
     with Transaction() as transaction:

@@ -14,7 +14,8 @@ from exportstream.cli.display import ManyProgress, Progress, print_cut, print_fa
 from exportstream.cli.executors import open_executor, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
-from exportstream.cli.options import Command, many_inputs, totals_options
+from exportstream.cli.help import Command
+from exportstream.cli.options import many_inputs, totals_options
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.inputs import Input, find_inputs

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.plan import (
-    is_merge_current,
+    is_current,
     refuse_existing,
     settle_rejects,
     total_size,
@@ -159,7 +159,7 @@ def merge_all(
         ]
     )
     check_outputs(outputs, writing)
-    current = update and is_merge_current(inputs, outputs)
+    current = update and all(is_current(one.source, outputs, one.parts) for one in inputs)
     writing = replace(writing, force=writing.force or update)
     if not writing.force:
         refuse_existing([*written, rejects], report)

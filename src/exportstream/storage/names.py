@@ -34,6 +34,11 @@ def is_stream(given: Any) -> bool:
     return is_name(given) and os.fspath(given) == "-"
 
 
+def has_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether an input or output was given by its name, and is not ``-``."""
+    return is_name(given) and not is_stream(given)
+
+
 def is_direct(name: str) -> bool:
     """Whether a name is that of a device, a FIFO or a socket, which is written directly."""
     try:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from exportstream.errors import CompressionError, LimitError, ReadError, printable, shown
-from exportstream.storage.remote.urls import is_remote, is_url, is_zip_url
+from exportstream.storage.remote.urls import has_scheme, is_remote, is_zip_url
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive with members, and of an empty one
 SEPARATOR = "::"
@@ -76,7 +76,7 @@ class _ListFile:
 
 def is_zip(name: str) -> bool:
     """Whether a name is that of a regular file that begins like a zip archive, or a URL whose path ends in ``.zip``."""
-    if is_url(name):
+    if has_scheme(name):
         return is_zip_url(name)
     try:
         if not stat.S_ISREG(os.stat(name).st_mode):
@@ -94,7 +94,7 @@ def split_member(name: str) -> tuple[str, str] | None:
         return None
     if is_remote(name):  # other URLs have the separator as well, between file systems
         archive, _, member = name.partition(SEPARATOR)
-        return (archive, member) if member and is_zip_url(archive) and not is_url(member) else None
+        return (archive, member) if member and is_zip_url(archive) and not has_scheme(member) else None
     if os.path.lexists(name):
         return None
     while at >= 0 and not os.path.isfile(name[:at]):
@@ -137,7 +137,7 @@ def identity_of(path: str) -> tuple[Any, ...]:
     try:
         found = os.stat(path)
     except OSError as error:
-        raise ReadError(error.strerror or str(error), source=path) from error
+        raise ReadError.of(error, path) from error
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
@@ -226,7 +226,7 @@ def _read_error(error: OSError, path: str) -> ReadError:
     if isinstance(error, ReadError):  # of a server
         error.source = shown(path)
         return error
-    return ReadError(error.strerror or str(error), source=path)
+    return ReadError.of(error, path)
 
 
 def _as_text(name: str) -> str:

@@ -19,7 +19,7 @@ from exportstream.errors import CutInputError, InputError, JSONSyntaxError, Limi
 from exportstream.reading.json.buffer import Buffer
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
-from exportstream.reading.limits import MAX_DEPTH, MAX_DIGITS
+from exportstream.reading.limits import too_deep, too_many_digits
 
 BLOCK = 256 * 1024
 _SPACE = b" \t\r\n"
@@ -103,9 +103,9 @@ def refusal_of(error: Exception, position: int) -> InputError:
     """
     words = str(error)
     if isinstance(error, RecursionError):
-        return LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
+        return too_deep()
     if "out of range" in words:
-        return LimitError(f"expected integers of at most {MAX_DIGITS:,} digits, got a longer one")
+        return too_many_digits()
     if isinstance(error, UnicodeDecodeError):
         return JSONSyntaxError("not JSON: a string is not valid UTF-8")
     found = _PLACE.search(words)
