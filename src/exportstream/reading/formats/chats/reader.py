@@ -157,11 +157,14 @@ class ChatReader:
         rows: list[Message] = []
         ids: set[str] = set()
         left = element.replaced
+        session_id, producer = session.id, session.producer
         for index, message in enumerate(found.messages):
             if isinstance(message, Refused):
-                self._refuse(message.error, element, session.id, index, message.value)
+                self._refuse(message.error, element, session_id, index, message.value)
                 continue
-            message.session_id, message.index, message.producer = session.id, index, self._format.producer
+            message.session_id = session_id
+            message.index = index
+            message.producer = producer
             rows.append(message)
             if len(rows) == _ROWS:  # all rows of a large conversation are never held
                 if (batch := self._take_pending()) is not None:
