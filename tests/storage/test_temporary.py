@@ -318,3 +318,21 @@ def test_many_processes_at_once(folder: Path) -> None:
     with open_sink(folder / "out", force=True):
         pass
     assert everything(folder) == ["in.json", "out"]
+
+
+def test_a_copy_of_the_process_leaves_the_files_alone(folder: Path) -> None:
+    """A worker that was forked while an output is written, and that a signal ends, does not remove it."""
+    script = (
+        "import os\n"
+        "from exportstream.storage.sink import open_sink\n"
+        "from exportstream.storage.temporary import remove_temporary_files\n"
+        "with open_sink('out', compression='none', force=True) as sink:\n"
+        "    sink.write(b'x')\n"
+        "    if os.fork() == 0:\n"
+        "        remove_temporary_files()\n"
+        "        os._exit(0)\n"
+        "    assert os.wait()[1] == 0\n"
+    )
+    done = subprocess.run([COMMAND[0], "-c", script], cwd=folder, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (folder / "out").read_bytes() == b"x"
