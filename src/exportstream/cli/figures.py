@@ -88,7 +88,7 @@ def _fitted(lines: list[list[str]], width: int) -> list[str]:
 
 def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
     """Return the figures of all messages: words, declared and counted, and the name of their difference."""
-    declared, counted = totals.declared, totals.counted
+    declared, counted, total = totals.declared, totals.counted, totals.counted.total_input_tokens
     rows: list[tuple[str, Any, Any, str]] = [
         ("sessions", None, totals.sessions, ""),
         ("messages", None, counted.messages, ""),
@@ -109,7 +109,8 @@ def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         ("completion / output tokens", declared.completion_tokens.sum, counted.output_tokens.sum, "completionTokens"),
         ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
         ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
-        *([("messages that may have used more tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
+        *([("all input tokens, computed", None, total.sum, "")] if total.sum != counted.input_tokens.sum else []),
+        *([("messages with partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
         *_prices(totals.priced),
         ("first message", None, counted.first_date, ""),
