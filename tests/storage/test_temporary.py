@@ -335,5 +335,7 @@ def test_a_copy_of_the_process_removes_nothing(folder: Path) -> None:
         "file.remove()\n"
         "print(os.path.exists(file.name))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["True", "False"]
