@@ -220,7 +220,7 @@ def _folders(folder: str, without: set[str], exclude: Exclude) -> Iterator[tuple
     """Yield a folder and all folders in it, each with the names of its files, in order; not hidden ones, and no links."""
 
     def fail(error: OSError) -> None:
-        raise ReadError(error.strerror or str(error), source=error.filename) from error
+        raise ReadError.of(error, error.filename) from error
 
     for inner, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(
