@@ -22,7 +22,7 @@ from exportstream import (
     convert,
     iter_messages,
 )
-from exportstream.cli.options import EXIT_CODES
+from exportstream.cli.help import EXIT_CODES
 from exportstream.cli.process import Exit
 from exportstream.reading.check import KINDS
 from exportstream.writing.columns import ColumnType
@@ -127,7 +127,7 @@ ERRORS = {
     "expected string, got number": totals_of(session(MESSAGE.replace('"x"', "5"))),
     "expected one spelling of a key": totals_of(session(MESSAGE.replace("{", '{"created_at":"x",'))),
     "messages have null dates": "exportstream totals tests/data/session.sdk-0.8.1-no-alias.json",
-    "levels of nesting": totals_of(session(keys=f'"id":"s","title":"t","x":{"[" * 600}{"]" * 600},')),
+    "levels of objects and arrays": totals_of(session(keys=f'"id":"s","title":"t","x":{"[" * 600}{"]" * 600},')),
     "digits, got a longer one": totals_of(session(keys=f'"id":"s","title":"t","x":{"1" * 5000},')),
     "expected a message of at most": f"exportstream totals --max-message-size 40 {SAMPLE}",
     "asks for a window of more than": f"zstd -q < {SAMPLE} > in.zst; exportstream totals --max-window 1KiB in.zst",

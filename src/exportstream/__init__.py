@@ -13,137 +13,96 @@ what is odd about a file. Every error is an `ExportstreamError` that says what w
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from exportstream.errors import (
-    CompressionError,
-    CutInputError,
-    ExportstreamError,
-    InputError,
-    InvalidMessageError,
-    JSONSyntaxError,
-    LimitError,
-    MissingExtraError,
-    NotAnExportError,
-    OptionError,
-    OutOfMemoryError,
-    ReadError,
-    TransferError,
-    UsageError,
-    WorkerError,
-    WriteError,
-)
 from exportstream.models.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from exportstream.conversion.checks import check
-    from exportstream.conversion.many import convert_many
-    from exportstream.conversion.merge import merge_many
-    from exportstream.conversion.one import convert
-    from exportstream.conversion.progress import Status
-    from exportstream.conversion.report import ManyReport, Outcome, Report
-    from exportstream.conversion.totals import TotalsReport, totals_many
-    from exportstream.conversion.verify import Verified, verify
-    from exportstream.models.notes import Duplicates, Notes, Reject
-    from exportstream.models.structs import Message, Session, ToolCall
-    from exportstream.reading.check import Finding, SessionCheck
-    from exportstream.reading.export import Export
-    from exportstream.reading.open import iter_messages, open_export
-    from exportstream.reading.options import ReadOptions
-    from exportstream.totals.carrying import Carrying
-    from exportstream.totals.figures import Cost, Count, Difference
-    from exportstream.totals.priced import Priced, PriceList, Unpriced
-    from exportstream.totals.sums import Counted, Declared, Totals
-    from exportstream.totals.tables import GroupRow, GroupTable
-    from exportstream.writing.options import WriteOptions
-    from exportstream.writing.writers import Written
+    from exportstream.conversion.checks import check as check
+    from exportstream.conversion.many import convert_many as convert_many
+    from exportstream.conversion.merge import merge_many as merge_many
+    from exportstream.conversion.one import convert as convert
+    from exportstream.conversion.progress import Status as Status
+    from exportstream.conversion.report import ManyReport as ManyReport
+    from exportstream.conversion.report import Outcome as Outcome
+    from exportstream.conversion.report import Report as Report
+    from exportstream.conversion.totals import TotalsReport as TotalsReport
+    from exportstream.conversion.totals import totals_many as totals_many
+    from exportstream.conversion.verify import Verified as Verified
+    from exportstream.conversion.verify import verify as verify
+    from exportstream.errors import CompressionError as CompressionError
+    from exportstream.errors import CutInputError as CutInputError
+    from exportstream.errors import ExportstreamError as ExportstreamError
+    from exportstream.errors import InputError as InputError
+    from exportstream.errors import InvalidMessageError as InvalidMessageError
+    from exportstream.errors import JSONSyntaxError as JSONSyntaxError
+    from exportstream.errors import LimitError as LimitError
+    from exportstream.errors import MissingExtraError as MissingExtraError
+    from exportstream.errors import NotAnExportError as NotAnExportError
+    from exportstream.errors import OptionError as OptionError
+    from exportstream.errors import OutOfMemoryError as OutOfMemoryError
+    from exportstream.errors import ReadError as ReadError
+    from exportstream.errors import TransferError as TransferError
+    from exportstream.errors import UsageError as UsageError
+    from exportstream.errors import WorkerError as WorkerError
+    from exportstream.errors import WriteError as WriteError
+    from exportstream.models.notes import Duplicates as Duplicates
+    from exportstream.models.notes import Notes as Notes
+    from exportstream.models.notes import Reject as Reject
+    from exportstream.models.structs import Message as Message
+    from exportstream.models.structs import Session as Session
+    from exportstream.models.structs import ToolCall as ToolCall
+    from exportstream.reading.check import Finding as Finding
+    from exportstream.reading.check import SessionCheck as SessionCheck
+    from exportstream.reading.export import Export as Export
+    from exportstream.reading.open import iter_messages as iter_messages
+    from exportstream.reading.open import open_export as open_export
+    from exportstream.reading.options import ReadOptions as ReadOptions
+    from exportstream.totals.carrying import Carrying as Carrying
+    from exportstream.totals.figures import Cost as Cost
+    from exportstream.totals.figures import Count as Count
+    from exportstream.totals.figures import Difference as Difference
+    from exportstream.totals.priced import Priced as Priced
+    from exportstream.totals.priced import PriceList as PriceList
+    from exportstream.totals.priced import Unpriced as Unpriced
+    from exportstream.totals.sums import Counted as Counted
+    from exportstream.totals.sums import Declared as Declared
+    from exportstream.totals.sums import Totals as Totals
+    from exportstream.totals.tables import GroupRow as GroupRow
+    from exportstream.totals.tables import GroupTable as GroupTable
+    from exportstream.writing.options import WriteOptions as WriteOptions
+    from exportstream.writing.writers import Written as Written
 
-__all__ = [
-    "Carrying",
-    "CompressionError",
-    "Cost",
-    "Count",
-    "Counted",
-    "CutInputError",
-    "Declared",
-    "Difference",
-    "Duplicates",
-    "Export",
-    "ExportstreamError",
-    "Finding",
-    "GroupRow",
-    "GroupTable",
-    "InputError",
-    "InvalidMessageError",
-    "JSONSyntaxError",
-    "LimitError",
-    "ManyReport",
-    "Message",
-    "MissingExtraError",
-    "NotAnExportError",
-    "Notes",
-    "OptionError",
-    "OutOfMemoryError",
-    "Outcome",
-    "PriceList",
-    "Priced",
-    "ReadError",
-    "ReadOptions",
-    "Reject",
-    "Report",
-    "Session",
-    "SessionCheck",
-    "Status",
-    "ToolCall",
-    "Totals",
-    "TotalsReport",
-    "TransferError",
-    "Unpriced",
-    "UsageError",
-    "Verified",
-    "WorkerError",
-    "WriteError",
-    "WriteOptions",
-    "Written",
-    "check",
-    "convert",
-    "convert_many",
-    "iter_messages",
-    "merge_many",
-    "open_export",
-    "totals_many",
-    "verify",
-]
-
-# The module that has each name. It is imported with the first use of one: all of them take a tenth of a second, and nobody
-# needs them all.
-_HOMES = {
-    name: module
-    for module, names in {
-        "conversion.checks": ["check"],
-        "conversion.many": ["convert_many"],
-        "conversion.merge": ["merge_many"],
-        "conversion.one": ["convert"],
-        "conversion.progress": ["Status"],
-        "conversion.report": ["ManyReport", "Outcome", "Report"],
-        "conversion.totals": ["TotalsReport", "totals_many"],
-        "conversion.verify": ["Verified", "verify"],
-        "models.notes": ["Duplicates", "Notes", "Reject"],
-        "models.structs": ["Message", "Session", "ToolCall"],
-        "reading.check": ["Finding", "SessionCheck"],
-        "reading.export": ["Export"],
-        "reading.open": ["iter_messages", "open_export"],
-        "reading.options": ["ReadOptions"],
-        "totals.carrying": ["Carrying"],
-        "totals.figures": ["Cost", "Count", "Difference"],
-        "totals.priced": ["PriceList", "Priced", "Unpriced"],
-        "totals.sums": ["Counted", "Declared", "Totals"],
-        "totals.tables": ["GroupRow", "GroupTable"],
-        "writing.options": ["WriteOptions"],
-        "writing.writers": ["Written"],
-    }.items()
-    for name in names
-}
-
-if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+else:  # each is imported with its first use: all of them take a tenth of a second, and nobody needs them all
+    _HOMES = {
+        name: module
+        for module, names in {
+            "conversion.checks": "check",
+            "conversion.many": "convert_many",
+            "conversion.merge": "merge_many",
+            "conversion.one": "convert",
+            "conversion.progress": "Status",
+            "conversion.report": "ManyReport Outcome Report",
+            "conversion.totals": "TotalsReport totals_many",
+            "conversion.verify": "Verified verify",
+            "errors": "CompressionError CutInputError ExportstreamError InputError InvalidMessageError JSONSyntaxError "
+            "LimitError MissingExtraError NotAnExportError OptionError OutOfMemoryError ReadError TransferError UsageError "
+            "WorkerError WriteError",
+            "models.notes": "Duplicates Notes Reject",
+            "models.structs": "Message Session ToolCall",
+            "reading.check": "Finding SessionCheck",
+            "reading.export": "Export",
+            "reading.open": "iter_messages open_export",
+            "reading.options": "ReadOptions",
+            "totals.carrying": "Carrying",
+            "totals.figures": "Cost Count Difference",
+            "totals.priced": "PriceList Priced Unpriced",
+            "totals.sums": "Counted Declared Totals",
+            "totals.tables": "GroupRow GroupTable",
+            "writing.options": "WriteOptions",
+            "writing.writers": "Written",
+        }.items()
+        for name in names.split()
+    }
+    __all__ = list(_HOMES)
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
@@ -152,4 +111,4 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of ours
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *_HOMES})

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from exportstream.cli.commands import cli
-from exportstream.cli.options import EXIT_CODES, GROUPS, group_of
+from exportstream.cli.help import EXIT_CODES, GROUPS, group_of
 from exportstream.cli.process import Exit
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.storage.source import DEFAULT_MAX_WINDOW

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from exportstream import iter_messages
-from tests.kit.chats import Tree
+from tests.kit.chats import Tree, claude_ai, opencode
 from tests.kit.command import PEAK
 from tests.kit.documents import dump
 
@@ -47,6 +48,29 @@ def chain(count: int, text: str = "", empty: int = 0) -> dict[str, Any]:
             "children": [f"n{number + 1}"] if number + 1 < count else [],
         }
     return Tree("long").conversation(mapping=nodes, current_node=f"n{count - 1}")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda name: Tree(name).say().say("assistant").conversation(),
+        lambda name: Tree(name).say(new=1).conversation(new=[]),
+        lambda name: claude_ai({}, uuid=name),
+        lambda name: opencode({}, id=name),
+    ],
+    ids=["chatgpt", "odd", "claude.ai", "opencode"],
+)
+def test_conversations_are_let_go(make: Callable[[str], Any]) -> None:
+    """No conversation that was read waits for the garbage collector, which would take time and memory."""
+    count = 200
+    data = dump([make(f"c{number}") for number in range(count)])
+    gc.collect()
+    gc.disable()
+    try:
+        assert len({row.session_id for row in iter_messages(data)}) == count
+        assert gc.collect() < count
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

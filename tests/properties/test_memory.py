@@ -25,6 +25,7 @@ PROGRAMS = {
     "ndjson-zstd": (CONVERT, "out.ndjson.zst", ""),
     "csv": (CONVERT, "out.csv", ""),
     "csv-gzip": (CONVERT, "out.csv.gz", ""),
+    "all-tables": (CONVERT, "out.csv.zst", ", table='all'"),
     "tool-calls": (CONVERT, "out.ndjson", ", table='tool-calls', running_totals=True, keys='snake'"),
     "totals": (
         (
@@ -77,6 +78,8 @@ def peak(program: str, source: Path, *, blocks: str) -> int:
         ("csv", "long", "1"),
         ("csv", "dense", "1"),
         ("csv-gzip", "long", "1"),
+        ("all-tables", "long", "1"),
+        ("all-tables", "dense", "1"),
         ("tool-calls", "long", "1"),
         ("totals", "dense", "1"),
         ("iter-messages", "long", "1"),

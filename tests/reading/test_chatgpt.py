@@ -23,6 +23,7 @@ from exportstream import (
     open_export,
 )
 from exportstream.models.structs import Message
+from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.chats.recognise import is_chatgpt
 from tests.kit.chats import Tree, drawn, expected
 from tests.kit.documents import dump, export
@@ -393,6 +394,16 @@ def test_what_is_taken_for_chatgpt() -> None:
         b'}"mapping"',
     ):
         assert not is_chatgpt(other)
+
+
+@pytest.mark.parametrize("size", [60_000, 70_000])
+def test_a_file_and_a_pipe_are_of_one_format(tmp_path: Path, size: int) -> None:
+    """What comes after the first 64 KiB says nothing, although a file has more of it ready than a pipe."""
+    data = dump({"about": "x" * size} | Tree().say().conversation())
+    path = tmp_path / "conversations.json"
+    path.write_bytes(data)
+    with open_export(path) as file, open_export(cuts(data, [HEAD])) as pipe:
+        assert file.producer == pipe.producer == ("chatgpt" if size < HEAD else "mix")
 
 
 def test_a_long_text_at_the_beginning_takes_no_time() -> None:

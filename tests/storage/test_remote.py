@@ -36,7 +36,7 @@ from exportstream.errors import (
 from exportstream.storage.remote import urls as backends
 from exportstream.storage.remote.listing import exists, is_pattern, list_urls, modified
 from exportstream.storage.remote.upload import open_output
-from exportstream.storage.remote.urls import is_url, local_path
+from exportstream.storage.remote.urls import has_scheme, local_path
 from exportstream.storage.sink import open_sink
 from exportstream.storage.source import open_source
 from tests.kit.documents import dump, message, session
@@ -198,7 +198,7 @@ def same_rows(url: str) -> bool:
 )
 def test_a_scheme_of_two_letters_makes_a_url(text: str, url: bool) -> None:
     """scheme:// makes a URL, a drive letter does not, and ./ makes a path of anything."""
-    assert is_url(text) is url
+    assert has_scheme(text) is url
 
 
 def test_a_path_may_look_like_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

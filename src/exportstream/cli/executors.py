@@ -17,7 +17,7 @@ from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.memory import import_error
-from exportstream.storage.names import is_direct, is_name, is_stream, stands_for_several
+from exportstream.storage.names import is_direct, stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import is_zip
 from exportstream.writing.options import WriteOptions
@@ -26,6 +26,11 @@ from exportstream.writing.outputs import decide_outputs, is_folder, looks_like_f
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
 _FILES = 32  # open in the command's process, besides those for workers; measured: 17
 _FILES_OF_A_WORKER = 4  # measured: 2 to 3
+
+
+def are_several(inputs: tuple[str, ...]) -> bool:
+    """Whether arguments name several inputs, or a folder, zip archive or glob, which stands for several."""
+    return len(inputs) > 1 or stands_for_several(inputs[0])
 
 
 def find_many(
@@ -37,7 +42,7 @@ def find_many(
         The inputs, which are listed once and here; None for one input with an output of its own.
     """
     into_folder = is_folder(output)
-    if not into_folder and len(inputs) == 1 and not stands_for_several(inputs[0]):
+    if not into_folder and not are_several(inputs):
         if dask is not None:
             raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
         find_inputs(inputs, exclude=exclude)  # the one may be excluded
@@ -54,8 +59,7 @@ def find_many(
 def skip_current(source: str, output: str | None, writing: WriteOptions, report: str | None) -> bool:
     """Whether one input is older than its output and need not be converted; the report says so then."""
     outputs = decide_outputs(source, output, writing)
-    named = all(is_name(one.target) and not is_stream(one.target) for one in outputs)
-    if not named or not is_current(source, outputs):
+    if not is_current(source, outputs):
         return False
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
     with Transaction() as transaction:

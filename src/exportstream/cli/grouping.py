@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-from exportstream.cli.options import add_options, force_flag, option
+from exportstream.cli.help import option, together
+from exportstream.cli.options import force_flag
 from exportstream.totals.groups import DIMENSIONS
 
-_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
-
-_OPTIONS = (
+grouping_options = together(
     option(
         "Output",
         "-o",
@@ -62,8 +58,3 @@ _OPTIONS = (
         help="Show this many groups, and the others as one row.",
     ),
 )
-
-
-def grouping_options(command: _Decorated) -> _Decorated:
-    """Add the options of totals by group to a command."""
-    return add_options(_OPTIONS, command)

@@ -1,80 +1,15 @@
-"""Options that commands share, and the help that lists them in groups."""
+"""The options of convert, totals, check and verify; those of totals by group are in `grouping`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 import click
 
-from exportstream.cli.process import Exit
+from exportstream.cli.help import Decorated, option, together
 from exportstream.cli.values import Choices, Size
 from exportstream.writing.options import FORMAT_NAMES
 from exportstream.writing.selection import TABLES
-
-_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
-
-GROUPS = ("Output", "Rows", "Groups", "Several inputs", "Bad input", "Limits", "General")
-_WIDE = 25  # characters: longer names of an option stand on a line of their own
-EXIT_CODES = {
-    Exit.DONE: "done",
-    Exit.BUG: "a bug in exportstream: please report it",
-    Exit.USAGE: "wrong usage: options that contradict each other, an output that exists",
-    Exit.INPUT: "bad input (one of many is enough); findings of verify or check --strict",
-    Exit.SYSTEM: "reading, writing, the network or the memory failed; an input changed",
-    Exit.PARTIAL: "done, but messages or damaged bytes were rejected",
-}
-
-
-class Command(click.Command):
-    """A command whose help has its options in groups, and ends with exit codes and examples."""
-
-    def __init__(
-        self, *args: Any, examples: Sequence[tuple[str, str]], exit_codes: Sequence[Exit] = tuple(Exit), **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.examples = examples
-        self.exit_codes = exit_codes
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, a section for each group."""
-        found = [(group_of(param), param.get_help_record(ctx)) for param in self.get_params(ctx)]
-        records = [(group, *record) for group, record in found if record is not None]
-        width = min(_WIDE, max(len(names) for _, names, _ in records))
-        for group in GROUPS:
-            if rows := [(f"{names:{width}}", text) for of, names, text in records if of == group]:
-                with formatter.section(group):
-                    formatter.write_dl(rows)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the exit codes and the examples; an example is never folded."""
-        del ctx
-        with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code.value), EXIT_CODES[code]) for code in self.exit_codes])
-        with formatter.section("Examples"):
-            for example, meaning in self.examples:
-                formatter.write(f"  # {meaning}\n  {example}\n")
-
-
-class _Option(click.Option):
-    """An option that belongs to a group of the help."""
-
-    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.group = group
-
-
-def group_of(param: click.Parameter) -> str | None:
-    """Return the group of an option, None for an argument."""
-    if not isinstance(param, click.Option):
-        return None
-    return param.group if isinstance(param, _Option) else "General"  # --help is click's own
-
-
-def option(group: str, *names: str, **kwargs: Any) -> Callable[[_Decorated], _Decorated]:
-    """Add an option of a group to a command; the rest is as of `click.option`."""
-    return click.option(*names, cls=_Option, group=group, **kwargs)
-
 
 many_outputs = click.argument("outputs", metavar="OUTPUT...", type=click.Path(), nargs=-1, required=True)
 many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
@@ -108,7 +43,7 @@ _limits = (
         help="Refuse input compressed with a larger zstd window. That much memory is used.",
     ),
 )
-_debug = option(
+debug_flag = option(
     "General", "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
 )  # read by `main`, before anything is parsed
 _exclude = option(
@@ -123,7 +58,7 @@ _exclude = option(
 _SHARE = "Number of processes, 40 MB each. They also share one file of 32 MiB or more that is not compressed"
 
 
-def _jobs(text: str, default: str = "one per core") -> Callable[[_Decorated], _Decorated]:
+def _jobs(text: str, default: str = "one per core") -> Callable[[Decorated], Decorated]:
     return option("Several inputs", "-j", "--jobs", type=click.IntRange(min=1), show_default=default, help=text)
 
 
@@ -136,7 +71,7 @@ _prices = option(
     help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
     "extra prices; takes half a second to load), or by a list in TOML.",
 )
-_writing = (
+convert_options = together(
     option(
         "Output",
         "-o",
@@ -254,9 +189,11 @@ _writing = (
     ),
     *_limits,
     _quiet,
-    _debug,
+    debug_flag,
 )
-_adding = (
+totals_options = together(
+    json_flag,
+    _exclude,
     option(
         "Rows",
         "--dedupe",
@@ -268,33 +205,6 @@ _adding = (
     _on_error,
     *_limits,
     _quiet,
-    _debug,
+    debug_flag,
 )
-_checking = (*_limits, _debug)
-
-
-def add_options(options: Sequence[Callable[[Any], Any]], command: _Decorated) -> _Decorated:
-    """Add options to a command, the first of them on top."""
-    for one in reversed(options):
-        command = one(command)
-    return command
-
-
-def convert_options(command: _Decorated) -> _Decorated:
-    """Add the options of convert to a command."""
-    return add_options(_writing, command)
-
-
-def totals_options(command: _Decorated) -> _Decorated:
-    """Add the options of totals to a command."""
-    return add_options((json_flag, _exclude, *_adding), command)
-
-
-def verify_options(command: _Decorated) -> _Decorated:
-    """Add the options of verify to a command."""
-    return add_options((_debug,), command)
-
-
-def check_options(command: _Decorated) -> _Decorated:
-    """Add the options of check to a command."""
-    return add_options((json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_checking), command)
+check_options = together(json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_limits, debug_flag)

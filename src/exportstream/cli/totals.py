@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from exportstream.cli.display import ManyProgress, Progress, print_cut, print_failures, print_few_warnings
-from exportstream.cli.executors import open_executor, open_helpers
+from exportstream.cli.executors import are_several, open_executor, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
-from exportstream.cli.options import Command, many_inputs, totals_options
+from exportstream.cli.help import Command
+from exportstream.cli.options import many_inputs, totals_options
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.inputs import Input, find_inputs
@@ -22,7 +23,6 @@ from exportstream.conversion.report import SCHEMA, open_text
 from exportstream.conversion.totals import TotalsReport, total_all, total_one
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.storage.names import stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
@@ -99,7 +99,7 @@ def totals_command(
         prices=prices,
     )
     found = find_inputs(inputs, exclude=exclude)
-    several = len(inputs) > 1 or stands_for_several(inputs[0])
+    several = are_several(inputs)
     helpers = nullcontext() if several else open_helpers(inputs[0], reading, 1 if dedupe else jobs)
     with helpers as executor, Transaction() as transaction:
         save = None

@@ -7,7 +7,8 @@ import sys
 import click
 
 from exportstream.cli.figures import amount
-from exportstream.cli.options import Command, many_outputs, verify_options
+from exportstream.cli.help import Command
+from exportstream.cli.options import debug_flag, many_outputs
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import show_lines
 from exportstream.conversion.verify import verify
@@ -23,7 +24,7 @@ from exportstream.conversion.verify import verify
     ],
 )
 @many_outputs
-@verify_options
+@debug_flag
 def verify_command(*, outputs: tuple[str, ...]) -> None:
     """Compare outputs with what was recorded of them.
 

@@ -217,7 +217,8 @@ def convert_to(
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
         recording = transaction.add(manifest.recording()) if manifest is not None else None
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
-        writers = Writers(outputs, writing, transaction, Origin(path, size, reading.dedupe, digest=manifest is not None))
+        origin = Origin(path, size, reading.dedupe, digest=manifest is not None, outputs=len(outputs))
+        writers = Writers(outputs, writing, transaction, origin)
         if is_name(rejects):
             rejects = rejects_file = RejectsFile(
                 rejects, transaction, force=writing.force, is_asked_for=reading.on_error == "skip"

@@ -9,33 +9,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import ConvertJob
-from exportstream.errors import UsageError, shown
+from exportstream.conversion.options import ConvertOptions
+from exportstream.errors import UsageError, WriteError, shown
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import exists, is_direct, is_name, is_stream, is_url, modified
+from exportstream.storage.names import exists, has_name, is_direct, is_stream, is_url, modified
 from exportstream.storage.zip import zip_file_of
-from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
 
 def is_current(source: str, outputs: Iterable[Output], parts: Iterable[str] = ()) -> bool:
     """Whether all outputs of an input exist, and so are complete, and are newer than the input and its parts."""
-    times = [None if is_stream(name) else modified(name) for name in (source, *parts)]
-    changed = None if None in times else max(when for when in times if when is not None)
-    written = [modified(output.target) for output in outputs]
-    return changed is not None and all(when is not None and when > changed for when in written)
+    changed = max(_modified(name, unknown=inf) for name in (source, *parts))
+    return all(_modified(output.target, unknown=-inf) > changed for output in outputs)
 
 
-def is_merge_current(inputs: Iterable[Input], outputs: Iterable[Output]) -> bool:
-    """Whether all outputs of a merge exist and are newer than each input; none that is a stream is ever known to be."""
-    written = list(outputs)
-    named = all(is_name(one.target) and not is_stream(one.target) for one in written)
-    return named and all(is_current(one.source, written, one.parts) for one in inputs)
+def _modified(name: Any, *, unknown: float) -> float:
+    """Return when an input or output was last changed, and `unknown` where nobody can tell, as of any stream."""
+    found = modified(os.fsdecode(name)) if has_name(name) else None
+    return unknown if found is None else found
 
 
 def total_size(inputs: Iterable[Input]) -> int | None:
@@ -44,12 +42,16 @@ def total_size(inputs: Iterable[Input]) -> int | None:
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def plan_jobs(
-    inputs: list[Input], folder: str, reading: ReadOptions, writing: WriteOptions, rejects: Any = None
-) -> list[ConvertJob]:
+def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions) -> list[ConvertJob]:
     """Return a job for each input, except inputs that were found in a folder and are outputs of others."""
     jobs = [
-        ConvertJob(one, reading, outputs=decide_in_folder(folder, one.relative, writing), writing=writing, rejects=rejects)
+        ConvertJob(
+            one,
+            options.reading,
+            outputs=decide_in_folder(folder, one.relative, options.writing),
+            writing=options.writing,
+            rejects=options.rejects,
+        )
         for one in inputs
     ]
     writers: dict[str, set[str]] = {}
@@ -63,7 +65,7 @@ def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any)
     """Decide where rejects go, if none is named. A log whose rejects have no place to go is read up to the first one."""
     if rejects is not None or reading.on_error == "stop":
         return reading, rejects
-    if reading.on_error is None and not any(is_name(name) and not is_stream(name) for name in (target, source)):
+    if reading.on_error is None and not any(map(has_name, (target, source))):
         return replace(reading, on_error="stop"), None
     return reading, rejects_name(target, source)
 
@@ -78,7 +80,7 @@ def refuse_shared(jobs: list[ConvertJob], report: Any) -> None:
     """Refuse names that would be written twice, and those of inputs."""
     inputs = {_key(name) for job in jobs for name in (job.source, *job.input.parts)}
     named = [(name, job.source) for job in jobs for name in names_of(job)]
-    if is_name(report) and not is_stream(report):
+    if has_name(report):
         named.append((os.fsdecode(report), "the report"))
     writers: dict[str, str] = {}
     for name, what in named:
@@ -100,7 +102,7 @@ def _key(name: str) -> str:
 
 def refuse_existing(names: Iterable[Any], report: Any) -> None:
     """Refuse names that exist already."""
-    names = [name for name in (*names, report) if is_name(name) and not is_stream(name)]
+    names = list(filter(has_name, (*names, report)))
     found = [name for name in names if exists(os.fsdecode(name)) and not is_direct(os.fsdecode(name))]
     if found:
         more = f", and {len(found) - 1:,} more of the outputs" if len(found) > 1 else ""
@@ -117,6 +119,4 @@ def make_folders(outputs: Iterable[Output]) -> None:
         try:
             os.makedirs(folder or ".", exist_ok=True)
         except OSError as error:
-            from exportstream.storage.transaction import write_error  # noqa: PLC0415
-
-            raise write_error(error, folder) from error
+            raise WriteError.of(error, folder) from error

@@ -25,7 +25,7 @@ of URLs.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from exportstream.errors.secrets import mask as mask
 from exportstream.errors.secrets import shown as shown
@@ -221,9 +221,24 @@ class LimitError(InputError):
 class TransferError(ExportstreamError, OSError):
     """The operating system failed; `__cause__` holds its own error, `what` its text."""
 
+    @classmethod
+    def of(cls, error: OSError, source: str | None = None) -> Self:
+        """Return an error of the system about the input or output `source` as our own; one that is ours stays as it is."""
+        return error if isinstance(error, cls) else cls(error.strerror or str(error), source=source)
+
 
 class ReadError(TransferError):
     """The input can't be opened, or a read failed."""
+
+
+def changed_while(done: str, source: str | None = None) -> ReadError:
+    """Return the error for an input that is no longer what it was when it was opened.
+
+    Args:
+        done: what was done with it meanwhile, such as ``read``.
+        source: its name.
+    """
+    return ReadError(f"the file changed while it was {done}", hint="convert it when it is complete", source=source)
 
 
 class WriteError(TransferError):

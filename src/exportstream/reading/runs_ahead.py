@@ -25,7 +25,7 @@ from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.run import Done, Make, Run, read_run
-from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.names import has_name
 from exportstream.storage.source import Source
 from exportstream.storage.stretch import Stretch, head_of_plain_json
 
@@ -204,7 +204,7 @@ def check_executor(executor: object) -> None:
 
 def suits_helpers(source: Any, options: ReadOptions) -> bool:
     """Whether others can help to read an input: a large file of session exports, not compressed, read as usual."""
-    if not is_name(source) or is_stream(source) or options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
+    if not has_name(source) or options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
         return False
     head = head_of_plain_json(os.fsdecode(source), SMALLEST_INPUT, HEAD)
     return head != b"" and recognise(head) is None

@@ -23,7 +23,7 @@ from exportstream.errors import UsageError, WriteError
 from exportstream.storage.names import is_stream
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.temporary import Temporary
-from exportstream.storage.transaction import Destination, write_error
+from exportstream.storage.transaction import Destination
 
 _CAN_NOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
@@ -87,7 +87,7 @@ def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool 
     except FileNotFoundError as error:
         raise WriteError("its folder does not exist", source=path, hint="make the folder first") from error
     except OSError as error:
-        raise write_error(error, path) from error
+        raise WriteError.of(error, path) from error
 
 
 def _exists(name: str) -> UsageError:

@@ -10,13 +10,12 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from exportstream.errors import ReadError
-from exportstream.storage.names import identity, is_url, stat_regular
+from exportstream.errors import ReadError, changed_while
+from exportstream.storage.file_state import identity, stat_regular
+from exportstream.storage.names import is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import split_member
 from exportstream.storage.zip_member import MemberFile
-
-HINT = "convert it when it is complete"
 
 
 def open_path(path: str) -> Any:
@@ -31,7 +30,7 @@ def open_path(path: str) -> Any:
     try:
         return open(path, "rb", buffering=0)
     except OSError as error:
-        raise ReadError(error.strerror or str(error), source=path) from error
+        raise ReadError.of(error, path) from error
 
 
 class InputFile:
@@ -72,9 +71,9 @@ class InputFile:
         except ValueError:  # the caller has closed the file object
             return
         except OSError as error:
-            raise ReadError(error.strerror or str(error), source=name) from error
+            raise ReadError.of(error, name) from error
         if self._differs(now):
-            raise ReadError("the file changed while it was converted", hint=HINT, source=name)
+            raise changed_while("converted", name)
 
     def _now(self) -> os.stat_result | None:
         try:

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from exportstream.errors import ReadError
+from exportstream.errors import ReadError, WriteError
 from exportstream.storage.temporary import Temporary
-from exportstream.storage.transaction import write_error
 
 try:
     import fcntl
@@ -55,7 +54,7 @@ class Journal:
                         os.ftruncate(fd, size)
                     raise
         except OSError as error:
-            raise write_error(error, self.path) from error
+            raise WriteError.of(error, self.path) from error
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO | None]:
@@ -70,7 +69,7 @@ class Journal:
             yield None
             return
         except OSError as error:
-            raise ReadError(error.strerror or str(error), source=self.path) from error
+            raise ReadError.of(error, self.path) from error
         with file:
             yield file
 
@@ -97,7 +96,7 @@ class Journal:
                 finally:
                     new.remove()
         except OSError as error:
-            raise write_error(error, self.path) from error
+            raise WriteError.of(error, self.path) from error
 
     @contextmanager
     def _locked(self) -> Iterator[int]:

@@ -2,7 +2,8 @@
 
 Takes: the bytes of the output. It compresses them while the caller goes on, and passes them to a destination (`files`).
 Raises: `UsageError` for an output that may not be written, `WriteError` if the system fails; `BrokenPipeError` as it is.
-Holds: some blocks of bytes and the compressor's own memory (zstd: 22 MB at level 3, 130 MB at level 22).
+Holds: some blocks of bytes and the compressor's own memory (zstd: 22 MB at level 3, half of it beside others; 130 MB at
+level 22).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def open_sink(
     source_path: str | None = None,
     source_size: int | None = None,
     digest: bool = False,
+    beside_others: bool = False,
 ) -> Sink:
     """Open an output for bytes.
 
@@ -46,6 +48,7 @@ def open_sink(
         source_path: the path of the input, which is never overwritten.
         source_size: bytes of the input, if they are known; a small input starts no thread.
         digest: compute the SHA-256 of what is written.
+        beside_others: other outputs are written at the same time: then zstd takes half of the memory.
 
     Raises:
         UsageError: the output exists, is a folder or the input itself, or the compression or its level is not known.
@@ -54,7 +57,14 @@ def open_sink(
     """
     check_level(compression, level)
     alone = source_size is not None and source_size < _LITTLE
-    return Sink(open_destination(target, source_path, force=force), compression, level, alone=alone, digest=digest)
+    return Sink(
+        open_destination(target, source_path, force=force),
+        compression,
+        level,
+        alone=alone,
+        digest=digest,
+        beside_others=beside_others,
+    )
 
 
 class Sink(StagedOutput):
@@ -77,6 +87,7 @@ class Sink(StagedOutput):
         *,
         alone: bool = False,
         digest: bool = False,
+        beside_others: bool = False,
     ) -> None:
         super().__init__(destination)
         self.bytes_in = 0
@@ -89,7 +100,7 @@ class Sink(StagedOutput):
         self._pending: deque[Future[bytes]] = deque()
         self._frame: Frame | None = None  # begun with its first byte
         with self._abort_on_error():
-            self._frames = frames(compression, level, alone=alone)
+            self._frames = frames(compression, level, alone=alone, beside_others=beside_others)
             if compression == "gzip":
                 from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and only for gzip
 

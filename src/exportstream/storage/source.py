@@ -17,11 +17,12 @@ from contextlib import suppress
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError
+from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError, changed_while
 from exportstream.storage.decompress import decompress, peek
+from exportstream.storage.file_state import identity, state_of_file
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
-from exportstream.storage.input_file import HINT, Chunks, InputFile, open_path
-from exportstream.storage.names import identity, is_stream, refuse_misuse, state_of_file
+from exportstream.storage.input_file import Chunks, InputFile, open_path
+from exportstream.storage.names import is_stream, refuse_misuse
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
 
@@ -200,7 +201,7 @@ class Source:
         second = Source(open_path(self._path), self.name, self._max_window, path=self._path)
         if (identity(second._stat), second._version) != (identity(self._stat), self._version):
             second.close()
-            raise ReadError("the file changed while it was read", source=self.name)
+            raise changed_while("read", self.name)
         return second
 
     def require_unchanged(self) -> None:
@@ -288,11 +289,11 @@ class Source:
                 self._file.seek(self._start + self.bytes_read)  # a second reader may have moved it
             data = self._read(size if self._end is None else min(size, self._end - self.bytes_read))
             if not data and self._opened.is_other:
-                raise ReadError("the file changed while it was read", hint=HINT)
+                raise changed_while("read")
         except ExportstreamError:
             raise
         except OSError as error:
-            raise ReadError(error.strerror or str(error)) from error
+            raise ReadError.of(error) from error
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"expected bytes from {self.name}, got {type(data).__name__}")
         self.bytes_read += len(data)

@@ -11,10 +11,10 @@ import stat
 from types import TracebackType
 from typing import Self
 
-from exportstream.errors import ReadError
+from exportstream.errors import ReadError, changed_while
+from exportstream.storage.file_state import identity
 from exportstream.storage.first_bytes import is_like_json
-from exportstream.storage.input_file import HINT, open_path
-from exportstream.storage.names import identity
+from exportstream.storage.input_file import open_path
 
 
 class Stretch:
@@ -62,7 +62,7 @@ class Stretch:
             self._file.seek(position)
             data: bytes = self._file.read(size)
         except OSError as error:
-            raise ReadError(error.strerror or str(error), source=self._path) from error
+            raise ReadError.of(error, self._path) from error
         return data
 
     def read_into(self, buffer: bytearray, size: int) -> int:
@@ -81,7 +81,7 @@ class Stretch:
         return len(data)
 
     def _changed(self) -> ReadError:
-        return ReadError("the file changed while it was read", hint=HINT, source=self._path)
+        return changed_while("read", self._path)
 
 
 def head_of_plain_json(path: str, smallest: int, size: int) -> bytes:

@@ -126,7 +126,7 @@ class StagedOutput:
     def _explain(self, error: BaseException) -> Exception | None:
         """Return an error of ours for one that ended the output; None leaves it as it is."""
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            return write_error(error, self.name)
+            return WriteError.of(error, self.name)
         return None
 
     def _require_open(self) -> None:
@@ -143,8 +143,3 @@ class StagedOutput:
             if explained is None:
                 raise
             raise explained from error
-
-
-def write_error(error: OSError, name: str) -> WriteError:
-    """Return an error of the system about the output `name` as our own error."""
-    return error if isinstance(error, WriteError) else WriteError(error.strerror or str(error), source=name)

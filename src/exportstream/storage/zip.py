@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from exportstream.errors import CompressionError, LimitError, ReadError, printable, shown
-from exportstream.storage.remote.urls import is_remote, is_url, is_zip_url
+from exportstream.storage.file_state import identity
+from exportstream.storage.remote.urls import has_scheme, is_remote, is_zip_url
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive with members, and of an empty one
 SEPARATOR = "::"
@@ -76,7 +77,7 @@ class _ListFile:
 
 def is_zip(name: str) -> bool:
     """Whether a name is that of a regular file that begins like a zip archive, or a URL whose path ends in ``.zip``."""
-    if is_url(name):
+    if has_scheme(name):
         return is_zip_url(name)
     try:
         if not stat.S_ISREG(os.stat(name).st_mode):
@@ -94,7 +95,7 @@ def split_member(name: str) -> tuple[str, str] | None:
         return None
     if is_remote(name):  # other URLs have the separator as well, between file systems
         archive, _, member = name.partition(SEPARATOR)
-        return (archive, member) if member and is_zip_url(archive) and not is_url(member) else None
+        return (archive, member) if member and is_zip_url(archive) and not has_scheme(member) else None
     if os.path.lexists(name):
         return None
     while at >= 0 and not os.path.isfile(name[:at]):
@@ -135,19 +136,18 @@ def identity_of(path: str) -> tuple[Any, ...]:
 
         return version_at(path)
     try:
-        found = os.stat(path)
+        return identity(os.stat(path))
     except OSError as error:
-        raise ReadError(error.strerror or str(error), source=path) from error
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        raise ReadError.of(error, path) from error
 
 
-def state_of_archive(path: str, identity: tuple[Any, ...]) -> dict[str, Any] | None:
-    """Return an identity as `names.state_of` does."""
+def state_of_archive(path: str, version: tuple[Any, ...]) -> dict[str, Any] | None:
+    """Return what `identity_of` said of an archive, as `names.state_of` does."""
     if is_remote(path):
         from exportstream.storage.remote.reader import state_of_version  # noqa: PLC0415 - only for URLs
 
-        return state_of_version(identity)
-    return {"size": identity[2], "modified": identity[3]}
+        return state_of_version(version)
+    return {"size": version[2], "modified": version[3]}
 
 
 def open_archive(path: str) -> Any:
@@ -226,7 +226,7 @@ def _read_error(error: OSError, path: str) -> ReadError:
     if isinstance(error, ReadError):  # of a server
         error.source = shown(path)
         return error
-    return ReadError(error.strerror or str(error), source=path)
+    return ReadError.of(error, path)
 
 
 def _as_text(name: str) -> str:

@@ -16,7 +16,15 @@ import zlib
 from struct import Struct as Layout
 from typing import Any
 
-from exportstream.errors import CompressionError, CutInputError, ExportstreamError, NotAnExportError, ReadError, shown
+from exportstream.errors import (
+    CompressionError,
+    CutInputError,
+    ExportstreamError,
+    NotAnExportError,
+    ReadError,
+    changed_while,
+    shown,
+)
 from exportstream.storage.zip import (
     AGAIN,
     DEFLATED,
@@ -84,7 +92,7 @@ class MemberFile:
             done: how it was used meanwhile, such as ``read``.
         """
         if identity_of(self._path) != self.version:
-            raise ReadError(f"the file changed while it was {done}", hint="convert it when it is complete", source=self.name)
+            raise changed_while(done, self.name)
 
     def close(self) -> None:
         """Close the archive."""
@@ -131,7 +139,7 @@ def _open_at(path: str, offset: int) -> Any:
     except ExportstreamError:
         raise
     except OSError as error:
-        raise ReadError(error.strerror or str(error)) from error
+        raise ReadError.of(error) from error
     magic = b""
     try:
         file.seek(offset)

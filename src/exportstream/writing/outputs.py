@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
 from exportstream.storage.compress import check_level
-from exportstream.storage.names import COMPRESSED, is_direct, is_name, is_stream, is_terminal
+from exportstream.storage.names import COMPRESSED, has_name, is_direct, is_name, is_stream, is_terminal
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import split_member, zip_file_of
 from exportstream.writing.formats import FORMATS, OutputFormat
@@ -53,7 +53,7 @@ def decide_outputs(source: Any, target: Any, options: WriteOptions) -> list[Outp
     """
     if target is None:
         target = _default_target(source, options)
-    if not is_name(target) or is_stream(target):
+    if not has_name(target):
         return [_decide_stream(target, *_decide_format("", options.format or "ndjson"), options)]
     path = os.fspath(target)
     if is_folder(path):
@@ -171,7 +171,7 @@ def _said(path: str) -> tuple[str | None, str]:
 
 
 def _default_target(source: Any, options: WriteOptions) -> str:
-    if not is_name(source) or is_stream(source):
+    if not has_name(source):
         return "-"
     return strip_suffixes(_beside(os.fspath(source))) + suffix_of(options)
 
@@ -193,7 +193,7 @@ def strip_suffixes(path: str) -> str:
 def rejects_name(target: Any, source: Any) -> str:
     """``NAME.rejects.ndjson`` next to the output, or next to the input if the output has no name."""
     for named in (target, source):
-        if is_name(named) and not is_stream(named):
+        if has_name(named):
             folder, name = os.path.split(_beside(os.fspath(named)))
             while os.path.splitext(name)[1].lower() in {*_FORMAT_OF, *_COMPRESSION_OF, ".json"}:
                 name = os.path.splitext(name)[0]

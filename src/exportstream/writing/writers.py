@@ -28,12 +28,14 @@ class Origin(Struct, frozen=True):
         size: of the input in bytes, None if it is not known.
         dedupe: whether sessions that come again have no row; new messages of theirs do.
         digest: whether the SHA-256 of each output is computed.
+        outputs: how many are written at the same time.
     """
 
     path: str | None = None
     size: int | None = None
     dedupe: bool = False
     digest: bool = False
+    outputs: int = 1
 
 
 _UNKNOWN = Origin()
@@ -207,6 +209,7 @@ class EncodedWriter:
                 source_path=origin.path,
                 source_size=origin.size,
                 digest=origin.digest,
+                beside_others=origin.outputs > 1,
             )
         )
         self._sink.write(self._encoder.header())  # the sink keeps it until there are rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from exportstream.reading.formats import InputFormat, MakeReader
+from exportstream.reading.formats import HEAD, InputFormat, MakeReader
 from exportstream.reading.formats.chats import recognise as chats
 from exportstream.reading.formats.claude_code import recognise as claude_code
 from exportstream.reading.formats.codex import recognise as codex
@@ -53,5 +53,9 @@ LOG_FORMATS = (
 
 
 def recognise(head: bytes) -> InputFormat | None:
-    """The format of an input of these first bytes; None if it is none of these."""
+    """The format of an input of these first bytes; None if it is none of these.
+
+    Further bytes than `HEAD` say nothing: a pipe may not have them yet, and the same input has to be of the same format.
+    """
+    head = head[:HEAD]
     return next((one for one in LOG_FORMATS if one.recognise(head)), None)

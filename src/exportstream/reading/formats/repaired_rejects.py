@@ -20,12 +20,12 @@ from typing import Any
 import msgspec
 
 from exportstream.errors import ExportstreamError, InputError, JSONSyntaxError, LimitError, NotAnExportError, printable
-from exportstream.reading.json.beyond_msgspec import value_is_deeper
+from exportstream.reading.json.beyond_msgspec import refuse_deep
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
-from exportstream.reading.limits import MAX_DEPTH, MAX_DIGITS
+from exportstream.reading.limits import too_many_digits
 
 _TEXT = rb'(?:null|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
 _BEGINS = re.compile(
@@ -139,7 +139,7 @@ class RejectLines:
     def _decode(self, text: bytes) -> Any:
         """Decode JSON, numbers as int or Decimal."""
         if has_long_number(text, 0, len(text)):
-            raise LimitError(f"expected numbers of at most {MAX_DIGITS:,} digits, got a longer one")
+            raise too_many_digits()
         try:
             value = _DECODER.decode(text)
         except REFUSALS as error:
@@ -151,8 +151,7 @@ class RejectLines:
             except REFUSALS:
                 raise JSONSyntaxError(f"not JSON: {error}") from error
             self._events.replaced(replaced)
-        if value_is_deeper(value, MAX_DEPTH):
-            raise LimitError(f"expected at most {MAX_DEPTH} levels of nesting, got more")
+        refuse_deep(value)
         return value
 
 

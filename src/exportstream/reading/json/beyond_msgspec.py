@@ -11,9 +11,8 @@ from decimal import Decimal
 from gc import is_tracked
 from typing import Any
 
-from exportstream.errors import LimitError
 from exportstream.reading.json.guard import has_long_number
-from exportstream.reading.limits import MAX_DEPTH
+from exportstream.reading.limits import MAX_DEPTH, too_deep
 
 _SLICE = 1 << 16
 _NO_BEGIN = bytes(set(range(256)) - set(b"[{"))  # bytes that begin no array and no object
@@ -72,7 +71,7 @@ def may_be_deep(data: bytes) -> bool:
 def refuse_deep(value: Any) -> None:
     """Raise `LimitError` for a value with too many levels."""
     if value_is_deeper(value, MAX_DEPTH):
-        raise LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
+        raise too_deep()
 
 
 def is_usual(data: bytes, lines: Iterable[bytes] | None = None) -> bool:

@@ -10,9 +10,9 @@ from copy import copy
 from enum import Enum, auto
 from typing import Any
 
-from exportstream.errors import LimitError, NotAnExportError
+from exportstream.errors import NotAnExportError
 from exportstream.reading.json.events import Events
-from exportstream.reading.limits import MAX_DEPTH
+from exportstream.reading.limits import MAX_DEPTH, too_deep
 
 _NOT_OF_A_RESPONSE = frozenset({"id", "title", "messages", "result"})
 _OF_A_ROW = frozenset({"messageIndex", "message_index", "countedMessages", "counted_messages"})
@@ -169,10 +169,7 @@ class Envelope:
                         around.append(container)
                         container = item
                         if len(around) > self._levels:
-                            raise LimitError(
-                                f"expected at most {MAX_DEPTH} levels of nesting, got more",
-                                hint="write the inner values as JSON text",
-                            )
+                            raise too_deep(hint="write the inner values as JSON text")
                     continue
                 if at is _RESULT and kind != "start_map":  # a key like any other
                     at = self._at = self._begin_key("result")

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 
 from exportstream.errors import JSONSyntaxError, LimitError
-from exportstream.reading.limits import MAX_DIGITS
+from exportstream.reading.limits import MAX_DIGITS, too_many_digits
 
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
@@ -144,16 +144,16 @@ class Guard:
         length = len(outside) - len(outside.rstrip(_DIGITS)) if parts[-1] and not self.in_string else 0
         self._digits = length + (self._digits if length == len(data) else 0)
         if self._digits > MAX_DIGITS:
-            raise _too_many_digits()
+            raise too_many_digits()
         if b"\x0c" in outside or b"\x0b" in outside:
             raise JSONSyntaxError("not JSON: expected white space, got a form feed or vertical tab")
 
     def _check_digits(self, outside: bytes) -> None:
         if LONG_NUMBER.search(outside):
-            raise _too_many_digits()
+            raise too_many_digits()
         leading = len(outside) - len(outside.lstrip(_DIGITS))
         if leading and self._digits + leading > MAX_DIGITS:
-            raise _too_many_digits()
+            raise too_many_digits()
 
 
 def has_long_number(data: bytes | bytearray, start: int, end: int) -> bool:
@@ -228,7 +228,3 @@ def _replace_surrogates(data: bytes) -> Iterator[tuple[bytes, int]]:
         yield b"".join(parts), replaced
     if done < len(data):
         yield data[done:], 0
-
-
-def _too_many_digits() -> LimitError:
-    return LimitError(f"expected a number of at most {MAX_DIGITS:,} digits, got a longer one", hint="write it as a string")

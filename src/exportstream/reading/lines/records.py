@@ -19,7 +19,7 @@ from exportstream.errors import InputError, JSONSyntaxError, LimitError
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep, refuse_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
-from exportstream.reading.limits import MAX_DEPTH
+from exportstream.reading.limits import too_deep
 from exportstream.reading.lines.runs import Run, too_long
 
 _BLANK = b" \t\r\n"
@@ -149,7 +149,7 @@ def _decode_one(line: bytes, position: int, decoder: Any) -> Record:
 
 def _refusal(error: BaseException) -> InputError:
     if isinstance(error, RecursionError):
-        return LimitError(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more")
+        return too_deep()
     if isinstance(error, UnicodeDecodeError):
         return JSONSyntaxError("expected UTF-8, got other bytes")
     return JSONSyntaxError(f"expected a JSON object on the line, got something else: {error}")

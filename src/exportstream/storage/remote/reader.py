@@ -13,7 +13,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from exportstream.errors import ReadError, mask, shown
+from exportstream.errors import ReadError, changed_while, mask, shown
 from exportstream.storage.remote.urls import (
     CHECK,
     WEB,
@@ -101,8 +101,7 @@ class RemoteFile:
         """
         if self._web:
             return
-        hint = "convert it when it is complete"
-        changed = ReadError(f"the file changed while it was {done}", hint=hint, source=self.name)
+        changed = changed_while(done, self.name)
         with translate_errors(ReadError, self._url):
             self._system.invalidate_cache()
             try:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from contextlib import nullcontext, suppress
 
 from exportstream.errors import UsageError, WriteError, shown
-from exportstream.storage.remote.urls import connect, is_url, kind_of, require_known, scheme_of, translate_errors
+from exportstream.storage.remote.urls import connect, has_scheme, kind_of, require_known, scheme_of, translate_errors
 
 _PART = 16 << 20
 _COMMITS = ("s3", "s3a", "gs", "gcs", "memory")  # backends whose files appear, or replace others, by a commit
@@ -32,7 +32,7 @@ def open_output(url: str, source_path: str | None = None, *, force: bool) -> Rem
         require_known(scheme)
         what = f"{scheme}:// can't take an output whole or not at all"
         raise UsageError(what, hint="write a file (-o FILE) and copy it, or write to s3:// or gs://", source=name)
-    if source_path is not None and is_url(source_path) and _spelling(source_path) == _spelling(url):
+    if source_path is not None and has_scheme(source_path) and _spelling(source_path) == _spelling(url):
         raise UsageError("the output is the input", hint="choose another output", source=name)
     if url.endswith("/"):
         raise _folder(name)

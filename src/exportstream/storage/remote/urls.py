@@ -35,14 +35,14 @@ _HINTS = {
 }
 
 
-def is_url(text: str) -> bool:
+def has_scheme(text: str) -> bool:
     """Whether `text` begins with ``scheme://``; a path that does is written ``./scheme://``."""
     return _URL.match(text) is not None
 
 
 def is_remote(text: str) -> bool:
     """Whether `text` is a URL, and not a ``file://`` URL, which is a path."""
-    return is_url(text) and scheme_of(text) not in _LOCAL
+    return has_scheme(text) and scheme_of(text) not in _LOCAL
 
 
 def is_zip_url(text: str) -> bool:
@@ -55,7 +55,7 @@ def is_zip_url(text: str) -> bool:
 
 def local_path(text: str) -> str:
     """Return the path that a ``file://`` URL names; any other text as it is."""
-    return text.partition("://")[2] if is_url(text) and not is_remote(text) else text
+    return text.partition("://")[2] if has_scheme(text) and not is_remote(text) else text
 
 
 def scheme_of(url: str) -> str:

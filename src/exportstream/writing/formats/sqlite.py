@@ -21,7 +21,7 @@ from urllib.parse import quote
 from exportstream.errors import LimitError, OutOfMemoryError, UsageError, WriteError
 from exportstream.storage.files import open_file
 from exportstream.storage.memory import is_out_of_memory
-from exportstream.storage.names import is_name, is_stream
+from exportstream.storage.names import has_name
 from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
 from exportstream.writing.formats.json import read_json
@@ -142,7 +142,7 @@ class Database(StagedOutput):
         dedupe: bool = False,
         digest: bool = False,
     ) -> None:
-        if not is_name(path) or is_stream(path):
+        if not has_name(path):
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
         self._file = open_file(os.fsdecode(path), source_path, force=force)
         super().__init__(self._file)

@@ -9,7 +9,7 @@ row of its own, too; the call has the id of that message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -21,33 +21,30 @@ from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
+from exportstream.reading.formats.chats.chatgpt_figures import FIGURES
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, id_of, read_message
-from exportstream.reading.formats.chats.chatgpt_usual import (
-    UsualConversation,
-    UsualMessage,
-    decode_message,
-    decode_usual,
-    read_figures,
-    read_usual,
-)
+from exportstream.reading.formats.chats.chatgpt_structs import StructConversation, decode_usual
+from exportstream.reading.formats.chats.chatgpt_usual import USUAL
 from exportstream.reading.formats.chats.reader import held_by
 from exportstream.reading.formats.chats.recognise import CHATGPT, is_chatgpt_conversation
 from exportstream.reading.formats.chats.tree import Node, Tree, as_node, is_empty, more_of
 from exportstream.reading.formats.chats.values import expected, kept, object_of, required_text, text_of, time_of
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.elements import decode_any
+from exportstream.reading.limits import MAX_DEPTH
 
 _CONVERSATION_KEYS = frozenset({"id", "conversation_id", "title", "create_time", "update_time", "mapping"})
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
+_STRUCTS = (USUAL.message, FIGURES.message)
 _WITHOUT_MESSAGE = "nodes without a message"
 
 
 def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
     """Decode a conversation: to its messages, or to its value if it is not usual."""
-    found = decode_usual(data)
+    found = decode_usual(data, FIGURES if figures_only else USUAL)
     if found is not None:
         with suppress(InvalidMessageError):
-            return _Messages(found.keys, found.nodes, found, read_figures if figures_only else read_usual)
+            return _Messages(found.keys, found.nodes, found)
     return decode_any(data)
 
 
@@ -84,7 +81,6 @@ class _Messages:
         value: the conversation.
         nodes: by their keys.
         usual: the same as structs; None if the nodes hold values.
-        read: makes the row of a struct.
         more: what nodes say of themselves that has no column, by their keys.
     """
 
@@ -92,8 +88,7 @@ class _Messages:
         self,
         value: dict[str, Any],
         nodes: dict[str, Node],
-        usual: UsualConversation | None = None,
-        read: Callable[[UsualMessage, str, str | None, list[Any]], Message] = read_usual,
+        usual: StructConversation | None = None,
         more: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self._session = _read_session(value)
@@ -101,7 +96,7 @@ class _Messages:
         self._tree = Tree(nodes, value.get("current_node"))
         self._nodes = nodes
         self._usual = usual
-        self._read = read
+        self._shape = USUAL if usual is None else usual.shape
         self._more = more or {}
         self._values: dict[str, Any] | None = None  # of the nodes, where they are needed
         self._ahead: tuple[str, Any] = "", None  # the key of a message that is decoded already, and what came of it
@@ -112,8 +107,9 @@ class _Messages:
         return Conversation(self._session, self._rows(records), records, self._deep)
 
     def _rows(self, records: dict[str, int]) -> Iterator[Message | Refused]:
-        nodes, tree, model, deep, read = self._nodes, self._tree, self._default_model, self._deep, self._read
+        nodes, tree, model, deep, shape = self._nodes, self._tree, self._default_model, self._deep, self._shape
         shown, parents, rows = tree.shown, tree.parents, tree.rows
+        kind, read, has_links = shape.message, shape.read, shape is not FIGURES
         for key in tree:
             message = nodes[key].message
             if message.__class__ is Raw:
@@ -124,9 +120,12 @@ class _Messages:
                 continue
             checked = len(deep)
             try:
-                if message.__class__ is UsualMessage:
+                row = None
+                if message.__class__ is kind:
                     row, recipient = read(message, key, model, deep), message.recipient
-                else:
+                    if row is None:
+                        message = self._value(key)
+                if row is None:
                     row, recipient = read_message(message, key, model), message.get("recipient")
                     if key in self._more:
                         row.extra = (row.extra or {}) | {"node": self._more[key]}
@@ -137,17 +136,18 @@ class _Messages:
                 del deep[checked:]
                 yield Refused(error, self._value(key))
                 continue
-            above = parents[key]
-            row.parent_id = rows[above] if above in rows else tree.row_above(key, self._id_of)
-            row.active = key in shown if shown else None
-            rows[key] = row.id
+            if has_links:
+                above = parents[key]
+                row.parent_id = rows[above] if above in rows else tree.row_above(key, self._id_of)
+                row.active = key in shown if shown else None
+                rows[key] = row.id
             yield row
 
     def _open(self, key: str) -> Any:
         """The message of a node as a struct or value; None if it has none."""
         message = self._nodes[key].message
         if message.__class__ is Raw:
-            message = self._ahead[1] if key == self._ahead[0] else decode_message(message)
+            message = self._ahead[1] if key == self._ahead[0] else self._shape.decode_message(message)
         return message
 
     def _value(self, key: str) -> Any:
@@ -183,7 +183,7 @@ class _Messages:
             call.id = facts.id or child
             call.result = result.text
             call.is_error = True if result.kind == "system_error" else None
-        if row.content[:1] in ("{", "["):
+        if row.content[:1] in ("{", "[") and (self._shape is not FIGURES or len(row.content) > 2 * MAX_DEPTH):
             try:
                 call.input_json = _JSON.decode(row.content)
                 self._deep.append(call.input_json)
@@ -202,7 +202,7 @@ class _Facts(NamedTuple):
 
 
 def _facts_of(message: Any) -> _Facts:
-    if message.__class__ is UsualMessage:
+    if message.__class__ in _STRUCTS:
         return _Facts(message.author.role, message.id, message.content)
     if message.__class__ is not dict:
         return _Facts()

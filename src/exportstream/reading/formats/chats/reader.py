@@ -20,7 +20,6 @@ from exportstream.errors import (
     InputError,
     InvalidMessageError,
     JSONSyntaxError,
-    LimitError,
     NotAnExportError,
 )
 from exportstream.models.notes import Notes, Records, Reject
@@ -29,7 +28,7 @@ from exportstream.reading.formats.chats.chat_format import ChatFormat, Refused
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
-from exportstream.reading.limits import MAX_DEPTH
+from exportstream.reading.limits import MAX_DEPTH, too_deep
 from exportstream.totals.batch import Batch, SessionEnd
 
 _ROWS = 1000  # of a batch
@@ -158,11 +157,14 @@ class ChatReader:
         rows: list[Message] = []
         ids: set[str] = set()
         left = element.replaced
+        session_id, producer = session.id, session.producer
         for index, message in enumerate(found.messages):
             if isinstance(message, Refused):
-                self._refuse(message.error, element, session.id, index, message.value)
+                self._refuse(message.error, element, session_id, index, message.value)
                 continue
-            message.session_id, message.index, message.producer = session.id, index, self._format.producer
+            message.session_id = session_id
+            message.index = index
+            message.producer = producer
             rows.append(message)
             if len(rows) == _ROWS:  # all rows of a large conversation are never held
                 if (batch := self._take_pending()) is not None:
@@ -236,8 +238,7 @@ class ChatReader:
 def _require_shallow(held: list[Any], element: Element) -> None:
     """Raise `LimitError` if a value goes too deep."""
     if value_is_deeper(held, MAX_DEPTH):
-        what = f"expected at most {MAX_DEPTH} levels of objects and arrays, got more"
-        raise LimitError(what, position=element.position)
+        raise too_deep(position=element.position)
 
 
 def held_by(row: Message) -> list[Any]:

@@ -1,0 +1,84 @@
+"""The help of a command, which lists its options in groups, and how an option gets into a group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from exportstream.cli.process import Exit
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+GROUPS = ("Output", "Rows", "Groups", "Several inputs", "Bad input", "Limits", "General")
+_WIDE = 25  # characters: longer names of an option stand on a line of their own
+EXIT_CODES = {
+    Exit.DONE: "done",
+    Exit.BUG: "a bug in exportstream: please report it",
+    Exit.USAGE: "wrong usage: options that contradict each other, an output that exists",
+    Exit.INPUT: "bad input (one of many is enough); findings of verify or check --strict",
+    Exit.SYSTEM: "reading, writing, the network or the memory failed; an input changed",
+    Exit.PARTIAL: "done, but messages or damaged bytes were rejected",
+}
+
+
+class Command(click.Command):
+    """A command whose help has its options in groups, and ends with exit codes and examples."""
+
+    def __init__(
+        self, *args: Any, examples: Sequence[tuple[str, str]], exit_codes: Sequence[Exit] = tuple(Exit), **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.exit_codes = exit_codes
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a section for each group."""
+        found = [(group_of(param), param.get_help_record(ctx)) for param in self.get_params(ctx)]
+        records = [(group, *record) for group, record in found if record is not None]
+        width = min(_WIDE, max(len(names) for _, names, _ in records))
+        for group in GROUPS:
+            if rows := [(f"{names:{width}}", text) for of, names, text in records if of == group]:
+                with formatter.section(group):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes and the examples; an example is never folded."""
+        del ctx
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), EXIT_CODES[code]) for code in self.exit_codes])
+        with formatter.section("Examples"):
+            for example, meaning in self.examples:
+                formatter.write(f"  # {meaning}\n  {example}\n")
+
+
+class _Option(click.Option):
+    """An option that belongs to a group of the help."""
+
+    def __init__(self, *args: Any, group: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+def group_of(param: click.Parameter) -> str | None:
+    """Return the group of an option, None for an argument."""
+    if not isinstance(param, click.Option):
+        return None
+    return param.group if isinstance(param, _Option) else "General"  # --help is click's own
+
+
+def option(group: str, *names: str, **kwargs: Any) -> Callable[[Decorated], Decorated]:
+    """Add an option of a group to a command; the rest is as of `click.option`."""
+    return click.option(*names, cls=_Option, group=group, **kwargs)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Add options to a command, the first of them on top of the help."""
+
+    def add(command: Decorated) -> Decorated:
+        for one in reversed(options):
+            command = one(command)
+        return command
+
+    return add
