@@ -24,6 +24,24 @@ _JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
 _MAGIC = re.compile(r"[*?\[]")
 
 
+class RealPaths:
+    """`os.path.realpath` for many paths: it looks at each folder once, and then only at files. Keep it for a moment only."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, path: str) -> str:
+        """Return the path without links, from the root on."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return os.path.realpath(path)
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = os.path.realpath(folder)
+        found = os.path.join(real, name)
+        return os.path.realpath(found) if os.path.islink(found) else found
+
+
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
     """Whether an input or output was given by its name (``-`` included), not as bytes or a file object."""
     return isinstance(given, (str, os.PathLike))
