@@ -109,9 +109,7 @@ def varied(seed: int) -> dict[str, Any]:
 def test_usual_conversations_are_read_as_structs() -> None:
     """What the tests compare are two ways indeed: usual messages are structs, and odd ones are not."""
     tree = Tree().say().say("assistant").say(new=1)
-    messages = [
-        row for _, row in zip("abc", decode(tree.data[1:-1], figures_only=False).conversation({}).messages, strict=True)
-    ]
+    messages = [row for _, row in zip("abc", decode(tree.data[1:-1], figures_only=False).messages, strict=True)]
     assert len(messages) == 3
     found = chatgpt_usual.USUAL.open(tree.data[1:-1])
     assert found is not None

@@ -40,18 +40,16 @@ _WITHOUT_MESSAGE = "nodes without a message"
 
 
 def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
-    """Decode a conversation: to its messages, or to its value if it is not usual."""
+    """Decode a conversation; return its JSON value if it is not usual."""
     found = (FIGURES if figures_only else USUAL).open(data)
     if found is not None and are_linked(found.messages):
         with suppress(InvalidMessageError):
-            return _Messages(found.keys, found.messages, found)
+            return _Messages(found.keys, found.messages, found).conversation({})
     return decode_any(data)
 
 
-def read_conversation(value: Any) -> Conversation:
+def read_conversation(value: dict[str, Any]) -> Conversation:
     """Read one conversation."""
-    if type(value) is _Messages:
-        return value.conversation({})
     nodes = object_of(value.get("mapping"), "$.mapping")
     records = {"conversations without a mapping": 1} if value.get("mapping") is None else {}
     if empty := sum(is_empty(node) for node in nodes.values()):
@@ -98,7 +96,6 @@ class _Messages:
         self._usual = usual
         self._is_full = usual is None or usual.shape is USUAL  # and not only figures are wanted
         self._more = more or {}
-        self._values: dict[str, Any] | None = None  # of the nodes, where they are needed
         self._ahead: tuple[str, Any] = "", None  # the key of a message that is decoded already, and what came of it
         self._deep: list[Any] = []
 
@@ -155,9 +152,7 @@ class _Messages:
             return decode_any(message)
         if self._usual is None:
             return message
-        if self._values is None:
-            self._values = decode_any(self._usual.data)["mapping"]
-        return self._values[key]["message"]  # a usual node is an object
+        return self._usual.value(key)["message"]  # a usual node is an object
 
     def _id_of(self, key: str) -> str | None:
         message = self._open(key)

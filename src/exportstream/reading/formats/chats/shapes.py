@@ -10,6 +10,7 @@ decoded to it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from exportstream.errors import InvalidMessageError
+from exportstream.models.structs import Message
+from exportstream.reading.formats.chats.chat_format import Refused
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.elements import decode_any
@@ -75,6 +79,10 @@ class Shape:
             return decode_any(data)
 
 
+ReadsStruct = Callable[[Any], Message | None]
+ReadsValue = Callable[[Any], Message]
+
+
 class Opened(Struct, gc=False):
     """A conversation that is usual.
 
@@ -83,12 +91,43 @@ class Opened(Struct, gc=False):
         keys: its keys without the messages.
         messages: they are structs, or still bytes.
         shape: of the messages.
+        values: the messages as JSON values, where they were needed.
     """
 
     data: bytes
     keys: dict[str, Any]
     messages: Any
     shape: Shape
+    values: Any = None
+
+    def value(self, key: Any) -> Any:
+        """The JSON value of what `messages` has at a key or index."""
+        found = self.messages[key]
+        if found.__class__ is Raw:
+            return decode_any(found)
+        if self.values is None:
+            self.values = decode_any(self.data)[self.shape.key]
+        return self.values[key]
+
+    def rows(self, read: ReadsStruct, read_value: ReadsValue) -> Iterator[Message | Refused]:
+        """Make the rows of an array of messages.
+
+        Args:
+            read: makes the row of a struct; None if it has to be read as a value.
+            read_value: makes the row of a JSON value; raises `InvalidMessageError`.
+        """
+        shape = self.shape
+        for index, message in enumerate(self.messages):
+            found = shape.decode_message(message) if message.__class__ is Raw else message
+            if isinstance(found, Struct):
+                if (row := read(found)) is not None:
+                    yield row
+                    continue
+                found = self.value(index)
+            try:
+                yield read_value(found)
+            except InvalidMessageError as error:
+                yield Refused(error, found)
 
 
 def _any_may_be_deep(messages: Raw) -> bool:
@@ -98,3 +137,12 @@ def _any_may_be_deep(messages: Raw) -> bool:
 
 def _may_be_deep(data: Raw) -> bool:
     return len(data) > 2 * MAX_DEPTH and may_be_deep(bytes(data))
+
+
+def rows_of(messages: list[Any], read_value: ReadsValue) -> Iterator[Message | Refused]:
+    """Make the rows of messages that are JSON values."""
+    for message in messages:
+        try:
+            yield read_value(message)
+        except InvalidMessageError as error:
+            yield Refused(error, message)
