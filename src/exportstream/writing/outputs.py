@@ -141,8 +141,8 @@ def format_of(name: str) -> str | None:
 
 
 def looks_like_file(target: str) -> bool:
-    """Whether a name without a slash at its end has a suffix that says a format."""
-    return not target.endswith("/") and bool(_split(target)[1])
+    """Whether a name without a slash at its end ends in the suffix of a format, or in one of letters, such as ``.xlsx``."""
+    return not target.endswith("/") and (bool(_split(target)[1]) or os.path.splitext(target)[1][1:].isalpha())
 
 
 def _tables(options: WriteOptions, format_: OutputFormat) -> tuple[str, ...]:
