@@ -220,5 +220,6 @@ def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
         else:
             key = os.path.realpath(path)
         if key is not None and key in seen and not seen[key] == what == "input":
-            raise UsageError(f"the {what} is the {seen[key]}", source=path, hint="give it a name of its own")
+            hint = "give it a name of its own" + (" with `rejects`" if what == "file of rejects" else "")
+            raise UsageError(f"the {what} is the {seen[key]}", source=path, hint=hint)
         seen[key] = what
