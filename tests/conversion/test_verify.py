@@ -25,13 +25,6 @@ from tests.kit.files import contents, many, put, unpack
 FORMATS = ["ndjson", "csv", "parquet", "sqlite"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, empty."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def findings(*outputs: Any) -> dict[str, str]:
     """What is found, by output; outputs without a finding are left out."""
     return {one.output: "; ".join(one.findings) for one in verify(outputs) if not one.ok}

@@ -21,6 +21,7 @@ from exportstream.conversion.log_files import files_of, is_transcript, name_pack
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.names import (
     COMPRESSED,
+    RealPaths,
     fixed_part,
     is_folder,
     is_glob,
@@ -109,19 +110,20 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}
+    real_path = RealPaths()
     for one in found:
-        key = _key(one.source)
+        key = _key(one.source, real_path)
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
 
 
-def _key(source: str) -> str:
+def _key(source: str, real_path: RealPaths) -> str:
     """A text that is the same for all names of one input."""
     if is_stream(source) or is_url(source):
         return source
     archive, member = split_member(source) or (source, "")
-    return f"{os.path.realpath(archive)}::{member}"  # the name of a member may be anything
+    return f"{real_path(archive)}::{member}"  # the name of a member may be anything
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:
@@ -209,10 +211,11 @@ def _as_path(source: str) -> str:
 
 
 def _walk(folder: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
+    real_path = RealPaths()
     for inner, files in _folders(folder, without, exclude):
         for name in sorted(name for name in files if looks_like_export(name) or looks_like_zip(name)):
             path = os.path.join(inner, name)
-            if _is_input(path) and os.path.realpath(path) not in without:
+            if _is_input(path) and real_path(path) not in without:
                 yield from _found(path, os.path.relpath(path, folder))
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from exportstream.errors import ReadError, changed_while
-from exportstream.storage.names import identity, is_url, stat_regular
+from exportstream.storage.file_state import identity, stat_regular
+from exportstream.storage.names import is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import split_member
 from exportstream.storage.zip_member import MemberFile

@@ -19,9 +19,10 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError, changed_while
 from exportstream.storage.decompress import decompress, peek
+from exportstream.storage.file_state import identity, state_of_file
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
 from exportstream.storage.input_file import Chunks, InputFile, open_path
-from exportstream.storage.names import identity, is_stream, refuse_misuse, state_of_file
+from exportstream.storage.names import is_stream, refuse_misuse
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
 
