@@ -21,6 +21,7 @@ from exportstream.conversion.log_files import files_of, is_transcript, name_pack
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.storage.names import (
     COMPRESSED,
+    RealPaths,
     fixed_part,
     is_folder,
     is_glob,
@@ -78,9 +79,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     Args:
         sources: files, folders (every file in them that looks like an export, and zip archives, except hidden files and
             links to folders), zip archives (every member that looks like an export), globs (``**`` for any folders; except
-            hidden files and our own rejects), URLs
-            (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one source. An `Input` that was found before
-            is taken as it is. Each input is taken once.
+            hidden files and our own rejects), URLs (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one
+            source. An `Input` that was found before is taken as it is. Each input is taken once. Where several archives
+            are named, the names for the outputs of their members begin with the archive's.
         without: outputs: folders and files that are left out when folders and globs are searched.
         exclude: globs of inputs that are left out; see `Exclude`.
 
@@ -92,7 +93,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     excluded = Exclude(exclude)
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
     left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
-    for source in [sources] if is_name(sources) else sources:
+    sources = [sources] if is_name(sources) else list(sources)
+    apart = sum(is_name(source) and is_zip(local_path(os.fsdecode(source))) for source in sources) > 1
+    for source in sources:
         if isinstance(source, Input):
             found.append(source)
             continue
@@ -100,26 +103,27 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
         name = local_path(os.fsdecode(source))
         before = len(found)
-        found += [one for one in _find(name, left_out, excluded) if not excluded(_as_path(one.source), one.relative)]
+        found += [one for one in _find(name, left_out, excluded, apart) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
             hint = "folders are searched for .json, .ndjson, .jsonl and .zip files"
             raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}
+    real_path = RealPaths()
     for one in found:
-        key = _key(one.source)
+        key = _key(one.source, real_path)
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
 
 
-def _key(source: str) -> str:
+def _key(source: str, real_path: RealPaths) -> str:
     """A text that is the same for all names of one input."""
     if is_stream(source) or is_url(source):
         return source
     archive, member = split_member(source) or (source, "")
-    return f"{os.path.realpath(archive)}::{member}"  # the name of a member may be anything
+    return f"{real_path(archive)}::{member}"  # the name of a member may be anything
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:
@@ -139,13 +143,14 @@ def _join_parts(inputs: list[Input]) -> list[Input]:
     return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
-def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
+def _find(name: str, without: set[str], exclude: Exclude, apart: bool) -> Iterator[Input]:
     if is_stream(name):
         yield Input("-", "stdin", named=True)
     elif (member := split_member(name)) is not None:
         yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
     elif is_zip(name):
-        yield from _members(name, "", named=True)
+        # The members of two archives often have the same names: exports of chats do.
+        yield from _members(name, os.path.splitext(os.path.basename(name))[0] if apart else "", named=True)
     elif is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
@@ -206,10 +211,11 @@ def _as_path(source: str) -> str:
 
 
 def _walk(folder: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
+    real_path = RealPaths()
     for inner, files in _folders(folder, without, exclude):
         for name in sorted(name for name in files if looks_like_export(name) or looks_like_zip(name)):
             path = os.path.join(inner, name)
-            if _is_input(path) and os.path.realpath(path) not in without:
+            if _is_input(path) and real_path(path) not in without:
                 yield from _found(path, os.path.relpath(path, folder))
 
 

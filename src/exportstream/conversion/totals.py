@@ -23,7 +23,7 @@ from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import RunJob
 from exportstream.conversion.plan import total_size
 from exportstream.conversion.progress import Reading, Status, Watch
-from exportstream.conversion.report import Counts, Outcome, outcome_of
+from exportstream.conversion.report import Counts, Outcome, WithOutcomes, outcome_of
 from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
-class TotalsReport(Counts):
+class TotalsReport(Counts, WithOutcomes):
     """Returned by `totals_many`: what was read (see `Counts`), with the totals of all inputs, and the tables.
 
     Attributes:
@@ -58,16 +58,6 @@ class TotalsReport(Counts):
     range: Range = Range()
     outcomes: list[Outcome] = field(default_factory=list)
     seconds: float = 0.0
-
-    @property
-    def failed(self) -> list[Outcome]:
-        """The inputs that failed."""
-        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
-
-    @property
-    def ignored(self) -> list[Outcome]:
-        """The inputs that are no exports, found in folders and by globs."""
-        return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values: the tables, and the inputs that failed, are no exports, or were cut."""
