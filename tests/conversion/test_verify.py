@@ -107,6 +107,17 @@ def test_inputs_and_other_files_in_the_folder(folder: Path) -> None:
     assert findings(".") == {"./new.csv": "expected a record in a manifest, got none"}
 
 
+def test_folders_with_manifests_of_their_own(folder: Path) -> None:
+    """Verified above them, each folder goes by its own manifest, and an output of it that is missing is found."""
+    many(folder / "in", 2, messages=3)
+    for name in ("all/x", "all/y"):
+        convert_many(["in"], name)
+    assert (findings("all"), len(list(verify("all")))) == ({}, 4)
+    missing = next(Path("all/y").glob("*.zst"))
+    missing.unlink()
+    assert findings("all") == {str(missing): "it is missing"}
+
+
 def test_inputs_of_other_outputs_in_a_folder(folder: Path) -> None:
     """Inputs beside some of the outputs are none where the others are verified alone."""
     put(folder, "rows/in/a.ndjson", "exports/in/b.json")

@@ -23,6 +23,7 @@ from exportstream.reading.check import CheckWork, SessionCheck, check_export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead, check_executor
+from exportstream.storage.input_file import ByteSource
 from exportstream.storage.names import require_one
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class _Checked(Counts):
 
 
 def check(
-    source: Any,
+    source: ByteSource,
     *,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,

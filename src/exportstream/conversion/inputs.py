@@ -79,9 +79,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     Args:
         sources: files, folders (every file in them that looks like an export, and zip archives, except hidden files and
             links to folders), zip archives (every member that looks like an export), globs (``**`` for any folders; except
-            hidden files and our own rejects), URLs
-            (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one source. An `Input` that was found before
-            is taken as it is. Each input is taken once.
+            hidden files and our own rejects), URLs (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one
+            source. An `Input` that was found before is taken as it is. Each input is taken once. Where several archives
+            are named, the names for the outputs of their members begin with the archive's.
         without: outputs: folders and files that are left out when folders and globs are searched.
         exclude: globs of inputs that are left out; see `Exclude`.
 
@@ -93,7 +93,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     excluded = Exclude(exclude)
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
     left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
-    for source in [sources] if is_name(sources) else sources:
+    sources = [sources] if is_name(sources) else list(sources)
+    apart = sum(is_name(source) and is_zip(local_path(os.fsdecode(source))) for source in sources) > 1
+    for source in sources:
         if isinstance(source, Input):
             found.append(source)
             continue
@@ -101,7 +103,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
         name = local_path(os.fsdecode(source))
         before = len(found)
-        found += [one for one in _find(name, left_out, excluded) if not excluded(_as_path(one.source), one.relative)]
+        found += [one for one in _find(name, left_out, excluded, apart) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
             hint = "folders are searched for .json, .ndjson, .jsonl and .zip files"
             raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
@@ -141,13 +143,14 @@ def _join_parts(inputs: list[Input]) -> list[Input]:
     return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
-def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
+def _find(name: str, without: set[str], exclude: Exclude, apart: bool) -> Iterator[Input]:
     if is_stream(name):
         yield Input("-", "stdin", named=True)
     elif (member := split_member(name)) is not None:
         yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
     elif is_zip(name):
-        yield from _members(name, "", named=True)
+        # The members of two archives often have the same names: exports of chats do.
+        yield from _members(name, os.path.splitext(os.path.basename(name))[0] if apart else "", named=True)
     elif is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 

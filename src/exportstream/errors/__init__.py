@@ -97,9 +97,9 @@ class ExportstreamError(Exception):
         if self.path is not None:
             parts.append(f"at {printable(self.path)}")
         if self.line is not None:
-            parts.append(f"line {self.line:,}, column {self.column:,}")
+            parts.append(f"line {self.line}, column {self.column}")  # as a place is typed: without commas
         if self.position is not None:
-            parts.append(f"{'byte' if self.exact else 'near byte'} {self.position:,}")
+            parts.append(f"{'byte' if self.exact else 'near byte'} {self.position}")
         return ", ".join(parts)
 
     def __str__(self) -> str:
