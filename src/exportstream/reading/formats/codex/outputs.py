@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Struct
 
 from exportstream.errors import InputError
 from exportstream.reading.formats.codex.attachments import attachment
@@ -63,18 +63,13 @@ def has_failed(output: str) -> bool | None:
     return code != 0 if type(code) is int else None
 
 
-def has_failed_raw(output: Raw | UnsetType) -> bool | None:
+def has_failed_raw(output: memoryview) -> bool | None:
     """Do the same for an output that was not decoded."""
-    if output is UNSET or bytes(memoryview(output)[: len(_WRAPPED_RAW)]) != _WRAPPED_RAW:
+    if output[: len(_WRAPPED_RAW)] != _WRAPPED_RAW:
         return None
-    end = bytes(memoryview(output)[-_LONGEST_END:])
+    end = bytes(output[-_LONGEST_END:])
     found = _USUAL_RAW_END.match(end, max(end.rfind(b",", 0, end.rfind(_LAST_KEY)), 0))
     return int(found[1]) != 0 if found is not None else has_failed(_TEXT.decode(output))
-
-
-def is_plain(output: Raw | UnsetType) -> bool:
-    """Whether an output that was not decoded is there, and no object, which says more."""
-    return output is not UNSET and bytes(memoryview(output)[:1]) != b"{"
 
 
 def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool | None]:
