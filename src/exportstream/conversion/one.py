@@ -17,6 +17,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.runs_ahead import check_executor
+from exportstream.storage.input_file import ByteSource
 from exportstream.storage.memory import explain_memory
 from exportstream.storage.names import is_name, is_stream, is_url, require_one
 from exportstream.storage.remote.urls import local_path
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def convert(
-    source: Any,
+    source: ByteSource,
     target: Any = None,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
