@@ -10,9 +10,10 @@ from exportstream.cli.terminal import show_lines
 from exportstream.errors import printable, shown
 from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
-from exportstream.totals.text import WIDTH, aligned, figure, width_of
+from exportstream.totals.text import WIDTH, aligned, figure, width_of, widths_of
 
 _SHORT_NAME = 8  # columns
+_FEWEST = 3  # columns of a table of what has no price: name, reason, messages
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
 _HEADINGS = ("", "declared", "counted", "difference")
 _SINGULAR = {
@@ -73,7 +74,7 @@ def partial_tokens(messages: int) -> str:
 def _fitted(lines: list[list[str]], width: int) -> list[str]:
     """Align the figures; those that are too long for the width stand below their label, each on a line of its own."""
     whole = list(lines)
-    while max(map(width_of, (table := aligned(_HEADINGS, whole, 1, _WIDE, 0)))) > width and len(whole) > 1:
+    while max(map(width_of, (table := _uncut(whole)))) > width and len(whole) > 1:
         whole.remove(max(whole, key=lambda cells: max(map(width_of, cells))))
     found = iter(table[1:])
     shown = [table[0]]
@@ -84,6 +85,10 @@ def _fitted(lines: list[list[str]], width: int) -> list[str]:
             below = zip(_HEADINGS[1:], cells[1:], strict=True)
             shown += [cells[0], *(f"    {name}  {cell}" for name, cell in below if cell not in ("", "-"))]
     return shown
+
+
+def _uncut(lines: list[list[str]]) -> list[str]:
+    return aligned(_HEADINGS, lines, 1, widths_of(_HEADINGS, lines, 1, _WIDE, 0))
 
 
 def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
@@ -140,11 +145,13 @@ def _table_of_unpriced(unpriced: list[Unpriced], width: int) -> list[str]:
     """Return a table of messages without a price; figures from the right are left out before names get shorter."""
     headings = ["without a price", "reason", "messages", "all input", "output", "cache write", "cache read"]
     lines = [_cells(one) for one in unpriced]
-    for columns in range(len(headings), 2, -1):
-        cells = [line[:columns] for line in lines]
-        if max(map(width_of, table := aligned(headings[:columns], cells, 2, _WIDE, 0))) <= width:
-            return table
-    return aligned(headings[:columns], cells, 2, width, _SHORT_NAME, whole=(1,))
+    for columns in range(len(headings), _FEWEST - 1, -1):
+        names, cells = headings[:columns], [line[:columns] for line in lines]
+        least = _SHORT_NAME if columns == _FEWEST else _WIDE
+        table = aligned(names, cells, 2, widths_of(names, cells, 2, width, least, whole=(1,)))
+        if max(map(width_of, table)) <= width:
+            break
+    return table
 
 
 def _cells(one: Unpriced) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from exportstream.cli.display import ManyProgress, Progress, print_cut, print_failures, print_few_warnings
-from exportstream.cli.executors import open_executor, open_helpers
+from exportstream.cli.executors import are_several, open_executor, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.help import Command
@@ -23,7 +23,6 @@ from exportstream.conversion.report import SCHEMA, open_text
 from exportstream.conversion.totals import TotalsReport, total_all, total_one
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.storage.names import stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
@@ -100,7 +99,7 @@ def totals_command(
         prices=prices,
     )
     found = find_inputs(inputs, exclude=exclude)
-    several = len(inputs) > 1 or stands_for_several(inputs[0])
+    several = are_several(inputs)
     helpers = nullcontext() if several else open_helpers(inputs[0], reading, 1 if dedupe else jobs)
     with helpers as executor, Transaction() as transaction:
         save = None

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from operator import gt
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -20,7 +19,7 @@ from msgspec import field
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
-from exportstream.totals.carrying import COMPARED, Carrying, carried_at
+from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
 from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs
 from exportstream.totals.priced import Priced
@@ -208,19 +207,19 @@ class Totals(Sums):
         if (kept := counted(messages)) is not messages:
             at = counted_ends(messages, [end for _, end in ends])
             messages, ends = kept, [(session, end) for (session, _), end in zip(ends, at, strict=True)]
-        sums, carrying, carried = self.counted, self.carrying, self._carried
-        before = [getattr(sums, name).count for name in COMPARED]
+        sums, before = self.counted, self._carried
+        known = [getattr(sums, name).count for name in COMPARED]
         if messages:
             sums.add_originals(messages)
         if not ends:
             return
         self.sessions += len(ends)
         self.declared.add([session for session, _ in ends])
-        pending = [count - getattr(carried, name) for name, count in zip(COMPARED, before, strict=True)]
-        new = [getattr(sums, name).count - count for name, count in zip(COMPARED, before, strict=True)]
-        for name, at_ends in zip(COMPARED, carried_at(ends, messages, new, pending), strict=True):
-            setattr(carrying, name, getattr(carrying, name) + sum(map(gt, at_ends, [0, *at_ends])))
-            setattr(carried, name, getattr(carried, name) + at_ends[-1])
+        pending = [count - getattr(before, name) for name, count in zip(COMPARED, known, strict=True)]
+        new = [getattr(sums, name).count - count for name, count in zip(COMPARED, known, strict=True)]
+        for name, (sessions, count) in zip(COMPARED, carried(ends, messages, new, pending), strict=True):
+            setattr(self.carrying, name, getattr(self.carrying, name) + sessions)
+            setattr(before, name, getattr(before, name) + count)
 
     def end_repeated(self) -> None:
         """End a session that was added before: the messages added since are not those of the session added next."""

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from exportstream.errors import printable, shown
+from exportstream.models.names import camel
 from exportstream.totals.groups import Key
 from exportstream.totals.periods import PERIODS
 from exportstream.totals.table_options import HEADINGS, NAMES, OF_CALLS
@@ -121,7 +122,7 @@ class GroupTable(Struct, frozen=True):
         for name, least in _attempts(columns):
             headings, lines = self._chosen(columns)
             widths = widths_of(headings, lines, labels, width, least, whole=dates)
-            text = aligned(headings, lines, labels, width, least, whole=dates)
+            text = aligned(headings, lines, labels, widths)
             if max(map(width_of, text)) <= width and tell_apart(lines, labels, widths):
                 break
             if name in columns and len(columns) > 1:
@@ -133,7 +134,8 @@ class GroupTable(Struct, frozen=True):
         return self.keys or ("",)
 
     def _plain(self, row: GroupRow) -> dict[str, Any]:
-        return dict(zip(map(_camel, self.keys), self._labels(row), strict=True)) | row.figures
+        names = [camel(key.replace("-", "_")) for key in self.keys]
+        return dict(zip(names, self._labels(row), strict=True)) | row.figures
 
     def _labelled(self) -> list[tuple[str, GroupRow]]:
         labelled = [("", row) for row in self.rows]
@@ -202,11 +204,6 @@ def says_no_more(figures: dict[str, Value]) -> bool:
     """Return whether all input is but the sum of the figures beside it."""
     parts = (figures.get("inputTokens") or 0) + (figures.get("cacheReadTokens") or 0)
     return parts == (figures.get("totalInputTokens") or 0)
-
-
-def _camel(word: str) -> str:
-    first, *rest = word.split("-")
-    return first + "".join(map(str.capitalize, rest))
 
 
 def _escaped(text: str) -> str:
