@@ -23,7 +23,8 @@ from exportstream.cli.figures import amount
 from exportstream.reading.check import KINDS, OF_SESSION
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack
-from tests.properties.oracle import snake
+from tests.properties.oracle import CALL_ROW, MESSAGE, snake
+from tests.properties.oracle import SESSION as DECLARED
 
 SAMPLE = DATA / "session-with-usage.json"
 SESSION = json.loads(SAMPLE.read_bytes(), parse_float=Decimal)
@@ -256,68 +257,6 @@ def test_an_error_is_one_line_with_its_place(folder: Path) -> None:
 
 # Tables -----------------------------------------------------------------------------------------------------------------
 
-MESSAGES = [
-    "sessionId",
-    "messageIndex",
-    "id",
-    "role",
-    "content",
-    "model",
-    "finishReason",
-    "reasoning",
-    "reasoningDuration",
-    "toolCalls",
-    "createdAt",
-    "updatedAt",
-    "inputTokens",
-    "outputTokens",
-    "cacheCreationTokens",
-    "cacheReadTokens",
-    "cost",
-    "thinkingBlocks",
-    "redactedThinkingBlocks",
-    "extra",
-    "producer",
-    "agentId",
-    "usageState",
-    "attachments",
-    "totalInputTokens",
-    "reasoningTokens",
-    "parentId",
-    "active",
-    "cacheCreation1hTokens",
-]
-TOOL_CALLS = [
-    "sessionId",
-    "messageId",
-    "messageIndex",
-    "toolCallIndex",
-    "id",
-    "name",
-    "type",
-    "finished",
-    "isError",
-    "input",
-    "inputJson",
-    "result",
-    "metadata",
-    "screenshotUrls",
-    "createdAt",
-    "extra",
-    "producer",
-]
-DECLARED = [
-    "id",
-    "title",
-    "userMessageCount",
-    "assistantMessageCount",
-    "toolCallCount",
-    "promptTokens",
-    "completionTokens",
-    "cost",
-    "createdAt",
-    "updatedAt",
-]
 RUNNING = [
     "runningMessages",
     "runningToolCalls",
@@ -338,7 +277,7 @@ def csv_header(folder: Path, *options: str) -> list[str]:
 
 @pytest.mark.parametrize("keys", ["camel", "snake"])
 @pytest.mark.parametrize("running", [[], RUNNING])
-@pytest.mark.parametrize(("table", "columns"), [("messages", MESSAGES), ("tool-calls", TOOL_CALLS)])
+@pytest.mark.parametrize(("table", "columns"), [("messages", MESSAGE), ("tool-calls", CALL_ROW)])
 def test_every_table_has_its_columns(folder: Path, table: str, columns: list[str], keys: str, running: list[str]) -> None:
     """A CSV has every column of its table in order, running totals behind them, under the names asked for."""
     options = ["--running-totals"] if running else []

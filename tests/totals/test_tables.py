@@ -18,7 +18,7 @@ from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
 from exportstream.totals.table_options import GroupOptions
 from exportstream.totals.tables import WIDTH
-from exportstream.totals.text import aligned, width_of
+from exportstream.totals.text import aligned, width_of, widths_of
 
 
 def message(model: str | None = None, cost: str | None = None, **fields: Any) -> Message:
@@ -206,7 +206,8 @@ def test_a_figure_is_named_as_in_options_keywords_or_columns(word: str) -> None:
 
 def test_labels_are_cut_in_their_middle() -> None:
     """Both ends of a name stay: files and models differ there."""
-    lines = aligned(["a", "n"], [["claude-sonnet-4-5-20250929", "1"], ["x", "1,000"]], 1, 24, 4)
+    headings, cells = ["a", "n"], [["claude-sonnet-4-5-20250929", "1"], ["x", "1,000"]]
+    lines = aligned(headings, cells, 1, widths_of(headings, cells, 1, 24, 4))
     assert lines == ["a                      n", "claude-s…20250929      1", "x                  1,000"]
     assert all(width_of(line) <= 24 for line in lines)
 

@@ -50,8 +50,9 @@ def find_many(
     found = find_inputs(inputs, without=[output, report], exclude=exclude)
     if not into_folder and (output in (None, "-", "") or looks_like_file(str(output)) or is_direct(str(output))):
         got = "" if output is None else f", got the name of a file: {shown(output)}"
+        merge = "--merge and -o FILE" if output is None else "add --merge for one output"
         one = any(is_zip(name) for name in inputs)
-        hint = "give -o DIR/, or --merge and -o FILE" + (", or name one member: ARCHIVE.zip::MEMBER" if one else "")
+        hint = f"give -o DIR/, or {merge}" + (", or name one member: ARCHIVE.zip::MEMBER" if one else "")
         raise UsageError(f"expected a folder for the outputs of several inputs{got}", hint=hint)
     return found
 

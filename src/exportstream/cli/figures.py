@@ -9,7 +9,7 @@ from exportstream.cli.terminal import show_lines
 from exportstream.errors import printable, shown
 from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
-from exportstream.totals.text import WIDTH, aligned, figure, width_of
+from exportstream.totals.text import WIDTH, aligned, figure, width_of, widths_of
 
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
 _HEADINGS = ("", "declared", "counted", "difference")
@@ -67,7 +67,7 @@ def partial_tokens(messages: int) -> str:
 def _fitted(lines: list[list[str]], width: int) -> list[str]:
     """Align the figures; those that are too long for the width stand below their label, each on a line of its own."""
     whole = list(lines)
-    while max(map(width_of, (table := aligned(_HEADINGS, whole, 1, _WIDE, 0)))) > width and len(whole) > 1:
+    while max(map(width_of, (table := _uncut(whole)))) > width and len(whole) > 1:
         whole.remove(max(whole, key=lambda cells: max(map(width_of, cells))))
     found = iter(table[1:])
     shown = [table[0]]
@@ -78,6 +78,10 @@ def _fitted(lines: list[list[str]], width: int) -> list[str]:
             below = zip(_HEADINGS[1:], cells[1:], strict=True)
             shown += [cells[0], *(f"    {name}  {cell}" for name, cell in below if cell not in ("", "-"))]
     return shown
+
+
+def _uncut(lines: list[list[str]]) -> list[str]:
+    return aligned(_HEADINGS, lines, 1, widths_of(_HEADINGS, lines, 1, _WIDE, 0))
 
 
 def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
@@ -127,7 +131,8 @@ def show_prices(priced: Priced, *, unpriced: bool) -> None:
     show_lines(["", *(f"prices: {shown(str(one))}" for one in priced.lists)])
     if unpriced and priced.unpriced:
         headings = ["without a price", "reason", "messages", "input", "output", "cache write", "cache read"]
-        show_lines(["", *aligned(headings, [_cells(one) for one in priced.unpriced], 2, width_of_output(WIDTH), 8)])
+        lines = [_cells(one) for one in priced.unpriced]
+        show_lines(["", *aligned(headings, lines, 2, widths_of(headings, lines, 2, width_of_output(WIDTH), 8))])
 
 
 def _cells(one: Unpriced) -> list[str]:

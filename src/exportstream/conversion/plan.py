@@ -67,7 +67,10 @@ def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any)
         return reading, rejects
     if reading.on_error is None and not any(map(has_name, (target, source))):
         return replace(reading, on_error="stop"), None
-    return reading, rejects_name(target, source)
+    name = rejects_name(target, source)
+    if reading.on_error is None and has_name(source) and _key(name) == _key(os.fsdecode(source)):
+        return replace(reading, on_error="stop"), None  # these are rejects that were repaired, and no log
+    return reading, name
 
 
 def names_of(job: ConvertJob) -> list[str]:

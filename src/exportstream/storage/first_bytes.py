@@ -40,14 +40,14 @@ def require_utf8_json(head: bytes) -> None:
     """
     encoding = _marked_encoding(head) or _WIDE_NULS.get(_nuls(head[:4]))
     if encoding is not None:
-        hint = f"convert it: iconv -f {encoding} -t UTF-8"
+        hint = f"convert it: iconv -f {encoding} -t UTF-8 OLD > NEW"
         raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
     if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
         raise NotAnExportError(f"expected JSON, got {name}", hint="give it the export itself")
     if _CSV.fullmatch(head):
         raise NotAnExportError("expected JSON, got CSV", hint="give it the export itself")
     if head.startswith(b"ustar", _TAR):
-        raise NotAnExportError("expected JSON, got a tar archive", hint="unpack it: tar -xf")
+        raise NotAnExportError("expected JSON, got a tar archive", hint="unpack it: tar -xf FILE")
 
 
 def _marked_encoding(head: bytes) -> str | None:

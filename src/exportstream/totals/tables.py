@@ -143,7 +143,7 @@ class GroupTable(Struct, frozen=True):
         for name, least in _ATTEMPTS:
             headings, lines = self._chosen(columns)
             widths = widths_of(headings, lines, labels, width, least, whole=dates)
-            text = aligned(headings, lines, labels, width, least, whole=dates)
+            text = aligned(headings, lines, labels, widths)
             if max(map(width_of, text)) <= width and tell_apart(lines, labels, widths):
                 break
             if name in columns and len(columns) > 1:

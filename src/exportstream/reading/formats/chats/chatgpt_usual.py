@@ -14,8 +14,7 @@ from msgspec import Raw, Struct
 from exportstream.models.structs import Message
 from exportstream.reading.formats.chats.chatgpt_content import Content, plain_text, read_content
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, MODEL_FROM, add_content, add_finish
-from exportstream.reading.formats.chats.chatgpt_structs import Shape
-from exportstream.reading.formats.chats.tree import NULL
+from exportstream.reading.formats.chats.tree import NULL, shape_of
 from exportstream.reading.formats.chats.values import PLAIN, expected, kept, time_of, time_of_raw
 
 _HOLDERS = (dict, list)
@@ -41,6 +40,9 @@ class UsualMessage(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     metadata: dict[str, Any] | None = None
     recipient: str | None = None
     channel: str | None = None
+
+
+USUAL = shape_of(UsualMessage)
 
 
 def read_usual(message: UsualMessage, key: str, default_model: str | None, deep: list[Any]) -> Message:
@@ -106,6 +108,3 @@ def read_usual(message: UsualMessage, key: str, default_model: str | None, deep:
     if not extra:
         row.extra = None
     return row
-
-
-USUAL = Shape(UsualMessage, read_usual)

@@ -24,7 +24,7 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Refused
+from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
@@ -141,7 +141,7 @@ class ChatReader:
         """Make the rows of one conversation."""
         self.number += 1
         try:
-            found = self._format.read(element.value)
+            found = element.value if isinstance(element.value, Conversation) else self._format.read(element.value)
         except InvalidMessageError as error:
             self.notes.replaced_surrogates += element.replaced
             if element.replaced and self.on_replaced is not None:
