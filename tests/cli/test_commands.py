@@ -516,6 +516,19 @@ def test_version(tmp_path: Path) -> None:
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path) == b"[]\n"
 
 
+@pytest.mark.parametrize(("verb", "needed"), [("convert", set()), ("totals", set()), ("check", {"json"})])
+def test_a_small_file_loads_no_module_that_it_does_not_need(tmp_path: Path, verb: str, needed: set[str]) -> None:
+    """The start takes longer than a small file, so what few runs need is imported when it is needed."""
+    shutil.copy(DATA / "session.json", tmp_path / "in.json")
+    code = (
+        "import sys; before = set(sys.modules); from exportstream.cli.commands import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print({'rich', 'asyncio', 'hashlib', 'json', 'base64', 'urllib.parse', 'concurrent.futures'} & (set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, verb, "in.json"], cwd=tmp_path, capture_output=True, check=True)
+    assert done.stdout.decode().endswith(f"{needed}\n")
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("command", ["", "convert", "totals", "check"])
 def test_help_everywhere(tmp_path: Path, command: str, option: str) -> None:
