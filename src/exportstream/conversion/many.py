@@ -224,9 +224,7 @@ def _run_job(job: ConvertJob, count: Callable[[int], None], executor: Executor |
         done = convert_to(
             [job.input.files],
             job.outputs,
-            job.reading,
-            job.writing,
-            rejects=job.rejects,
+            ConvertOptions(reading=job.reading, writing=job.writing, rejects=job.rejects),
             executor=executor,
             progress=reading,
             manifest=None if job.folder is None else Manifest(job.folder),
