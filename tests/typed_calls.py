@@ -3,8 +3,11 @@
 Each refused call has an ignore with the code of its error; an ignore that is not needed is an error of its own.
 """
 
+import sys
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
+from urllib.request import urlopen
 
 from exportstream import (
     Cost,
@@ -42,6 +45,8 @@ def right() -> None:
     report: Report = convert("a", "b", keys="snake", level=3, table=["messages", "sessions"], on_error="skip", force=True)
     written: list[Written] = report.outputs
     totals: Totals = report.totals
+    for source in (b"{}", Path("a"), BytesIO(), [b"{", b"}"], iter([b"{}"]), sys.stdin.buffer, urlopen("https://a.example")):
+        iter_messages(source)
     cost: Cost = totals.counted.cost
     stated: Decimal | None = cost.sum
     tokens: int | None = totals.declared.prompt_tokens.sum
@@ -73,6 +78,8 @@ def wrong() -> None:
     convert_many(["a"], "b", on_error="raise")  # type: ignore[arg-type]
     convert_many(["a"], "b", jobs=2)  # type: ignore[call-arg]
     merge_many(["a"], "b", format="zip")  # type: ignore[arg-type]
+    iter_messages(3)  # type: ignore[arg-type]
+    convert(["a", "b"])  # type: ignore[list-item]
     iter_messages("a", dedupe="yes")  # type: ignore[arg-type]
     open_export("a", keep_partial=True)  # type: ignore[call-arg]
     check("a", strict=True)  # type: ignore[call-arg]

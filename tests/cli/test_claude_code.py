@@ -13,14 +13,11 @@ import zstandard
 from exportstream.conversion.inputs import find_inputs
 from tests.kit.command import run, said, speak
 from tests.kit.documents import export
+from tests.kit.files import rows
 from tests.kit.rollouts import drawn as drawn_rollout
 from tests.kit.transcripts import OTHER, SESSION, Transcript, drawn
 
 PACK = {".zst": zstandard.compress, ".xz": lzma.compress}
-
-
-def rows(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def test_totals_are_those_of_the_rows(tmp_path: Path) -> None:

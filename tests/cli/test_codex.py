@@ -10,6 +10,7 @@ import zstandard
 
 from tests.kit.command import run, said, speak
 from tests.kit.documents import export
+from tests.kit.files import rows
 from tests.kit.rollouts import OWN, Rollout, drawn, turn_id
 
 OTHER = turn_id()
@@ -25,10 +26,6 @@ def folder(tmp_path: Path) -> Path:
     packed = zstandard.compress(drawn(2).data.replace(OWN.encode(), OTHER.encode()))
     (day / f"rollout-2026-02-23T13-00-00-{OTHER}.jsonl.zst").write_bytes(packed)
     return tmp_path
-
-
-def rows(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def test_convert_a_folder(folder: Path) -> None:

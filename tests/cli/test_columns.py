@@ -42,7 +42,10 @@ def test_an_unknown_column_lists_those_there_are(folder: Path) -> None:
     for option in ("--columns", "--without"):
         done = run("convert", "session.json", "-o", "a.csv", option, "id,rolle", cwd=folder)
         assert done.returncode == 2
-        assert f"expected {option} to name columns that are written, got 'rolle'; messages: sessionId, " in said(done)[0]
+        assert (
+            f"expected {option} to name columns that are written, got 'rolle'; did you mean role? messages: sessionId, "
+            in said(done)[0]
+        )
     done = run("convert", "session.json", "-o", "a.db", "--columns", "role", cwd=folder)
     assert done.returncode == 2
     assert "--columns leaves no column of tool-calls" in said(done)[0]

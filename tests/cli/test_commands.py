@@ -23,7 +23,8 @@ from exportstream.cli.figures import amount
 from exportstream.reading.check import KINDS, OF_SESSION
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack
-from tests.properties.oracle import snake
+from tests.properties.oracle import CALL_ROW, MESSAGE, snake
+from tests.properties.oracle import SESSION as DECLARED
 
 SAMPLE = DATA / "session-with-usage.json"
 SESSION = json.loads(SAMPLE.read_bytes(), parse_float=Decimal)
@@ -256,68 +257,6 @@ def test_an_error_is_one_line_with_its_place(folder: Path) -> None:
 
 # Tables -----------------------------------------------------------------------------------------------------------------
 
-MESSAGES = [
-    "sessionId",
-    "messageIndex",
-    "id",
-    "role",
-    "content",
-    "model",
-    "finishReason",
-    "reasoning",
-    "reasoningDuration",
-    "toolCalls",
-    "createdAt",
-    "updatedAt",
-    "inputTokens",
-    "outputTokens",
-    "cacheCreationTokens",
-    "cacheReadTokens",
-    "cost",
-    "thinkingBlocks",
-    "redactedThinkingBlocks",
-    "extra",
-    "producer",
-    "agentId",
-    "usageState",
-    "attachments",
-    "totalInputTokens",
-    "reasoningTokens",
-    "parentId",
-    "active",
-    "cacheCreation1hTokens",
-]
-TOOL_CALLS = [
-    "sessionId",
-    "messageId",
-    "messageIndex",
-    "toolCallIndex",
-    "id",
-    "name",
-    "type",
-    "finished",
-    "isError",
-    "input",
-    "inputJson",
-    "result",
-    "metadata",
-    "screenshotUrls",
-    "createdAt",
-    "extra",
-    "producer",
-]
-DECLARED = [
-    "id",
-    "title",
-    "userMessageCount",
-    "assistantMessageCount",
-    "toolCallCount",
-    "promptTokens",
-    "completionTokens",
-    "cost",
-    "createdAt",
-    "updatedAt",
-]
 RUNNING = [
     "runningMessages",
     "runningToolCalls",
@@ -338,7 +277,7 @@ def csv_header(folder: Path, *options: str) -> list[str]:
 
 @pytest.mark.parametrize("keys", ["camel", "snake"])
 @pytest.mark.parametrize("running", [[], RUNNING])
-@pytest.mark.parametrize(("table", "columns"), [("messages", MESSAGES), ("tool-calls", TOOL_CALLS)])
+@pytest.mark.parametrize(("table", "columns"), [("messages", MESSAGE), ("tool-calls", CALL_ROW)])
 def test_every_table_has_its_columns(folder: Path, table: str, columns: list[str], keys: str, running: list[str]) -> None:
     """A CSV has every column of its table in order, running totals behind them, under the names asked for."""
     options = ["--running-totals"] if running else []
@@ -575,6 +514,19 @@ def test_version(tmp_path: Path) -> None:
     assert done.stdout.decode() == f"exportstream {exportstream.__version__}\n"
     code = "import sys, exportstream.cli.convert, exportstream.cli.totals, exportstream.cli.check; print(sorted({'rich', 'duckdb', 'asyncio'} & sys.modules.keys()))"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path) == b"[]\n"
+
+
+@pytest.mark.parametrize(("verb", "needed"), [("convert", set()), ("totals", set()), ("check", {"json"})])
+def test_a_small_file_loads_no_module_that_it_does_not_need(tmp_path: Path, verb: str, needed: set[str]) -> None:
+    """The start takes longer than a small file, so what few runs need is imported when it is needed."""
+    shutil.copy(DATA / "session.json", tmp_path / "in.json")
+    code = (
+        "import sys; before = set(sys.modules); from exportstream.cli.commands import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print({'rich', 'asyncio', 'hashlib', 'json', 'base64', 'urllib.parse', 'concurrent.futures'} & (set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, verb, "in.json"], cwd=tmp_path, capture_output=True, check=True)
+    assert done.stdout.decode().endswith(f"{needed}\n")
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -1063,6 +1015,15 @@ def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> Non
     assert (found["sessionCount"], len(found["sessions"])) == (1, 1)
     assert "two.json: expected a session object" in found["error"]
     assert found["error"] in done.stderr.decode()
+
+
+@pytest.mark.parametrize("columns", ["40", "200", "nonsense", "0"])
+def test_columns_says_how_wide_tables_are(folder: Path, columns: str) -> None:
+    """COLUMNS decides also where standard output is a pipe; what is no width is ignored."""
+    by = "session,model,role,day,finish-reason"
+    width = int(columns) if columns in ("40", "200") else 80
+    found = run("totals", "session.json", "--by", by, cwd=folder, COLUMNS=columns).stdout.decode()
+    assert found == f"{exportstream.totals_many(folder / 'session.json', by=by).to_text(width)}\n"
 
 
 def test_rejects_of_an_earlier_run_go_with_the_output_they_belonged_to(folder: Path) -> None:

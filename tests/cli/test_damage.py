@@ -9,7 +9,7 @@ from pathlib import Path
 
 import zstandard
 
-from tests.kit.command import run
+from tests.kit.command import run, said
 from tests.kit.documents import dump, message, session
 from tests.kit.files import DATA, lines, names
 from tests.kit.rollouts import Rollout
@@ -101,3 +101,8 @@ def test_repaired_rejects_are_an_input(tmp_path: Path) -> None:
     assert [(row["sessionId"], row["messageIndex"], row["id"]) for row in fixed] == [("a", 2, "m2"), ("a", 5, "m5")]
     (again,) = lines((tmp_path / "fixed.rejects.ndjson").read_bytes())
     assert again["base64"] == rejects[2]["base64"]
+    (tmp_path / "in.rejects.ndjson").write_bytes(b"".join(dump(one) + b"\n" for one in rejects[:2]))
+    assert run("convert", "in.rejects.ndjson", "-o", "in.ndjson", cwd=tmp_path).returncode == 0
+    assert lines((tmp_path / "in.ndjson").read_bytes()) == fixed
+    refused = run("convert", "in.rejects.ndjson", "-o", "in.ndjson", "-f", "--on-error", "skip", cwd=tmp_path)
+    assert said(refused)[0].endswith("the file of rejects is the input; give it a name of its own with --rejects")

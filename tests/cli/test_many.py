@@ -87,6 +87,7 @@ def test_jobs_give_the_same(tmp_path: Path, jobs: str) -> None:
     [
         (["a.json", "b.json"], "expected a folder for the outputs of several inputs; give -o DIR/, or --merge and -o FILE"),
         (["a.json", "b.json", "-o", "x.ndjson"], "got the name of a file: x.ndjson"),
+        (["a.json", "b.json", "-o", "x.xlsx"], "the name of a file: x.xlsx; give -o DIR/, or add --merge for one output"),
         (["a.json", "b.json", "-o", "-"], "expected a folder"),
         (["a.json", "b.json", "-o", ""], "expected a folder"),
         (["in", "-o", ""], "expected a folder"),

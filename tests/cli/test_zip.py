@@ -52,6 +52,14 @@ def test_convert_an_archive(folder: Path) -> None:
     assert len(rows(folder / "out/one.ndjson.zst")) == 9
 
 
+def test_archives_with_the_same_names_inside(folder: Path) -> None:
+    """Outputs of several archives are in folders named after them; of one they are not."""
+    zipped(folder / "y.zip", {"one.json": export("other", 2)})
+    done = run("convert", "x.zip", "y.zip", "-o", "out/", "-j1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert list(contents(folder / "out")) == ["x/d/two.ndjson.zst", "x/one.ndjson.zst", "y/one.ndjson.zst"]
+
+
 def test_an_archive_is_as_its_files(folder: Path) -> None:
     """Merged rows, totals and findings of an archive are those of a folder with the same files."""
     for source in ("x.zip", "files"):
@@ -84,7 +92,7 @@ def test_an_archive_for_one_output(folder: Path) -> None:
     """An archive may hold several exports, so one output is refused, and the error says how to name a member."""
     done = run("convert", "x.zip", "-o", "out.csv", cwd=folder)
     assert done.returncode == 2
-    assert said(done)[0].endswith("give -o DIR/, or --merge and -o FILE, or name one member: ARCHIVE.zip::MEMBER")
+    assert said(done)[0].endswith("give -o DIR/, or add --merge for one output, or name one member: ARCHIVE.zip::MEMBER")
 
 
 def test_archives_of_a_glob(folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from exportstream.cli.process import exit_code
 from exportstream.conversion.inputs import find_inputs
 from exportstream.errors import ReadError, UsageError
+from exportstream.storage.names import RealPaths
 from tests.kit.files import put
 
 
@@ -254,3 +255,17 @@ def test_what_is_named_twice_is_taken_once(tmp_path: Path, monkeypatch: pytest.M
         ("in/sub/c.json", "sub/c.json"),
         ("-", "stdin"),
     ]
+
+
+def test_real_paths_are_those_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at each folder once gives what `os.path.realpath` gives, with links to files, folders and nothing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in/deep").mkdir(parents=True)
+    (tmp_path / "in/deep/a.json").touch()
+    links = {"link": "in/deep", "in/a.json": "deep/a.json", "in/deep/up": "..", "in/gone": "nowhere", "loop": "loop"}
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    names = ["in/deep/a.json", *links, "link/a.json", "link/up/gone", "link/up/a.json", "in/deep/..", "link/..", ".", "in/"]
+    real_path = RealPaths()
+    for name in [*names, *(str(tmp_path / name) for name in names), "no/where.json", "loop/a"]:
+        assert real_path(name) == os.path.realpath(name)

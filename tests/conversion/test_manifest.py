@@ -28,13 +28,6 @@ from tests.kit.files import contents, everything, many, put
 FORMATS = ["ndjson", "csv", "parquet", "sqlite"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, empty."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def lines(folder: str = "rows") -> list[dict[str, Any]]:
     """The lines of a manifest."""
     return [json.loads(line, parse_float=Decimal) for line in Path(folder, MANIFEST).read_bytes().splitlines()]

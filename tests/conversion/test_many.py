@@ -30,13 +30,6 @@ from tests.kit.documents import cut, dump, export, invalid, message, session
 from tests.kit.files import cells, contents, debris, everything, lines, many, put, rows, unpack
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, empty."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def outcomes(done: ManyReport) -> dict[str, str]:
     return {outcome.source: outcome.status for outcome in done.outcomes}
 

@@ -25,13 +25,6 @@ from tests.kit.files import contents, many, put, unpack
 FORMATS = ["ndjson", "csv", "parquet", "sqlite"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, empty."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def findings(*outputs: Any) -> dict[str, str]:
     """What is found, by output; outputs without a finding are left out."""
     return {one.output: "; ".join(one.findings) for one in verify(outputs) if not one.ok}
@@ -112,6 +105,17 @@ def test_inputs_and_other_files_in_the_folder(folder: Path) -> None:
     assert findings(".") == {}
     Path("new.csv").write_text("")
     assert findings(".") == {"./new.csv": "expected a record in a manifest, got none"}
+
+
+def test_folders_with_manifests_of_their_own(folder: Path) -> None:
+    """Verified above them, each folder goes by its own manifest, and an output of it that is missing is found."""
+    many(folder / "in", 2, messages=3)
+    for name in ("all/x", "all/y"):
+        convert_many(["in"], name)
+    assert (findings("all"), len(list(verify("all")))) == ({}, 4)
+    missing = next(Path("all/y").glob("*.zst"))
+    missing.unlink()
+    assert findings("all") == {str(missing): "it is missing"}
 
 
 def test_inputs_of_other_outputs_in_a_folder(folder: Path) -> None:

@@ -17,11 +17,14 @@ from typing import Any, NamedTuple
 from tests.kit.forks import Forks
 
 COMMAND = [sys.executable, "-m", "exportstream"]
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("EXPORTSTREAM_", "PYTHON"))}
-ENVIRONMENT |= {"PYTHONWARNINGS": "error", "COLUMNS": "100", "TERM": "xterm"}
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith(("EXPORTSTREAM_", "PYTHON", "COLUMNS"))
+}
+ENVIRONMENT |= {"PYTHONWARNINGS": "error", "TERM": "xterm"}
 
-# A program ends with this to say how much memory it took at most, in kilobytes.
-PEAK = """
+# A program ends with this to say how much memory it took at most, in kilobytes. Linux knows it as VmHWM; its ru_maxrss would
+# also count the process that started the program.
+_SAY_PEAK = """
 import re, resource, sys
 if sys.platform == "linux":
     print(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
@@ -54,6 +57,15 @@ def run(
         check=False,
         **options,
     )
+
+
+def peak(program: str, *arguments: object, cwd: Path | None = None, **environment: str) -> int:
+    """Run a program of Python in a process of its own, and return the memory that it took at most, in bytes."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    command = [sys.executable, "-c", program + _SAY_PEAK, *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, timeout=120, env=clean | environment, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return int(done.stdout.split()[-1]) * 1024
 
 
 def said(done: subprocess.CompletedProcess[bytes]) -> list[str]:
@@ -143,8 +155,8 @@ def children(parent: int) -> list[int]:
 
 
 def workers(leader: int) -> list[int]:
-    """The worker processes of a command: what its fork server started."""
-    return [pid for helper in children(leader) for pid in children(helper)]
+    """The worker processes of a command: copies of it, or what its fork server started where it has one."""
+    return [pid for helper in children(leader) for pid in children(helper)] or children(leader)
 
 
 def _processes() -> Iterator[tuple[int, int, int, str]]:

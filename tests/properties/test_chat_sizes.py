@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import Any
 import pytest
 
 from exportstream import iter_messages
-from tests.kit.chats import Tree
-from tests.kit.command import PEAK
+from tests.kit.chats import Tree, claude_ai, opencode
+from tests.kit.command import peak
 from tests.kit.documents import dump
 
 BASE = 64_000_000
@@ -22,16 +20,10 @@ LARGE = 20_000_000
 CONVERT = "import exportstream; exportstream.convert({!r}, 'out.ndjson', force=True)"
 
 
-def peak(data: bytes, folder: Path) -> int:
+def peak_of(data: bytes, folder: Path) -> int:
     """The peak memory of a process that converts an export."""
     (folder / "in.json").write_bytes(data)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    code = CONVERT.format(str(folder / "in.json")) + PEAK
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, timeout=120, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return int(done.stdout.split()[-1]) * 1024
+    return peak(CONVERT.format(str(folder / "in.json")), cwd=folder)
 
 
 def chain(count: int, text: str = "", empty: int = 0) -> dict[str, Any]:
@@ -50,6 +42,29 @@ def chain(count: int, text: str = "", empty: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    "make",
+    [
+        lambda name: Tree(name).say().say("assistant").conversation(),
+        lambda name: Tree(name).say(new=1).conversation(new=[]),
+        lambda name: claude_ai({}, uuid=name),
+        lambda name: opencode({}, id=name),
+    ],
+    ids=["chatgpt", "odd", "claude.ai", "opencode"],
+)
+def test_conversations_are_let_go(make: Callable[[str], Any]) -> None:
+    """No conversation that was read waits for the garbage collector, which would take time and memory."""
+    count = 200
+    data = dump([make(f"c{number}") for number in range(count)])
+    gc.collect()
+    gc.disable()
+    try:
+        assert len({row.session_id for row in iter_messages(data)}) == count
+        assert gc.collect() < count
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
     ("make", "times"),
     [
         (lambda: Tree("big").say(text="lorem ipsum " * (LARGE // 12)).conversation(), 4),
@@ -62,13 +77,13 @@ def test_memory_goes_by_the_largest_conversation(tmp_path: Path, make: Callable[
     """A large conversation takes 64 MB and four times its bytes, eight times where they are not ASCII."""
     small = Tree().say().conversation()
     data = dump([small, make(), small])
-    assert peak(data, tmp_path) < BASE + times * len(data)
+    assert peak_of(data, tmp_path) < BASE + times * len(data)
 
 
 def test_memory_does_not_grow_with_the_export(tmp_path: Path) -> None:
     """Ten times as many conversations take at most a tenth more memory."""
     one = dump(chain(200, "x" * 300))
-    peaks = [peak(b"[" + b",".join([one] * count) + b"]", tmp_path) for count in (60, 600)]
+    peaks = [peak_of(b"[" + b",".join([one] * count) + b"]", tmp_path) for count in (60, 600)]
     assert peaks[1] < BASE
     assert peaks[1] < 1.1 * peaks[0]
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.kit.command import PEAK
+from tests.kit.command import peak
 
 LIMIT = 64_000_000
 SIZE = 24_000_000  # bytes of the long line
@@ -52,15 +49,12 @@ KEPT = {
 SKIPPED = {"codex-compacted": (CODEX, 'line("compacted", {"message": "", "replacement_history": [{"text": "@@"}]})')}
 
 
-def peak(kind: str, read: str, folder: Path, *, mark: str = "", size: int = SIZE, many: int = MANY) -> int:
+def peak_of(kind: str, read: str, folder: Path, *, mark: str = "", size: int = SIZE, many: int = MANY) -> int:
     """The peak of a process that reads a log with one long line, in bytes."""
     build, line = (KEPT | SKIPPED)[kind]
     reading = READ[read].format(target=str(folder / "out.ndjson.zst"))
-    code = build.replace("{line}", line) + PROGRAM.format(mark=mark, size=size, many=many, read=reading) + PEAK
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, env=environment, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return int(done.stdout.split()[-1]) * 1024
+    code = build.replace("{line}", line) + PROGRAM.format(mark=mark, size=size, many=many, read=reading)
+    return peak(code)
 
 
 @pytest.mark.parametrize("read", READ)
@@ -68,15 +62,15 @@ def peak(kind: str, read: str, folder: Path, *, mark: str = "", size: int = SIZE
 @pytest.mark.parametrize("kind", KEPT)
 def test_peak_memory_of_a_long_line(tmp_path: Path, kind: str, mark: str, read: str) -> None:
     """A line that becomes a row takes up to 4 times its size, and up to 8 times with a character beyond ASCII in it."""
-    assert peak(kind, read, tmp_path, mark=mark) <= LIMIT + (8 if mark else 4) * SIZE
+    assert peak_of(kind, read, tmp_path, mark=mark) <= LIMIT + (8 if mark else 4) * SIZE
 
 
 @pytest.mark.parametrize("read", READ)
 @pytest.mark.parametrize("kind", SKIPPED)
 def test_lines_that_are_passed_over_cost_nothing(tmp_path: Path, kind: str, read: str) -> None:
     """A compacted history of 95 MB takes no more memory than one of 1 MB, within a tenth."""
-    small = peak(kind, read, tmp_path, size=1_000_000)
-    large = peak(kind, read, tmp_path, size=95_000_000)
+    small = peak_of(kind, read, tmp_path, size=1_000_000)
+    large = peak_of(kind, read, tmp_path, size=95_000_000)
     assert large <= LIMIT
     assert large <= 1.1 * small
 
@@ -84,6 +78,6 @@ def test_lines_that_are_passed_over_cost_nothing(tmp_path: Path, kind: str, read
 @pytest.mark.parametrize("kind", ["codex-user", "claude-user"])
 def test_peak_memory_does_not_grow_with_the_log(tmp_path: Path, kind: str) -> None:
     """Ten times the lines take a tenth more memory at most. The rows of a session of Claude Code are known, as copies of one."""
-    small, large = (peak(kind, "totals", tmp_path, size=100_000, many=many) for many in (4_000_000, 40_000_000))
+    small, large = (peak_of(kind, "totals", tmp_path, size=100_000, many=many) for many in (4_000_000, 40_000_000))
     assert large <= LIMIT
     assert large <= 1.1 * small

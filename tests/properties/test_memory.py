@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tracemalloc
@@ -13,13 +12,11 @@ import pytest
 
 from benchmarks.generate import generate
 from exportstream import convert
-from tests.kit.command import PEAK
+from tests.kit.command import peak
 
 N = 16_000_000  # all buffers of zstd are in use by then
 LIMIT = 64_000_000
 
-# Each program says its own peak, in kB, as the last line of its output. Linux knows it as VmHWM; its ru_maxrss would
-# also count the process that started the program.
 CONVERT = "import exportstream; exportstream.convert({source!r}, {target!r}, force=True{options})"
 PROGRAMS = {
     "ndjson-zstd": (CONVERT, "out.ndjson.zst", ""),
@@ -57,16 +54,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def peak(program: str, source: Path, *, blocks: str) -> int:
+def peak_of(program: str, source: Path, *, blocks: str) -> int:
     code, target, options = PROGRAMS[program]
     code = code.format(source=str(source), target=str(source.parent / target), options=options)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    environment["EXPORTSTREAM_BLOCKS"] = blocks
-    done = subprocess.run(
-        [sys.executable, "-c", code + PEAK], capture_output=True, timeout=120, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return int(done.stdout.split()[-1]) * 1024
+    return peak(code, EXPORTSTREAM_BLOCKS=blocks)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +80,8 @@ def peak(program: str, source: Path, *, blocks: str) -> int:
 )
 def test_peak_memory_does_not_grow_with_the_input(files: Path, program: str, shape: str, blocks: str) -> None:
     """Ten times the input takes at most a tenth more memory, and under 64 MB in all."""
-    small = peak(program, files / f"{shape}-{N}.json", blocks=blocks)
-    large = peak(program, files / f"{shape}-{10 * N}.json", blocks=blocks)
+    small = peak_of(program, files / f"{shape}-{N}.json", blocks=blocks)
+    large = peak_of(program, files / f"{shape}-{10 * N}.json", blocks=blocks)
     assert large < LIMIT
     assert large <= 1.1 * small
 
@@ -110,8 +101,7 @@ assert sum(rejected) >= {count} * 100_000
 @pytest.mark.parametrize("count", [400, pytest.param(2000, marks=pytest.mark.long)])
 def test_peak_memory_of_damage(count: int) -> None:
     """Damage of 40 MB in the middle of an input takes no more memory than the input, nor does damage of 200 MB."""
-    code = DAMAGED.format(count=count) + PEAK
-    assert int(subprocess.check_output([sys.executable, "-c", code], timeout=120).split()[-1]) * 1024 < LIMIT
+    assert peak(DAMAGED.format(count=count)) < LIMIT
 
 
 def test_a_batch_is_freed_before_the_next_one_is_read(tmp_path: Path) -> None:
@@ -136,10 +126,7 @@ def test_a_batch_is_freed_before_the_next_one_is_read(tmp_path: Path) -> None:
 def test_the_measure_can_see_memory_that_grows(files: Path) -> None:
     """A program that keeps every message is seen: its peak at ten times the input is far beyond a tenth more."""
     keep = "import exportstream\nkept = list(exportstream.iter_messages({source!r}))"
-    peaks = []
-    for size in (N, 10 * N):
-        code = keep.format(source=str(files / f"long-{size}.json")) + PEAK
-        peaks.append(int(subprocess.check_output([sys.executable, "-c", code]).split()[-1]))
+    peaks = [peak(keep.format(source=str(files / f"long-{size}.json"))) for size in (N, 10 * N)]
     assert peaks[1] > 1.5 * peaks[0]
 
 

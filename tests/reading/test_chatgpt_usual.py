@@ -13,8 +13,9 @@ from unittest.mock import patch
 import pytest
 
 from exportstream import iter_messages
-from exportstream.reading.formats.chats import chatgpt, chatgpt_usual
+from exportstream.reading.formats.chats import chatgpt_usual, shapes
 from exportstream.reading.formats.chats.chatgpt import decode
+from exportstream.reading.formats.chats.shapes import Shape
 from tests.kit.chats import Tree, drawn
 from tests.kit.documents import dump
 from tests.kit.odd_values import HIDDEN, spoil
@@ -77,7 +78,7 @@ FIELDS: dict[str, list[Any]] = {
 @contextmanager
 def no_structs() -> Iterator[None]:
     """Every conversation is read as a JSON value."""
-    with patch.object(chatgpt, "decode_usual", lambda _: None):
+    with patch.object(Shape, "open", lambda *_: None):
         yield
 
 
@@ -87,7 +88,7 @@ def assert_same(data: bytes) -> None:
         with no_structs():
             outcome = read(data, on_error=on_error)
         assert read(data, on_error=on_error) == outcome
-        with patch.object(chatgpt_usual, "_SMALL", 0):  # each message by itself, as in large conversations
+        with patch.object(shapes, "_SMALL", 0):  # each message by itself, as in large conversations
             assert read(data, on_error=on_error) == outcome
     assert_figures(data)
 
@@ -108,18 +109,16 @@ def varied(seed: int) -> dict[str, Any]:
 def test_usual_conversations_are_read_as_structs() -> None:
     """What the tests compare are two ways indeed: usual messages are structs, and odd ones are not."""
     tree = Tree().say().say("assistant").say(new=1)
-    messages = [
-        row for _, row in zip("abc", decode(tree.data[1:-1], figures_only=False).conversation({}).messages, strict=True)
-    ]
+    messages = [row for _, row in zip("abc", decode(tree.data[1:-1], figures_only=False).messages, strict=True)]
     assert len(messages) == 3
-    found = chatgpt_usual.decode_usual(tree.data[1:-1])
+    found = chatgpt_usual.USUAL.open(tree.data[1:-1])
     assert found is not None
-    kinds = [type(chatgpt_usual.decode_message(node.message)) for node in found.nodes.values()]
+    kinds = [type(chatgpt_usual.USUAL.decode_message(node.message)) for node in found.messages.values()]
     assert kinds == [dict, chatgpt_usual.UsualMessage, chatgpt_usual.UsualMessage, type(None)]
     tree = Tree().say()
-    found = chatgpt_usual.decode_usual(tree.data[1:-1])
+    found = chatgpt_usual.USUAL.open(tree.data[1:-1])
     assert found is not None
-    assert isinstance(found.nodes["c1-1"].message, chatgpt_usual.UsualMessage)
+    assert isinstance(found.messages["c1-1"].message, chatgpt_usual.UsualMessage)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -318,3 +319,23 @@ def test_many_processes_at_once(folder: Path) -> None:
     with open_sink(folder / "out", force=True):
         pass
     assert everything(folder) == ["in.json", "out"]
+
+
+def test_a_copy_of_the_process_removes_nothing(folder: Path) -> None:
+    """As workers are that `totals` forks: one that was ended while an output was open took it with it."""
+    code = (
+        "import os\n"
+        "from exportstream.storage.temporary import Temporary, remove_temporary_files\n"
+        "file = Temporary('out.csv', 0o600)\n"
+        "if not (copy := os.fork()):\n"
+        "    remove_temporary_files()\n"
+        "    os._exit(0)\n"
+        "os.waitpid(copy, 0)\n"
+        "print(os.path.exists(file.name))\n"
+        "file.remove()\n"
+        "print(os.path.exists(file.name))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False"]

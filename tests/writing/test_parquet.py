@@ -32,6 +32,7 @@ from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.formats.parquet import ROW_GROUP, Parquet
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
+from tests.kit.command import peak
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.files import DATA, SAMPLES
 from tests.kit.readings import exact
@@ -646,8 +647,8 @@ def test_without_pyarrow() -> None:
     assert done.stdout == "Parquet needs pyarrow, which is not installed; pip install 'exportstream[parquet]'\n"
 
 
-PEAK = """
-import re, sys
+ENCODE = """
+import sys
 from exportstream.writing.formats.parquet import Parquet
 from exportstream.reading.export import Export
 from exportstream.writing.tables import Table
@@ -659,14 +660,7 @@ with Export(sys.argv[1]) as export:
         if rows is not None:
             encoder.encode(rows)
 encoder.finish()
-print(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
 """
-
-
-def peak(path: Path) -> int:
-    """Peak memory in bytes of a process of its own that makes a file and lets it go."""
-    done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
-    return int(done.stdout) * 1024
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
@@ -674,11 +668,11 @@ def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
     """Three times the input takes at most a tenth more memory, and one message of N bytes at most 6 N and the start."""
     for size in (40_000_000, 120_000_000):
         generate("long", size, tmp_path / f"{size}.json")
-    small, large = peak(tmp_path / "40000000.json"), peak(tmp_path / "120000000.json")
+    small, large = peak(ENCODE, tmp_path / "40000000.json"), peak(ENCODE, tmp_path / "120000000.json")
     assert large <= 1.1 * small
     assert large < 250_000_000
     generate("huge", 40_000_000, tmp_path / "huge.json")
-    assert peak(tmp_path / "huge.json") < 80_000_000 + 6 * 40_000_000
+    assert peak(ENCODE, tmp_path / "huge.json") < 80_000_000 + 6 * 40_000_000
 
 
 def test_an_encoder_that_is_given_up_is_quiet() -> None:

@@ -146,7 +146,10 @@ def test_a_plain_name_counts_for_each_table_that_has_it() -> None:
 def test_names_that_do_not_exist_list_those_that_do() -> None:
     """An unknown column is an error that lists the columns of each table that is written."""
     said = refused(("messages", "sessions"), columns="id,titel")
-    assert "expected `columns` to name columns that are written, got 'titel'; messages: sessionId, messageIndex" in said
+    assert (
+        "expected `columns` to name columns that are written, got 'titel'; did you mean title? messages: sessionId, messageIndex"
+        in said
+    )
     assert "sessions: id, title" in said
     assert "file, sessionNumber" in said
     assert "got 'messageId'" in refused(("messages",), without="messageId")

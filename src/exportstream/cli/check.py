@@ -7,7 +7,7 @@ import sys
 import click
 
 from exportstream.cli.display import print_failures
-from exportstream.cli.executors import open_executor, open_helpers
+from exportstream.cli.executors import are_several, open_executor, open_helpers
 from exportstream.cli.figures import amount, size
 from exportstream.cli.help import Command
 from exportstream.cli.options import check_options, many_inputs
@@ -19,7 +19,6 @@ from exportstream.conversion.report import SCHEMA, Outcome
 from exportstream.errors import ExportstreamError, label, printable, shown
 from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import stands_for_several
 from exportstream.totals.text import figure
 from exportstream.writing.formats.json import to_printable_json
 
@@ -52,12 +51,12 @@ def check_command(
     convert would refuse is exit code 3. Memory grows with the number of messages of the largest session, to find repeated
     ids, and with several processes with the findings of an input, which are printed in the order of the inputs.
     """
-    several = len(inputs) > 1 or stands_for_several(inputs[0])
+    several = are_several(inputs)
     found = find_inputs(inputs, exclude=exclude) if several or exclude else [Input(inputs[0], "", named=True)]
     options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
     printer = _Printer(several=several, as_json=as_json)
     if several:
-        with open_executor(len(found), jobs, None, fork=True) as executor:
+        with open_executor(len(found), jobs, None) as executor:
             for source, one in check_all(found, options, executor=executor, all_sessions=as_json):
                 printer.add(source, one)
     else:

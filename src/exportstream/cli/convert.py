@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager
+from typing import Any
 
 import click
 from msgspec.structs import replace
@@ -20,14 +22,16 @@ from exportstream.cli.options import convert_options, many_inputs
 from exportstream.cli.process import ignore_signals
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.encoding import can_share
+from exportstream.conversion.inputs import Input
 from exportstream.conversion.one import convert_one
-from exportstream.conversion.report import Report
+from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.report import ManyReport, Report
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.remote.urls import local_path
 from exportstream.writing.formats import FormatName
 from exportstream.writing.options import Keys, WriteOptions, split_names, tables_of
-from exportstream.writing.outputs import check_outputs, decide_in_folder, decide_outputs
+from exportstream.writing.outputs import Output, check_outputs, decide_in_folder, decide_outputs
 
 
 @click.command(
@@ -84,93 +88,90 @@ def convert_command(
     FILE.zip::NAME is one member of a zip. An input that is named twice is taken once. Memory grows with the number of
     inputs, and by 100 bytes per message of Claude Code.
     """
-    reading = ReadOptions(
-        on_error=on_error,
-        max_message_size=max_message_size,
-        max_window=max_window,
-        dedupe=dedupe,
-        prices=prices,
+    options = ConvertOptions(
+        reading=ReadOptions(
+            on_error=on_error,
+            max_message_size=max_message_size,
+            max_window=max_window,
+            dedupe=dedupe,
+            prices=prices,
+        ),
+        writing=WriteOptions(
+            format=format,
+            tables=tables_of(table),
+            level=level,
+            keys=keys,
+            running_totals=running_totals,
+            columns=split_names(columns or None, "columns"),
+            without=split_names(without, "without") or (),
+            flat=flat,
+            csv_safe=csv_safe,
+            force=force,
+            priced=prices is not None,
+        ),
+        rejects=rejects,
+        exclude=exclude,
+        update=update,
+        fail_fast=fail_fast,
+        report=report,
+        words=in_options,
     )
-    writing = WriteOptions(
-        format=format,
-        tables=tables_of(table),
-        level=level,
-        keys=keys,
-        running_totals=running_totals,
-        columns=split_names(columns or None, "columns"),
-        without=split_names(without, "without") or (),
-        flat=flat,
-        csv_safe=csv_safe,
-        force=force,
-        priced=prices is not None,
-    )
-    done: Report
     output = "-" if output in ("/dev/stdout", "/dev/fd/1") else output  # else a file that it goes to would be replaced
+    done: Report
     if merge:
         if dask is not None:
             raise UsageError("--dask does not go with --merge", hint="leave one out")
-        from exportstream.conversion.merge import merge_all  # noqa: PLC0415 - only here
-
-        with ManyProgress(enabled=not quiet) as progress:
-            done = merge_all(
-                inputs,
-                output,
-                reading,
-                writing,
-                rejects=rejects,
-                exclude=exclude,
-                update=update,
-                fail_fast=fail_fast,
-                report=report,
-                words=in_options,
-                progress=progress.update,
-            )
-            ignore_signals()
+        done = _merge(inputs, output, options, quiet=quiet)
     elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
-        from exportstream.conversion.many import convert_all  # noqa: PLC0415 - only here
-
-        if len(many) == 1 and dask is None:
-            outputs = decide_in_folder(local_path(str(output)), many[0].relative, writing)
-            opened = open_helpers(many[0].source, reading, jobs or 1, share=can_share(outputs, reading, writing))
-        else:
-            opened = open_executor(len(many), jobs, dask)
-        with ManyProgress(enabled=not quiet) as progress, hint_at_update(), opened as executor:
-            done = convert_all(
-                many,
-                output,
-                reading,
-                writing,
-                rejects=rejects,
-                executor=executor,
-                update=update,
-                fail_fast=fail_fast,
-                report=report,
-                words=in_options,
-                progress=progress.update,
-            )
-            ignore_signals()
+        done = _convert_many(many, str(output), options, jobs=jobs, dask=dask, quiet=quiet)
+    elif update and skip_current(inputs[0], output, options.writing, report):
+        if not quiet:
+            tell(f"{shown(inputs[0])}: up to date")
+        return
     else:
-        if update and skip_current(inputs[0], output, writing, report):
-            if not quiet:
-                tell(f"{shown(inputs[0])}: up to date")
-            return
-        writing = replace(writing, force=force or update)
-        outputs = decide_outputs(inputs[0], output, writing)
-        check_outputs(outputs, writing)
-        opened = open_helpers(inputs[0], reading, jobs or 1, share=can_share(outputs, reading, writing))
-        with opened as executor, Progress(enabled=not quiet) as bar:
-            done = convert_one(
-                inputs[0],
-                output,
-                reading,
-                writing,
-                rejects=rejects,
-                report=report,
-                executor=executor,
-                progress=bar.update,
-            )
-            ignore_signals()
+        done = _convert_one(inputs[0], output, options, jobs=jobs or 1, quiet=quiet)
     print_all_warnings(done, rejects=quiet)
     if not quiet:
         print_summary(done, jobs=jobs or 1)
     sys.exit(print_outcome(done, quiet=quiet))
+
+
+def _merge(inputs: tuple[str, ...], output: str | None, options: ConvertOptions, *, quiet: bool) -> ManyReport:
+    from exportstream.conversion.merge import merge_all  # noqa: PLC0415 - only here
+
+    with ManyProgress(enabled=not quiet) as progress:
+        done = merge_all(inputs, output, options, progress=progress.update)
+        ignore_signals()
+    return done
+
+
+def _convert_many(
+    inputs: list[Input], folder: str, options: ConvertOptions, *, jobs: int | None, dask: str | None, quiet: bool
+) -> ManyReport:
+    from exportstream.conversion.many import convert_all  # noqa: PLC0415 - only here
+
+    if len(inputs) == 1 and dask is None:
+        outputs = decide_in_folder(local_path(folder), inputs[0].relative, options.writing)
+        opened = _open_helpers(inputs[0].source, outputs, options, jobs or 1)
+    else:
+        opened = open_executor(len(inputs), jobs, dask)
+    with ManyProgress(enabled=not quiet) as progress, hint_at_update(), opened as executor:
+        done = convert_all(inputs, folder, options, executor=executor, progress=progress.update)
+        ignore_signals()
+    return done
+
+
+def _convert_one(source: str, output: str | None, options: ConvertOptions, *, jobs: int, quiet: bool) -> Report:
+    writing = replace(options.writing, force=options.writing.force or options.update)
+    outputs = decide_outputs(source, output, writing)
+    check_outputs(outputs, writing)
+    with _open_helpers(source, outputs, options, jobs) as executor, Progress(enabled=not quiet) as bar:
+        done = convert_one(source, output, replace(options, writing=writing), executor=executor, progress=bar.update)
+        ignore_signals()
+    return done
+
+
+def _open_helpers(source: str, outputs: list[Output], options: ConvertOptions, jobs: int) -> AbstractContextManager[Any]:
+    """Open processes that help with one input, if they can share the work for its outputs."""
+    share = can_share(outputs, options.reading, options.writing)
+    return open_helpers(source, options.reading, jobs, share=share)

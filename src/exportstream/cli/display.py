@@ -155,37 +155,44 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
     """
     if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
         report = report.outcomes[0].report
-    rate = report.bytes_parsed / report.seconds if report.seconds else 0
-    smaller = report.bytes_parsed / report.bytes_written if report.bytes_written else 0
-    rejected = _rejected(report)
-    repeats = [
-        amount(count, words)
-        for words, count in (("messages", report.duplicates.messages), ("sessions", report.duplicates.sessions))
-        if count
-    ]
-    silent = f"; {without_usage(report.notes.without_usage)}" if report.notes.without_usage else ""
-    dropped = f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
-    targets = " and ".join(shown(output.target) for output in report.outputs)
-    what = shown(report.source)
-    outputs = list(report.outputs)
+    what, several = shown(report.source), isinstance(report, ManyReport)
     if isinstance(report, ManyReport):
-        outputs += [output for part in report.outcomes if isinstance(part.report, Report) for output in part.report.outputs]
-        others = {"skipped": "up to date", "ignored": "ignored", "failed": "failed", "cancelled": "not begun"}
-        counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
-        what = ", ".join([f"{report.count('converted'):,} of {amount(len(report.outcomes), 'inputs')} converted", *counts])
-    if isinstance(report, ManyReport) and not report.count("converted"):
-        tell(what)
-        return
-    several = isinstance(report, ManyReport)
+        what = _counts_of(report)
+        if not report.count("converted"):
+            tell(what)
+            return
+    targets = " and ".join(shown(output.target) for output in report.outputs)
+    rate = report.bytes_parsed / report.seconds if report.seconds else 0
     by = ", by several processes" if report.shared else ", by one process" if jobs > 1 and not several else ""
-    whole = report.rows and any("messages" in output.tables for output in outputs)  # other tables are summaries
-    ratio = f", {smaller:.1f}x smaller than the JSON" if smaller > 1 and whole else ""
+    silent = f"; {without_usage(report.notes.without_usage)}" if report.notes.without_usage else ""
     tell(
-        f"{what}: {_rows_of(outputs)}{f' to {targets}' if targets else ''} "
-        f"({size(report.bytes_written)}{ratio}) in {report.seconds:.1f} s ({size(rate)}/s){by}{rejected}{dropped}{silent}"
+        f"{what}: {_rows_of(report.all_outputs)}{f' to {targets}' if targets else ''} "
+        f"({size(report.bytes_written)}{_ratio(report)}) in {report.seconds:.1f} s ({size(rate)}/s){by}"
+        f"{_rejected(report)}{_dropped(report)}{silent}"
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)
+
+
+def _counts_of(report: ManyReport) -> str:
+    """Write how many inputs were converted, and what became of the others."""
+    others = {"skipped": "up to date", "ignored": "ignored", "failed": "failed", "cancelled": "not begun"}
+    counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
+    return ", ".join([f"{report.count('converted'):,} of {amount(len(report.outcomes), 'inputs')} converted", *counts])
+
+
+def _ratio(report: Report) -> str:
+    """Write how much smaller outputs with messages are than the JSON; other tables are summaries."""
+    whole = report.rows and any("messages" in output.tables for output in report.all_outputs)
+    smaller = report.bytes_parsed / report.bytes_written if whole and report.bytes_written else 0
+    return f", {smaller:.1f}x smaller than the JSON" if smaller > 1 else ""
+
+
+def _dropped(report: Report) -> str:
+    """Write how many messages and sessions came again, with ``--dedupe``."""
+    counts = {"messages": report.duplicates.messages, "sessions": report.duplicates.sessions}
+    repeats = [amount(count, words) for words, count in counts.items() if count]
+    return f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
 
 
 def _rejected(report: Report) -> str:

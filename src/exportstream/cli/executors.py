@@ -28,6 +28,11 @@ _FILES = 32  # open in the command's process, besides those for workers; measure
 _FILES_OF_A_WORKER = 4  # measured: 2 to 3
 
 
+def are_several(inputs: tuple[str, ...]) -> bool:
+    """Whether arguments name several inputs, or a folder, zip archive or glob, which stands for several."""
+    return len(inputs) > 1 or stands_for_several(inputs[0])
+
+
 def find_many(
     inputs: tuple[str, ...], output: str | None, report: str | None, *, exclude: tuple[str, ...], dask: str | None
 ) -> list[Input] | None:
@@ -37,7 +42,7 @@ def find_many(
         The inputs, which are listed once and here; None for one input with an output of its own.
     """
     into_folder = is_folder(output)
-    if not into_folder and len(inputs) == 1 and not stands_for_several(inputs[0]):
+    if not into_folder and not are_several(inputs):
         if dask is not None:
             raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
         find_inputs(inputs, exclude=exclude)  # the one may be excluded
@@ -45,8 +50,9 @@ def find_many(
     found = find_inputs(inputs, without=[output, report], exclude=exclude)
     if not into_folder and (output in (None, "-", "") or looks_like_file(str(output)) or is_direct(str(output))):
         got = "" if output is None else f", got the name of a file: {shown(output)}"
+        merge = "--merge and -o FILE" if output is None else "add --merge for one output"
         one = any(is_zip(name) for name in inputs)
-        hint = "give -o DIR/, or --merge and -o FILE" + (", or name one member: ARCHIVE.zip::MEMBER" if one else "")
+        hint = f"give -o DIR/, or {merge}" + (", or name one member: ARCHIVE.zip::MEMBER" if one else "")
         raise UsageError(f"expected a folder for the outputs of several inputs{got}", hint=hint)
     return found
 
@@ -74,14 +80,13 @@ def hint_at_update() -> Iterator[None]:
 
 
 @contextmanager
-def open_executor(inputs: int, jobs: int | None, dask: str | None, *, fork: bool = False) -> Iterator[Any]:
+def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[Any]:
     """Open what runs the jobs: a Dask cluster, worker processes, or None for this process.
 
     Args:
         inputs: how many there are.
         jobs: how many processes at most; None for one per core.
         dask: the address of a scheduler.
-        fork: see `Workers`; for a command that writes nothing meanwhile.
     """
     if dask is not None and jobs is not None:
         raise UsageError("--jobs does not go with --dask", hint="leave --jobs out: the cluster has its own workers")
@@ -95,7 +100,7 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None, *, fork: bool
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
 
-    with Workers(jobs, tune, fork=fork) as workers:
+    with Workers(jobs, tune, fork=True) as workers:
         yield workers
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from exportstream.cli.display import ManyProgress, Progress, print_cut, print_failures, print_few_warnings
-from exportstream.cli.executors import open_executor, open_helpers
+from exportstream.cli.executors import are_several, open_executor, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.help import Command
@@ -23,7 +23,6 @@ from exportstream.conversion.report import SCHEMA, open_text
 from exportstream.conversion.totals import TotalsReport, total_all, total_one
 from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.storage.names import stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
@@ -100,7 +99,7 @@ def totals_command(
         prices=prices,
     )
     found = find_inputs(inputs, exclude=exclude)
-    several = len(inputs) > 1 or stands_for_several(inputs[0])
+    several = are_several(inputs)
     helpers = nullcontext() if several else open_helpers(inputs[0], reading, 1 if dedupe else jobs)
     with helpers as executor, Transaction() as transaction:
         save = None
@@ -150,7 +149,7 @@ def _count_many(
         raise UsageError("--jobs does not go with --dedupe, which goes over all inputs", hint="leave --jobs out")
     with (
         ManyProgress(enabled=not quiet) as progress,
-        open_executor(len(found), 1 if reading.dedupe else jobs, None, fork=True) as executor,
+        open_executor(len(found), 1 if reading.dedupe else jobs, None) as executor,
     ):
         return total_all(found, reading, groups, executor=executor, progress=progress.update)
 
@@ -182,7 +181,7 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
     else:
         show_totals(done.totals, stderr=False)
     partial = done.totals.counted.partial_tokens
-    if partial and done.tables and not as_json and not done.range.is_bounded:  # it is of all messages
+    if partial and not as_json and not done.range.is_bounded:  # it is of all messages
         show_lines(["", partial_tokens(partial)])
     if done.notes.without_usage and not as_json:
         show_lines(["", without_usage(done.notes.without_usage)])

@@ -10,7 +10,7 @@ from exportstream.cli.figures import amount
 from exportstream.cli.help import Command
 from exportstream.cli.options import debug_flag, many_outputs
 from exportstream.cli.process import Exit
-from exportstream.cli.terminal import show_lines
+from exportstream.cli.terminal import show_lines, tell
 from exportstream.conversion.verify import verify
 
 
@@ -40,4 +40,5 @@ def verify_command(*, outputs: tuple[str, ...]) -> None:
             show_lines([f"{verified.output}: {'; '.join(verified.findings)}"])
     show_lines([f"{amount(count, 'outputs')}, {odd:,} with findings"])
     if odd:
+        tell("convert their inputs again with --force; --update sees only that one is missing or has another size")
         sys.exit(Exit.INPUT)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import Job
-from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.jobs import Jobs
 from exportstream.conversion.plan import total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
@@ -23,6 +23,7 @@ from exportstream.reading.check import CheckWork, SessionCheck, check_export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead, check_executor
+from exportstream.storage.input_file import ByteSource
 from exportstream.storage.names import require_one
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class _Checked(Counts):
 
 
 def check(
-    source: Any,
+    source: ByteSource,
     *,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
@@ -100,7 +101,7 @@ def check_all(
     status = Status(len(jobs), total_size(inputs))
     waiting: dict[int, Outcome] = {}
     following = 0
-    for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, None, fail_fast=False, run=_run_job):
+    for number, outcome in Jobs(_run_job, executor, status).run(dict(enumerate(jobs))):
         waiting[number] = outcome
         while following in waiting:
             ended = waiting.pop(following)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -18,9 +17,11 @@ from msgspec.structs import replace
 
 from exportstream.conversion.exclude import Exclude
 from exportstream.conversion.log_files import files_of, is_transcript, name_packed, owner_of, size_of
+from exportstream.conversion.searched_names import is_export_name, is_rejects_name, is_searched_member, is_searched_name
 from exportstream.errors import ExportstreamError, ReadError, UsageError
+from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
-    COMPRESSED,
+    RealPaths,
     fixed_part,
     is_folder,
     is_glob,
@@ -31,9 +32,8 @@ from exportstream.storage.names import (
 )
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import is_zip, list_members, refused_members, split_member
-from exportstream.writing.outputs import MANIFEST, REJECTS
 
-_ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
+_ANY_FOLDERS = late_pattern(r"(?:^|(?<=/))\*\*(?:/+|$)")
 
 
 class Input(Struct, frozen=True):
@@ -78,9 +78,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     Args:
         sources: files, folders (every file in them that looks like an export, and zip archives, except hidden files and
             links to folders), zip archives (every member that looks like an export), globs (``**`` for any folders; except
-            hidden files and our own rejects), URLs
-            (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one source. An `Input` that was found before
-            is taken as it is. Each input is taken once.
+            hidden files and our own rejects), URLs (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one
+            source. An `Input` that was found before is taken as it is. Each input is taken once. Where several archives
+            are named, the names for the outputs of their members begin with the archive's.
         without: outputs: folders and files that are left out when folders and globs are searched.
         exclude: globs of inputs that are left out; see `Exclude`.
 
@@ -92,7 +92,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     excluded = Exclude(exclude)
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
     left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
-    for source in [sources] if is_name(sources) else sources:
+    sources = [sources] if is_name(sources) else list(sources)
+    apart = sum(is_name(source) and is_zip(local_path(os.fsdecode(source))) for source in sources) > 1
+    for source in sources:
         if isinstance(source, Input):
             found.append(source)
             continue
@@ -100,26 +102,27 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
         name = local_path(os.fsdecode(source))
         before = len(found)
-        found += [one for one in _find(name, left_out, excluded) if not excluded(_as_path(one.source), one.relative)]
+        found += [one for one in _find(name, left_out, excluded, apart) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
             hint = "folders are searched for .json, .ndjson, .jsonl and .zip files"
             raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}
+    real_path = RealPaths()
     for one in found:
-        key = _key(one.source)
+        key = _key(one.source, real_path)
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
 
 
-def _key(source: str) -> str:
+def _key(source: str, real_path: RealPaths) -> str:
     """A text that is the same for all names of one input."""
     if is_stream(source) or is_url(source):
         return source
     archive, member = split_member(source) or (source, "")
-    return f"{os.path.realpath(archive)}::{member}"  # the name of a member may be anything
+    return f"{real_path(archive)}::{member}"  # the name of a member may be anything
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:
@@ -139,19 +142,20 @@ def _join_parts(inputs: list[Input]) -> list[Input]:
     return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
-def _find(name: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
+def _find(name: str, without: set[str], exclude: Exclude, apart: bool) -> Iterator[Input]:
     if is_stream(name):
         yield Input("-", "stdin", named=True)
     elif (member := split_member(name)) is not None:
         yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
     elif is_zip(name):
-        yield from _members(name, "", named=True)
+        # The members of two archives often have the same names: exports of chats do.
+        yield from _members(name, os.path.splitext(os.path.basename(name))[0] if apart else "", named=True)
     elif is_url(name):
         from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
 
         named = not listing.is_pattern(name)
         for url, relative in listing.list_urls(name):
-            if named or looks_like_export(relative):
+            if named or is_export_name(relative):
                 yield Input(url, relative, named)
             elif is_zip(url):
                 yield from _members(url, os.path.splitext(relative)[0], named=False)
@@ -176,20 +180,15 @@ def _members(archive: str, folder: str, *, named: bool) -> Iterator[Input]:
         return
     count = 0
     for name, size in found:
-        if _may_be_export(name):
+        if is_searched_member(name):
             count += 1
             yield Input(f"{archive}::{name}", os.path.join(folder, name), unpacked=size)
-    for number, name in enumerate(filter(_may_be_export, refused)):  # reading will report each; no output has such a name
+    # Reading will report each of those that are refused; no output has such a name.
+    for number, name in enumerate(filter(is_searched_member, refused)):
         count += 1
         yield Input(f"{archive}::{name}", os.path.join(folder, f"{whole.relative}.{number}.refused"), unpacked=0)
     if not count and not named:
         yield whole
-
-
-def _may_be_export(member: str) -> bool:
-    parts = [part for part in member.split("/") if part not in ("", ".", "..")]
-    is_hidden = any(part.startswith(".") for part in parts)
-    return bool(parts) and not is_hidden and (looks_like_export(parts[-1]) or looks_like_zip(parts[-1]))
 
 
 def _size_of(archive: str, member: str) -> int | None:
@@ -206,10 +205,11 @@ def _as_path(source: str) -> str:
 
 
 def _walk(folder: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
+    real_path = RealPaths()
     for inner, files in _folders(folder, without, exclude):
-        for name in sorted(name for name in files if looks_like_export(name) or looks_like_zip(name)):
+        for name in sorted(filter(is_searched_name, files)):
             path = os.path.join(inner, name)
-            if _is_input(path) and os.path.realpath(path) not in without:
+            if _is_input(path) and real_path(path) not in without:
                 yield from _found(path, os.path.relpath(path, folder))
 
 
@@ -236,7 +236,7 @@ def _match(pattern: str, without: set[str], exclude: Exclude) -> Iterator[Input]
     below = tuple(os.path.join(path, "") for path in without if path.startswith(os.path.join(above, "")))
     for path in sorted(set(_paths(pattern, without, exclude))):
         real = os.path.realpath(path)
-        if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects(path):
+        if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects_name(path):
             yield from _found(path, os.path.relpath(path, fixed or "."))
 
 
@@ -271,27 +271,3 @@ def _is_input(path: str) -> bool:
         return stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
         return True
-
-
-def looks_like_export(name: str) -> bool:
-    """Whether a file in a folder is taken as an export: by its suffixes, not hidden, and not our own rejects."""
-    plain = _without_compression(name)
-    return plain.endswith((".json", ".ndjson", ".jsonl")) and not plain.startswith(".") and not is_rejects(name)
-
-
-def looks_like_zip(name: str) -> bool:
-    """Whether a file in a folder is taken as a zip archive: by its suffix, and not hidden."""
-    name = os.path.basename(name).lower()
-    return name.endswith(".zip") and not name.startswith(".")
-
-
-def is_rejects(name: str) -> bool:
-    """Whether a file has the name of our own rejects, or of a manifest."""
-    return _without_compression(name).endswith((REJECTS, MANIFEST))
-
-
-def _without_compression(name: str) -> str:
-    plain = os.path.basename(name).lower()
-    while os.path.splitext(plain)[1] in COMPRESSED:
-        plain = os.path.splitext(plain)[0]
-    return plain

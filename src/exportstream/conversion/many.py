@@ -18,8 +18,10 @@ from msgspec.structs import replace
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
-from exportstream.conversion.jobs import RunJob, run_job, run_jobs
+from exportstream.conversion.jobs import Jobs, RunJob
 from exportstream.conversion.manifest import Manifest
+from exportstream.conversion.one import convert_to
+from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
@@ -29,9 +31,9 @@ from exportstream.conversion.plan import (
     refuse_shared,
     total_size,
 )
-from exportstream.conversion.progress import Status, Watch
+from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report, outcome_of
-from exportstream.errors import ExportstreamError, UsageError, check_flags
+from exportstream.errors import ExportstreamError, UsageError
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError, ReadOptions
@@ -115,17 +117,15 @@ def convert_many(
         UsageError: before any work: outputs that exist, that are inputs, or that two inputs would share.
         ReadError, WriteError: a folder can't be read or made, or the report can't be written.
     """
-    return convert_all(
-        sources,
-        target_dir,
-        ReadOptions(
+    options = ConvertOptions(
+        reading=ReadOptions(
             on_error=on_error,
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
             prices=prices,
         ),
-        WriteOptions(
+        writing=WriteOptions(
             format=format,
             tables=tables_of(table),
             level=level,
@@ -139,76 +139,55 @@ def convert_many(
             priced=prices is not None,
         ),
         rejects=rejects,
-        executor=executor,
         exclude=exclude,
         update=update,
         fail_fast=fail_fast,
         report=report,
-        progress=progress,
     )
+    return convert_all(sources, target_dir, options, executor=executor, progress=progress)
 
 
 def convert_all(
     sources: Iterable[Any],
     target_dir: Any,
-    reading: ReadOptions,
-    writing: WriteOptions,
+    options: ConvertOptions,
     *,
-    rejects: Any = None,
     executor: Executor | None = None,
-    exclude: str | Iterable[str] = (),
-    update: bool = False,
-    fail_fast: bool = False,
-    report: Any = None,
-    words: Callable[[str], str] = str,
     progress: Watch = None,
 ) -> ManyReport:
-    """Convert many exports as their options say; see `convert_many`, and `open_report` for `words`."""
+    """Convert many exports as their options say; see `convert_many`."""
     started = time.monotonic()
-    check_flags(update=update, fail_fast=fail_fast)
-    folder = local_path(os.fsdecode(target_dir))
-    if folder in ("", "-"):
-        raise UsageError(f"expected a folder for the outputs, got {folder!r}", hint="name one, such as rows/")
-    if looks_like_file(folder) and not os.path.isdir(folder):
-        what = f"expected a folder for the outputs, got the name of a file: {folder}"
-        raise UsageError(what, hint="end it in /, or use merge_many for one output")
-    if is_name(rejects):
-        raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
-    if rejects is not None and executor is not None:
-        raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+    replaces = options.writing.force or options.update
+    folder = _checked_folder(target_dir)
+    _check_rejects(options.rejects, executor)
     check_executor(executor)
-    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
-    jobs = plan_jobs(find_inputs(sources, without=[folder, report], exclude=exclude), folder, reading, writing, rejects)
-    jobs, strangers = _set_aside(jobs)
-    refuse_shared(jobs, report)
-    check_outputs(jobs[0].outputs if jobs else [], writing)
-    done = ManyReport(source=count_of_inputs(len(jobs) + len(strangers)))
+    load_prices(options.reading.prices)  # a wrong one is an error before any work, not one of each input
+    inputs = find_inputs(sources, without=[folder, options.report], exclude=options.exclude)
+    jobs, strangers = _set_aside(plan_jobs(inputs, folder, options))
+    refuse_shared(jobs, options.report)
+    check_outputs(jobs[0].outputs if jobs else [], options.writing)
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
-    outcomes: dict[int, Outcome] = {}
-    todo: dict[int, ConvertJob] = {}
-    current = _find_current(jobs, manifest) if update else set()
-    for number, job in enumerate(jobs):
-        if number in current:
-            outcomes[number] = Outcome(job.source, "skipped")
-        else:
-            todo[number] = job
-    if not writing.force and not update:
-        refuse_existing([name for job in todo.values() for name in names_of(job)], report)
+    current = _find_current(jobs, manifest) if options.update else set()
+    outcomes = {number: Outcome(jobs[number].source, "skipped") for number in current}
+    todo = {number: job for number, job in enumerate(jobs) if number not in current}
+    if not replaces:
+        refuse_existing([name for job in todo.values() for name in names_of(job)], options.report)
     for job in todo.values():
         # Existing outputs were refused above. With an executor, a job that is given to a second worker after the first
         # has died may meet its own output.
-        job.writing = replace(writing, force=writing.force or update or executor is not None)
+        job.writing = replace(options.writing, force=replaces or executor is not None)
         job.folder = None if manifest is None else manifest.folder
     make_folders(output for job in todo.values() for output in job.outputs)
     if manifest is not None and todo:
         manifest.compact_if_stale()
+    done = ManyReport(source=count_of_inputs(len(jobs) + len(strangers)))
     with Transaction() as transaction:
-        write_report = open_report(report, transaction, force=writing.force or update, words=words)
+        write_report = open_report(options.report, transaction, force=replaces, words=options.words)
         status = Status(len(todo), total_size(job.input for job in todo.values()))
-        run: RunJob = run_job
+        run_one: RunJob = _run_job
         if executor is not None and len(todo) == 1 and _suits_helpers(*todo.values()):
-            run, executor = partial(run_job, executor=executor), None  # it helps with the one
-        outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=fail_fast, run=run))
+            run_one, executor = partial(_run_job, executor=executor), None  # it helps with the one
+        outcomes.update(Jobs(run_one, executor, status, progress, options.fail_fast).run(todo))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
         done.outcomes += strangers
         for outcome in done.outcomes:  # in the order of the inputs
@@ -217,6 +196,43 @@ def convert_all(
         done.seconds = time.monotonic() - started
         write_report(done)
     return done
+
+
+def _checked_folder(target_dir: Any) -> str:
+    """Return the folder of the outputs, also of a ``file://`` URL; refuse what can't be one."""
+    folder = local_path(os.fsdecode(target_dir))
+    if folder in ("", "-"):
+        raise UsageError(f"expected a folder for the outputs, got {folder!r}", hint="name one, such as rows/")
+    if looks_like_file(folder) and not os.path.isdir(folder):
+        what = f"expected a folder for the outputs, got the name of a file: {folder}"
+        raise UsageError(what, hint="end it in /, or use merge_many for one output")
+    return folder
+
+
+def _check_rejects(rejects: Any, executor: Executor | None) -> None:
+    """Refuse a place for rejects that can't take those of all inputs."""
+    if is_name(rejects):
+        raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
+    if rejects is not None and executor is not None:
+        raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+
+
+def _run_job(job: ConvertJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
+    """Convert one input; the executor helps with a large file."""
+    reading = Reading(count)
+    try:
+        done = convert_to(
+            [job.input.files],
+            job.outputs,
+            ConvertOptions(reading=job.reading, writing=job.writing, rejects=job.rejects),
+            executor=executor,
+            progress=reading,
+            manifest=None if job.folder is None else Manifest(job.folder),
+        )
+    except ExportstreamError as error:
+        return outcome_of(job.source, error, named=job.input.named)
+    reading.up_to(done.bytes_read)
+    return Outcome(job.source, "converted", report=done)
 
 
 def _suits_helpers(job: ConvertJob) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
+from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import (
     is_current,
     refuse_existing,
@@ -19,7 +20,7 @@ from exportstream.conversion.plan import (
 )
 from exportstream.conversion.progress import Reading, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Outcome, Report, count_of_inputs, open_report, outcome_of
-from exportstream.errors import ExportstreamError, check_flags
+from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
@@ -95,17 +96,15 @@ def merge_many(
         InputError, ReadError: with `fail_fast` or from ``-``.
         UsageError, WriteError: as of `convert`.
     """
-    return merge_all(
-        sources,
-        target,
-        ReadOptions(
+    options = ConvertOptions(
+        reading=ReadOptions(
             on_error=on_error,
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
             prices=prices,
         ),
-        WriteOptions(
+        writing=WriteOptions(
             format=format,
             tables=tables_of(table),
             level=level,
@@ -123,33 +122,20 @@ def merge_many(
         update=update,
         fail_fast=fail_fast,
         report=report,
-        progress=progress,
     )
+    return merge_all(sources, target, options, progress=progress)
 
 
-def merge_all(
-    sources: Iterable[Any],
-    target: Any,
-    reading: ReadOptions,
-    writing: WriteOptions,
-    *,
-    rejects: Any = None,
-    exclude: str | Iterable[str] = (),
-    update: bool = False,
-    fail_fast: bool = False,
-    report: Any = None,
-    words: Callable[[str], str] = str,
-    progress: Watch = None,
-) -> ManyReport:
-    """Convert many exports into one output as their options say; see `merge_many`, and `open_report` for `words`."""
+def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, progress: Watch = None) -> ManyReport:
+    """Convert many exports into one output as their options say; see `merge_many`."""
     started = time.monotonic()
-    check_flags(update=update, fail_fast=fail_fast)
-    writing = replace(writing, place=True)
+    reading, report = options.reading, options.report
+    writing = replace(options.writing, place=True, force=options.writing.force or options.update)
     outputs = decide_outputs("-", target, writing)
-    inputs = find_inputs(sources, without=[*(output.target for output in outputs), report, rejects], exclude=exclude)
-    _, named_rejects = settle_rejects(reading, rejects, outputs[0].target, inputs[0].source)
-    rejects = named_rejects if reading.on_error == "skip" else rejects
     written = [output.target for output in outputs]
+    inputs = find_inputs(sources, without=[*written, report, options.rejects], exclude=options.exclude)
+    _, named_rejects = settle_rejects(reading, options.rejects, written[0], inputs[0].source)
+    rejects = named_rejects if reading.on_error == "skip" else options.rejects
     refuse_same_files(
         [
             *(("input", found.source) for found in inputs),
@@ -159,21 +145,21 @@ def merge_all(
         ]
     )
     check_outputs(outputs, writing)
-    current = update and all(is_current(one.source, outputs, one.parts) for one in inputs)
-    writing = replace(writing, force=writing.force or update)
     if not writing.force:
         refuse_existing([*written, rejects], report)
     load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
     status = Status(len(inputs), total_size(inputs))
+    current = options.update and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
-    if not (fail_fast or current):
+    if not (options.fail_fast or current):
         _read_first(inputs, outcomes, status, progress, reading)
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
     with Transaction() as transaction:
-        write_report = open_report(report, transaction, force=writing.force, words=words)
+        write_report = open_report(report, transaction, force=writing.force, words=options.words)
         if good:
-            merged, noticed, ignored = _merge(good, outputs, status, progress, reading, writing, rejects)
+            merging = ConvertOptions(reading=reading, writing=writing, rejects=rejects)  # the report is that of all inputs
+            merged, noticed, ignored = _merge(good, outputs, status, progress, merging)
             done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)
             left = iter(noticed)
@@ -211,13 +197,7 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
 
 
 def _merge(
-    inputs: list[Input],
-    outputs: list[Output],
-    status: Status,
-    watch: Watch,
-    reading: ReadOptions,
-    writing: WriteOptions,
-    rejects: Any,
+    inputs: list[Input], outputs: list[Output], status: Status, watch: Watch, options: ConvertOptions
 ) -> tuple[Report, list[tuple[Notes, Duplicates]], dict[str, Outcome]]:
     """Convert inputs into the outputs; return the report, what was noticed and dropped of each, and those ignored."""
     progress = Reading(counting(status, watch))
@@ -240,7 +220,7 @@ def _merge(
             noticed.append((export.notes, export.duplicates))  # which still grow
 
     sources = [found.files for found in inputs]
-    done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow, ignore=ignore)
+    done = convert_to(sources, outputs, options, progress=follow, ignore=ignore)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
     return done, noticed, ignored

@@ -16,11 +16,11 @@ from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import ConvertJob
+from exportstream.conversion.options import ConvertOptions
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import exists, has_name, is_direct, is_stream, is_url, modified
 from exportstream.storage.zip import zip_file_of
-from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
 
@@ -42,12 +42,16 @@ def total_size(inputs: Iterable[Input]) -> int | None:
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def plan_jobs(
-    inputs: list[Input], folder: str, reading: ReadOptions, writing: WriteOptions, rejects: Any = None
-) -> list[ConvertJob]:
+def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions) -> list[ConvertJob]:
     """Return a job for each input, except inputs that were found in a folder and are outputs of others."""
     jobs = [
-        ConvertJob(one, reading, outputs=decide_in_folder(folder, one.relative, writing), writing=writing, rejects=rejects)
+        ConvertJob(
+            one,
+            options.reading,
+            outputs=decide_in_folder(folder, one.relative, options.writing),
+            writing=options.writing,
+            rejects=options.rejects,
+        )
         for one in inputs
     ]
     writers: dict[str, set[str]] = {}
@@ -63,7 +67,10 @@ def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any)
         return reading, rejects
     if reading.on_error is None and not any(map(has_name, (target, source))):
         return replace(reading, on_error="stop"), None
-    return reading, rejects_name(target, source)
+    name = rejects_name(target, source)
+    if reading.on_error is None and has_name(source) and _key(name) == _key(os.fsdecode(source)):
+        return replace(reading, on_error="stop"), None  # these are rejects that were repaired, and no log
+    return reading, name
 
 
 def names_of(job: ConvertJob) -> list[str]:

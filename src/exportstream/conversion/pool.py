@@ -33,8 +33,8 @@ class Workers(ProcessPoolExecutor):
     Args:
         jobs: how many processes.
         prepare: called once in each process before its first job; a function of a module.
-        fork: copy this process, which takes milliseconds, and now. Only where it has no other thread, no temporary files,
-            and the system is Linux; otherwise processes start in the usual way.
+        fork: copy this process, which takes milliseconds, and now. Only where it has no other thread, and the system
+            is Linux; otherwise processes start in the usual way.
 
     Attributes:
         jobs: how many processes.

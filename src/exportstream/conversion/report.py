@@ -112,19 +112,24 @@ class Report(Counts):
         return f"Report({brief(self.source)}, messages={self.messages}, rejected={self.rejected}, rows={self.rows})"
 
     @property
+    def all_outputs(self) -> list[Written]:
+        """All outputs; of many inputs also those that belong to one of them."""
+        return self.outputs
+
+    @property
     def rows(self) -> int:
         """Rows written, of all outputs."""
-        return sum(output.rows for output in self.outputs)
+        return sum(output.rows for output in self.all_outputs)
 
     @property
     def bytes_encoded(self) -> int:
         """Bytes of rows before compression."""
-        return sum(output.bytes_encoded for output in self.outputs)
+        return sum(output.bytes_encoded for output in self.all_outputs)
 
     @property
     def bytes_written(self) -> int:
         """Bytes of the outputs as they are stored."""
-        return sum(output.bytes_written for output in self.outputs)
+        return sum(output.bytes_written for output in self.all_outputs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
@@ -234,7 +239,28 @@ def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome
     return Outcome(source, "ignored" if ignored else "failed", error=words, is_system=isinstance(error, TransferError))
 
 
-class ManyReport(Report):
+class WithOutcomes:
+    """A report of several inputs.
+
+    Attributes:
+        outcomes: one for each input, in their order.
+    """
+
+    __slots__ = ()
+    outcomes: list[Outcome]
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The inputs that failed."""
+        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    @property
+    def ignored(self) -> list[Outcome]:
+        """The inputs that are no exports, found in folders and by globs."""
+        return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
+
+
+class ManyReport(Report, WithOutcomes):
     """Returned by `convert_many`: the sums over all converted inputs, without skipped ones, and the outcome of each.
 
     Attributes:
@@ -252,32 +278,10 @@ class ManyReport(Report):
         return sum(outcome.status == status for outcome in self.outcomes)
 
     @property
-    def failed(self) -> list[Outcome]:
-        """The inputs that failed."""
-        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
-
-    @property
-    def ignored(self) -> list[Outcome]:
-        """The inputs that are no exports, found in folders and by globs."""
-        return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
-
-    @property
-    def bytes_encoded(self) -> int:
-        """Bytes of rows before compression."""
-        return sum(report.bytes_encoded for report in self._reports()) + super().bytes_encoded
-
-    @property
-    def bytes_written(self) -> int:
-        """Bytes of the outputs as they are stored."""
-        return sum(report.bytes_written for report in self._reports()) + super().bytes_written
-
-    @property
-    def rows(self) -> int:
-        """Rows written, of all outputs."""
-        return sum(report.rows for report in self._reports()) + super().rows
-
-    def _reports(self) -> list[Report]:
-        return [outcome.report for outcome in self.outcomes if isinstance(outcome.report, Report)]
+    def all_outputs(self) -> list[Written]:
+        """All outputs, also those that belong to one of the inputs."""
+        reports = [outcome.report for outcome in self.outcomes if isinstance(outcome.report, Report)]
+        return [*self.outputs, *(output for report in reports for output in report.outputs)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""

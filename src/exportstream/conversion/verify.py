@@ -92,13 +92,17 @@ def verify(outputs: Any) -> Iterator[Verified]:
         if is_stream(name) or is_url(name):
             raise UsageError("expected a file or a folder, got a URL or a stream", hint="verify a copy of it", source=name)
         if os.path.isdir(name):
-            yield from _verify_folder(name)
+            found = False
+            for verified in _verify_folder(name):
+                found = True
+                yield verified
+            if not found:
+                raise UsageError("expected a folder of outputs, got one without any", source=name)
         else:
             yield _verify_file(name)
 
 
 def _verify_folder(folder: str) -> Iterator[Verified]:
-    found = False
     inputs: set[str] = set()  # they may be in the folder too
     manifest = Manifest(_manifest_above(folder) or folder)
     inside = manifest.name_of(folder)
@@ -108,15 +112,14 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
             record = records.get(output)
             inputs.add(os.path.normpath(str(record.input.get("name"))) if record is not None else "")
             if output.startswith(start):
-                found = True
                 yield _verify(os.path.join(folder, output.removeprefix(start)), record)
-        for path in _files_that_look_like_outputs(folder):
+        apart: list[str] = []
+        for path in _files_that_look_like_outputs(folder, apart):
             name = manifest.name_of(path)
             if name not in records.positions and name not in inputs:
-                found = True
                 yield _verify(path, None)
-    if not found:
-        raise UsageError("expected a folder of outputs, got one without any", source=folder)
+    for inner in apart:
+        yield from _verify_folder(inner)
 
 
 def _verify_file(path: str) -> Verified:
@@ -138,9 +141,13 @@ def _manifest_above(folder: str) -> str | None:
     return above
 
 
-def _files_that_look_like_outputs(folder: str) -> Iterator[str]:
+def _files_that_look_like_outputs(folder: str, apart: list[str]) -> Iterator[str]:
+    """Yield files in a folder and in those below it; `apart` gets the folders that have a manifest of their own."""
     for inner, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = {os.path.join(inner, name): name for name in sorted(folders) if not name.startswith(".")}
+        others = [path for path in below if os.path.exists(os.path.join(path, MANIFEST))]
+        apart += others
+        folders[:] = [name for path, name in below.items() if path not in others]
         for name in sorted(files):
             if not name.startswith(".") and not name.endswith(REJECTS) and format_of(name) is not None:
                 yield os.path.join(inner, name)
@@ -165,7 +172,7 @@ def _verify(path: str, record: Record | None) -> Verified:
     except MissingExtraError:
         raise
     except ExportstreamError as error:
-        findings.append(error.what if error.position is None else f"{error.what} (near byte {error.position:,})")
+        findings.append(error.what if error.position is None else f"{error.what} (near byte {error.position})")
     except OSError as error:
         findings = ["it is missing"] if isinstance(error, FileNotFoundError) else [error.strerror or str(error)]
     return Verified(path, findings, rows)

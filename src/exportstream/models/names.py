@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as struct_fields
 
@@ -69,16 +69,32 @@ def _maybe_list(kind: Any) -> Any:
 _OURS: dict[str, Any] = dict.fromkeys(("producer", "parent_session_id", "project"), OurText)  # of a session
 
 
-@cache
-def session_keys(*, is_snake: bool) -> Any:
-    """A session's keys as they are decoded: under one set of names, and nothing else."""
+def session_keys(required: Collection[str], *, is_snake: bool) -> Any:
+    """A session's keys as they are decoded: under one set of names, and nothing else.
+
+    Args:
+        required: fields that have to be there, besides id and title; others are None where they are absent. If there are no
+            such fields, the others are UNSET instead.
+        is_snake: whether the names are snake_case.
+    """
     types = {"cost": Any, "id": str, "title": str, "extra": OurExtra, **_OURS}
+    listed: list[Any] = []
+    for f in struct_fields(Session):
+        kind = types.get(f.name, f.type)
+        is_required = f.name in required or f.name in ("id", "title")
+        if is_required:
+            listed.append((f.name, kind))
+        else:
+            listed.append(
+                (f.name, kind, None) if required else (f.name, kind | UnsetType if kind is not Any else Any, UNSET)
+            )
     return msgspec.defstruct(
         "SessionKeys",
-        [(f.name, types.get(f.name, f.type), None) for f in struct_fields(Session)],
+        listed,
         bases=(Session,),
+        kw_only=True,
         forbid_unknown_fields=True,
-        rename=None if is_snake else "camel",
+        rename=snake if is_snake else "camel",  # None would be the names of `Session`
     )
 
 

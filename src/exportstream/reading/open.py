@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from exportstream.models.structs import Message
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions, Rejects, check_rejects
+from exportstream.storage.input_file import ByteSource
 from exportstream.storage.names import require_one
 
 
 def open_export(
-    source: Any,
+    source: ByteSource,
     *,
     on_error: OnError | None = None,
     rejects: Rejects = None,
@@ -59,7 +59,7 @@ def open_export(
 
 
 def iter_messages(
-    source: Any,
+    source: ByteSource,
     *,
     on_error: OnError | None = None,
     rejects: Rejects = None,
@@ -92,7 +92,7 @@ def iter_messages(
     return _iter_messages(source, options, rejects)
 
 
-def _iter_messages(source: Any, options: ReadOptions, rejects: Rejects) -> Iterator[Message]:
+def _iter_messages(source: ByteSource, options: ReadOptions, rejects: Rejects) -> Iterator[Message]:
     with Export(source, options, rejects=rejects, only_messages=True) as export:
         for batch in export.batches():
             yield from batch.messages

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from exportstream.errors import JSONSyntaxError, NotAnExportError
+from exportstream.errors.patterns import late_pattern
 
 # A byte order mark, the encoding that it says, and which bytes after it are not NUL: JSON begins with two ASCII characters.
 _WIDE_MARKS = (
@@ -14,7 +15,7 @@ _WIDE_MARKS = (
     (b"\xfe\xff", "UTF-16", (0, 1, 0, 1)),
 )
 _OTHER_FILES = {b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
-_CSV = re.compile(rb'(?:"?\w+"?,)+"?\w*"?(?:\r?\n.*)?', re.DOTALL)  # names of columns, as far as the first bytes go
+_CSV = late_pattern(rb'(?:"?\w+"?,)+"?\w*"?(?:\r?\n.*)?', re.DOTALL)  # names of columns, as far as the first bytes go
 _TAR = 257  # where an archive of tar has its magic number
 LONGEST_HEAD = _TAR + len(b"ustar")
 _WIDE_NULS: dict[tuple[int, ...], str] = {
@@ -39,14 +40,14 @@ def require_utf8_json(head: bytes) -> None:
     """
     encoding = _marked_encoding(head) or _WIDE_NULS.get(_nuls(head[:4]))
     if encoding is not None:
-        hint = f"convert it: iconv -f {encoding} -t UTF-8"
+        hint = f"convert it: iconv -f {encoding} -t UTF-8 OLD > NEW"
         raise JSONSyntaxError(f"expected UTF-8, got {encoding}", hint=hint, position=0, exact=True)
     if (name := _OTHER_FILES.get(bytes(head[:4]))) is not None:
         raise NotAnExportError(f"expected JSON, got {name}", hint="give it the export itself")
     if _CSV.fullmatch(head):
         raise NotAnExportError("expected JSON, got CSV", hint="give it the export itself")
     if head.startswith(b"ustar", _TAR):
-        raise NotAnExportError("expected JSON, got a tar archive", hint="unpack it: tar -xf")
+        raise NotAnExportError("expected JSON, got a tar archive", hint="unpack it: tar -xf FILE")
 
 
 def _marked_encoding(head: bytes) -> str | None:

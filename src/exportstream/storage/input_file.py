@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from exportstream.errors import ReadError, changed_while
-from exportstream.storage.names import identity, is_url, stat_regular
+from exportstream.storage.file_state import identity, stat_regular
+from exportstream.storage.names import is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import split_member
 from exportstream.storage.zip_member import MemberFile
+
+
+class Readable(Protocol):
+    """A binary file object, such as an open file, a pipe or the body of a response."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+
+
+ByteSource = (
+    str | os.PathLike[str] | os.PathLike[bytes] | bytes | bytearray | memoryview | Readable | Iterable[bytes]
+)  # see `open_source`
 
 
 def open_path(path: str) -> Any:

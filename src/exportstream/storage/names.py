@@ -6,22 +6,40 @@ and what `remote.urls` raises. Holds: nothing.
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 from exportstream.errors import UsageError, shown
+from exportstream.errors.patterns import late_pattern
+from exportstream.storage.file_state import state_of_file
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.zip import is_zip, split_member, zip_file_of
 
 COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
 _HINT = "give them one by one"
-_JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
-_MAGIC = re.compile(r"[*?\[]")
+_JSON_TEXT = late_pattern(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
+_MAGIC = late_pattern(r"[*?\[]")
+
+
+class RealPaths:
+    """`os.path.realpath` for many paths: it looks at each folder once, and then only at files. Keep it for a moment only."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, path: str) -> str:
+        """Return the path without links, from the root on."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return os.path.realpath(path)
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = os.path.realpath(folder)
+        found = os.path.join(real, name)
+        return os.path.realpath(found) if os.path.islink(found) else found
 
 
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -153,11 +171,6 @@ def state_of(name: str) -> dict[str, Any] | None:
         return None
 
 
-def state_of_file(found: os.stat_result) -> dict[str, Any] | None:
-    """As `state_of`; None for anything but a regular file."""
-    return {"size": found.st_size, "modified": found.st_mtime_ns} if stat.S_ISREG(found.st_mode) else None
-
-
 def exists(name: str) -> bool:
     """Whether there is anything under a name."""
     if is_url(name):
@@ -165,18 +178,3 @@ def exists(name: str) -> bool:
 
         return listing.exists(name)
     return os.path.lexists(name)
-
-
-def stat_regular(file: Any) -> os.stat_result | None:
-    """What the system says of an open file; None for anything but a regular file."""
-    raw = getattr(file, "file", file)  # tempfile's wrapper
-    raw = getattr(raw, "raw", raw)
-    if not isinstance(raw, io.FileIO):
-        return None
-    found = os.fstat(raw.fileno())
-    return found if stat.S_ISREG(found.st_mode) else None
-
-
-def identity(found: os.stat_result | None) -> tuple[int, ...]:
-    """What changes if a file is replaced, grows or is written to."""
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if found else ()

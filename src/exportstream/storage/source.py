@@ -12,16 +12,16 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError, changed_while
 from exportstream.storage.decompress import decompress, peek
+from exportstream.storage.file_state import identity, state_of_file
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
-from exportstream.storage.input_file import Chunks, InputFile, open_path
-from exportstream.storage.names import identity, is_stream, refuse_misuse, state_of_file
+from exportstream.storage.input_file import ByteSource, Chunks, InputFile, open_path
+from exportstream.storage.names import is_stream, refuse_misuse
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
 
@@ -35,7 +35,7 @@ _CHUNK = 256 << 10  # compressed bytes per read
 _BLANK = memoryview(bytes(256 << 10))  # extends a buffer before a file is read into it
 
 
-def open_source(source: str | os.PathLike[str] | IO[bytes] | Iterable[bytes], *, max_window: int | None = None) -> Source:
+def open_source(source: ByteSource, *, max_window: int | None = None) -> Source:
     """Open anything that gives bytes.
 
     Args:

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from exportstream.errors import ReadError, changed_while
+from exportstream.storage.file_state import identity
 from exportstream.storage.first_bytes import is_like_json
 from exportstream.storage.input_file import open_path
-from exportstream.storage.names import identity
 
 
 class Stretch:

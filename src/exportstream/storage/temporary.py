@@ -117,6 +117,9 @@ class Temporary:
 
 
 _in_use: set[Temporary] = set()
+if hasattr(os, "register_at_fork"):
+    # A copy of this process, such as a worker, has no part in its outputs: when it ends, they stay.
+    os.register_at_fork(after_in_child=_in_use.clear)
 
 
 def remove_temporary_files() -> None:

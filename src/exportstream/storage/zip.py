@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from exportstream.errors import CompressionError, LimitError, ReadError, printable, shown
+from exportstream.storage.file_state import identity
 from exportstream.storage.remote.urls import has_scheme, is_remote, is_zip_url
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive with members, and of an empty one
@@ -135,19 +136,18 @@ def identity_of(path: str) -> tuple[Any, ...]:
 
         return version_at(path)
     try:
-        found = os.stat(path)
+        return identity(os.stat(path))
     except OSError as error:
         raise ReadError.of(error, path) from error
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def state_of_archive(path: str, identity: tuple[Any, ...]) -> dict[str, Any] | None:
-    """Return an identity as `names.state_of` does."""
+def state_of_archive(path: str, version: tuple[Any, ...]) -> dict[str, Any] | None:
+    """Return what `identity_of` said of an archive, as `names.state_of` does."""
     if is_remote(path):
         from exportstream.storage.remote.reader import state_of_version  # noqa: PLC0415 - only for URLs
 
-        return state_of_version(identity)
-    return {"size": identity[2], "modified": identity[3]}
+        return state_of_version(version)
+    return {"size": version[2], "modified": version[3]}
 
 
 def open_archive(path: str) -> Any:

@@ -1,13 +1,13 @@
 """Sessions whose messages carry a figure: only their declared figures can be compared with counted ones.
 
-Takes: sessions with the messages that end with them. Returns: how many messages carried each figure at each end.
+Takes: sessions with the messages that end with them. Returns: how many have one that carries each figure.
 Raises: nothing. Holds: three numbers.
 """
 
 from __future__ import annotations
 
 from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, gt
 
 from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
@@ -28,32 +28,30 @@ class Carrying(Sums):
 COMPARED = Carrying.__struct_fields__
 
 
-def carried_at(
+def carried(
     ends: list[tuple[Session, int]], messages: list[Message], counts: list[int], pending: list[int]
-) -> list[list[int]]:
-    """Count the messages that carry each of the compared figures up to each end.
+) -> list[tuple[int, int]]:
+    """Return for each of the compared figures how many sessions have a message that carries it, and how many messages do.
 
     Args:
-        ends: as of `Totals.add_sessions`.
+        ends: as of `Totals.add_sessions`; only messages before the last one count.
         messages: as of `Totals.add_sessions`.
         counts: how many of `messages` carry each figure. All or none is usual, and needs no look at the messages.
-        pending: how many earlier messages of the first session carry it.
+        pending: how many earlier messages of the first session carry it; they count, too.
     """
     if len(set(counts)) == len(set(pending)) == 1 and 0 < counts[0] < len(messages):  # most carry all figures or none
         flags = [m.cost is not None and m.input_tokens is not None and m.output_tokens is not None for m in messages]
         if flags.count(True) == counts[0]:
             return [_at_ends(ends, flags, pending[0])] * len(counts)
-    found = []
-    for name, count, earlier in zip(COMPARED, counts, pending, strict=True):
-        if count == len(messages):
-            found.append([earlier + end for _, end in ends])
-        elif count == 0:
-            found.append([earlier] * len(ends))
-        else:
-            found.append(_at_ends(ends, [value is not None for value in map(attrgetter(name), messages)], earlier))
-    return found
+    return [
+        (int(earlier > 0), earlier)
+        if count == 0
+        else _at_ends(ends, [value is not None for value in map(attrgetter(name), messages)], earlier)
+        for name, count, earlier in zip(COMPARED, counts, pending, strict=True)
+    ]
 
 
-def _at_ends(ends: list[tuple[Session, int]], flags: list[bool], pending: int) -> list[int]:
-    carried = list(accumulate(flags, initial=pending))
-    return [carried[end] for _, end in ends]
+def _at_ends(ends: list[tuple[Session, int]], flags: list[bool], pending: int) -> tuple[int, int]:
+    before = list(accumulate(flags, initial=pending))
+    at_ends = [before[end] for _, end in ends]
+    return sum(map(gt, at_ends, [0, *at_ends])), at_ends[-1]

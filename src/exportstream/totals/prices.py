@@ -101,7 +101,7 @@ class Prices:
         """Return the price of each message, None for those with a cost, and for those that can't be priced."""
         costs: list[Decimal | None] = []
         for m in messages:
-            found = self._rates_of(m) if m.cost is None and _has_tokens(m) else None
+            found = self._rates_of(m) if _without_cost([m]) else None
             costs.append(found.cost(1, *_tokens(m)) if isinstance(found, Rates) else None)
         return costs
 
@@ -176,6 +176,7 @@ class Prices:
 
 
 def _without_cost(messages: Iterable[Message]) -> list[Message]:
+    """Return the messages that are to be priced: they have tokens and no cost, and are no copies."""
     return [
         m
         for m in messages
@@ -188,10 +189,6 @@ def _without_cost(messages: Iterable[Message]) -> list[Message]:
             or m.cache_creation_tokens is not None
         )
     ]
-
-
-def _has_tokens(m: Message) -> bool:
-    return bool(_without_cost([m]))
 
 
 def _by_model(messages: list[Message]) -> Iterable[tuple[str | None, list[Message]]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
 
 from exportstream.models.notes import Duplicates
 from exportstream.totals.batch import Batch, SessionEnd
@@ -142,6 +144,12 @@ def short_key(key: str) -> str | bytes:
 
 
 def _digest(key: str) -> bytes:
+    digest: bytes = _blake2b()(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return digest
+
+
+@cache
+def _blake2b() -> Any:
     from hashlib import blake2b  # noqa: PLC0415 - few need it, and it slows the command's start
 
-    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b

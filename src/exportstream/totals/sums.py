@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from operator import gt
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -20,11 +19,12 @@ from msgspec import field
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
-from exportstream.totals.carrying import COMPARED, Carrying, carried_at
+from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
 from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
+from exportstream.totals.total_input import total_inputs
 
 MAX_ROLES = 64
 _ROLES = ("assistant", "tool", "user", "system")
@@ -67,7 +67,8 @@ class Counted(Sums):
         roles: messages by role: the four known ones, and the first 64 others in alphabetical order.
         other_roles: messages of all other roles.
         input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: sums of tokens.
-        with_tokens: messages that carry any of these four.
+        total_input_tokens: all tokens of the prompts, computed by one rule for all producers; see `total_inputs`.
+        with_tokens: messages that carry any of the four before.
         partial_tokens: those of them whose tokens may have grown after they were written (`usage_state` ``partial``).
         cost: sum of costs in USD.
         first_date, last_date: the earliest and latest createdAt, as written; a date-time without a zone is compared
@@ -84,6 +85,7 @@ class Counted(Sums):
     output_tokens: Count = field(default_factory=Count)
     cache_creation_tokens: Count = field(default_factory=Count)
     cache_read_tokens: Count = field(default_factory=Count)
+    total_input_tokens: Count = field(default_factory=Count)
     with_tokens: int = 0
     partial_tokens: int = 0
     cost: Cost = field(default_factory=Cost)
@@ -122,10 +124,13 @@ class Counted(Sums):
         states = [m.usage_state for m in used]
         if any(states):  # comparing None with a text takes longer
             self.partial_tokens += states.count("partial")
-        self.input_tokens.add([m.input_tokens for m in used if m.input_tokens is not None])
+        inputs = [m.input_tokens for m in used if m.input_tokens is not None]
+        reads = [m.cache_read_tokens for m in used if m.cache_read_tokens is not None]
+        self.input_tokens.add(inputs)
         self.output_tokens.add([m.output_tokens for m in used if m.output_tokens is not None])
         self.cache_creation_tokens.add([m.cache_creation_tokens for m in used if m.cache_creation_tokens is not None])
-        self.cache_read_tokens.add([m.cache_read_tokens for m in used if m.cache_read_tokens is not None])
+        self.cache_read_tokens.add(reads)
+        self.total_input_tokens.add(total_inputs(used, inputs, reads))
 
     def _add_roles(self, roles: dict[str, int]) -> None:
         """Count each role. The alphabet decides which are kept, not the order in the input, so any split gives the same."""
@@ -202,19 +207,19 @@ class Totals(Sums):
         if (kept := counted(messages)) is not messages:
             at = counted_ends(messages, [end for _, end in ends])
             messages, ends = kept, [(session, end) for (session, _), end in zip(ends, at, strict=True)]
-        sums, carrying, carried = self.counted, self.carrying, self._carried
-        before = [getattr(sums, name).count for name in COMPARED]
+        sums, before = self.counted, self._carried
+        known = [getattr(sums, name).count for name in COMPARED]
         if messages:
             sums.add_originals(messages)
         if not ends:
             return
         self.sessions += len(ends)
         self.declared.add([session for session, _ in ends])
-        pending = [count - getattr(carried, name) for name, count in zip(COMPARED, before, strict=True)]
-        new = [getattr(sums, name).count - count for name, count in zip(COMPARED, before, strict=True)]
-        for name, at_ends in zip(COMPARED, carried_at(ends, messages, new, pending), strict=True):
-            setattr(carrying, name, getattr(carrying, name) + sum(map(gt, at_ends, [0, *at_ends])))
-            setattr(carried, name, getattr(carried, name) + at_ends[-1])
+        pending = [count - getattr(before, name) for name, count in zip(COMPARED, known, strict=True)]
+        new = [getattr(sums, name).count - count for name, count in zip(COMPARED, known, strict=True)]
+        for name, (sessions, count) in zip(COMPARED, carried(ends, messages, new, pending), strict=True):
+            setattr(self.carrying, name, getattr(self.carrying, name) + sessions)
+            setattr(before, name, getattr(before, name) + count)
 
     def end_repeated(self) -> None:
         """End a session that was added before: the messages added since are not those of the session added next."""

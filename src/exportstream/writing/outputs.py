@@ -141,8 +141,8 @@ def format_of(name: str) -> str | None:
 
 
 def looks_like_file(target: str) -> bool:
-    """Whether a name without a slash at its end has a suffix that says a format."""
-    return not target.endswith("/") and bool(_split(target)[1])
+    """Whether a name without a slash at its end ends in the suffix of a format, or in one of letters, such as ``.xlsx``."""
+    return not target.endswith("/") and (bool(_split(target)[1]) or os.path.splitext(target)[1][1:].isalpha())
 
 
 def _tables(options: WriteOptions, format_: OutputFormat) -> tuple[str, ...]:
@@ -220,5 +220,6 @@ def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
         else:
             key = os.path.realpath(path)
         if key is not None and key in seen and not seen[key] == what == "input":
-            raise UsageError(f"the {what} is the {seen[key]}", source=path, hint="give it a name of its own")
+            hint = "give it a name of its own" + (" with `rejects`" if what == "file of rejects" else "")
+            raise UsageError(f"the {what} is the {seen[key]}", source=path, hint=hint)
         seen[key] = what

@@ -75,7 +75,15 @@ def refuse_unknown(tables: Mapping[str, Sequence[Column]], columns: Sequence[str
                     raise UsageError(f"expected a field of {name.column}, got {text!r}", hint=f"its fields are {listed}")
             elif name.field or not found:
                 listed = "; ".join(f"{table}: {', '.join(one.name for one in known)}" for table, known in tables.items())
-                raise UsageError(f"expected `{option}` to name columns that are written, got {text!r}", hint=listed)
+                what = f"expected `{option}` to name columns that are written, got {text!r}"
+                raise UsageError(what, hint=f"{_did_you_mean(name.column, tables)}{listed}")
+
+
+def _did_you_mean(column: str, tables: Mapping[str, Sequence[Column]]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an error
+
+    near = get_close_matches(column, [one.name for known in tables.values() for one in known], 1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def choose(

@@ -151,7 +151,11 @@ class SessionReader(Struct, Events):
 
     def messages(self, messages: list[Message]) -> None:
         """Give each message its session and its index in it."""
-        self.index = _number(messages, self._session_id(), self.index)
+        session_id = self._session_id()
+        for index, message in enumerate(messages, self.index):
+            message.session_id = session_id
+            message.index = index
+        self.index += len(messages)
         self.last_id = messages[-1].id if messages else self.last_id
         self._messages += messages
         self._take_starts(len(messages))
@@ -159,18 +163,22 @@ class SessionReader(Struct, Events):
     def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
         """Take whole sessions; see `Events`."""
         self._note()
-        before, start, index = len(self._messages), 0, 0
+        start, before = 0, len(self._messages)
         for session, end in zip(sessions, ends, strict=True):
-            index = _number(messages[start:end], session.id or "", 0)
-            self._ends.append(SessionEnd(session, before + end))
+            session_id = session.id or ""
+            for index, message in enumerate(messages[start:end]):
+                message.session_id = session_id
+                message.index = index
             start = end
+        self._ends += [SessionEnd(session, before + end) for session, end in zip(sessions, ends, strict=True)]
         if self.watch_repeats:
             self._count_repeats_of_sessions(messages, ends)
-        self.session, self.index, self.within = sessions[-1], index, False
+        self.session, self.within = sessions[-1], False
+        self.index = ends[-1] - (ends[-2] if len(ends) > 1 else 0)
         self._keys = SessionKeys(self.session)
         self.number += len(sessions)
         self.complete += len(sessions)
-        self.last_id = messages[-1].id if index else None
+        self.last_id = messages[-1].id if self.index else None
         self._messages += messages
         self._take_starts(len(messages))
         self._note(repeats=False)
@@ -289,11 +297,3 @@ class SessionReader(Struct, Events):
         if len(set(ids)) < len(ids):
             for start, end in zip(chain((0,), ends), ends, strict=False):
                 self.notes.repeated_ids += end - start - len(set(ids[start:end]))
-
-
-def _number(messages: list[Message], session_id: str, index: int) -> int:
-    for message in messages:
-        message.session_id = session_id
-        message.index = index
-        index += 1
-    return index

@@ -49,26 +49,28 @@ def measure(buffer: Buffer, limit: int) -> Measured:
         limit: bytes of the largest object taken.
     """
     window, is_odd = BLOCK, False
+    if buffer.left < BLOCK // 4:  # usually enough; each read moves what is left
+        buffer.fill(BLOCK)
     while True:
-        buffer.fill(window)
         size = min(window, buffer.left)
         is_all = buffer.at_end and size == buffer.left
         with memoryview(buffer.data)[buffer.start : buffer.start + size] as view:
             try:
                 _SKIP.decode(replace_surrogates(bytes(view))[0] if is_odd else view)
                 return _within(Measured(len(bytes(view).rstrip(_SPACE)), is_odd), limit)
-            except REFUSALS as found_wrong:
-                refusal: Exception = found_wrong
-        words = str(refusal)
+            except REFUSALS as refusal:  # if it were kept, it would keep this frame, and all that the callers hold
+                words, is_deep = str(refusal), isinstance(refusal, RecursionError)
+                wrong = None if "trailing" in words else refusal_of(refusal, buffer.position)
         place = int(found[1]) if (found := _PLACE.search(words)) is not None else size
-        if "trailing" in words:
+        if wrong is None:
             return _within(Measured(place - 1, is_odd), limit)  # msgspec counts this one from 1
-        if isinstance(refusal, RecursionError):
-            raise refusal_of(refusal, buffer.position)
+        if is_deep:
+            raise wrong
         if not is_all and place >= size - _MARGIN:
             if size > limit:
                 raise _too_large(limit)
-            window = size + size // (2 if size < _HUGE else 4)
+            window = max(BLOCK, size + size // (2 if size < _HUGE else 4))
+            buffer.fill(window)
         elif not is_odd:
             is_odd = True
         elif is_all and (error := buffer.end_error()) is not None:
@@ -76,7 +78,7 @@ def measure(buffer: Buffer, limit: int) -> Measured:
         elif "truncated" in words or (is_all and place >= size):
             raise CutInputError("the input ends before the document is complete")
         else:
-            raise refusal_of(refusal, buffer.position)
+            raise wrong
 
 
 def _within(measured: Measured, limit: int) -> Measured:

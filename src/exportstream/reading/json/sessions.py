@@ -14,32 +14,27 @@ is never taken, so ijson sees the end of an array or of the input. Bytes that on
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
 from itertools import accumulate, chain
 from typing import Any
 
 import msgspec
 
-from exportstream.models.names import session_keys
-from exportstream.models.structs import Session
-from exportstream.reading.json.beyond_msgspec import check_costs, value_is_deeper
+from exportstream.errors.patterns import late_pattern
+from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number
+from exportstream.reading.json.session_lines import SessionLines
 from exportstream.reading.json.starts import starts_of_elements
 from exportstream.reading.json.usual_sessions import split
 from exportstream.reading.limits import MAX_DEPTH
 
-_OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
-_MESSAGES = re.compile(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
+_OPENING = late_pattern(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
+_MESSAGES = late_pattern(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
 _SPACE = b" \t\r\n"
-_PLAIN = rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[-+.\w]++)'
-_PAIR = re.compile(rb'"([^"\\]*)"[ \t\r\n]*:[ \t\r\n]*(%b)' % _PLAIN, re.DOTALL)
 _BRACKET, _COMMA = ord("]"), ord(",")
 _NOT_HERE = frozenset({"messages", "result"})  # a `result` may be the session of an SDK response
 _OPENINGS = 4  # to look at before each key `messages`; objects in front of it may begin like a session
@@ -73,7 +68,7 @@ class Sessions:
         self._decoder = decoder
         self._opening = self._messages = b""  # as the last session that went another way spelled them
         self._one_by_one = 0  # how many sessions are to be decoded by themselves, since one of them is odd
-        self._shape: re.Pattern[bytes] | None = None  # of sessions without their messages
+        self._lines = SessionLines()
         self._values = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
     def take(self, data: bytearray, start: int, events: Events, *, in_array: bool) -> int | None:
@@ -114,7 +109,7 @@ class Sessions:
         if self.position_of is not None:
             return None
         lines = split(bytes(memoryview(data)[start:limit]), self._opening, self._messages, in_array=in_array)
-        if lines is None or (sessions := self._decode(lines.keys, lines.sessions)) is None:
+        if lines is None or (sessions := self._lines.decode(lines.keys, lines.sessions)) is None:
             return None
         arrays = self._decoder.decode_lines(lines.messages, MAX_DEPTH - in_array - 2)
         if arrays is None or len(arrays) != lines.sessions:
@@ -174,7 +169,7 @@ class Sessions:
 
     def _report(self, data: bytearray, found: list[_Found], events: Events, depth: int) -> int | None:
         """Decode the keys of the sessions, and report them; return the index after those that were reported."""
-        sessions = self._decode(b"\n".join([*(_keys_alone(data, one) for one in found), b""]), len(found))
+        sessions = self._lines.decode(b"\n".join([*(_keys_alone(data, one) for one in found), b""]), len(found))
         if sessions is not None:
             messages = list(chain.from_iterable([one.messages for one in found]))
             self._tell_starts(data, found, events)
@@ -187,38 +182,19 @@ class Sessions:
             reported = one.next
         return reported
 
-    def _decode(self, lines: bytes, count: int) -> list[Any] | None:
-        """Decode lines of known keys; None if there are other keys, a key comes twice, or a value is not of its type."""
-        if self._shape is None or not self._shape.fullmatch(lines):
-            self._shape = _shape_of(lines[: lines.index(b"\n")])
-            if self._shape is None or not self._shape.fullmatch(lines):
-                return None
-        for is_snake in (False, True):
-            try:
-                sessions: list[Any] = _session_decoder(is_snake=is_snake).decode_lines(lines)
-            except REFUSALS:
-                continue
-            if len(sessions) != count or any(one.id is None or one.title is None for one in sessions):
-                return None
-            if not check_costs(sessions):
-                return None
-            for session in sessions:
-                session.__class__ = Session
-            return sessions
-        return None
-
     def _report_one(self, data: bytearray, one: _Found, events: Events, depth: int) -> bool:
         """Report a session key by key; False if it is not taken."""
         before = bytes(data[one.begin : one.key]).rstrip(_SPACE)
         after = bytes(data[one.array_end : one.end]).lstrip(_SPACE)
         if not before.endswith(b",") or not (after == b"}" or after.startswith(b",")) or after[1:].lstrip(_SPACE) == b"}":
             return False
+        from json import loads  # noqa: PLC0415 - few need it, and it slows the command's start
+
         texts = [before[:-1] + b"}", b"{" + after.removeprefix(b",")]
         try:
             first, last = map(self._values.decode, texts)
             if any(
-                len(json.loads(text, object_pairs_hook=list)) > len(keys)
-                for text, keys in zip(texts, (first, last), strict=True)
+                len(loads(text, object_pairs_hook=list)) > len(keys) for text, keys in zip(texts, (first, last), strict=True)
             ):
                 return False  # a key comes twice
         except REFUSALS:
@@ -241,25 +217,6 @@ class Sessions:
         if self.position_of is not None:
             starts = chain.from_iterable(starts_of_elements(data, one.array + 1, one.array_end - 1) for one in found)
             events.starts(list(map(self.position_of, starts)))
-
-
-@cache
-def _session_decoder(*, is_snake: bool) -> Any:
-    return msgspec.json.Decoder(session_keys(is_snake=is_snake), float_hook=Decimal)
-
-
-def _shape_of(text: bytes) -> re.Pattern[bytes] | None:
-    """A pattern for lines that differ from the text in plain values only; None if it has others, or a key twice."""
-    keys, shape, end = set(), b"", 0
-    for found in _PAIR.finditer(text):
-        between = text[end : found.start(2)]
-        if between.count(b'"') != len('""') or b"\\" in between or found[1] in keys:
-            return None
-        keys.add(found[1])
-        shape += re.escape(between) + _PLAIN
-        end = found.end()
-    rest = text[end:]
-    return re.compile(b"(?:%b%b\n)*+" % (shape, re.escape(rest)), re.DOTALL) if rest.strip(_SPACE) == b"}" else None
 
 
 def _end_before(data: bytearray, following: int, array: int, *, in_array: bool) -> int:

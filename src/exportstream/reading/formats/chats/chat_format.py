@@ -37,7 +37,7 @@ class Decode(Protocol):
     """Decodes the bytes of a conversation."""
 
     def __call__(self, data: bytes | memoryview, /, *, figures_only: bool) -> Any:
-        """Decode it, to what `ChatFormat.read` takes.
+        """Decode it, to a `Conversation` or to a JSON value, which `ChatFormat.read` takes.
 
         Raises:
             msgspec.DecodeError: it is not JSON. It may be any of `REFUSALS`.
@@ -56,7 +56,7 @@ class ChatFormat(NamedTuple):
         producer: the name of the program.
         keys: those of a conversation.
         is_conversation: whether an object with such keys is one.
-        read: makes a `Conversation` of what `decode` made; raises `InvalidMessageError` for a value that is none.
+        read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for a value that is none.
         begins_with_lines: whether lines of text may come before the JSON.
         states_usage: whether it has tokens and costs.
         cut_hint: the next step where an input is cut.

@@ -21,40 +21,35 @@ from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
+from exportstream.reading.formats.chats.chatgpt_figures import FIGURES, FigureMessage, read_figures
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, id_of, read_message
-from exportstream.reading.formats.chats.chatgpt_usual import (
-    UsualConversation,
-    UsualMessage,
-    decode_message,
-    decode_usual,
-    read_figures,
-    read_usual,
-)
+from exportstream.reading.formats.chats.chatgpt_usual import USUAL, UsualMessage, read_usual
 from exportstream.reading.formats.chats.reader import held_by
 from exportstream.reading.formats.chats.recognise import CHATGPT, is_chatgpt_conversation
-from exportstream.reading.formats.chats.tree import Node, Tree, as_node, is_empty, more_of
+from exportstream.reading.formats.chats.shapes import Opened
+from exportstream.reading.formats.chats.tree import Node, Tree, are_linked, as_node, is_empty, more_of
 from exportstream.reading.formats.chats.values import expected, kept, object_of, required_text, text_of, time_of
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.elements import decode_any
+from exportstream.reading.limits import MAX_DEPTH
 
 _CONVERSATION_KEYS = frozenset({"id", "conversation_id", "title", "create_time", "update_time", "mapping"})
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
+_STRUCTS = (UsualMessage, FigureMessage)
 _WITHOUT_MESSAGE = "nodes without a message"
 
 
 def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
-    """Decode a conversation: to its messages, or to its value if it is not usual."""
-    found = decode_usual(data)
-    if found is not None:
+    """Decode a conversation; return its JSON value if it is not usual."""
+    found = (FIGURES if figures_only else USUAL).open(data)
+    if found is not None and are_linked(found.messages):
         with suppress(InvalidMessageError):
-            return _Messages(found.keys, found.nodes, found, read_figures if figures_only else read_usual)
+            return _Messages(found.keys, found.messages, found).conversation({})
     return decode_any(data)
 
 
-def read_conversation(value: Any) -> Conversation:
+def read_conversation(value: dict[str, Any]) -> Conversation:
     """Read one conversation."""
-    if type(value) is _Messages:
-        return value.conversation({})
     nodes = object_of(value.get("mapping"), "$.mapping")
     records = {"conversations without a mapping": 1} if value.get("mapping") is None else {}
     if empty := sum(is_empty(node) for node in nodes.values()):
@@ -84,7 +79,6 @@ class _Messages:
         value: the conversation.
         nodes: by their keys.
         usual: the same as structs; None if the nodes hold values.
-        read: makes the row of a struct.
         more: what nodes say of themselves that has no column, by their keys.
     """
 
@@ -92,8 +86,7 @@ class _Messages:
         self,
         value: dict[str, Any],
         nodes: dict[str, Node],
-        usual: UsualConversation | None = None,
-        read: Callable[[UsualMessage, str, str | None, list[Any]], Message] = read_usual,
+        usual: Opened | None = None,
         more: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self._session = _read_session(value)
@@ -101,9 +94,8 @@ class _Messages:
         self._tree = Tree(nodes, value.get("current_node"))
         self._nodes = nodes
         self._usual = usual
-        self._read = read
+        self._is_full = usual is None or usual.shape is USUAL  # and not only figures are wanted
         self._more = more or {}
-        self._values: dict[str, Any] | None = None  # of the nodes, where they are needed
         self._ahead: tuple[str, Any] = "", None  # the key of a message that is decoded already, and what came of it
         self._deep: list[Any] = []
 
@@ -112,8 +104,9 @@ class _Messages:
         return Conversation(self._session, self._rows(records), records, self._deep)
 
     def _rows(self, records: dict[str, int]) -> Iterator[Message | Refused]:
-        nodes, tree, model, deep, read = self._nodes, self._tree, self._default_model, self._deep, self._read
+        nodes, tree, model, deep = self._nodes, self._tree, self._default_model, self._deep
         shown, parents, rows = tree.shown, tree.parents, tree.rows
+        read: Callable[[Any, str, str | None, list[Any]], Message] = read_usual if self._is_full else read_figures
         for key in tree:
             message = nodes[key].message
             if message.__class__ is Raw:
@@ -124,7 +117,7 @@ class _Messages:
                 continue
             checked = len(deep)
             try:
-                if message.__class__ is UsualMessage:
+                if message.__class__ in _STRUCTS:
                     row, recipient = read(message, key, model, deep), message.recipient
                 else:
                     row, recipient = read_message(message, key, model), message.get("recipient")
@@ -137,17 +130,19 @@ class _Messages:
                 del deep[checked:]
                 yield Refused(error, self._value(key))
                 continue
-            above = parents[key]
-            row.parent_id = rows[above] if above in rows else tree.row_above(key, self._id_of)
-            row.active = key in shown if shown else None
-            rows[key] = row.id
+            if self._is_full:
+                above = parents[key]
+                row.parent_id = rows[above] if above in rows else tree.row_above(key, self._id_of)
+                row.active = key in shown if shown else None
+                rows[key] = row.id
             yield row
 
     def _open(self, key: str) -> Any:
         """The message of a node as a struct or value; None if it has none."""
         message = self._nodes[key].message
         if message.__class__ is Raw:
-            message = self._ahead[1] if key == self._ahead[0] else decode_message(message)
+            assert self._usual is not None
+            message = self._ahead[1] if key == self._ahead[0] else self._usual.shape.decode_message(message)
         return message
 
     def _value(self, key: str) -> Any:
@@ -157,9 +152,7 @@ class _Messages:
             return decode_any(message)
         if self._usual is None:
             return message
-        if self._values is None:
-            self._values = decode_any(self._usual.data)["mapping"]
-        return self._values[key]["message"]  # a usual node is an object
+        return self._usual.value(key)["message"]  # a usual node is an object
 
     def _id_of(self, key: str) -> str | None:
         message = self._open(key)
@@ -183,7 +176,7 @@ class _Messages:
             call.id = facts.id or child
             call.result = result.text
             call.is_error = True if result.kind == "system_error" else None
-        if row.content[:1] in ("{", "["):
+        if row.content[:1] in ("{", "[") and (self._is_full or len(row.content) > 2 * MAX_DEPTH):
             try:
                 call.input_json = _JSON.decode(row.content)
                 self._deep.append(call.input_json)
@@ -202,7 +195,7 @@ class _Facts(NamedTuple):
 
 
 def _facts_of(message: Any) -> _Facts:
-    if message.__class__ is UsualMessage:
+    if message.__class__ in _STRUCTS:
         return _Facts(message.author.role, message.id, message.content)
     if message.__class__ is not dict:
         return _Facts()

@@ -6,16 +6,21 @@ Raises: `InvalidMessageError` for a conversation with a known key of another typ
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Container
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
+from exportstream.reading.formats.chats.claude_ai_calls import Calls
+from exportstream.reading.formats.chats.claude_ai_figures import FIGURES, ROLES, read_figures
 from exportstream.reading.formats.chats.recognise import CLAUDE_AI, is_claude_ai_conversation
+from exportstream.reading.formats.chats.shapes import rows_of
 from exportstream.reading.formats.chats.values import expected, kept, list_of, required_text, text_of, time_of
 from exportstream.reading.formats.content import as_text
+from exportstream.reading.json.elements import decode_any
 
 _CONVERSATION_KEYS = frozenset({"uuid", "name", "created_at", "updated_at", "chat_messages"})
 _MESSAGE_KEYS = frozenset(
@@ -24,33 +29,36 @@ _MESSAGE_KEYS = frozenset(
 _FILE_KEYS = frozenset({"file_name", "file_type", "file_size", "extracted_content"})
 _USE_KEYS = frozenset({"type", "id", "name", "input"})
 _RESULT_KEYS = frozenset({"type", "tool_use_id", "name", "content", "is_error"})
-_ROLES = {"human": "user"}
+
+
+def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
+    """Decode a conversation; return its JSON value if it is not usual."""
+    if figures_only and (found := FIGURES.open(data)) is not None:
+        with suppress(InvalidMessageError):
+            return Conversation(_session(found.keys), found.rows(read_figures, _read_message), {})
+    return decode_any(data)
 
 
 def read_conversation(value: dict[str, Any]) -> Conversation:
     """Read one conversation."""
-    session = Session(
+    session = _session(value)
+    messages = list_of(value.get("chat_messages"), "$.chat_messages")
+    records = {"conversations without messages": 1} if value.get("chat_messages") is None else {}
+    ids = {message.get("uuid") for message in messages if type(message) is dict and type(message.get("uuid")) is str}
+    return Conversation(session, rows_of(messages, partial(_read_message, ids=ids)), records)
+
+
+def _session(value: dict[str, Any]) -> Session:
+    return Session(
         id=required_text(value.get("uuid"), "$.uuid"),
         title=text_of(value.get("name"), "$.name"),
         created_at=time_of(value.get("created_at"), "$.created_at"),
         updated_at=time_of(value.get("updated_at"), "$.updated_at"),
         extra=kept(value, _CONVERSATION_KEYS) or None,
     )
-    messages = list_of(value.get("chat_messages"), "$.chat_messages")
-    records = {"conversations without messages": 1} if value.get("chat_messages") is None else {}
-    return Conversation(session, _read_messages(messages), records)
 
 
-def _read_messages(messages: list[Any]) -> Iterator[Message | Refused]:
-    ids = {message.get("uuid") for message in messages if type(message) is dict and type(message.get("uuid")) is str}
-    for message in messages:
-        try:
-            yield _read_message(message, ids)
-        except InvalidMessageError as error:
-            yield Refused(error, message)
-
-
-def _read_message(message: Any, ids: set[Any]) -> Message:
+def _read_message(message: Any, ids: Container[Any] = ()) -> Message:
     if type(message) is not dict:
         raise expected("object", message, "$")
     message_id = required_text(message.get("uuid"), "$.uuid")
@@ -74,11 +82,11 @@ def _read_message(message: Any, ids: set[Any]) -> Message:
     ]
     return Message(
         id=message_id,
-        role=_ROLES.get(sender, sender),
+        role=ROLES.get(sender, sender),
         content=content or text,
         reasoning="\n\n".join(blocks.thoughts) or None,
         thinking_blocks=blocks.thoughts or None,
-        tool_calls=blocks.calls or None,
+        tool_calls=blocks.calls.all or None,
         created_at=time_of(message.get("created_at"), "$.created_at"),
         updated_at=time_of(message.get("updated_at"), "$.updated_at"),
         attachments=[_describe(file) for file in files] or None,
@@ -112,12 +120,9 @@ class _Blocks:
     def __init__(self, message_id: str) -> None:
         self.texts: list[str] = []
         self.thoughts: list[str] = []
-        self.calls: list[ToolCall] = []
+        self.calls = Calls()
         self.rest: list[Any] = []
         self._message_id = message_id
-        self._waiting: dict[int, ToolCall] = {}  # calls without a result, by their number
-        self._order: deque[int] = deque()  # numbers of calls; those that have a result are passed over
-        self._numbers: defaultdict[str, deque[int]] = defaultdict(deque)  # the same of each id
 
     def add(self, block: Any, number: int) -> None:
         """Add a block; one that is not known is kept as it is."""
@@ -130,7 +135,7 @@ class _Blocks:
             self._keep(kind, kept(block, ("type", "thinking")))
         elif kind == "tool_use" and type(block.get("name")) is str:
             self._add_call(block, number)
-        elif kind == "tool_result" and (call := self._call_of(block)) is not None:
+        elif kind == "tool_result" and (call := self.calls.take(block.get("tool_use_id"))) is not None:
             _add_result(call, block)
         elif block is not None:
             self.rest.append(block)
@@ -150,22 +155,7 @@ class _Blocks:
             extra=kept(block, _USE_KEYS) or None,
         )
         call.input_json = None if type(block.get("input")) is str else block.get("input")
-        self._waiting[number] = call
-        self._order.append(number)
-        self._numbers[call.id].append(number)
-        self.calls.append(call)
-
-    def _call_of(self, block: dict[str, Any]) -> ToolCall | None:
-        """The call that a result is of: the one with its id, or without an id the first that has none."""
-        given = block.get("tool_use_id")
-        if given is None:
-            numbers = self._order
-        else:
-            numbers = self._numbers[given] if type(given) is str and given in self._numbers else deque()
-        while numbers:
-            if (call := self._waiting.pop(numbers.popleft(), None)) is not None:
-                return call
-        return None
+        self.calls.add(call, number)
 
 
 def _add_result(call: ToolCall, block: dict[str, Any]) -> None:
@@ -181,4 +171,4 @@ def _add_result(call: ToolCall, block: dict[str, Any]) -> None:
         call.extra = (call.extra or {}) | {"result": more}
 
 
-FORMAT = ChatFormat(CLAUDE_AI, _CONVERSATION_KEYS, is_claude_ai_conversation, read_conversation)
+FORMAT = ChatFormat(CLAUDE_AI, _CONVERSATION_KEYS, is_claude_ai_conversation, read_conversation, decode=decode)

@@ -7,17 +7,22 @@ Holds: nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Raw
+
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
+from exportstream.reading.formats.chats.opencode_figures import ENDED, FIGURES, MILLI, add_sums, read_figures
 from exportstream.reading.formats.chats.recognise import OPENCODE, is_opencode_session
+from exportstream.reading.formats.chats.shapes import Shape, rows_of
 from exportstream.reading.formats.chats.values import expected, kept, list_of, object_of, required_text, text_of, time_of
 from exportstream.reading.formats.content import as_text, size_of_base64
 from exportstream.reading.formats.message import to_integer
+from exportstream.reading.json.elements import decode_any
 
 _SESSION_KEYS = frozenset({"id", "title", "directory", "parentID", "time"})
 _MESSAGE_KEYS = frozenset({"id", "role", "modelID", "cost", "tokens", "finish", "time", "parentID", "sessionID"})
@@ -27,38 +32,43 @@ _CALL_KEYS = frozenset({"type", "tool", "callID", "state", "messageID", "session
 _TEXT_KEYS = frozenset({"type", "text", "id", "messageID", "sessionID"})
 _STATE_KEYS = frozenset({"status", "input", "output", "error"})
 _FILE_KEYS = frozenset({"type", "mime", "filename", "url", "id", "messageID", "sessionID"})
-_ENDED = ("completed", "error")
-_MILLI = 1000
 _DATA_URL = re.compile(r"data:[^,]{0,300};base64,")
+
+
+_VALUES = Shape("messages", list[Any], list[Raw], Any)  # of a large session, one is decoded at a time
+
+
+def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
+    """Decode a session; return its JSON value if it is not usual."""
+    found = (FIGURES if figures_only else _VALUES).open(data)
+    if found is not None:
+        with suppress(InvalidMessageError):
+            return Conversation(_session(found.keys), found.rows(read_figures, _read_message), {})
+    return decode_any(data)
 
 
 def read_session(value: dict[str, Any]) -> Conversation:
     """Read one session."""
+    return Conversation(_session(value), rows_of(list_of(value.get("messages"), "$.messages"), _read_message), {})
+
+
+def _session(value: dict[str, Any]) -> Session:
     info = object_of(value.get("info"), "$.info")
     times = object_of(info.get("time"), "$.info.time")
     extra = kept(info, _SESSION_KEYS) | kept(value, ("info", "messages"))
     if more := kept(times, _TIME_KEYS):
         extra["time"] = more
     cost = extra.pop("cost") if type(extra.get("cost")) in (int, Decimal) else None  # of newer versions
-    session = Session(
+    return Session(
         id=required_text(info.get("id"), "$.info.id"),
         title=text_of(info.get("title"), "$.info.title"),
-        created_at=time_of(times.get("created"), "$.info.time.created", _MILLI),
-        updated_at=time_of(times.get("updated"), "$.info.time.updated", _MILLI),
+        created_at=time_of(times.get("created"), "$.info.time.created", MILLI),
+        updated_at=time_of(times.get("updated"), "$.info.time.updated", MILLI),
         parent_session_id=text_of(info.get("parentID"), "$.info.parentID"),
         project=text_of(info.get("directory"), "$.info.directory"),
         cost=None if cost is None else Decimal(cost),
         extra=extra or None,
     )
-    return Conversation(session, _read_messages(list_of(value.get("messages"), "$.messages")), {})
-
-
-def _read_messages(messages: list[Any]) -> Iterator[Message | Refused]:
-    for message in messages:
-        try:
-            yield _read_message(message)
-        except InvalidMessageError as error:
-            yield Refused(error, message)
 
 
 def _read_message(message: Any) -> Message:
@@ -72,8 +82,8 @@ def _read_message(message: Any) -> Message:
         content="",
         model=text_of(info.get("modelID"), "$.info.modelID"),
         finish_reason=text_of(info.get("finish"), "$.info.finish"),
-        created_at=time_of(times.get("created"), "$.info.time.created", _MILLI),
-        updated_at=time_of(times.get("completed"), "$.info.time.completed", _MILLI),
+        created_at=time_of(times.get("created"), "$.info.time.created", MILLI),
+        updated_at=time_of(times.get("completed"), "$.info.time.completed", MILLI),
         parent_id=text_of(info.get("parentID"), "$.info.parentID"),
     )
     extra = kept(info, _MESSAGE_KEYS)
@@ -86,10 +96,7 @@ def _read_message(message: Any) -> Message:
 
 
 def _add_usage(row: Message, info: dict[str, Any], extra: dict[str, Any]) -> None:
-    """Add tokens and cost. Neither cache is in the input, and reasoning is not in the output, until it is added here.
-
-    In some older versions reasoning is in the output; there the total tells.
-    """
+    """Add tokens and cost."""
     cost = info.get("cost")
     if cost is not None:
         if type(cost) not in (int, Decimal):
@@ -105,12 +112,7 @@ def _add_usage(row: Message, info: dict[str, Any], extra: dict[str, Any]) -> Non
     row.reasoning_tokens = _count(tokens, "reasoning")
     row.cache_read_tokens = _count(cache, "read")
     row.cache_creation_tokens = _count(cache, "write")
-    output = _count(tokens, "output")
-    if row.input_tokens is not None:
-        row.total_input_tokens = row.input_tokens + (row.cache_read_tokens or 0) + (row.cache_creation_tokens or 0)
-    if output is not None:
-        is_within = row.total_input_tokens is not None and tokens.get("total") == row.total_input_tokens + output
-        row.output_tokens = output if is_within else output + (row.reasoning_tokens or 0)
+    add_sums(row, _count(tokens, "output"), tokens.get("total"))
     row.usage_state = "final" if row.updated_at is not None else "partial"
 
 
@@ -164,7 +166,7 @@ def _call(part: dict[str, Any], otherwise: str) -> ToolCall:
         id=call_id if type(call_id) is str and call_id else otherwise,
         name=part["tool"],
         type="function",
-        finished=status in _ENDED,
+        finished=status in ENDED,
         is_error=True if status == "error" else None,
         input="" if given is None else as_text(given),
         input_json=None if type(given) is str else given,
@@ -189,5 +191,6 @@ FORMAT = ChatFormat(
     read_session,
     begins_with_lines=True,
     states_usage=True,
+    decode=decode,
     cut_hint="opencode cuts what it writes to a pipe at 64 KiB: let it write to a file",
 )

@@ -24,7 +24,7 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Refused
+from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
@@ -141,7 +141,7 @@ class ChatReader:
         """Make the rows of one conversation."""
         self.number += 1
         try:
-            found = self._format.read(element.value)
+            found = element.value if isinstance(element.value, Conversation) else self._format.read(element.value)
         except InvalidMessageError as error:
             self.notes.replaced_surrogates += element.replaced
             if element.replaced and self.on_replaced is not None:
@@ -157,11 +157,14 @@ class ChatReader:
         rows: list[Message] = []
         ids: set[str] = set()
         left = element.replaced
+        session_id, producer = session.id, session.producer
         for index, message in enumerate(found.messages):
             if isinstance(message, Refused):
-                self._refuse(message.error, element, session.id, index, message.value)
+                self._refuse(message.error, element, session_id, index, message.value)
                 continue
-            message.session_id, message.index, message.producer = session.id, index, self._format.producer
+            message.session_id = session_id
+            message.index = index
+            message.producer = producer
             rows.append(message)
             if len(rows) == _ROWS:  # all rows of a large conversation are never held
                 if (batch := self._take_pending()) is not None:

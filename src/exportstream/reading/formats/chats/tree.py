@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Raw, Struct
 
+from exportstream.reading.formats.chats.shapes import Shape
 from exportstream.reading.formats.chats.values import kept
 
 NULL = Raw(b"null")
@@ -36,6 +38,27 @@ class Node(Struct, gc=False, forbid_unknown_fields=True):
     message: AnyMessage = NULL
     parent: str | None = None
     children: list[str] | None = None
+
+
+def shape_of(message: Any, *, passes_over: bool = False) -> Shape:
+    """The shape of conversations whose messages are these structs, which have `id`, `author`, `content`, and `recipient`."""
+    links = [("parent", str | None, None), ("children", list[str] | None, None)]
+    fields = [("id", str | None, None), ("message", message | None, None), *links]
+    node: Any = msgspec.defstruct("Node", fields, gc=False, forbid_unknown_fields=True)
+    return Shape("mapping", dict[str, node], dict[str, Node], message | None, passes_over=passes_over)
+
+
+def are_linked(nodes: dict[str, Any]) -> bool:
+    """Whether all links of nodes lead to others, and their ids are their keys."""
+    for key, node in nodes.items():
+        if node.id != key and node.id is not None:
+            return False
+        if node.parent is not None and node.parent not in nodes:
+            return False
+        for child in node.children or ():
+            if child not in nodes:
+                return False
+    return True
 
 
 def as_node(value: Any) -> Node:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -20,7 +19,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from exportstream.errors import ExportstreamError
 from exportstream.reading.formats.claude_code.recognise import PRODUCER
 from exportstream.reading.formats.claude_code.session import TranscriptSession
-from exportstream.reading.formats.claude_code.short import ShortLine, short_entry
+from exportstream.reading.formats.claude_code.short import ShortLine
+from exportstream.reading.formats.claude_code.usual import MESSAGES, simple_progress, take_usual
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
 from exportstream.reading.lines.runs import Lines, Run
@@ -28,8 +28,6 @@ from exportstream.reading.lines.session import require_room
 from exportstream.storage.source import Source
 
 _NAMED_BY_SESSION = re.compile(r"(?:^|[/\\])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
-_SIMPLE_PROGRESS = re.compile(rb'\{"type":"((?!agent_)\w{1,40})"')
-_MESSAGES = frozenset({"assistant", "user", None})
 _IS_ROW = ""
 _NAMED_BY_AGENT = re.compile(r"(?:^|[/\\])agent-([^/\\]+?)\.jsonl")
 
@@ -108,16 +106,13 @@ class TranscriptReader(LineReader[TranscriptSession]):
         if line.timestamp is not None:
             session.last_time = line.timestamp
         kind = line.type
-        if line.message is not UNSET and kind in _MESSAGES:
-            entry = short_entry(line, raw) if isinstance(line, ShortLine) else None
-            if entry is None or not session.add_short(entry, len(raw)):
-                session.add(self._decode(raw), line.timestamp, len(raw))
+        if line.message is not UNSET and kind in MESSAGES:
+            session.add(self._decode(raw), line.timestamp, len(raw))
             if session.held > self._limit:
                 require_room(session.held, self._limit)
             return
         if kind == "progress" and line.data is not UNSET:
-            found = _SIMPLE_PROGRESS.match(line.data)
-            kind = _kind_of_progress(found[1]) if found is not None else self._read_progress(session, line.data, raw)
+            kind = simple_progress(line.data) or self._read_progress(session, line.data, raw)
         elif kind == "system":
             if line.content is not UNSET and _is_text(line.content):
                 session.add_system(self._decode(raw), line.timestamp, len(raw))
@@ -129,6 +124,18 @@ class TranscriptReader(LineReader[TranscriptSession]):
             session.see_record(line.uuid, line.parent)
         if kind is not _IS_ROW:
             self._count(kind, raw)
+
+    def _take_usual(self, lines: Iterator[tuple[Any, bytes, int]]) -> Iterator[tuple[Any, bytes, int]]:
+        return self._take_figures(lines) if self.figures_only else lines
+
+    def _take_figures(self, lines: Iterator[tuple[Any, bytes, int]]) -> Iterator[tuple[Any, bytes, int]]:
+        for found in lines:
+            yield found
+            while self._current is not None and self.within and self._current.is_begun:
+                unusual = take_usual(self._current, lines, self._counted, self._limit)
+                if unusual is None:
+                    return
+                yield unusual
 
     def _session_of(self, line: Line | ShortLine) -> TranscriptSession:
         """Return the session of a record. In a file that is not named by its session, each session has its records."""
@@ -173,11 +180,6 @@ def _agent_of(source: str) -> str | None:
     """The sub-agent that a file is named by; None for every other file."""
     found = _NAMED_BY_AGENT.search(source)
     return found[1] if found is not None else None
-
-
-@lru_cache(200)
-def _kind_of_progress(name: bytes) -> str:
-    return f"progress/{name.decode()}"
 
 
 def _is_text(value: Raw) -> bool:

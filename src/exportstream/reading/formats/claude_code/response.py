@@ -13,7 +13,7 @@ from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.formats.claude_code.attachments import attachment
 from exportstream.reading.formats.claude_code.blocks import Result, call_of, cost_of, is_call, is_result, read_result
-from exportstream.reading.formats.claude_code.short import ShortEntry
+from exportstream.reading.formats.claude_code.short import Block, ShortLine, ShortMessage
 from exportstream.reading.formats.claude_code.usage import Usage
 from exportstream.reading.formats.content import TEXT_TYPES, leftover, read_content, text_of
 
@@ -82,21 +82,24 @@ class Response:
     """A response that is being read.
 
     Args:
-        entry: its first record.
+        response_id: its id; that of its first record if it has none.
+        role: who wrote it.
+        time: when its first record was written.
+        parent: id of the row that it follows.
 
     Attributes:
-        id: of the response; of its first record if it has none.
+        id: as given.
         held: bytes of its records.
+        is_short: whether only figures are wanted.
     """
 
-    def __init__(self, entry: Entry | ShortEntry) -> None:
-        message_id = entry.message.id if isinstance(entry, ShortEntry) else entry.id
-        self.id = message_id or entry.uuid or ""
+    def __init__(self, response_id: str, role: str, time: str | None, parent: str | None = None) -> None:
+        self.id = response_id
         self.held = 0
-        self._is_short = isinstance(entry, ShortEntry)
-        self._parent = entry.parent if isinstance(entry, Entry) else None  # no figure needs it
-        self._role = entry.role
-        self._first = self._last = entry.time
+        self.is_short = False
+        self._parent = parent
+        self._role = role
+        self._first = self._last = time
         self._model: str | None = None
         self._reason: str | None = None
         self._cost: Decimal | None = None
@@ -154,18 +157,20 @@ class Response:
                 if not values or values[-1] != value:
                     values.append(value)
 
-    def add_short(self, entry: ShortEntry) -> None:
+    def add_short(self, line: ShortLine, message: ShortMessage, blocks: list[Block]) -> None:
         """Add a record of which only figures are wanted. It has no results of tools."""
-        uuid, message = entry.uuid, entry.message
-        if uuid is not None and uuid in self._uuids:
-            return
-        self._usage.add_short(message.usage, is_final=message.stop_reason is not None)
-        self._model, self._reason = message.model or self._model, message.stop_reason or self._reason
-        self._last = entry.time or self._last
+        uuid = line.uuid
         if uuid is not None:
+            if uuid in self._uuids:
+                return
             self._uuids[uuid] = None
+        reason = message.stop_reason
+        self._usage.add_short(message.usage, is_final=reason is not None)
+        self._model = message.model or self._model
+        self._reason = reason or self._reason
+        self._last = line.timestamp or self._last
         number = 0
-        for block in entry.blocks:
+        for block in blocks:
             kind = block.type
             if kind is None:
                 continue
@@ -178,15 +183,20 @@ class Response:
                     call = ToolCall(id=block.id or "", name=block.name or "", type="", finished=False, input="")
                     self._calls[key] = self._open[key] = call
 
-    def has_open(self, call_ids: list[str]) -> bool:
-        """Whether calls of these ids, each once, wait for their results."""
-        return len({*call_ids}) == len(call_ids) and self._open.keys() >= {*call_ids}
-
-    def end_call(self, call_id: str, time: str | None, *, is_error: bool | None) -> None:
-        """Note that a call that waits has its result, where only figures are wanted."""
-        call = self._open.pop(call_id)
-        call.finished, call.is_error = True, is_error
+    def end_calls(self, results: list[Block], time: str | None) -> bool:
+        """Note that calls have their results, where only figures are wanted; return False if one of them does not wait."""
+        waiting = self._open
+        if len(results) > 1:
+            ids = {result.tool_use_id or "" for result in results}
+            if len(ids) < len(results) or not waiting.keys() >= ids:
+                return False
+        for result in results:
+            call = waiting.pop(result.tool_use_id or "", None)
+            if call is None:
+                return False
+            call.finished, call.is_error = True, result.is_error
         self._last = time or self._last
+        return True
 
     def add_result(self, result: Result, time: str | None) -> bool:
         """Add the result of a tool; return whether one of the calls waits for it."""
@@ -220,7 +230,7 @@ class Response:
             attachments=self._attachments or None,
             parent_id=self._parent,
         )
-        if self._is_short:
+        if self.is_short:
             self._usage.set_on(row)
             return row
         lists = {

@@ -15,7 +15,7 @@ from typing import Any
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.claude_code.recognise import PRODUCER
 from exportstream.reading.formats.claude_code.response import RECORD_KEYS, Entry
-from exportstream.reading.formats.claude_code.short import ShortEntry
+from exportstream.reading.formats.claude_code.short import Block, ShortLine, ShortMessage
 from exportstream.reading.formats.claude_code.thread import Thread
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
@@ -141,14 +141,18 @@ class TranscriptSession:
         if entry.uuid is not None:
             self._remember(entry.uuid, row_id)
 
-    def add_short(self, entry: ShortEntry, size: int) -> bool:
-        """Take a record with a message, of which only figures are wanted; return False if it has to be read in full."""
-        thread = self._threads.get(None) if entry.agent is None and not entry.is_side else None
-        thread = thread or self._thread(entry.agent, is_side=entry.is_side)
+    def add_short(self, line: ShortLine, message: ShortMessage, blocks: list[Block], size: int) -> None:
+        """Take a record of a response, of which only figures are wanted."""
+        thread = self._threads.get(None) if line.agent is None and line.is_side is not True else None
+        thread = thread or self._thread(line.agent, is_side=line.is_side is True)
         thread.line = self.line
-        if entry.role == "assistant":
-            thread.add_short(entry, size)
-        elif not thread.end_calls(entry, size):
+        self.held = thread.add_short(line, message, blocks, size)
+
+    def end_calls(self, line: ShortLine, results: list[Block], size: int) -> bool:
+        """Take results of tools, of which only figures are wanted; return False if the record has to be read in full."""
+        thread = self._threads.get(None) if line.agent is None and line.is_side is not True else None
+        thread = thread or self._thread(line.agent, is_side=line.is_side is True)
+        if not thread.end_calls(line, results, size):
             return False
         self.held = thread.held
         return True

@@ -12,8 +12,6 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from exportstream.reading.json.beyond_msgspec import may_be_deep
-
 Figure = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -73,41 +71,3 @@ class ShortLine(Struct, gc=False):
     data: Raw | UnsetType = UNSET
     cost: Raw | UnsetType = field(default=UNSET, name="costUSD")
     fork: Raw | UnsetType = field(default=UNSET, name="forkedFrom")
-
-
-class ShortEntry(Struct, gc=False):
-    """A record with a part of a response, or with results of its calls.
-
-    Attributes:
-        uuid: of the record.
-        time: when it was written.
-        role: that of the message, or else the type of the record.
-        message: what it has of the response.
-        blocks: the parts of the content.
-        agent: the sub-agent that wrote it, None for the main one.
-        is_side: whether a sub-agent wrote it, also where its id is not known.
-    """
-
-    uuid: str | None
-    time: str | None
-    role: str
-    message: ShortMessage
-    blocks: list[Block]
-    agent: str | None
-    is_side: bool
-
-
-def short_entry(line: ShortLine, raw: bytes) -> ShortEntry | None:
-    """Return what a usual record of a response has, or one with results of its calls and no more; else None."""
-    message = line.message
-    if message is UNSET or line.cost is not UNSET or line.fork is not UNSET:
-        return None
-    blocks, role, results = message.content, message.role or line.type, 0
-    if role is None or blocks.__class__ is not list:
-        return None
-    for block in blocks:
-        if block.type is not None and block.type.endswith("tool_result"):
-            results += 1
-    if results != (0 if role == "assistant" else len(blocks) or 1) or may_be_deep(raw):
-        return None
-    return ShortEntry(line.uuid, line.timestamp, role, message, blocks, line.agent, line.is_side is True)

@@ -13,7 +13,7 @@ from exportstream.models.structs import Message
 from exportstream.reading.formats.claude_code.attachments import attachment, without_base64
 from exportstream.reading.formats.claude_code.blocks import Result, is_result, read_result
 from exportstream.reading.formats.claude_code.response import Entry, Response
-from exportstream.reading.formats.claude_code.short import ShortEntry
+from exportstream.reading.formats.claude_code.short import Block, ShortLine, ShortMessage
 from exportstream.reading.formats.content import read_content
 
 _LARGEST_PENDING = 1 << 20  # bytes of messages that wait for the end of a response
@@ -59,7 +59,7 @@ class Thread:
             return self._add_words(entry, size)
         response = self._response
         if response is None or entry.id is None or response.id != entry.id:
-            response = Response(entry)
+            response = Response(entry.id or entry.uuid or "", entry.role, entry.time, entry.parent)
             response.add(entry)
             self.flush()
             self._response, self._response_line = response, self.line
@@ -68,27 +68,27 @@ class Thread:
         response.held += size
         return response.id
 
-    def add_short(self, entry: ShortEntry, size: int) -> None:
-        """Add a record of a response, of which only figures are wanted."""
+    def add_short(self, line: ShortLine, message: ShortMessage, blocks: list[Block], size: int) -> int:
+        """Add a record of a response, of which only figures are wanted; return the bytes that the response holds."""
         response = self._response
-        if response is None or not entry.message.id or response.id != entry.message.id:
+        if response is None or not message.id or response.id != message.id:
             self.flush()
-            self._response = response = Response(entry)
+            self._response = response = Response(message.id or line.uuid or "", "assistant", line.timestamp)
+            response.is_short = True
             self._response_line = self.line
             self.last_id = response.id or self.last_id
-        response.add_short(entry)
+        response.add_short(line, message, blocks)
         response.held += size
+        return response.held
 
-    def end_calls(self, entry: ShortEntry, size: int) -> bool:
+    def end_calls(self, line: ShortLine, results: list[Block], size: int) -> bool:
         """Take results of tools, of which only figures are wanted; return False if not all of their calls wait for them."""
-        response, ids = self._response, [block.tool_use_id or "" for block in entry.blocks]
-        if response is None or not response.has_open(ids):
+        response = self._response
+        if response is None or not response.end_calls(results, line.timestamp):
             return False
-        for block in entry.blocks:
-            response.end_call(block.tool_use_id or "", entry.time, is_error=block.is_error)
-            response.held += size
-        if entry.uuid is not None:
-            self._join(entry.uuid)
+        response.held += size * len(results)
+        if line.uuid is not None:
+            self._join(line.uuid)
         return True
 
     def add_row(self, row: Message, size: int) -> None:

@@ -1,0 +1,138 @@
+"""claude.ai and opencode: structs give the same rows, rejects, notes, errors and figures as JSON values."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from exportstream.reading.formats.chats import claude_ai as claude_format
+from exportstream.reading.formats.chats import claude_ai_figures, opencode_figures, shapes
+from exportstream.reading.formats.chats import opencode as opencode_format
+from exportstream.reading.formats.chats.shapes import Shape
+from tests.kit.chats import claude_ai, opencode
+from tests.kit.documents import dump
+from tests.kit.odd_values import HIDDEN, spoil
+from tests.kit.readings import assert_figures, read
+
+TEXT, MORE = {"type": "text", "text": "Hello"}, {"type": "text", "text": "", "citations": [{"x": 1}]}
+BLOCKS: list[Any] = [
+    *(TEXT, TEXT, MORE, None, {"type": "thinking", "thinking": "Hm."}, {"type": "token_budget"}),
+    {"type": "tool_use", "id": "t1", "name": "search", "input": {"q": [1]}, "message": None},
+    {"type": "tool_use", "id": None, "name": "repl", "input": None},
+    {"type": "tool_result", "tool_use_id": "t1", "content": [TEXT], "is_error": False},
+    {"type": "tool_result", "tool_use_id": None, "content": "no", "is_error": True},
+    {"type": "tool_result", "tool_use_id": "gone"},
+]
+PARTS: list[Any] = [
+    *(TEXT, {"type": "text", "text": "More.", "id": "p", "time": {"start": 1}}, None, {"type": "step-start", "id": "s"}),
+    *({"type": "reasoning", "text": "Hm."}, {"type": "text"}, {"type": "file", "url": "data:image/png;base64,AAAA"}),
+    {"type": "tool", "tool": "bash", "callID": "c", "state": {"status": "completed", "input": {"a": 1}, "output": "x"}},
+    {"type": "tool", "tool": "edit", "state": {"status": "error", "error": "bad", "metadata": {"m": [1]}}},
+    {"type": "tool", "tool": "edit", "callID": "", "state": None},
+]
+INFOS: dict[str, list[Any]] = {
+    "role": ["assistant", "user"],
+    "modelID": ["m", None],
+    "providerID": ["p"],
+    "cost": [0, Decimal("0.010"), None],
+    "tokens": [
+        {"input": 3, "output": 4, "reasoning": 1, "cache": {"read": 2, "write": 0}},
+        {"input": 3, "output": 4, "reasoning": 1, "total": 7, "cache": {}},
+        {"output": Decimal("4.0")},
+        None,
+    ],
+    "finish": ["stop", None],
+    "time": [{"created": 1704629915775, "completed": 1704629915776}, {"created": Decimal("1704629915775.5")}, {}],
+    "parentID": ["msg_0"],
+    "path": [{"cwd": "/", "root": "/"}],
+    "mode": ["build"],
+}
+
+
+def claude_export(seed: int) -> list[dict[str, Any]]:
+    """Conversations with all kinds of blocks."""
+    random = Random(seed)
+    fields: dict[str, list[Any]] = {
+        "sender": ["human", "assistant", "tool"],
+        "text": ["", "Hello", "Else", None],
+        "attachments": [[{"file_name": "a", "extracted_content": "x"}], None],
+        "parent_message_uuid": ["m0", "0000", None],
+        "created_at": [None, "no date"],
+    }
+
+    def message() -> dict[str, Any]:
+        names = random.sample(list(fields), 2)
+        return {name: random.choice(fields[name]) for name in names} | {
+            "content": random.choices(BLOCKS, k=random.randrange(7))
+        }
+
+    return [claude_ai(*(message() for _ in range(4)), uuid=f"u{number}", more=number) for number in range(3)]
+
+
+def opencode_export(seed: int) -> list[dict[str, Any]]:
+    """Sessions with all kinds of parts."""
+    random = Random(seed)
+
+    def message() -> dict[str, Any]:
+        names = random.sample(list(INFOS), 6)
+        return {name: random.choice(INFOS[name]) for name in names} | {"parts": random.choices(PARTS, k=random.randrange(7))}
+
+    return [opencode(*(message() for _ in range(4)), id=f"s{number}", version="1") for number in range(3)]
+
+
+def assert_same(data: bytes) -> None:
+    """All ways give the same."""
+    for on_error in ("stop", "skip"):
+        with patch.object(Shape, "open", lambda *_: None):
+            outcome = read(data, on_error=on_error)
+        assert read(data, on_error=on_error) == outcome
+        with patch.object(shapes, "_SMALL", 0):  # each message by itself, as in large conversations
+            assert read(data, on_error=on_error) == outcome
+    assert_figures(data)
+    with patch.object(shapes, "_SMALL", 0):
+        assert_figures(data)
+
+
+@pytest.mark.parametrize("make", [claude_export, opencode_export])
+@pytest.mark.parametrize("seed", range(20))
+def test_all_ways_give_the_same(make: Any, seed: int) -> None:
+    """Messages of all kinds give the same, and so do odd values anywhere in them."""
+    made = make(seed)
+    assert_same(dump(made))
+    lines = [dump(one) for one in made]
+    spoil(lines, "chat_messages" if make is claude_export else "messages", seed, times=3)
+    assert_same(b"\n".join(lines))
+    spoil(lines, "nothing", seed)
+    assert_same(b"\n".join(lines))
+
+
+@pytest.mark.parametrize("make", [claude_export, opencode_export])
+@pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))
+def test_hidden_values(make: Any, value: bytes) -> None:
+    """Depth, long numbers and wrong UTF-8 are found where only figures are wanted, too, and in keys of the conversation."""
+    data = dump(make(2))
+    places = [
+        place for place in (b'"text":"Hello"', b'"more":0', b'"version":"1"', b'"input":{', b'"output":"x"') if place in data
+    ]
+    assert len(places) > 1
+    for place in places:
+        key, _, old = place.partition(b":")
+        new = key + b":" + (b'{"new":' + value + b"," if old == b"{" else value)
+        assert_same(data.replace(place, new))
+
+
+def test_figures_are_read_as_structs() -> None:
+    """What the tests compare are two ways indeed: usual messages are structs."""
+    data = dump(claude_ai({"content": BLOCKS}, {"sender": "assistant"}))
+    found = claude_ai_figures.FIGURES.open(data)
+    assert found is not None
+    assert [type(one) for one in found.messages] == [claude_ai_figures.FigureMessage] * 2
+    found = opencode_figures.FIGURES.open(dump(opencode({"parts": PARTS}, {"cost": 1})))
+    assert found is not None
+    assert [type(one) for one in found.messages] == [opencode_figures.FigureMessage] * 2
+    for format_, one in ((claude_format, claude_ai({})), (opencode_format, opencode({}))):
+        assert list(format_.decode(dump(one), figures_only=True).messages)
