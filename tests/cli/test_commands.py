@@ -516,6 +516,19 @@ def test_version(tmp_path: Path) -> None:
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path) == b"[]\n"
 
 
+@pytest.mark.parametrize(("verb", "needed"), [("convert", set()), ("totals", set()), ("check", {"json"})])
+def test_a_small_file_loads_no_module_that_it_does_not_need(tmp_path: Path, verb: str, needed: set[str]) -> None:
+    """The start takes longer than a small file, so what few runs need is imported when it is needed."""
+    shutil.copy(DATA / "session.json", tmp_path / "in.json")
+    code = (
+        "import sys; before = set(sys.modules); from exportstream.cli.commands import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print({'rich', 'asyncio', 'hashlib', 'json', 'base64', 'urllib.parse', 'concurrent.futures'} & (set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, verb, "in.json"], cwd=tmp_path, capture_output=True, check=True)
+    assert done.stdout.decode().endswith(f"{needed}\n")
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("command", ["", "convert", "totals", "check"])
 def test_help_everywhere(tmp_path: Path, command: str, option: str) -> None:
@@ -1002,6 +1015,15 @@ def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> Non
     assert (found["sessionCount"], len(found["sessions"])) == (1, 1)
     assert "two.json: expected a session object" in found["error"]
     assert found["error"] in done.stderr.decode()
+
+
+@pytest.mark.parametrize("columns", ["40", "200", "nonsense", "0"])
+def test_columns_says_how_wide_tables_are(folder: Path, columns: str) -> None:
+    """COLUMNS decides also where standard output is a pipe; what is no width is ignored."""
+    by = "session,model,role,day,finish-reason"
+    width = int(columns) if columns in ("40", "200") else 80
+    found = run("totals", "session.json", "--by", by, cwd=folder, COLUMNS=columns).stdout.decode()
+    assert found == f"{exportstream.totals_many(folder / 'session.json', by=by).to_text(width)}\n"
 
 
 def test_rejects_of_an_earlier_run_go_with_the_output_they_belonged_to(folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from exportstream.conversion.exclude import Exclude
 from exportstream.conversion.log_files import files_of, is_transcript, name_packed, owner_of, size_of
 from exportstream.conversion.searched_names import is_export_name, is_rejects_name, is_searched_member, is_searched_name
 from exportstream.errors import ExportstreamError, ReadError, UsageError
+from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
     RealPaths,
     fixed_part,
@@ -33,7 +33,7 @@ from exportstream.storage.names import (
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import is_zip, list_members, refused_members, split_member
 
-_ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
+_ANY_FOLDERS = late_pattern(r"(?:^|(?<=/))\*\*(?:/+|$)")
 
 
 class Input(Struct, frozen=True):
