@@ -1017,6 +1017,15 @@ def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> Non
     assert found["error"] in done.stderr.decode()
 
 
+@pytest.mark.parametrize("columns", ["40", "200", "nonsense", "0"])
+def test_columns_says_how_wide_tables_are(folder: Path, columns: str) -> None:
+    """COLUMNS decides also where standard output is a pipe; what is no width is ignored."""
+    by = "session,model,role,day,finish-reason"
+    width = int(columns) if columns in ("40", "200") else 80
+    found = run("totals", "session.json", "--by", by, cwd=folder, COLUMNS=columns).stdout.decode()
+    assert found == f"{exportstream.totals_many(folder / 'session.json', by=by).to_text(width)}\n"
+
+
 def test_rejects_of_an_earlier_run_go_with_the_output_they_belonged_to(folder: Path) -> None:
     """Replacing an output replaces its rejects, or removes them where there are none any more."""
     good = SAMPLE.read_bytes()

@@ -56,7 +56,7 @@ def check_command(
     options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
     printer = _Printer(several=several, as_json=as_json)
     if several:
-        with open_executor(len(found), jobs, None, fork=True) as executor:
+        with open_executor(len(found), jobs, None) as executor:
             for source, one in check_all(found, options, executor=executor, all_sessions=as_json):
                 printer.add(source, one)
     else:
