@@ -1017,6 +1017,18 @@ def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> Non
     assert found["error"] in done.stderr.decode()
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_check_as_json_after_damage_without_a_session(folder: Path, jobs: str) -> None:
+    """An input whose only session is lost has an entry without an id, and a comma comes after it like after any other."""
+    (folder / "lost.json").write_bytes(b'{"title":"t","messages":[\x01')
+    done = run("check", "lost.json", "session.json", "--json", "--jobs", jobs, cwd=folder)
+    sessions = json.loads(done.stdout)["sessions"]
+    assert [(one["source"], one["sessionId"]) for one in sessions] == [
+        ("lost.json", None),
+        ("session.json", "5f9a2d10-0001"),
+    ]
+
+
 @pytest.mark.parametrize("columns", ["40", "200", "nonsense", "0"])
 def test_columns_says_how_wide_tables_are(folder: Path, columns: str) -> None:
     """COLUMNS decides also where standard output is a pipe; what is no width is ignored."""
