@@ -1022,8 +1022,9 @@ def test_check_as_json_after_damage_without_a_session(folder: Path, jobs: str) -
     """An input whose only session is lost has an entry without an id, and a comma comes after it like after any other."""
     (folder / "lost.json").write_bytes(b'{"title":"t","messages":[\x01')
     done = run("check", "lost.json", "session.json", "--json", "--jobs", jobs, cwd=folder)
-    sessions = json.loads(done.stdout)["sessions"]
-    assert [(one["source"], one["sessionId"]) for one in sessions] == [
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["sessionCount"], found["sessionsWithFindings"]) == (3, 1, 1)
+    assert [(one["source"], one["sessionId"]) for one in found["sessions"]] == [
         ("lost.json", None),
         ("session.json", "5f9a2d10-0001"),
     ]

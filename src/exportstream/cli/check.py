@@ -71,7 +71,7 @@ def check_command(
         printer.add(found[0].source, Outcome(found[0].source, "checked"))
     printer.end()
     failed = print_failures(printer.outcomes, quiet=False)
-    if failed or printer.invalid or (strict and printer.odd):
+    if failed or not printer.is_valid or (strict and not printer.is_clean):
         sys.exit(failed or Exit.INPUT)
 
 
@@ -112,12 +112,14 @@ class _Printer(ABC):
     Attributes:
         sessions: how many there are so far.
         odd: those with findings.
-        invalid: those with invalid messages or damage.
+        is_clean: whether nothing was found, also outside of sessions.
+        is_valid: whether there are no invalid messages and no damage.
         outcomes: of the inputs.
     """
 
     def __init__(self, *, several: bool) -> None:
-        self.sessions = self.odd = self.invalid = 0
+        self.sessions = self.odd = 0
+        self.is_clean = self.is_valid = True
         self.outcomes: list[Outcome] = []
         self._several = several
         self._failed = [0, 0]  # of these sessions, and of those with findings, how many are of inputs that failed
@@ -130,8 +132,9 @@ class _Printer(ABC):
             return
         self._show(source, one)
         self.sessions += one.session_id is not None
-        self.odd += not one.clean
-        self.invalid += not one.findings.keys().isdisjoint(("invalid-message", "damage"))
+        self.odd += one.session_id is not None and not one.clean
+        self.is_clean &= one.clean
+        self.is_valid &= one.findings.keys().isdisjoint(("invalid-message", "damage"))
 
     def _end_input(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
