@@ -155,8 +155,8 @@ def children(parent: int) -> list[int]:
 
 
 def workers(leader: int) -> list[int]:
-    """The worker processes of a command: what its fork server started."""
-    return [pid for helper in children(leader) for pid in children(helper)]
+    """The worker processes of a command: copies of it, or what its fork server started where it has one."""
+    return [pid for helper in children(leader) for pid in children(helper)] or children(leader)
 
 
 def _processes() -> Iterator[tuple[int, int, int, str]]:

@@ -149,7 +149,7 @@ def _count_many(
         raise UsageError("--jobs does not go with --dedupe, which goes over all inputs", hint="leave --jobs out")
     with (
         ManyProgress(enabled=not quiet) as progress,
-        open_executor(len(found), 1 if reading.dedupe else jobs, None, fork=True) as executor,
+        open_executor(len(found), 1 if reading.dedupe else jobs, None) as executor,
     ):
         return total_all(found, reading, groups, executor=executor, progress=progress.update)
 
