@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Session
+from exportstream.reading.json.ahead import Ahead, Jumping
 from exportstream.reading.json.buffer import Reader
 from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch
@@ -57,6 +58,14 @@ class LogReader(FormatReader, Protocol):
 
 
 @runtime_checkable
+class ReaderOfRuns(LogReader, Protocol):
+    """Reads chats, and passes over what others read."""
+
+    def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
+        """Pass over the runs of an array in a plain file that are read ahead."""
+
+
+@runtime_checkable
 class JoinedReader(LogReader, Protocol):
     """Reads logs whose messages may stand in several files.
 
@@ -92,9 +101,11 @@ class InputFormat(NamedTuple):
         recognise: whether an input of these first bytes is of this format.
         load: imports what reads it, and returns what makes a reader of one input.
         is_log: whether it is a log: a program may still write to it, and broken lines are usual.
+        has_runs: whether several processes may read it, each some elements of its array.
     """
 
     producer: str
     recognise: Callable[[bytes], bool]
     load: Callable[[], MakeReader]
     is_log: bool = True
+    has_runs: bool = False
