@@ -19,7 +19,7 @@ import pytest
 import zstandard
 
 import exportstream
-from exportstream.cli.figures import amount
+from exportstream.cli.figures import amount, size
 from exportstream.reading.check import KINDS, OF_SESSION
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack
@@ -516,6 +516,19 @@ def test_version(tmp_path: Path) -> None:
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path) == b"[]\n"
 
 
+@pytest.mark.parametrize(("verb", "needed"), [("convert", set()), ("totals", set()), ("check", {"json"})])
+def test_a_small_file_loads_no_module_that_it_does_not_need(tmp_path: Path, verb: str, needed: set[str]) -> None:
+    """The start takes longer than a small file, so what few runs need is imported when it is needed."""
+    shutil.copy(DATA / "session.json", tmp_path / "in.json")
+    code = (
+        "import sys; before = set(sys.modules); from exportstream.cli.commands import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print({'rich', 'asyncio', 'hashlib', 'json', 'base64', 'urllib.parse', 'concurrent.futures'} & (set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, verb, "in.json"], cwd=tmp_path, capture_output=True, check=True)
+    assert done.stdout.decode().endswith(f"{needed}\n")
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("command", ["", "convert", "totals", "check"])
 def test_help_everywhere(tmp_path: Path, command: str, option: str) -> None:
@@ -645,6 +658,22 @@ def test_one_is_singular_and_nothing_is_not_smaller(folder: Path) -> None:
 def test_amounts(count: int, words: str, text: str) -> None:
     """A count of one has its words in the singular."""
     assert amount(count, words) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_960, "1.0 MB"),
+        (10**9, "1.0 GB"),
+        (10**13, "10000.0 GB"),
+    ],
+)
+def test_sizes_in_words(count: int, text: str) -> None:
+    """A size has the largest unit of which it is at least 1.0 as it is written."""
+    assert size(count) == text
 
 
 # totals and check -------------------------------------------------------------------------------------------------------
@@ -966,9 +995,9 @@ def test_dedupe_drops_what_came_before(folder: Path) -> None:
 def test_limits_are_options(folder: Path) -> None:
     """--max-message-size refuses a larger message with exit 3, in any unit; the default lets it through."""
     text = SAMPLE.read_text().replace("I'll look", "I'll look " + "x" * 3_000_000)
-    for size in ("1MB", "1MiB", "2097152", "1.0KB"):
-        done = run("convert", "-", "--max-message-size", size, cwd=folder, data=text.encode())
-        assert done.returncode == (2 if size == "1.0KB" else 3), (size, done.stderr)
+    for limit in ("1MB", "1MiB", "2097152", "1.0KB"):
+        done = run("convert", "-", "--max-message-size", limit, cwd=folder, data=text.encode())
+        assert done.returncode == (2 if limit == "1.0KB" else 3), (limit, done.stderr)
     assert b"--max-message-size" in run("convert", "-", "--max-message-size", "1MB", cwd=folder, data=text.encode()).stderr
     assert run("convert", "-", cwd=folder, data=text.encode()).returncode == 0
 
@@ -1002,6 +1031,28 @@ def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> Non
     assert (found["sessionCount"], len(found["sessions"])) == (1, 1)
     assert "two.json: expected a session object" in found["error"]
     assert found["error"] in done.stderr.decode()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_check_as_json_after_damage_without_a_session(folder: Path, jobs: str) -> None:
+    """An input whose only session is lost has an entry without an id, and a comma comes after it like after any other."""
+    (folder / "lost.json").write_bytes(b'{"title":"t","messages":[\x01')
+    done = run("check", "lost.json", "session.json", "--json", "--jobs", jobs, cwd=folder)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["sessionCount"], found["sessionsWithFindings"]) == (3, 1, 1)
+    assert [(one["source"], one["sessionId"]) for one in found["sessions"]] == [
+        ("lost.json", None),
+        ("session.json", "5f9a2d10-0001"),
+    ]
+
+
+@pytest.mark.parametrize("columns", ["40", "200", "nonsense", "0"])
+def test_columns_says_how_wide_tables_are(folder: Path, columns: str) -> None:
+    """COLUMNS decides also where standard output is a pipe; what is no width is ignored."""
+    by = "session,model,role,day,finish-reason"
+    width = int(columns) if columns in ("40", "200") else 80
+    found = run("totals", "session.json", "--by", by, cwd=folder, COLUMNS=columns).stdout.decode()
+    assert found == f"{exportstream.totals_many(folder / 'session.json', by=by).to_text(width)}\n"
 
 
 def test_rejects_of_an_earlier_run_go_with_the_output_they_belonged_to(folder: Path) -> None:

@@ -11,13 +11,15 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
 from tests.kit.chats import drawn as chats
 from tests.kit.command import run, said
 from tests.kit.documents import cut, dump, message, session, tool_call
-from tests.kit.transcripts import drawn
+from tests.kit.rollouts import Rollout
+from tests.kit.transcripts import Transcript, drawn
 
 HOSTILE = "<script>document.title='owned'</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202e"
 
@@ -83,12 +85,12 @@ def archive(folder: Path) -> Path:
     return folder
 
 
-def opened(page: Path) -> str:
+def opened(page: Path, *more: str) -> str:
     """The document that a browser made of a page, after it ran what there is to run."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium is not None, "the tests need chromium"
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / 'profile'}", "--dump-dom"]
-    done = subprocess.run([chromium, *options, page.as_uri()], capture_output=True, timeout=120, check=True)
+    done = subprocess.run([chromium, *options, *more, page.as_uri()], capture_output=True, timeout=120, check=True)
     return done.stdout.decode()
 
 
@@ -151,8 +153,89 @@ def test_notes_of_the_figures(tmp_path: Path) -> None:
     )
     assert total["cacheCreationTokens"] == str(counted["cacheCreationTokens"]["sum"])
     assert counted["partialTokens"] > 0
-    assert f"{counted['partialTokens']} messages whose tokens may have grown" in page.text
+    assert f"{counted['partialTokens']} messages may have used more tokens than counted here" in page.text
     assert re.search(r"\d+ messages of producers that state no tokens and no costs", page.text)
+
+
+def test_bars_of_tokens_add_up_to_all_input_and_output(tmp_path: Path) -> None:
+    """Whether a producer's input has caches, all, some or none of them, each token is in one part of a bar."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "claude.jsonl").write_bytes(Transcript().user().say("m1", "Done.", 3, 9, 100, 50).data)
+    (tmp_path / "in" / "codex.jsonl").write_bytes(Rollout().meta().user().turn().say().used(1000, 600, 10).data)
+    ours = message(
+        0, createdAt="2025-10-03T10:00:00Z", inputTokens=30, cacheCreationTokens=10, cacheReadTokens=70, outputTokens=5
+    )
+    (tmp_path / "in" / "ours.json").write_bytes(dump(session(ours)))
+    assert run("totals", "in", "-o", "bill.html", cwd=tmp_path).returncode == 0
+    text = (tmp_path / "bill.html").read_text()
+    bars = [
+        {words: int(number.replace(",", "")) for number, words in re.findall(r"([\d,]+) ([a-z ]+)", bar)}
+        for bar in re.findall(r"<title>[\d-]+: (.*?)</title>", text)
+    ]
+    names = ["output tokens", "input outside caches", "input written to caches", "input read from caches"]
+    assert sorted([tuple(bar[name] for name in names) for bar in bars]) == [
+        (5, 20, 10, 70),
+        (9, 3, 100, 50),
+        (10, 400, 0, 600),
+    ]
+    assert re.search(r'all input tokens</dt><dd><data value="1253">', text)
+    assert max(float(height) for height in re.findall(r'height="([\d.]+)"', text)) < 100
+    totals = [row for kind, _, row in Page(text).tables["by-day"] if kind == "total"]
+    assert totals[0]["totalInputTokens"] == "1253"
+
+
+@pytest.mark.parametrize("bounds", [[], ["--since", "2025-10-01"]])
+def test_an_incomplete_cost_is_said(bounds: list[str], tmp_path: Path) -> None:
+    """The tile of priced costs tells how many messages have none, also if none has; the notes tell which, and why."""
+    dated = {"createdAt": "2025-10-03T10:00:00Z", "inputTokens": 4, "cacheReadTokens": 5}
+    some = [message(at, model=name, **dated) for at, name in enumerate(("a<b", "a<b", "c"))]
+    (tmp_path / "in.json").write_bytes(dump(session(*some)))
+    for known, missing in (("none", "3 messages have no price"), ("a*", "1 message has no price")):
+        (tmp_path / "list.toml").write_text(f'[[price]]\nmodel = "{known}"\ninput = 3\noutput = 15\n')
+        arguments = ["totals", "in.json", "--prices", "list.toml", *bounds, "-f", "-o", "bill.html"]
+        assert run(*arguments, cwd=tmp_path).returncode == 0
+        page = Page((tmp_path / "bill.html").read_text())
+        tiles, _, notes = page.text.partition("Not counted, or cut")
+        assert re.search(rf"priced cost(-|[\d.]+){missing}", tiles)
+        if bounds:
+            assert missing in notes
+        else:
+            assert "c: 1 message has no price (unknown-model), with 9 tokens of all input and 0 of output" in notes
+            assert ("a<b: 2 messages have no price (unknown-model)" in notes) == (known == "none")
+
+
+def test_inputs_are_exports(tmp_path: Path) -> None:
+    """Other files of an export's zip are no inputs: one line names the first of them."""
+    others = [f"{name}.json" for name in ("group_chats", "message_feedback", "sharing", "user")]
+    with ZipFile(tmp_path / "export.zip", "w") as archive_:
+        archive_.writestr("conversations.json", dump(chats(1)))
+        for name in others:
+            archive_.writestr(name, b'[{"key":"value"}]')
+    assert run("totals", "export.zip", "-o", "bill.html", cwd=tmp_path).returncode == 0
+    page = Page((tmp_path / "bill.html").read_text())
+    assert "Totals of 1 input\n" in page.text
+    names = ", ".join(f"export.zip::{name}" for name in others[:3])
+    assert f"4 inputs of other JSON ignored: {names} and 1 more" in page.text
+    assert page.text.count("user.json") == 0
+
+
+def test_numbers_are_not_broken(tmp_path: Path) -> None:
+    """However narrow a window is, a tile shows its figure in one line."""
+    some = message(
+        0, createdAt="2025-10-03T10:00:00Z", cost=Decimal("108.182582"), inputTokens=10**14, cacheReadTokens=10**14
+    )
+    (tmp_path / "in.json").write_bytes(dump(session(some)))
+    assert run("totals", "in.json", "-o", "bill.html", cwd=tmp_path).returncode == 0
+    page = tmp_path / "bill.html"
+    measure = (
+        "<script>onload=()=>{document.title=[...document.querySelectorAll('.tiles dd data')]"
+        ".map(one=>one.getClientRects().length+':'+(one.parentNode.scrollWidth>one.parentNode.clientWidth)).join()}</script>"
+    )
+    page.write_text(re.sub(r"<meta http-equiv[^>]*>", "", page.read_text()).replace("</main>", f"</main>{measure}"))
+    for width in (320, 500, 760, 900, 1000, 1100, 1300):
+        title = re.search(r"<title>(.*?)</title>", opened(page, f"--window-size={width},900"))
+        assert title is not None
+        assert set(title[1].split(",")) == {"1:false"}, width
 
 
 def test_declared_figures_stand_beside_counted_ones(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.kit.command import run, said
-from tests.kit.documents import dump, message
+from tests.kit.documents import dump, message, session
 from tests.kit.files import DATA
 
 USED = DATA / "session-with-usage.json"
@@ -36,13 +37,29 @@ def test_declared_recorded_and_priced_costs_are_apart(unpaid: Path) -> None:
     assert recorded == ["0.068367", "5"]
     assert computed == ["-", "0.069054"]
     assert lines[-4].startswith("prices: prices.toml ")
-    assert lines[-1].split() == ["claude-opus-4", "unknown-model", "1", "6,003", "303", "300", "4,000"]
+    assert re.split(r"\s\s+", lines[-2]) == ["without a price", "reason", "messages", "all input", "output", "cache write"]
+    assert lines[-1].split() == ["claude-opus-4", "unknown-model", "1", "10,003", "303", "300"]
     found = json.loads(run(*arguments, "--json", cwd=unpaid).stdout, parse_float=Decimal)
     assert found["declared"]["cost"]["sum"] == Decimal("0.068367")
     assert found["counted"]["cost"] == {"sum": 5, "count": 1}
     assert found["priced"]["cost"] == {"sum": Decimal("0.069054"), "count": 2}
     assert found["priced"]["lists"][0]["name"] == "prices.toml"
     assert [(one["model"], one["messages"]) for one in found["priced"]["unpriced"]] == [("claude-opus-4", 1)]
+
+
+def test_models_without_a_price_keep_their_names(tmp_path: Path) -> None:
+    """Figures are left out before names get shorter; only names that do not fit at all are cut, in their middle."""
+    models = ["gpt-5.2-codex", "gpt-5.3-codex", f"{'m' * 40}-fast"]
+    used = {"inputTokens": 10**9, "outputTokens": 10**8, "cacheReadTokens": 10**9, "cacheCreationTokens": 10**8}
+    (tmp_path / "in.json").write_bytes(dump(session(*(message(at, model=name, **used) for at, name in enumerate(models)))))
+    (tmp_path / "prices.toml").write_text(LIST)
+    for width, figures in (("200", 5), ("100", 3), ("70", 1), ("40", 1)):
+        text = run("totals", "in.json", "--prices", "prices.toml", cwd=tmp_path, COLUMNS=width).stdout.decode()
+        lines = text.splitlines()[-4:]
+        assert max(map(len, lines)) <= int(width)
+        names = [line.split()[0] for line in lines[1:]]
+        assert names[:2] == sorted(models)[:2]
+        assert ("…" in names[2], len(lines[1].split()) - 2) == (width == "40", figures)
 
 
 def test_models_have_a_column_of_prices(unpaid: Path) -> None:

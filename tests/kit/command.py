@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 from tests.kit.forks import Forks
 
 COMMAND = [sys.executable, "-m", "exportstream"]
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("EXPORTSTREAM_", "PYTHON"))}
-ENVIRONMENT |= {"PYTHONWARNINGS": "error", "COLUMNS": "100", "TERM": "xterm"}
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith(("EXPORTSTREAM_", "PYTHON", "COLUMNS"))
+}
+ENVIRONMENT |= {"PYTHONWARNINGS": "error", "TERM": "xterm"}
 
 # A program ends with this to say how much memory it took at most, in kilobytes. Linux knows it as VmHWM; its ru_maxrss would
 # also count the process that started the program.
@@ -153,8 +155,8 @@ def children(parent: int) -> list[int]:
 
 
 def workers(leader: int) -> list[int]:
-    """The worker processes of a command: what its fork server started."""
-    return [pid for helper in children(leader) for pid in children(helper)]
+    """The worker processes of a command: copies of it, or what its fork server started where it has one."""
+    return [pid for helper in children(leader) for pid in children(helper)] or children(leader)
 
 
 def _processes() -> Iterator[tuple[int, int, int, str]]:

@@ -340,6 +340,7 @@ def _totals(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     tokens = ("inputTokens", "outputTokens", "cacheCreationTokens", "cacheReadTokens")
     for name in (*tokens, "cost"):
         counted[name] = _figure([row[name] for row in messages if name in row])
+    counted["totalInputTokens"] = _figure([total for row in messages if (total := total_input(row)) is not None])
     first, last, unparsed = _dates(messages)
     return {
         "sessions": len(sessions),
@@ -357,6 +358,14 @@ def _totals(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
             "unparsedDates": unparsed,
         },
     }
+
+
+def total_input(row: dict[str, Any]) -> Any:
+    """All tokens of the prompt of a message, None where nobody stated any."""
+    if "totalInputTokens" in row:
+        return row["totalInputTokens"]
+    parts = [row[name] for name in ("inputTokens", "cacheReadTokens") if row.get(name) is not None]
+    return sum(map(int, parts)) if parts else None
 
 
 def _figure(values: list[Any]) -> dict[str, Any]:

@@ -297,7 +297,10 @@ def test_messages_without_a_date_are_apart_from_a_range() -> None:
         (lambda: Range(tz="Mars/Base"), "expected `tz` to be a time zone, got 'Mars/Base'"),
         (lambda: Range(tz="../x"), "expected `tz`"),
         (lambda: Range(since="soon"), "expected `since` to be a date or date-time, got 'soon'"),
-        (lambda: Range(since="2025-10-04", until="2025-10-04"), "expected `since` before `until`"),
+        (lambda: Range(since="2025-10-04", until="2025-10-03"), "expected `since` before `until`, .*; swap them"),
+        (lambda: Range(since="2025-10-31", until="2025-10-31"), "`until` is not included: give 2025-11-01"),
+        (lambda: Range(since="2025-10-04", until="2025-10-04T00:00"), "`until` is not included: give a later time"),
+        (lambda: Range(since="9999-12-31", until="9999-12-31"), "`until` is not included: give a later time"),
     ],
 )
 def test_words_that_are_none_are_refused(make: Any, words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,7 @@ from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
 from exportstream.totals.table_options import GroupOptions
 from exportstream.totals.tables import WIDTH
-from exportstream.totals.text import aligned, width_of
+from exportstream.totals.text import aligned, width_of, widths_of
 
 
 def message(model: str | None = None, cost: str | None = None, **fields: Any) -> Message:
@@ -133,6 +134,21 @@ def test_all_input_is_shown_where_producers_count_otherwise() -> None:
     ]
 
 
+def test_all_input_stays_where_there_is_no_room_for_both() -> None:
+    """Input that excludes caches never stands alone beside input that includes them, at any width."""
+    used = {"output_tokens": 10**6, "cache_read_tokens": 10**7, "cost": Decimal(1), "created_at": "2025-10-03T10:00:00Z"}
+    codex = message("gpt-5", input_tokens=26_066_524, total_input_tokens=26_066_524, **used)
+    claude = message("claude-opus-4", input_tokens=1_944, total_input_tokens=10**7 + 1_944, **used)
+    made = table(codex, claude, by=("day", "model"))
+    seen = set()
+    for width in range(20, 200):
+        headings = re.split(r"\s\s+", made.to_text(width).splitlines()[0])
+        assert "all input" in headings or "input" not in headings
+        seen.add(("input" in headings, "all input" in headings))
+    assert seen == {(True, True), (False, True), (False, False)}
+    assert "input" in str(table(message("a", input_tokens=1, cache_read_tokens=2)))
+
+
 def test_a_wide_terminal_shows_more() -> None:
     """Names are cut and figures left out for the width that there is."""
     one = message("m" * 100, "1.5", input_tokens=1)
@@ -204,9 +220,32 @@ def test_a_figure_is_named_as_in_options_keywords_or_columns(word: str) -> None:
     assert keys(table(message("a", output_tokens=1), message("b", output_tokens=2), sort=word)) == ["b", "a"]
 
 
+@pytest.mark.parametrize(
+    ("heading", "column"),
+    [("priced", "priced-cost"), ("all input", "total-input-tokens"), ("calls", "tool-calls"), ("input", "input-tokens")],
+)
+def test_a_heading_names_its_figure(heading: str, column: str) -> None:
+    """`sort` takes what the table shows above a figure; an error has the word as it was given."""
+    assert GroupOptions(by=(("model",),), sort=heading, priced=True).sort == column
+    with pytest.raises(UsageError, match=f"got '{heading}'"):
+        GroupOptions(by=(("field",),), sort=heading)
+
+
+def test_every_heading_of_a_text_sorts() -> None:
+    """No heading is left out, those of two words included."""
+    calls = [ToolCall(id="c", name="n", type="t", finished=False, input="", is_error=True)]
+    used = {"input_tokens": 1, "output_tokens": 1, "cache_read_tokens": 1, "total_input_tokens": 1, "tool_calls": calls}
+    first, *headings = re.split(r"\s\s+", table(message("a", "1", **used)).to_text(300).splitlines()[0])
+    assert (first, {"all input", "cache read", "unfinished"} - {*headings}) == ("model", set())
+    for heading in headings:
+        expected = ["a", "b"] if heading == "sessions" else ["b", "a"]  # of sessions both have one
+        assert keys(table(message("a"), message("b", "1", **used), message("b"), sort=heading)) == expected, heading
+
+
 def test_labels_are_cut_in_their_middle() -> None:
     """Both ends of a name stay: files and models differ there."""
-    lines = aligned(["a", "n"], [["claude-sonnet-4-5-20250929", "1"], ["x", "1,000"]], 1, 24, 4)
+    headings, cells = ["a", "n"], [["claude-sonnet-4-5-20250929", "1"], ["x", "1,000"]]
+    lines = aligned(headings, cells, 1, widths_of(headings, cells, 1, 24, 4))
     assert lines == ["a                      n", "claude-s…20250929      1", "x                  1,000"]
     assert all(width_of(line) <= 24 for line in lines)
 

@@ -61,6 +61,7 @@ MESSAGES = st.builds(
     output_tokens=COUNTS,
     cache_creation_tokens=COUNTS,
     cache_read_tokens=COUNTS,
+    total_input_tokens=st.none() | COUNTS,
     cost=COSTS,
     tool_calls=st.none() | st.lists(st.builds(call, st.none() | st.booleans()), max_size=3),
 )
@@ -228,6 +229,16 @@ def test_totals_are_plain_sums(messages: list[Message]) -> None:
         stated = [getattr(item, name) for item in messages if getattr(item, name) is not None]
         assert getattr(totals.counted, name) == Count(sum(stated) if stated else None, len(stated))
     names = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
+    used = [item for item in messages if any(getattr(item, name) is not None for name in names)]
+    prompts = [
+        (item.input_tokens or 0) + (item.cache_read_tokens or 0)
+        if item.total_input_tokens is None
+        else item.total_input_tokens
+        for item in used
+        if (item.total_input_tokens, item.input_tokens, item.cache_read_tokens) != (None, None, None)
+    ]
+    found = totals.counted.total_input_tokens
+    assert (found.sum, found.count) == (sum(prompts) if prompts else None, len(prompts))
     assert totals.counted.with_tokens == sum(any(getattr(item, name) is not None for name in names) for item in messages)
     assert totals.counted.cost == Cost(sum(costs, Decimal(0)) if costs else None, len(costs))
     dates = [item.created_at for item in messages if item.created_at is not None and item.created_at != "2025-10-03"]

@@ -11,13 +11,18 @@ from decimal import Context, Decimal
 from functools import reduce
 from typing import NamedTuple
 
-from exportstream.totals.tables import GroupRow, GroupTable
+from exportstream.totals.tables import GroupRow, GroupTable, Value
 from exportstream.totals.text import figure, texts_of
 
 _LONGEST_AXIS = 1000  # days; if the dates span more, they are drawn side by side
 _FEWEST_SLOTS = 14  # of a chart: a few days are not drawn as wide blocks
 COSTS = {"cost": "recorded cost", "pricedCost": "priced cost"}
-TOKENS = {"outputTokens": "output tokens", "inputTokens": "input tokens", "cacheReadTokens": "cache read tokens"}
+TOKENS = {  # those of input are parts of all input, by `_parts_of_tokens`
+    "outputTokens": "output tokens",
+    "outsideCaches": "input outside caches",
+    "writtenToCaches": "input written to caches",
+    "readFromCaches": "input read from caches",
+}
 _CALLS = {"failed": "failed", "toolCalls": "other calls"}
 _ROUGH = Context(prec=9, Emax=999_999_999, Emin=-999_999_999, traps=[])
 
@@ -51,19 +56,36 @@ class Chart(NamedTuple):
     last: str
 
 
+def _values_of(row: GroupRow) -> dict[str, Value]:
+    """Return the figures of a row, with all input in three parts that add up to it, however its producers count input."""
+    figures = row.figures
+    whole = figures.get("totalInputTokens")
+    if whole is None:
+        return figures
+    read = max(0, min(figures.get("cacheReadTokens") or 0, whole))
+    written = max(0, min(figures.get("cacheCreationTokens") or 0, whole - read))
+    return figures | {"outsideCaches": whole - read - written, "writtenToCaches": written, "readFromCaches": read}
+
+
+def _used(table: GroupTable, series: dict[str, str]) -> dict[str, str]:
+    values = _values_of(table.total)
+    return {name: words for name, words in series.items() if values.get(name)}
+
+
 def series_of(table: GroupTable) -> dict[str, str]:
     """Return what the bars of a table show: failed and other calls; costs, or else tokens, or else messages."""
     if table.by == ("tool",):
         return _CALLS
     for series in (COSTS, TOKENS):
-        if used := {name: words for name, words in series.items() if table.total.figures.get(name)}:
+        if used := _used(table, series):
             return used
     return {"messages": "messages"}
 
 
 def stack_of(row: GroupRow, series: dict[str, str]) -> list[Decimal]:
     """Return the parts of a bar; a figure below zero has none."""
-    values = [Decimal(row.figures.get(name) or 0) for name in series]
+    figures = _values_of(row)
+    values = [Decimal(figures.get(name) or 0) for name in series]
     if series is _CALLS:
         values[1] -= values[0]
     return [max(value, Decimal(0)) for value in values]
@@ -87,7 +109,7 @@ def parts_of(stack: Sequence[Decimal], most: Decimal) -> list[Part]:
 
 def chart_of(title: str, table: GroupTable, series: dict[str, str]) -> Chart | None:
     """Return the figures of each day as a chart; None if there are none."""
-    series = {name: words for name, words in series.items() if table.total.figures.get(name)}
+    series = _used(table, series)
     days = [(row.key[0], row) for row in table.rows if row.key[0] is not None]
     stacks = [stack_of(row, series) for _, row in days]
     most = max(map(sum_of, stacks), default=Decimal(0))
@@ -99,7 +121,7 @@ def chart_of(title: str, table: GroupTable, series: dict[str, str]) -> Chart | N
     bars = [
         Bar(
             place,
-            f"{day}: " + ", ".join(f"{figure(row.figures.get(name))} {words}" for name, words in series.items()),
+            f"{day}: " + ", ".join(f"{figure(_values_of(row).get(name))} {words}" for name, words in series.items()),
             parts_of(stack, most),
         )
         for place, (day, row), stack in zip(places, days, stacks, strict=True)

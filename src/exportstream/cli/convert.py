@@ -166,16 +166,7 @@ def _convert_one(source: str, output: str | None, options: ConvertOptions, *, jo
     outputs = decide_outputs(source, output, writing)
     check_outputs(outputs, writing)
     with _open_helpers(source, outputs, options, jobs) as executor, Progress(enabled=not quiet) as bar:
-        done = convert_one(
-            source,
-            output,
-            options.reading,
-            writing,
-            rejects=options.rejects,
-            report=options.report,
-            executor=executor,
-            progress=bar.update,
-        )
+        done = convert_one(source, output, replace(options, writing=writing), executor=executor, progress=bar.update)
         ignore_signals()
     return done
 

@@ -80,14 +80,13 @@ def hint_at_update() -> Iterator[None]:
 
 
 @contextmanager
-def open_executor(inputs: int, jobs: int | None, dask: str | None, *, fork: bool = False) -> Iterator[Any]:
+def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[Any]:
     """Open what runs the jobs: a Dask cluster, worker processes, or None for this process.
 
     Args:
         inputs: how many there are.
         jobs: how many processes at most; None for one per core.
         dask: the address of a scheduler.
-        fork: see `Workers`; for a command that writes nothing meanwhile.
     """
     if dask is not None and jobs is not None:
         raise UsageError("--jobs does not go with --dask", hint="leave --jobs out: the cluster has its own workers")
@@ -101,7 +100,7 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None, *, fork: bool
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
 
-    with Workers(jobs, tune, fork=fork) as workers:
+    with Workers(jobs, tune, fork=True) as workers:
         yield workers
 
 

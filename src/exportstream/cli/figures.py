@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -9,8 +10,10 @@ from exportstream.cli.terminal import show_lines
 from exportstream.errors import printable, shown
 from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
-from exportstream.totals.text import WIDTH, aligned, figure, width_of
+from exportstream.totals.text import WIDTH, aligned, figure, width_of, widths_of
 
+_SHORT_NAME = 8  # columns
+_FEWEST = 3  # columns of a table of what has no price: name, reason, messages
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
 _HEADINGS = ("", "declared", "counted", "difference")
 _SINGULAR = {
@@ -45,7 +48,10 @@ def show_totals(totals: Totals, *, stderr: bool) -> None:
 
 
 def width_of_output(otherwise: int, *, stderr: bool = False) -> int:
-    """Return how many columns the terminal of an output has; where it is none, what is given."""
+    """Return how many columns an output has: COLUMNS if that is set, else those of its terminal, else what is given."""
+    stated = os.environ.get("COLUMNS", "")
+    if stated.isdecimal() and int(stated) > 0:
+        return int(stated)
     stream = sys.stderr if stderr else sys.stdout
     if stream is None or not stream.isatty():
         return otherwise
@@ -61,13 +67,14 @@ def without_usage(messages: int) -> str:
 
 def partial_tokens(messages: int) -> str:
     """Say that the tokens of so many messages may be too few."""
-    return f"{amount(messages, 'messages')} whose tokens may have grown after they were written"
+    their = "its" if messages == 1 else "their"
+    return f"{amount(messages, 'messages')} may have used more tokens than counted here: {their} last usage was not written"
 
 
 def _fitted(lines: list[list[str]], width: int) -> list[str]:
     """Align the figures; those that are too long for the width stand below their label, each on a line of its own."""
     whole = list(lines)
-    while max(map(width_of, (table := aligned(_HEADINGS, whole, 1, _WIDE, 0)))) > width and len(whole) > 1:
+    while max(map(width_of, (table := _uncut(whole)))) > width and len(whole) > 1:
         whole.remove(max(whole, key=lambda cells: max(map(width_of, cells))))
     found = iter(table[1:])
     shown = [table[0]]
@@ -80,9 +87,13 @@ def _fitted(lines: list[list[str]], width: int) -> list[str]:
     return shown
 
 
+def _uncut(lines: list[list[str]]) -> list[str]:
+    return aligned(_HEADINGS, lines, 1, widths_of(_HEADINGS, lines, 1, _WIDE, 0))
+
+
 def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
     """Return the figures of all messages: words, declared and counted, and the name of their difference."""
-    declared, counted = totals.declared, totals.counted
+    declared, counted, total = totals.declared, totals.counted, totals.counted.total_input_tokens
     rows: list[tuple[str, Any, Any, str]] = [
         ("sessions", None, totals.sessions, ""),
         ("messages", None, counted.messages, ""),
@@ -103,6 +114,7 @@ def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         ("completion / output tokens", declared.completion_tokens.sum, counted.output_tokens.sum, "completionTokens"),
         ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
         ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
+        *([("all input tokens, computed", None, total.sum, "")] if total.sum != counted.input_tokens.sum else []),
         *([("messages with partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
         *_prices(totals.priced),
@@ -126,12 +138,24 @@ def show_prices(priced: Priced, *, unpriced: bool) -> None:
     """Print the price lists, and if asked for the messages without a price, on standard output."""
     show_lines(["", *(f"prices: {shown(str(one))}" for one in priced.lists)])
     if unpriced and priced.unpriced:
-        headings = ["without a price", "reason", "messages", "input", "output", "cache write", "cache read"]
-        show_lines(["", *aligned(headings, [_cells(one) for one in priced.unpriced], 2, width_of_output(WIDTH), 8)])
+        show_lines(["", *_table_of_unpriced(priced.unpriced, width_of_output(WIDTH))])
+
+
+def _table_of_unpriced(unpriced: list[Unpriced], width: int) -> list[str]:
+    """Return a table of messages without a price; figures from the right are left out before names get shorter."""
+    headings = ["without a price", "reason", "messages", "all input", "output", "cache write", "cache read"]
+    lines = [_cells(one) for one in unpriced]
+    for columns in range(len(headings), _FEWEST - 1, -1):
+        names, cells = headings[:columns], [line[:columns] for line in lines]
+        least = _SHORT_NAME if columns == _FEWEST else _WIDE
+        table = aligned(names, cells, 2, widths_of(names, cells, 2, width, least, whole=(1,)))
+        if max(map(width_of, table)) <= width:
+            break
+    return table
 
 
 def _cells(one: Unpriced) -> list[str]:
-    tokens = one.input_tokens, one.output_tokens, one.cache_creation_tokens, one.cache_read_tokens
+    tokens = one.all_input_tokens, one.output_tokens, one.cache_creation_tokens, one.cache_read_tokens
     return ["-" if one.model is None else printable(one.model), one.reason, *map(figure, (one.messages, *tokens))]
 
 
@@ -144,7 +168,7 @@ def amount(count: int, words: str) -> str:
 def size(count: float) -> str:
     """A number of bytes for people: 1.2 MB."""
     for unit in ("B", "kB", "MB"):
-        if count < 1000:
+        if round(count, 1) < 1000:  # as it is written: 999,960 bytes are 1.0 MB
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"

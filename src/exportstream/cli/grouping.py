@@ -48,7 +48,8 @@ grouping_options = together(
         "--sort",
         metavar="WORD",
         show_default="dates in order, others by cost",
-        help="Sort by this word of --by, or by a figure, the largest first: cost, output-tokens and so on.",
+        help="Sort by this word of --by, or by a figure, the largest first: a heading (cost, calls, 'all input') or a column"
+        " (output-tokens).",
     ),
     option(
         "Groups",

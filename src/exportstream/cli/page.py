@@ -33,6 +33,7 @@ _TITLES: dict[tuple[str, ...], str] = {
     ("session",): "Largest sessions",
 }
 _TOP = 20  # rows of a table, but of days all
+_FEW = 3  # names in a line
 _LONG_NAME = 200  # characters
 _HEADINGS = {  # of the figures, in the order of the columns
     "cost": "cost",
@@ -106,7 +107,7 @@ def _contents(done: TotalsReport) -> dict[str, Any]:
     stated = [f"{name} {value}" for name in ("since", "until", "tz") if (value := getattr(done.range, name)) is not None]
     span = [one for one in (counted.first_date, counted.last_date) if one is not None]
     return {
-        "inputs": amount(len(done.outcomes), "inputs"),
+        "inputs": amount(len(done.outcomes) - len(done.ignored), "inputs"),
         "range": ", ".join(map(_name, stated or [" to ".join(dict.fromkeys(one[:10] for one in span))])),
         "tiles": _tiles(done),
         "charts": [
@@ -116,12 +117,14 @@ def _contents(done: TotalsReport) -> dict[str, Any]:
         "reconciled": [] if done.range.is_bounded else _reconciled(done.totals),
         "prices": [] if done.totals.priced is None else [_name(str(one)) for one in done.totals.priced.lists],
         "notes": [
-            *(in_options(str(one.error)) for one in [*done.failed, *done.ignored]),
+            *(in_options(str(one.error)) for one in done.failed),
+            *_ignored(done),
             *(
                 f"{_name(name)}: the input is cut; {amount(kept, 'complete messages')} counted"
                 for name, kept in done.cut.items()
             ),
             *(words for count, words in _of_messages(done) if count),
+            *_unpriced(done),
         ],
     }
 
@@ -133,17 +136,38 @@ def _of_messages(done: TotalsReport) -> list[tuple[int, str]]:
     return [(partial, partial_tokens(partial)), (unstated, without_usage(unstated))]
 
 
+def _ignored(done: TotalsReport) -> list[str]:
+    """Return a line that says what was ignored, with the first few names; none if there is nothing."""
+    names = [_name(one.source) for one in done.ignored]
+    more = f" and {len(names) - _FEW:,} more" if len(names) > _FEW else ""
+    return [f"{amount(len(names), 'inputs')} of other JSON ignored: {', '.join(names[:_FEW])}{more}"] if names else []
+
+
+def _unpriced(done: TotalsReport) -> list[str]:
+    """Return a line for each model and reason without a price, which are known of all messages; of a range the count."""
+    if done.totals.priced is None:
+        return []
+    if done.range.is_bounded:
+        count = done.tables[0].total.figures["unpricedMessages"]
+        return [amount(int(count), "messages have no price")] if count else []
+    return [
+        f"{_name(one.model or 'no model')}: {amount(one.messages, 'messages have no price')} ({one.reason}), "
+        f"with {figure(one.all_input_tokens)} tokens of all input and {figure(one.output_tokens)} of output"
+        for one in done.totals.priced.unpriced
+    ]
+
+
 def _name(text: str) -> str:
     return printable(shown(text), _LONG_NAME)
 
 
-def _tiles(done: TotalsReport) -> list[tuple[str, Cell]]:
-    """Return the figures at the top, those of the messages in the range."""
+def _tiles(done: TotalsReport) -> list[tuple[str, Cell, str]]:
+    """Return the figures at the top, those of the messages in the range, and what is missing in them."""
     total = done.tables[0].total.figures
     names = {
         "recorded cost": "cost",
         "priced cost": "pricedCost",
-        "input tokens": "inputTokens",
+        "all input tokens": "totalInputTokens",
         "output tokens": "outputTokens",
         "cache read tokens": "cacheReadTokens",
         "cache creation tokens": "cacheCreationTokens",
@@ -152,18 +176,20 @@ def _tiles(done: TotalsReport) -> list[tuple[str, Cell]]:
         "tool calls": "toolCalls",
         "failed calls": "failed",
     }
-    return [(words, _cells([name], [total])[0][0]) for words, name in names.items() if total.get(name) is not None]
+    unpriced = int(total.get("unpricedMessages") or 0)
+    missing = {"pricedCost": amount(unpriced, "messages have no price")} if unpriced else {}
+    return [
+        (words, _cells([name], [total])[0][0], missing.get(name, ""))
+        for words, name in names.items()
+        if total.get(name) is not None or name in missing
+    ]
 
 
 def _labelled(table: GroupTable) -> list[tuple[str, str, GroupRow]]:
     """Return the rows with their kinds and labels."""
-    rest = (
-        ("others", amount(table.other_groups, "others"), table.others),
-        ("total", "total", table.total),
-        ("undated", "without a date", table.undated),
-    )
+    labels = {"others": amount(table.other_groups, "others"), "total": "total", "undated": "without a date"}
     rows = [("group", "none" if row.key[0] is None else _name(row.key[0]), row) for row in table.rows]
-    return [*rows, *((kind, label, row) for kind, label, row in rest if row is not None)]
+    return [*rows, *((kind, labels[kind], row) for kind, row in table.rest)]
 
 
 def _section(table: GroupTable) -> Section:

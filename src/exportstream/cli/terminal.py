@@ -12,12 +12,13 @@ import sys
 import click
 
 from exportstream.errors import LONGEST_LINE, printable, shown
+from exportstream.errors.patterns import late_pattern
 
 _NAMES = (
     "by|columns|csv_safe|exclude|flat|force|format|max_message_size|max_window|on_error|"
     "prices|rejects|running_totals|since|sort|table|top|tz|until|update|without"
 )
-_KEYWORD = re.compile(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w.-]+)[\"'])")
+_KEYWORD = late_pattern(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w.-]+)[\"'])")
 
 
 def tell(text: str, *, over: bool = False) -> None:

@@ -149,7 +149,7 @@ def _count_many(
         raise UsageError("--jobs does not go with --dedupe, which goes over all inputs", hint="leave --jobs out")
     with (
         ManyProgress(enabled=not quiet) as progress,
-        open_executor(len(found), 1 if reading.dedupe else jobs, None, fork=True) as executor,
+        open_executor(len(found), 1 if reading.dedupe else jobs, None) as executor,
     ):
         return total_all(found, reading, groups, executor=executor, progress=progress.update)
 
@@ -181,7 +181,7 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
     else:
         show_totals(done.totals, stderr=False)
     partial = done.totals.counted.partial_tokens
-    if partial and done.tables and not as_json and not done.range.is_bounded:  # it is of all messages
+    if partial and not as_json and not done.range.is_bounded:  # it is of all messages
         show_lines(["", partial_tokens(partial)])
     if done.notes.without_usage and not as_json:
         show_lines(["", without_usage(done.notes.without_usage)])

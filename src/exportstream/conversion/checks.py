@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import Job
-from exportstream.conversion.jobs import run_jobs
+from exportstream.conversion.jobs import Jobs
 from exportstream.conversion.plan import total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
@@ -101,7 +101,7 @@ def check_all(
     status = Status(len(jobs), total_size(inputs))
     waiting: dict[int, Outcome] = {}
     following = 0
-    for number, outcome in run_jobs(dict(enumerate(jobs)), executor, status, None, fail_fast=False, run=_run_job):
+    for number, outcome in Jobs(_run_job, executor, status).run(dict(enumerate(jobs))):
         waiting[number] = outcome
         while following in waiting:
             ended = waiting.pop(following)

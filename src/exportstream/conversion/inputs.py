@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -18,9 +17,10 @@ from msgspec.structs import replace
 
 from exportstream.conversion.exclude import Exclude
 from exportstream.conversion.log_files import files_of, is_transcript, name_packed, owner_of, size_of
+from exportstream.conversion.searched_names import is_export_name, is_rejects_name, is_searched_member, is_searched_name
 from exportstream.errors import ExportstreamError, ReadError, UsageError
+from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
-    COMPRESSED,
     RealPaths,
     fixed_part,
     is_folder,
@@ -32,9 +32,8 @@ from exportstream.storage.names import (
 )
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import is_zip, list_members, refused_members, split_member
-from exportstream.writing.outputs import MANIFEST, REJECTS
 
-_ANY_FOLDERS = re.compile(r"(?:^|(?<=/))\*\*(?:/+|$)")
+_ANY_FOLDERS = late_pattern(r"(?:^|(?<=/))\*\*(?:/+|$)")
 
 
 class Input(Struct, frozen=True):
@@ -156,7 +155,7 @@ def _find(name: str, without: set[str], exclude: Exclude, apart: bool) -> Iterat
 
         named = not listing.is_pattern(name)
         for url, relative in listing.list_urls(name):
-            if named or looks_like_export(relative):
+            if named or is_export_name(relative):
                 yield Input(url, relative, named)
             elif is_zip(url):
                 yield from _members(url, os.path.splitext(relative)[0], named=False)
@@ -181,20 +180,15 @@ def _members(archive: str, folder: str, *, named: bool) -> Iterator[Input]:
         return
     count = 0
     for name, size in found:
-        if _may_be_export(name):
+        if is_searched_member(name):
             count += 1
             yield Input(f"{archive}::{name}", os.path.join(folder, name), unpacked=size)
-    for number, name in enumerate(filter(_may_be_export, refused)):  # reading will report each; no output has such a name
+    # Reading will report each of those that are refused; no output has such a name.
+    for number, name in enumerate(filter(is_searched_member, refused)):
         count += 1
         yield Input(f"{archive}::{name}", os.path.join(folder, f"{whole.relative}.{number}.refused"), unpacked=0)
     if not count and not named:
         yield whole
-
-
-def _may_be_export(member: str) -> bool:
-    parts = [part for part in member.split("/") if part not in ("", ".", "..")]
-    is_hidden = any(part.startswith(".") for part in parts)
-    return bool(parts) and not is_hidden and (looks_like_export(parts[-1]) or looks_like_zip(parts[-1]))
 
 
 def _size_of(archive: str, member: str) -> int | None:
@@ -213,7 +207,7 @@ def _as_path(source: str) -> str:
 def _walk(folder: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
     real_path = RealPaths()
     for inner, files in _folders(folder, without, exclude):
-        for name in sorted(name for name in files if looks_like_export(name) or looks_like_zip(name)):
+        for name in sorted(filter(is_searched_name, files)):
             path = os.path.join(inner, name)
             if _is_input(path) and real_path(path) not in without:
                 yield from _found(path, os.path.relpath(path, folder))
@@ -242,7 +236,7 @@ def _match(pattern: str, without: set[str], exclude: Exclude) -> Iterator[Input]
     below = tuple(os.path.join(path, "") for path in without if path.startswith(os.path.join(above, "")))
     for path in sorted(set(_paths(pattern, without, exclude))):
         real = os.path.realpath(path)
-        if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects(path):
+        if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects_name(path):
             yield from _found(path, os.path.relpath(path, fixed or "."))
 
 
@@ -277,27 +271,3 @@ def _is_input(path: str) -> bool:
         return stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
         return True
-
-
-def looks_like_export(name: str) -> bool:
-    """Whether a file in a folder is taken as an export: by its suffixes, not hidden, and not our own rejects."""
-    plain = _without_compression(name)
-    return plain.endswith((".json", ".ndjson", ".jsonl")) and not plain.startswith(".") and not is_rejects(name)
-
-
-def looks_like_zip(name: str) -> bool:
-    """Whether a file in a folder is taken as a zip archive: by its suffix, and not hidden."""
-    name = os.path.basename(name).lower()
-    return name.endswith(".zip") and not name.startswith(".")
-
-
-def is_rejects(name: str) -> bool:
-    """Whether a file has the name of our own rejects, or of a manifest."""
-    return _without_compression(name).endswith((REJECTS, MANIFEST))
-
-
-def _without_compression(name: str) -> str:
-    plain = os.path.basename(name).lower()
-    while os.path.splitext(plain)[1] in COMPRESSED:
-        plain = os.path.splitext(plain)[0]
-    return plain

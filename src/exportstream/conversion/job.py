@@ -6,7 +6,7 @@ Takes: an `Input` and options. Raises: nothing. Holds: names and options, no byt
 from __future__ import annotations
 
 import os
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -23,10 +23,13 @@ class Job(Struct):
     """Something to do with one input.
 
     Attributes:
+        hint: what to do if the process that did it failed.
         input: what is read.
         reading: how.
         token: random, so that no two jobs are equal: Dask does not run a job again that it takes for the same.
     """
+
+    hint: ClassVar[str] = ""
 
     input: Input
     reading: ReadOptions = ReadOptions()
@@ -59,6 +62,8 @@ class ConvertJob(Job):
         rejects: a list or a function that gets each `Reject`; it can't reach another process.
         folder: where the manifest is that records the outputs; None for none.
     """
+
+    hint: ClassVar[str] = "update=True goes on where it was"
 
     outputs: list[Output] = field(default_factory=list)
     writing: WriteOptions = WriteOptions()

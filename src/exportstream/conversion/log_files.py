@@ -11,6 +11,7 @@ from collections.abc import Container
 from typing import Any
 
 from exportstream.errors import ExportstreamError
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.claude_code.recognise import PRODUCER
 from exportstream.reading.formats.registry import recognise
@@ -19,9 +20,9 @@ from exportstream.storage.names import COMPRESSED
 from exportstream.storage.source import open_source
 from exportstream.storage.zip import split_member
 
-_SUB_AGENT = re.compile(r"(.*[^/])/subagents/(?:.*/)?agent-[^/]+\.jsonl(?:\.\w+)?", re.DOTALL)
+_SUB_AGENT = late_pattern(r"(.*[^/])/subagents/(?:.*/)?agent-[^/]+\.jsonl(?:\.\w+)?", re.DOTALL)
 _SUFFIXES = tuple(f".jsonl{suffix}" for suffix in ("", *COMPRESSED))
-_PACKED = re.compile(r"((?:.*/)?rollout-[^/]*)(\.jsonl\.\w+)", re.DOTALL)
+_PACKED = late_pattern(r"((?:.*/)?rollout-[^/]*)(\.jsonl\.\w+)", re.DOTALL)
 
 
 def files_of(source: str, parts: tuple[str, ...]) -> Any:

@@ -9,17 +9,15 @@ record, or with an old one: they are converted again. The last line of an output
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Raw, Struct, field
 
-from exportstream.errors import shown
+from exportstream.errors import NotAnExportError, shown
 from exportstream.models.names import camel, fields_of
 from exportstream.models.version import __version__
 from exportstream.reading.options import ReadOptions
@@ -28,7 +26,7 @@ from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
 from exportstream.storage.names import is_stream, is_url, state_of
 from exportstream.totals.sums import Totals
-from exportstream.writing.formats.json import ENCODER
+from exportstream.writing.formats.json import ENCODER, read_json
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import MANIFEST, Output
 from exportstream.writing.writers import Written
@@ -108,6 +106,7 @@ class Manifest:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+        self._real_folder = os.path.realpath(folder)
         self.journal = Journal(os.path.join(folder, MANIFEST))
 
     def recording(self) -> Recording:
@@ -175,7 +174,7 @@ class Manifest:
         """Return the name of an input relative to the folder, so that both can move together; a URL without its secrets."""
         if is_stream(source) or is_url(source):
             return shown(source)
-        return os.path.relpath(os.path.realpath(source), os.path.realpath(self.folder))
+        return os.path.relpath(os.path.realpath(source), self._real_folder)
 
 
 class ManifestIndex:
@@ -197,7 +196,12 @@ class ManifestIndex:
             self.lines += 1
             try:
                 self.positions[_decode_name(line)] = position
-            except (ValueError, KeyError, TypeError):  # a line that was cut, and then another one was begun
+            except (
+                NotAnExportError,
+                ValueError,
+                KeyError,
+                TypeError,
+            ):  # a line that was cut, and another begun
                 continue
 
     def __len__(self) -> int:
@@ -237,10 +241,12 @@ class Recording:
 
 def _encode(record: Record) -> bytes:
     """Return a record as JSON. Names of files may hold bytes that are not UTF-8, which become lone surrogates."""
+    from json import dumps  # noqa: PLC0415 - few need it, and it slows the command's start
+
     plain: dict[str, Any] = {"schema": record.schema}
     plain |= {one.encode_name: getattr(record, one.name) for one in fields_of(Record)}
-    plain["output"] = Raw(json.dumps(record.output).encode())
-    plain["input"] = record.input | {"name": Raw(json.dumps(record.input["name"]).encode())}
+    plain["output"] = Raw(dumps(record.output).encode())
+    plain["input"] = record.input | {"name": Raw(dumps(record.input["name"]).encode())}
     return ENCODER.encode(plain)
 
 
@@ -248,15 +254,15 @@ def _decode_name(line: bytes) -> str:
     try:
         return _NAMES.decode(line).output
     except msgspec.DecodeError:  # as for lone surrogates
-        name = json.loads(line)["output"]
+        name = read_json(line)["output"]
         return name if isinstance(name, str) else ""
 
 
 def _decode(line: bytes) -> Record | None:
     """Return a record; None if it is not one that this version understands."""
     try:
-        return msgspec.convert(json.loads(line, parse_float=Decimal), Record)
-    except (ValueError, msgspec.ValidationError):
+        return msgspec.convert(read_json(line), Record)
+    except (NotAnExportError, msgspec.ValidationError):
         return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ from msgspec.structs import replace
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
-from exportstream.conversion.jobs import RunJob, run_job, run_jobs
+from exportstream.conversion.jobs import Jobs, RunJob
 from exportstream.conversion.manifest import Manifest
+from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import (
     is_current,
@@ -30,7 +31,7 @@ from exportstream.conversion.plan import (
     refuse_shared,
     total_size,
 )
-from exportstream.conversion.progress import Status, Watch
+from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report, outcome_of
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
@@ -183,10 +184,10 @@ def convert_all(
     with Transaction() as transaction:
         write_report = open_report(options.report, transaction, force=replaces, words=options.words)
         status = Status(len(todo), total_size(job.input for job in todo.values()))
-        run: RunJob = run_job
+        run_one: RunJob = _run_job
         if executor is not None and len(todo) == 1 and _suits_helpers(*todo.values()):
-            run, executor = partial(run_job, executor=executor), None  # it helps with the one
-        outcomes.update(run_jobs(todo, executor, status, progress, fail_fast=options.fail_fast, run=run))
+            run_one, executor = partial(_run_job, executor=executor), None  # it helps with the one
+        outcomes.update(Jobs(run_one, executor, status, progress, options.fail_fast).run(todo))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
         done.outcomes += strangers
         for outcome in done.outcomes:  # in the order of the inputs
@@ -214,6 +215,24 @@ def _check_rejects(rejects: Any, executor: Executor | None) -> None:
         raise UsageError("a file for `rejects` goes with one output only", hint="leave it out: each output gets its own")
     if rejects is not None and executor is not None:
         raise UsageError("a list or function for rejects does not reach workers", hint="leave it out: they go to files")
+
+
+def _run_job(job: ConvertJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
+    """Convert one input; the executor helps with a large file."""
+    reading = Reading(count)
+    try:
+        done = convert_to(
+            [job.input.files],
+            job.outputs,
+            ConvertOptions(reading=job.reading, writing=job.writing, rejects=job.rejects),
+            executor=executor,
+            progress=reading,
+            manifest=None if job.folder is None else Manifest(job.folder),
+        )
+    except ExportstreamError as error:
+        return outcome_of(job.source, error, named=job.input.named)
+    reading.up_to(done.bytes_read)
+    return Outcome(job.source, "converted", report=done)
 
 
 def _suits_helpers(job: ConvertJob) -> bool:

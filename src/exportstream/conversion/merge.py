@@ -158,7 +158,8 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=options.words)
         if good:
-            merged, noticed, ignored = _merge(good, outputs, status, progress, reading, writing, rejects)
+            merging = ConvertOptions(reading=reading, writing=writing, rejects=rejects)  # the report is that of all inputs
+            merged, noticed, ignored = _merge(good, outputs, status, progress, merging)
             done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)
             left = iter(noticed)
@@ -196,13 +197,7 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
 
 
 def _merge(
-    inputs: list[Input],
-    outputs: list[Output],
-    status: Status,
-    watch: Watch,
-    reading: ReadOptions,
-    writing: WriteOptions,
-    rejects: Any,
+    inputs: list[Input], outputs: list[Output], status: Status, watch: Watch, options: ConvertOptions
 ) -> tuple[Report, list[tuple[Notes, Duplicates]], dict[str, Outcome]]:
     """Convert inputs into the outputs; return the report, what was noticed and dropped of each, and those ignored."""
     progress = Reading(counting(status, watch))
@@ -225,7 +220,7 @@ def _merge(
             noticed.append((export.notes, export.duplicates))  # which still grow
 
     sources = [found.files for found in inputs]
-    done = convert_to(sources, outputs, reading, writing, rejects=rejects, progress=follow, ignore=ignore)
+    done = convert_to(sources, outputs, options, progress=follow, ignore=ignore)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
     return done, noticed, ignored

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from exportstream.conversion.encoding import encoding_helpers
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.manifest import Manifest, describe
+from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import make_folders, settle_rejects
 from exportstream.conversion.report import Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
@@ -107,17 +108,15 @@ def convert(
         WorkerError: likewise; a process of the executor failed.
     """
     check_executor(executor)
-    return convert_one(
-        source,
-        target,
-        ReadOptions(
+    options = ConvertOptions(
+        reading=ReadOptions(
             on_error=on_error,
             max_message_size=max_message_size,
             max_window=max_window,
             dedupe=dedupe,
             prices=prices,
         ),
-        WriteOptions(
+        writing=WriteOptions(
             format=format,
             tables=tables_of(table),
             level=level,
@@ -132,25 +131,21 @@ def convert(
         ),
         rejects=rejects,
         report=report,
-        executor=executor,
-        progress=progress,
     )
+    return convert_one(source, target, options, executor=executor, progress=progress)
 
 
 def convert_one(
     source: Any,
     target: Any,
-    reading: ReadOptions,
-    writing: WriteOptions,
+    options: ConvertOptions,
     *,
-    rejects: Any = None,
-    report: Any = None,
     executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
     """Convert one export as its options say; see `convert`."""
     require_one(source, hint="convert_many or merge_many takes several")
-    manifest = None
+    manifest, writing = None, options.writing
     if is_name(source) and is_folder(target):
         folder = local_path(os.fsdecode(target))
         outputs = decide_in_folder(folder, find_inputs(source)[0].relative, writing)
@@ -159,27 +154,14 @@ def convert_one(
         manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     else:
         outputs = decide_outputs(source, target, writing)
-    return convert_to(
-        [source],
-        outputs,
-        reading,
-        writing,
-        rejects=rejects,
-        report=report,
-        executor=executor,
-        progress=progress,
-        manifest=manifest,
-    )
+    return convert_to([source], outputs, options, executor=executor, progress=progress, manifest=manifest)
 
 
 def convert_to(
     sources: Sequence[Any],
     outputs: Sequence[Output],
-    reading: ReadOptions,
-    writing: WriteOptions,
+    options: ConvertOptions,
     *,
-    rejects: Any = None,
-    report: Any = None,
     executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
     manifest: Manifest | None = None,
@@ -190,10 +172,7 @@ def convert_to(
     Args:
         sources: each as of `open_export`.
         outputs: all are written from one reading.
-        reading: how the sources are read.
-        writing: how rows are written.
-        rejects: see `convert`; so are all others up to `progress`.
-        report: see `convert`.
+        options: how they are converted; what says which inputs there are has no effect here.
         executor: see `convert`; only for one source.
         progress: see `convert`.
         manifest: of the folder of the outputs; it records them as made of the first source.
@@ -201,6 +180,7 @@ def convert_to(
 
     Returns, Raises: as `convert`.
     """
+    reading, writing, rejects, report = options.reading, options.writing, options.rejects, options.report
     check_outputs(outputs, writing)
     if reading.on_error != "skip" and is_name(rejects):
         raise UsageError('`rejects` goes with on_error="skip"', hint="add it, or leave `rejects` out")

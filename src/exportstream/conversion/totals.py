@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from exportstream.conversion.counting import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import Job
-from exportstream.conversion.jobs import RunJob
+from exportstream.conversion.jobs import Jobs, RunJob
 from exportstream.conversion.plan import total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, WithOutcomes, outcome_of
@@ -199,14 +199,14 @@ def total_all(
     seen = Dedupe() if reading.dedupe else None
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
-    run: RunJob = _run_job
+    run_one: RunJob = _run_job
     if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source, reading):
-        run, executor = partial(_run_job, executor=executor), None  # it helps with the one
+        run_one, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(inputs))
     done = TotalsReport(range=groups.range)
     grouping = Grouping(groups.by, groups.range, distinct=reading.dedupe, top=groups.top)
     outcomes: dict[int, Outcome] = {}
-    for number, outcome in run_without_copies(jobs, executor, status, progress, fail_fast=fail_fast, run=run):
+    for number, outcome in run_without_copies(Jobs(run_one, executor, status, progress, fail_fast), jobs):
         outcomes[number] = outcome
         if isinstance(outcome.report, InputCount):
             grouping.merge(outcome.report.grouping)

@@ -149,13 +149,11 @@ class OptionError(UsageError):
     """An option has a value that it does not take."""
 
 
-def check_types(options: object, kind: type, *names: str) -> None:
-    """Raise `OptionError` for one of these options whose value is of another type; a number may be None."""
-    for name in names:
-        value = getattr(options, name)
-        if type(value) is not kind and not (value is None and kind is int):
-            words = "True or False" if kind is bool else "a whole number"
-            raise OptionError(f"expected {name} to be {words}, got {value!r}")
+def check_numbers(**numbers: object) -> None:
+    """Raise `OptionError` for one that is neither a whole number nor None."""
+    for name, value in numbers.items():
+        if type(value) is not int and value is not None:
+            raise OptionError(f"expected {name} to be a whole number, got {value!r}")
 
 
 def check_flags(**flags: object) -> None:

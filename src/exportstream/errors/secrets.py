@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import re
 
+from exportstream.errors.patterns import late_pattern
+
 _WEB = ("http", "https")
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_URL = late_pattern(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _MEMBER = r"[^\s?#&;=:@]{1,500}\.(?:json|jsonl|ndjson)(?:\.\w{1,4})?(?![\w.])"  # of a zip archive
-_CHAINED = re.compile(rf"::(?=[a-z][a-z0-9+.-]{{0,40}}(?:://|::)|{_MEMBER})", re.IGNORECASE)
-_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,40}://\S+", re.IGNORECASE)  # bounded, so that a long word takes linear time
-_HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-f:.]+\])(?::\d{2,5})?", re.IGNORECASE)
+_CHAINED = late_pattern(rf"::(?=[a-z][a-z0-9+.-]{{0,40}}(?:://|::)|{_MEMBER})", re.IGNORECASE)
+_IN_TEXT = late_pattern(r"[a-z][a-z0-9+.-]{0,40}://\S+", re.IGNORECASE)  # bounded, so that a long word takes linear time
+_HOST = late_pattern(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-f:.]+\])(?::\d{2,5})?", re.IGNORECASE)
 _ENDS = "\"'`)]>,.:;"  # what may follow a URL in a text
-_PIECE = re.compile(r"[?#&;][^?#&;]*")
-_KEY = re.compile(r"[?&;][a-z0-9._-]{1,20}")  # of a query without a value; a token has capitals or is longer
+_PIECE = late_pattern(r"[?#&;][^?#&;]*")
+_KEY = late_pattern(r"[?&;][a-z0-9._-]{1,20}")  # of a query without a value; a token has capitals or is longer
 _STARS = "***"
 _SHORT = 6  # characters: a shorter secret is masked only where it stands alone
 
 
 def shown(text: str) -> str:
     """Return a URL, or a text with URLs in it, without secrets. What is shown once may be shown again."""
+    if "://" not in text:
+        return text
     if _URL.match(text) and "\n" not in text:
         return "::".join(_shown_url(part) for part in _CHAINED.split(text))
     return _IN_TEXT.sub(lambda found: "::".join(_shown_url(part) for part in _CHAINED.split(found[0])), text)

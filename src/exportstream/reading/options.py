@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from exportstream.errors import OptionError, check_types
+from exportstream.errors import OptionError, check_flags, check_numbers
 from exportstream.models.notes import Reject
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 
@@ -41,10 +41,10 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         """Check the values."""
         if self.on_error not in ("stop", "skip", None):
             raise OptionError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}")
-        check_types(self, bool, "dedupe")
-        check_types(self, int, "max_message_size", "max_window")
-        for name in ("max_message_size", "max_window"):
-            size = getattr(self, name)
+        sizes = {"max_message_size": self.max_message_size, "max_window": self.max_window}
+        check_flags(dedupe=self.dedupe)
+        check_numbers(**sizes)
+        for name, size in sizes.items():
             if size is not None and size < 1:
                 raise OptionError(f"expected {name} to be a positive number of bytes, got {size}")
 

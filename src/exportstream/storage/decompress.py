@@ -9,7 +9,6 @@ the compressed data asks for, up to `limit`.
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 
 from exportstream.errors import CompressionError, CutInputError, OutOfMemoryError
+from exportstream.errors.patterns import late_pattern
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.zstd_decoder import ZstdDecoder
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _STEP = 256 << 10  # decompressed bytes per step
 _CHUNK = 1 << 20  # stored bytes of an output
 _WINDOW = 128 << 20  # bytes; outputs ask for 8 MiB at most
-_ERROR_NUMBER = re.compile(r"^Error -?\d+ ")  # of ISA-L
+_ERROR_NUMBER = late_pattern(r"^Error -?\d+ ")  # of ISA-L
 _HEAD = 6  # the longest magic number
 _MAGIC = {
     "gzip": (b"\x1f\x8b",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from exportstream.errors import JSONSyntaxError, NotAnExportError
+from exportstream.errors.patterns import late_pattern
 
 # A byte order mark, the encoding that it says, and which bytes after it are not NUL: JSON begins with two ASCII characters.
 _WIDE_MARKS = (
@@ -14,7 +15,7 @@ _WIDE_MARKS = (
     (b"\xfe\xff", "UTF-16", (0, 1, 0, 1)),
 )
 _OTHER_FILES = {b"PAR1": "a Parquet file", b"SQLi": "an SQLite database"}
-_CSV = re.compile(rb'(?:"?\w+"?,)+"?\w*"?(?:\r?\n.*)?', re.DOTALL)  # names of columns, as far as the first bytes go
+_CSV = late_pattern(rb'(?:"?\w+"?,)+"?\w*"?(?:\r?\n.*)?', re.DOTALL)  # names of columns, as far as the first bytes go
 _TAR = 257  # where an archive of tar has its magic number
 LONGEST_HEAD = _TAR + len(b"ustar")
 _WIDE_NULS: dict[tuple[int, ...], str] = {

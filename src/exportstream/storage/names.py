@@ -7,21 +7,21 @@ and what `remote.urls` raises. Holds: nothing.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 from exportstream.errors import UsageError, shown
+from exportstream.errors.patterns import late_pattern
 from exportstream.storage.file_state import state_of_file
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.zip import is_zip, split_member, zip_file_of
 
 COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
 _HINT = "give them one by one"
-_JSON_TEXT = re.compile(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
-_MAGIC = re.compile(r"[*?\[]")
+_JSON_TEXT = late_pattern(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
+_MAGIC = late_pattern(r"[*?\[]")
 
 
 class RealPaths:

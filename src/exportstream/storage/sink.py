@@ -8,10 +8,9 @@ level 22).
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from exportstream.storage.compress import Frame, check_level, frames
 from exportstream.storage.files import ByteDestination, open_destination
@@ -93,7 +92,7 @@ class Sink(StagedOutput):
         self.bytes_in = 0
         self.bytes_out = 0
         self._write = destination.write
-        self._hash = hashlib.sha256() if digest else None
+        self._hash = _new_hash() if digest else None
         self._small: list[bytes] = []
         self._small_size = 0
         self._worker: ThreadPoolExecutor | None = None
@@ -182,3 +181,9 @@ class Sink(StagedOutput):
             if self._hash is not None:
                 self._hash.update(data)
             self.bytes_out += len(data)
+
+
+def _new_hash() -> Any:
+    from hashlib import sha256  # noqa: PLC0415 - few need it, and it slows the command's start
+
+    return sha256()

@@ -25,6 +25,7 @@ from exportstream.errors import (
     changed_while,
     shown,
 )
+from exportstream.errors.patterns import late_pattern
 from exportstream.storage.zip import (
     AGAIN,
     DEFLATED,
@@ -40,7 +41,7 @@ from exportstream.storage.zip import (
 )
 
 _HEADER = Layout("<4s22xHH")  # its magic number, and the lengths of the name and the extra field after it
-_JSON = re.compile(r"\.(json|ndjson|jsonl)\b", re.IGNORECASE)
+_JSON = late_pattern(r"\.(json|ndjson|jsonl)\b", re.IGNORECASE)
 _CHUNK = 64 << 10  # bytes per read, as stored and as inflated
 
 

@@ -16,6 +16,7 @@ from exportstream.totals.fields import Part, utf8_size
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
+from exportstream.totals.total_input import total_inputs
 
 
 class Figures(Sums):
@@ -41,7 +42,7 @@ class Figures(Sums):
         declared_cost: see `declared_prompt_tokens`.
         values: how many values a field has, and their `bytes`; only by field.
         bytes: see `values`.
-        total_input_tokens: all tokens of the prompts, by one rule for all producers; see `total_input`.
+        total_input_tokens: all tokens of the prompts, by one rule for all producers; see `total_inputs`.
     """
 
     sessions: int = 0
@@ -75,11 +76,13 @@ class Figures(Sums):
         self.messages += len(messages)
         self.add_calls([call for m in messages if m.tool_calls for call in m.tool_calls])
         self.cost.add([m.cost for m in messages if m.cost is not None])
-        self.input_tokens.add([m.input_tokens for m in messages if m.input_tokens is not None])
+        inputs = [m.input_tokens for m in messages if m.input_tokens is not None]
+        reads = [m.cache_read_tokens for m in messages if m.cache_read_tokens is not None]
+        self.input_tokens.add(inputs)
         self.output_tokens.add([m.output_tokens for m in messages if m.output_tokens is not None])
         self.cache_creation_tokens.add([m.cache_creation_tokens for m in messages if m.cache_creation_tokens is not None])
-        self.cache_read_tokens.add([m.cache_read_tokens for m in messages if m.cache_read_tokens is not None])
-        self.total_input_tokens.add([total for m in messages if (total := total_input(m)) is not None])
+        self.cache_read_tokens.add(reads)
+        self.total_input_tokens.add(total_inputs(messages, inputs, reads))
         self.reasoning_duration.add([m.reasoning_duration for m in messages if m.reasoning_duration is not None])
         self.content_bytes += _utf8_size([m.content for m in messages])
 
@@ -101,15 +104,6 @@ class Figures(Sums):
         self.declared_prompt_tokens.add([session.prompt_tokens] if session.prompt_tokens is not None else [])
         self.declared_completion_tokens.add([session.completion_tokens] if session.completion_tokens is not None else [])
         self.declared_cost.add([session.cost] if session.cost is not None else [])
-
-
-def total_input(message: Message) -> int | None:
-    """Return all tokens of a prompt: as the producer's format gives them, else input and cache reads; None without any."""
-    if message.total_input_tokens is not None:
-        return message.total_input_tokens
-    if message.input_tokens is None and message.cache_read_tokens is None:
-        return None
-    return (message.input_tokens or 0) + (message.cache_read_tokens or 0)
 
 
 def _utf8_size(texts: list[str]) -> int:

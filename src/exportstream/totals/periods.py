@@ -9,7 +9,8 @@ Without a zone a day is that of the text's own offset. A date-time without an of
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, tzinfo
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from msgspec import Struct
@@ -42,7 +43,8 @@ class Range(Struct, frozen=True):
         bounds = [self._bound("since"), self._bound("until")]
         since, until = bounds
         if since and until and (since.tzinfo is None) == (until.tzinfo is None) and since >= until:
-            raise OptionError(f"expected `since` before `until`, got {self.since} and {self.until}", hint="swap them")
+            hint = "swap them" if since > until else _later_than(str(self.until))
+            raise OptionError(f"expected `since` before `until`, got {self.since} and {self.until}", hint=hint)
 
     @property
     def is_bounded(self) -> bool:
@@ -88,6 +90,14 @@ class Range(Struct, frozen=True):
                 hint="write it as 2025-10-03 or 2025-10-03T10:00",
             ) from None
         return bound
+
+
+def _later_than(until: str) -> str:
+    """Return what to do about a range that ends where it begins: for a date, give the next day."""
+    later = "a later time"
+    with suppress(ValueError, OverflowError):  # a date-time, or the last day of the calendar
+        later = str(date.fromisoformat(until) + timedelta(1))
+    return f"`until` is not included: give {later}"
 
 
 def _zone(name: str | None) -> tzinfo | None:

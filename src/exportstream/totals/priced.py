@@ -58,10 +58,10 @@ class Unpriced(Struct, frozen=True, rename="camel"):
         model: as written, None if they name none, and for ``others``.
         reason: a `Reason`.
         messages: how many there are.
-        input_tokens: sum of their tokens; so are the others.
-        output_tokens: see `input_tokens`.
-        cache_creation_tokens: see `input_tokens`.
-        cache_read_tokens: see `input_tokens`.
+        input_tokens: sum of their input tokens that were not read from a cache.
+        output_tokens: sum of their tokens; so are the others.
+        cache_creation_tokens: see `output_tokens`.
+        cache_read_tokens: see `output_tokens`.
     """
 
     model: str | None
@@ -71,6 +71,11 @@ class Unpriced(Struct, frozen=True, rename="camel"):
     output_tokens: int
     cache_creation_tokens: int
     cache_read_tokens: int
+
+    @property
+    def all_input_tokens(self) -> int:
+        """All tokens of the prompts, as `totalInputTokens` of groups."""
+        return self.input_tokens + self.cache_read_tokens
 
 
 class Rates(Struct, frozen=True):

@@ -24,6 +24,7 @@ from exportstream.totals.copies import counted, counted_ends
 from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
+from exportstream.totals.total_input import total_inputs
 
 MAX_ROLES = 64
 _ROLES = ("assistant", "tool", "user", "system")
@@ -66,7 +67,8 @@ class Counted(Sums):
         roles: messages by role: the four known ones, and the first 64 others in alphabetical order.
         other_roles: messages of all other roles.
         input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: sums of tokens.
-        with_tokens: messages that carry any of these four.
+        total_input_tokens: all tokens of the prompts, computed by one rule for all producers; see `total_inputs`.
+        with_tokens: messages that carry any of the four before.
         partial_tokens: those of them whose tokens may have grown after they were written (`usage_state` ``partial``).
         cost: sum of costs in USD.
         first_date, last_date: the earliest and latest createdAt, as written; a date-time without a zone is compared
@@ -83,6 +85,7 @@ class Counted(Sums):
     output_tokens: Count = field(default_factory=Count)
     cache_creation_tokens: Count = field(default_factory=Count)
     cache_read_tokens: Count = field(default_factory=Count)
+    total_input_tokens: Count = field(default_factory=Count)
     with_tokens: int = 0
     partial_tokens: int = 0
     cost: Cost = field(default_factory=Cost)
@@ -121,10 +124,13 @@ class Counted(Sums):
         states = [m.usage_state for m in used]
         if any(states):  # comparing None with a text takes longer
             self.partial_tokens += states.count("partial")
-        self.input_tokens.add([m.input_tokens for m in used if m.input_tokens is not None])
+        inputs = [m.input_tokens for m in used if m.input_tokens is not None]
+        reads = [m.cache_read_tokens for m in used if m.cache_read_tokens is not None]
+        self.input_tokens.add(inputs)
         self.output_tokens.add([m.output_tokens for m in used if m.output_tokens is not None])
         self.cache_creation_tokens.add([m.cache_creation_tokens for m in used if m.cache_creation_tokens is not None])
-        self.cache_read_tokens.add([m.cache_read_tokens for m in used if m.cache_read_tokens is not None])
+        self.cache_read_tokens.add(reads)
+        self.total_input_tokens.add(total_inputs(used, inputs, reads))
 
     def _add_roles(self, roles: dict[str, int]) -> None:
         """Count each role. The alphabet decides which are kept, not the order in the input, so any split gives the same."""

@@ -21,6 +21,28 @@ from exportstream.totals.periods import Range
 
 _CAPITAL = re.compile("[A-Z]")
 NAMES = {f.name: f.encode_name for f in struct_fields(Figures)} | {"message_index": "messageIndex", "position": "position"}
+HEADINGS = {  # in the order of the columns in a text
+    "sessions": "sessions",
+    "messages": "messages",
+    "tool_calls": "calls",
+    "failed": "failed",
+    "unfinished": "unfinished",
+    "input_tokens": "input",
+    "total_input_tokens": "all input",
+    "output_tokens": "output",
+    "cache_read_tokens": "cache read",
+    "cost": "cost",
+    "priced_cost": "priced",
+    "unpriced_messages": "unpriced",
+    "declared_cost": "declared",
+    "message_index": "index",
+    "position": "position",
+    "values": "values",
+    "bytes": "bytes",
+}
+_WORDS = {"cache-write": "cache-creation-tokens"} | {
+    heading.replace(" ", "-"): name.replace("_", "-") for name, heading in HEADINGS.items()
+}
 OF_FIELDS = ("values", "bytes")
 OF_MESSAGE = ("message_index", "position", "bytes")
 OF_CALLS = ("tool_calls", "failed", "unfinished")
@@ -34,8 +56,8 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
     Attributes:
         by: the dimensions of each table, of `groups.DIMENSIONS`.
         range: which messages are counted.
-        sort: a dimension, from the first to the last, or a figure of `words_of`, from the largest; None for dates in their
-            order, and other groups by cost (recorded or priced, the larger one).
+        sort: a dimension, from the first to the last, or a figure, by its name or its heading, from the largest; None for
+            dates in their order, and other groups by cost (recorded or priced, the larger one).
         priced: whether prices are given, so that the tables have columns of them.
         top: how many groups have a row of their own; the others share one. None for all.
         whole: those of `by` that have a row for each group, whatever `top` says.
@@ -67,9 +89,10 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
             given = {"sort": self.sort, "top": self.top, "tz": None if self.range.is_bounded else self.range.tz}
             for name in [name for name, value in given.items() if value is not None]:
                 raise OptionError(f"expected `{name}` with groups, got none", hint="it goes with `by`, such as by='day'")
-        if self.sort is not None:  # outputTokens and output_tokens as output-tokens
-            words = _CAPITAL.sub(lambda found: "-" + found[0].lower(), str(self.sort)).replace("_", "-")
-            force_setattr(self, "sort", words)
+        sort = self.sort
+        if sort is not None:  # outputTokens, output_tokens and output as output-tokens
+            words = _CAPITAL.sub(lambda found: "-" + found[0].lower(), str(sort)).replace("_", "-").replace(" ", "-")
+            force_setattr(self, "sort", _WORDS.get(words, words))
         possible = [
             word
             for names in self.by
@@ -77,7 +100,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
         ]
         if self.sort is not None and self.sort not in possible:
             words = ", ".join(dict.fromkeys(possible))
-            raise OptionError(f"expected `sort` to be a column of a table ({words}), got {self.sort!r}")
+            raise OptionError(f"expected `sort` to be a column of a table ({words}), got {sort!r}")
 
 
 def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:

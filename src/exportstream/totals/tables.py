@@ -6,6 +6,7 @@ Takes: rows. Returns: values and text. Raises: nothing. Holds: a row for each gr
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
@@ -16,45 +17,23 @@ from exportstream.errors import printable, shown
 from exportstream.models.names import camel
 from exportstream.totals.groups import Key
 from exportstream.totals.periods import PERIODS
-from exportstream.totals.table_options import NAMES, OF_CALLS
+from exportstream.totals.table_options import HEADINGS, NAMES, OF_CALLS
 from exportstream.totals.text import WIDTH, aligned, exact, tell_apart, texts_of, width_of, widths_of
 
 Value = int | Decimal | None
 
 _LABEL, _SHORT_LABEL = 48, 4  # columns of a label that stay: figures are left out before labels get shorter
 _LONG_NAME = 4096  # characters
-_HEADINGS = {  # in the order of the columns in a text
-    "sessions": "sessions",
-    "messages": "messages",
-    "tool_calls": "calls",
-    "failed": "failed",
-    "unfinished": "unfinished",
-    "input_tokens": "input",
-    "total_input_tokens": "all input",
-    "output_tokens": "output",
-    "cache_read_tokens": "cache read",
-    "cost": "cost",
-    "priced_cost": "priced",
-    "unpriced_messages": "unpriced",
-    "declared_cost": "declared",
-    "message_index": "index",
-    "position": "position",
-    "values": "values",
-    "bytes": "bytes",
-}
 _LEFT_OUT_FIRST = (
     "unfinished",
     "declared_cost",
+    "input_tokens",  # only beside all input, where producers mean different things by it
     "cache_read_tokens",
     "sessions",
     "failed",
     "tool_calls",
     "messages",
-    "total_input_tokens",
 )
-_LEFT_OUT_LAST = ("output_tokens", "input_tokens", "")
-# To make a table fit and its names differ: the figure that is left out next, and the columns of a label that stay.
-_ATTEMPTS = (*((name, _LABEL) for name in _LEFT_OUT_FIRST), *((name, _SHORT_LABEL) for name in _LEFT_OUT_LAST))
 
 
 class GroupRow(Struct, frozen=True):
@@ -92,6 +71,12 @@ class GroupTable(Struct, frozen=True):
     total: GroupRow
     undated: GroupRow | None
 
+    @property
+    def rest(self) -> list[tuple[str, GroupRow]]:
+        """The rows that are no groups, by name: ``others``, ``total`` and ``undated``, as far as there are such."""
+        rows = (("others", self.others), ("total", self.total), ("undated", self.undated))
+        return [(name, row) for name, row in rows if row is not None]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values; a row is an object of its key and its figures."""
         rest = {"others": self.others, "total": self.total, "undated": self.undated}
@@ -114,12 +99,10 @@ class GroupTable(Struct, frozen=True):
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["row", *self.keys, *self.columns])
-        total = None if self.by else self.total
-        rest = (("others", self.others), ("total", total), ("undated", self.undated))
+        rest = [(kind, row) for kind, row in self.rest if kind != "total" or not self.by]
         for kind, row in [*(("group", row) for row in self.rows), *rest]:
-            if row is not None:
-                key = self._labels(row) if row.key else [None] * len(self.keys)
-                writer.writerow([kind, *(text or "" for text in key), *row.figures.values()])
+            key = self._labels(row) if row.key else [None] * len(self.keys)
+            writer.writerow([kind, *(text or "" for text in key), *row.figures.values()])
         return text.getvalue()
 
     def to_markdown(self) -> str:
@@ -140,10 +123,10 @@ class GroupTable(Struct, frozen=True):
         """
         columns, labels = self._shown_columns(), len(self._key_headings)
         dates = [at for at, name in enumerate(self.keys) if name in PERIODS]
-        for name, least in _ATTEMPTS:
+        for name, least in _attempts(columns):
             headings, lines = self._chosen(columns)
             widths = widths_of(headings, lines, labels, width, least, whole=dates)
-            text = aligned(headings, lines, labels, width, least, whole=dates)
+            text = aligned(headings, lines, labels, widths)
             if max(map(width_of, text)) <= width and tell_apart(lines, labels, widths):
                 break
             if name in columns and len(columns) > 1:
@@ -159,15 +142,8 @@ class GroupTable(Struct, frozen=True):
         return dict(zip(names, self._labels(row), strict=True)) | row.figures
 
     def _labelled(self) -> list[tuple[str, GroupRow]]:
-        labelled = [("", row) for row in self.rows]
-        for label, row in (
-            (f"others ({self.other_groups:,})", self.others),
-            ("total", self.total),
-            ("undated", self.undated),
-        ):
-            if row is not None:
-                labelled.append((label, row))
-        return labelled
+        others = f"others ({self.other_groups:,})"
+        return [*(("", row) for row in self.rows), *((others if kind == "others" else kind, row) for kind, row in self.rest)]
 
     def _labels(self, row: GroupRow) -> list[str | None]:
         return [_label(name, value) for name, value in zip(self.keys, row.key, strict=True)]
@@ -194,7 +170,7 @@ class GroupTable(Struct, frozen=True):
         """Return the figures of a text: few, and only those that somebody stated and that say something new."""
         rows = [row.figures for _, row in self._labelled()]
         empty: dict[str, tuple[Value, ...]] = dict.fromkeys(("sessions", "unpriced_messages", *OF_CALLS), (None, 0))
-        names = [name for name in _HEADINGS if any(row.get(NAMES[name]) not in empty.get(name, (None,)) for row in rows)]
+        names = [name for name in HEADINGS if any(row.get(NAMES[name]) not in empty.get(name, (None,)) for row in rows)]
         if all(map(says_no_more, rows)):
             names = [name for name in names if name != "total_input_tokens"]
         return names
@@ -206,11 +182,19 @@ class GroupTable(Struct, frozen=True):
         cells = [
             [*self._cells(label, row, folder), *(column[at] for column in figures)] for at, (label, row) in enumerate(rows)
         ]
-        return [*self._key_headings, *(_HEADINGS[name] for name in columns)], cells
+        return [*self._key_headings, *(HEADINGS[name] for name in columns)], cells
 
 
 def _label(name: str, value: str | None) -> str | None:
     return shown(value) if name == "file" and value is not None else value
+
+
+def _attempts(columns: Sequence[str]) -> list[tuple[str, int]]:
+    """Return what makes a table fit and its names differ: the figure that is left out next, and how short labels get."""
+    all_input = "total_input_tokens" in columns
+    first = [name for name in _LEFT_OUT_FIRST if all_input or name != "input_tokens"]
+    last = ["output_tokens", "total_input_tokens" if all_input else "input_tokens", ""]
+    return [*((name, _LABEL) for name in first), *((name, _SHORT_LABEL) for name in last)]
 
 
 def says_no_more(figures: dict[str, Value]) -> bool:

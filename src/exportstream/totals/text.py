@@ -98,17 +98,8 @@ def tell_apart(lines: Sequence[Sequence[str]], labels: int, widths: list[int]) -
     return len({tuple(map(_cut, cells, widths)) for cells in whole}) == len(whole)
 
 
-def aligned(
-    headings: Sequence[str],
-    lines: Sequence[Sequence[str]],
-    labels: int,
-    width: int,
-    least: int,
-    *,
-    whole: Collection[int] = (),
-) -> list[str]:
-    """Align the cells of a table; see `widths_of`."""
-    widths = widths_of(headings, lines, labels, width, least, whole=whole)
+def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int, widths: list[int]) -> list[str]:
+    """Align the cells of a table in columns of these widths; see `widths_of`."""
     return [
         _GAP.join(_padded(_cut(cell, widths[at]), widths[at], right=at >= labels) for at, cell in enumerate(cells)).rstrip()
         for cells in (headings, *lines)

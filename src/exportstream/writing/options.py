@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-from exportstream.errors import OptionError, UsageError, check_types
+from exportstream.errors import OptionError, UsageError, check_flags, check_numbers
 from exportstream.writing.formats import FormatName
 from exportstream.writing.selection import TABLES, refuse_unknown
 from exportstream.writing.tables import Table
@@ -59,8 +59,9 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
         ):
             if value is not None and value not in known:
                 raise OptionError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
-        check_types(self, bool, "running_totals", "flat", "place", "csv_safe", "force")
-        check_types(self, int, "level")
+        check_flags(running_totals=self.running_totals, flat=self.flat, place=self.place)
+        check_flags(csv_safe=self.csv_safe, force=self.force)
+        check_numbers(level=self.level)
         for table in self.tables:
             if table not in TABLES:
                 raise OptionError(f"expected table to be one of {', '.join(TABLES)} or all, got {table!r}")

@@ -8,7 +8,6 @@ Raises: `UsageError`, `WriteError`. Holds: one reject. The file appears only if 
 from __future__ import annotations
 
 import os
-from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 
@@ -87,4 +86,6 @@ def _damaged(data: bytes) -> dict[str, str]:
     if b"\0" not in data:  # a lost block is often NULs, and each takes six bytes of JSON
         with suppress(UnicodeDecodeError):
             return {"bytes": data.decode()}
+    from base64 import b64encode  # noqa: PLC0415 - few need it, and it slows the command's start
+
     return {"base64": b64encode(data).decode()}

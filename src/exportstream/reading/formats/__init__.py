@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Session
-from exportstream.reading.json.ahead import Ahead, Jumping
 from exportstream.reading.json.buffer import Reader
 from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch
+
+if TYPE_CHECKING:
+    from exportstream.reading.json.ahead import Ahead, Jumping
 
 HEAD = 64 * 1024  # bytes that a format is recognised by; a pipe may have less of them
 

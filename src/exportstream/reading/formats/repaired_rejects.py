@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import b64decode
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import msgspec
 
 from exportstream.errors import ExportstreamError, InputError, JSONSyntaxError, LimitError, NotAnExportError, printable
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.beyond_msgspec import refuse_deep
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
@@ -28,7 +28,7 @@ from exportstream.reading.json.guard import has_long_number, replace_surrogates
 from exportstream.reading.limits import too_many_digits
 
 _TEXT = rb'(?:null|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
-_BEGINS = re.compile(
+_BEGINS = late_pattern(
     rb'\s*\{\s*"source"\s*:\s*%b\s*,\s*"sessionId"\s*:\s*%b\s*,\s*"messageIndex"\s*:' % (_TEXT, _TEXT), re.DOTALL
 )
 _LONGEST_PRODUCER = 40  # characters
@@ -37,7 +37,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 def is_rejects(head: bytes) -> bool:
     """Whether an input of these first bytes is a file of rejects."""
-    return _BEGINS.match(head) is not None
+    return b'"source"' in head and _BEGINS.match(head) is not None
 
 
 class RejectLines:
@@ -160,6 +160,8 @@ def _bytes(reject: dict[str, Any]) -> bytes:
     text, encoded = reject.get("bytes"), reject.get("base64")
     if isinstance(text, str):
         return text.encode("utf-8", "replace")
+    from base64 import b64decode  # noqa: PLC0415 - few need it, and it slows the command's start
+
     try:
         return b64decode(encoded, validate=True) if isinstance(encoded, str) else b""
     except binascii.Error as error:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.blocks import BLOCK, separator_like
 from exportstream.reading.json.buffer import Buffer
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE, MAX_DEPTH
 
-_NEXT_LINE = re.compile(rb"\n(?=\{)")
+_NEXT_LINE = late_pattern(rb"\n(?=\{)")
 HEAD = 512  # bytes that hold the first two keys of a session
 
 

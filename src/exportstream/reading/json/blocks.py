@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
@@ -31,8 +32,8 @@ BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 51
 LARGEST_BLOCK = 1024 * 1024  # for messages that are larger than a block; beyond it is ijson's
 SMALLEST_BLOCK = 8 * 1024
 
-_FIRST_KEYS = re.compile(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
-_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)\Z")
+_FIRST_KEYS = late_pattern(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
+_TRAILING = late_pattern(r"trailing characters \(byte (\d+)\)\Z")
 _OPEN, _CLOSE = ord("["), ord("]")
 
 

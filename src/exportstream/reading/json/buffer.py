@@ -6,14 +6,14 @@ before it have been dealt with. Holds: what `fill` was asked for, and one read.
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
 
 from exportstream.errors import CutInputError, ExportstreamError, JSONSyntaxError, NotAnExportError
+from exportstream.errors.patterns import late_pattern
 
 CHUNK = 64 * 1024  # bytes of a read
 
-_SPACE = re.compile(rb"[ \t\r\n]*")
+_SPACE = late_pattern(rb"[ \t\r\n]*")
 
 
 class Reader(Protocol):

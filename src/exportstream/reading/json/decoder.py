@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from exportstream.errors.patterns import late_pattern
 from exportstream.models.names import CAMEL, CAMEL_NAMES, MessageTypes, respell, snake_types
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.json.beyond_msgspec import any_deeper, check_costs
@@ -25,7 +26,7 @@ REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticE
 
 _MESSAGE_NAMES = {name for pair in CAMEL_NAMES[Message].items() for name in pair}
 _CALL_NAMES = {name for pair in CAMEL_NAMES[ToolCall].items() for name in pair}
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)` - at `\$(?:\[\d+\])+(\.\w+\[\d+\])?`\Z", re.DOTALL)
+_UNKNOWN = late_pattern(r"Object contains unknown field `(.*)` - at `\$(?:\[\d+\])+(\.\w+\[\d+\])?`\Z", re.DOTALL)
 
 
 class MessageDecoder:

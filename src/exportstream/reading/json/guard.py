@@ -15,22 +15,23 @@ import re
 from collections.abc import Iterator
 
 from exportstream.errors import JSONSyntaxError, LimitError
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.limits import MAX_DIGITS, too_many_digits
 
 # A string up to its closing quote (group 1 unset), or to the end of the chunk (group 1: the start of an escape, or empty).
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
-STRING_GOES_ON = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
-LONG_NUMBER = re.compile(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
+_STRING = late_pattern(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
+STRING_GOES_ON = late_pattern(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOTALL)
+LONG_NUMBER = late_pattern(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
 _DIGITS = b"0123456789"
 _STRIDE = 512
-_SAMPLED_RUN = re.compile(rb"\d{8}")
-_ESCAPE_AT_END = re.compile(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
+_SAMPLED_RUN = late_pattern(rb"\d{8}")
+_ESCAPE_AT_END = late_pattern(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
-_HALF = re.compile(rb"\\u[dD]")
-_PAIR = re.compile(rb"\\%b\\%b" % (_HIGH, _LOW))
+_HALF = late_pattern(rb"\\u[dD]")
+_PAIR = late_pattern(rb"\\%b\\%b" % (_HIGH, _LOW))
 # An escape or a quote, from left to right. Group 1 is a run of halves without their other half: whole pairs come first,
 # a first half before another first half has none, and neither has a second half that is no part of a pair.
-_ESCAPE_OR_QUOTE = re.compile(
+_ESCAPE_OR_QUOTE = late_pattern(
     rb"\\(?:%(high)b\\%(low)b|((?:%(high)b\\(?=u[dD][89abAB])){0,998}%(high)b(?!\\%(low)b)|%(low)b(?:\\%(low)b){0,998})|.)|(\")"
     % {b"high": _HIGH, b"low": _LOW},
     re.DOTALL,

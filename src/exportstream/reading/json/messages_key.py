@@ -5,14 +5,13 @@ Takes: a `Buffer`. Returns: indexes into it. Raises: nothing. Holds: how far it 
 
 from __future__ import annotations
 
-import re
-
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.buffer import Buffer
 
 _KEY = b'"messages"'
 _ANY_ESCAPE = b"\\u00"
-_ESCAPED_KEY = re.compile(rb'"%b"' % b"".join(rb"(?:%c|\\u00(?i:%x))" % (char, char) for char in b"messages"))
-_MAYBE_KEY = re.compile(rb'"[\\\w]{0,48}\Z')  # of a key that has one more byte, its quote
+_ESCAPED_KEY = late_pattern(rb'"%b"' % b"".join(rb"(?:%c|\\u00(?i:%x))" % (char, char) for char in b"messages"))
+_MAYBE_KEY = late_pattern(rb'"[\\\w]{0,48}\Z')  # of a key that has one more byte, its quote
 _LONGEST_KEY = 50
 
 

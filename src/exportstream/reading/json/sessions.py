@@ -14,8 +14,6 @@ is never taken, so ijson sees the end of an array or of the input. Bytes that on
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import accumulate, chain
@@ -23,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
@@ -33,8 +32,8 @@ from exportstream.reading.json.starts import starts_of_elements
 from exportstream.reading.json.usual_sessions import split
 from exportstream.reading.limits import MAX_DEPTH
 
-_OPENING = re.compile(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
-_MESSAGES = re.compile(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
+_OPENING = late_pattern(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
+_MESSAGES = late_pattern(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
 _SPACE = b" \t\r\n"
 _BRACKET, _COMMA = ord("]"), ord(",")
 _NOT_HERE = frozenset({"messages", "result"})  # a `result` may be the session of an SDK response
@@ -189,12 +188,13 @@ class Sessions:
         after = bytes(data[one.array_end : one.end]).lstrip(_SPACE)
         if not before.endswith(b",") or not (after == b"}" or after.startswith(b",")) or after[1:].lstrip(_SPACE) == b"}":
             return False
+        from json import loads  # noqa: PLC0415 - few need it, and it slows the command's start
+
         texts = [before[:-1] + b"}", b"{" + after.removeprefix(b",")]
         try:
             first, last = map(self._values.decode, texts)
             if any(
-                len(json.loads(text, object_pairs_hook=list)) > len(keys)
-                for text, keys in zip(texts, (first, last), strict=True)
+                len(loads(text, object_pairs_hook=list)) > len(keys) for text, keys in zip(texts, (first, last), strict=True)
             ):
                 return False  # a key comes twice
         except REFUSALS:

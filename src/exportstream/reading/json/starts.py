@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
+from exportstream.errors.patterns import late_pattern
+
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
-_BETWEEN = re.compile(rb"[ \t\r\n,]*")
+_BETWEEN = late_pattern(rb"[ \t\r\n,]*")
 
 
 def starts_of_elements(data: bytearray, begin: int, end: int) -> list[int]:

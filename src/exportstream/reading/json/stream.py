@@ -11,11 +11,11 @@ decides what is valid. Nothing that a faster way refuses is an error before ijso
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import Enum, auto
 
 from exportstream.errors import CutInputError, ExportstreamError, InputError, LimitError
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import MessageDecoder
@@ -26,8 +26,8 @@ from exportstream.reading.json.sessions import Sessions
 from exportstream.reading.json.starts import starts_of_elements
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE, MAX_DEPTH
 
-_BEFORE_ARRAY = re.compile(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
-_SEAM = re.compile(rb"[}\[][ \t\r\n]*+,?[ \t\r\n]*+(?=\{)")  # a session may begin after it
+_BEFORE_ARRAY = late_pattern(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
+_SEAM = late_pattern(rb"[}\[][ \t\r\n]*+,?[ \t\r\n]*+(?=\{)")  # a session may begin after it
 _LONGEST_SKIP = 4096  # bytes
 _LONGEST_SKIP_OF_KEYS = 256  # less, since a session whose `messages` are not seen goes to ijson as a whole
 

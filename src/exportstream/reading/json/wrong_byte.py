@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from exportstream.errors.patterns import late_pattern
+
 TAIL = 64  # bytes before a piece that have to be known
 
 _SPACE = b" \t\r\n"
-_WORD = re.compile(rb"[-+.\w]*\Z")  # a number or literal that goes on in the piece
-_CUT_CHARACTER = re.compile(rb"(?:[\xc0-\xff][\x80-\xbf]{0,2})?\Z")
-_STRING = re.compile(rb'(?<!\\)"(?:[^"\\]|\\.)*+"\Z', re.DOTALL)
-_NUMBER = re.compile(rb"[-+.\deE]{1,64}\Z")
+_WORD = late_pattern(rb"[-+.\w]*\Z")  # a number or literal that goes on in the piece
+_CUT_CHARACTER = late_pattern(rb"(?:[\xc0-\xff][\x80-\xbf]{0,2})?\Z")
+_STRING = late_pattern(rb'(?<!\\)"(?:[^"\\]|\\.)*+"\Z', re.DOTALL)
+_NUMBER = late_pattern(rb"[-+.\deE]{1,64}\Z")
 
 
 def first_wrong_byte(

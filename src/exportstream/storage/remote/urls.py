@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from exportstream.errors import ExportstreamError, MissingExtraError, TransferError, UsageError, mask, shown
+from exportstream.errors.patterns import late_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ WEB = ("http", "https")
 CHECK = "check the address"
 
 _PATIENCE = 60  # seconds without a byte
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # two letters, so that C:// is a drive
+_URL = late_pattern(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # two letters, so that C:// is a drive
 _LOCAL = ("file", "local")
 _EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _LATER, _CREDENTIALS = "try again later", "check the address and the credentials"
@@ -37,7 +38,7 @@ _HINTS = {
 
 def has_scheme(text: str) -> bool:
     """Whether `text` begins with ``scheme://``; a path that does is written ``./scheme://``."""
-    return _URL.match(text) is not None
+    return "://" in text and _URL.match(text) is not None
 
 
 def is_remote(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -45,8 +44,10 @@ def read_json(data: bytes | str) -> Any:
     Raises:
         NotAnExportError: it is not JSON.
     """
+    from json import loads  # noqa: PLC0415 - few need it, and it slows the command's start
+
     try:
-        return json.loads(data, parse_float=Decimal)
+        return loads(data, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise NotAnExportError(f"expected JSON, got something else: {error}") from error
 

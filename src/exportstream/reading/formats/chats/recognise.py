@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from exportstream.errors.patterns import late_pattern
+
 CHATGPT, CLAUDE_AI, OPENCODE = "chatgpt", "claude-ai", "opencode"  # producers
 
-_TOKEN = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"([ \t\r\n]*+:)?|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
-_LINES = re.compile(rb"\A(?:[ \t\r]*+[^\s{\[<][^\n]{0,500}+\n|[ \t\r]*\n){1,20}")  # of text
+_TOKEN = late_pattern(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"([ \t\r\n]*+:)?|\\?\Z)|([\[{])|[\]}]', re.DOTALL)
+_LINES = late_pattern(rb"\A(?:[ \t\r]*+[^\s{\[<][^\n]{0,500}+\n|[ \t\r]*\n){1,20}")  # of text
 _SPACE = b" \t\r\n"
 
 

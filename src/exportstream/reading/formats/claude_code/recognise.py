@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.lines.records import as_object, first_line
 
 PRODUCER = "claude-code"
 
 _OWN_KEYS = frozenset({"parentUuid", "leafUuid", "isSidechain", "isSnapshotUpdate"})
-_LONG_LINE = re.compile(
+_LONG_LINE = late_pattern(
     rb'\{"(?:parentUuid|logicalParentUuid|isSidechain|leafUuid)":'
     rb'|\{"type":"(?:user|assistant|system|progress|summary|attachment|file-history-snapshot|queue-operation)",'
     rb'"(?:uuid|parentUuid|messageId|sessionId|operation|summary|snapshot)":'

@@ -6,10 +6,11 @@ Takes: outputs, decoded or not. Returns: whether a call failed, and texts. Raise
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Struct
 
 from exportstream.errors import InputError
 from exportstream.reading.formats.codex.attachments import attachment
@@ -26,6 +27,7 @@ _OUTPUT_KEYS = frozenset({"type", "call_id", "output", "tools"})
 _WRAPPER_KEYS = frozenset({"content", "success"})
 _LAST_KEY = b'\\"metadata\\"'
 _LONGEST_END = 120  # bytes
+_BEFORE = 3  # bytes before an end that say whether the text ends there
 _WRAPPED_RAW = b'"{\\"output\\":'
 
 
@@ -47,34 +49,39 @@ def has_failed(output: str) -> bool | None:
     """Whether a call failed, as its output says; None if it does not."""
     if not output.startswith(_WRAPPED):
         return None
-    found = _USUAL_END.match(output, max(output.rfind(",", 0, output.rfind('"metadata"', -_LONGEST_END)), 0))
-    if found is not None:
-        return int(found[1]) != 0
+    at = output.rfind(",", 0, max(output.rfind('"metadata"', -_LONGEST_END), 0))
+    code = _code_in(output[at - _BEFORE :]) if at >= max(len(output) - _LONGEST_END, _BEFORE) else None
+    if code is not None:
+        return code != 0
     try:
         info: Any = _OUTPUT.decode(output).metadata
-        code = info.exit_code if info is not None else None
+        given: Any = info.exit_code if info is not None else None
     except REFUSALS:
         try:
             value = decode_value(output)[0]
         except InputError:
             return None
         info = value.get("metadata") if isinstance(value, dict) else None
-        code = info.get("exit_code") if isinstance(info, dict) else None
-    return code != 0 if type(code) is int else None
+        given = info.get("exit_code") if isinstance(info, dict) else None
+    return given != 0 if type(given) is int else None
 
 
-def has_failed_raw(output: Raw | UnsetType) -> bool | None:
+def has_failed_raw(output: memoryview) -> bool | None:
     """Do the same for an output that was not decoded."""
-    if output is UNSET or bytes(memoryview(output)[: len(_WRAPPED_RAW)]) != _WRAPPED_RAW:
+    if output[: len(_WRAPPED_RAW)] != _WRAPPED_RAW:
         return None
-    end = bytes(memoryview(output)[-_LONGEST_END:])
-    found = _USUAL_RAW_END.match(end, max(end.rfind(b",", 0, end.rfind(_LAST_KEY)), 0))
-    return int(found[1]) != 0 if found is not None else has_failed(_TEXT.decode(output))
+    end = bytes(output[-_LONGEST_END:])
+    at = end.rfind(b",", 0, max(end.rfind(_LAST_KEY), 0))
+    code = _code_in(end[at - _BEFORE :]) if at >= _BEFORE else None
+    return code != 0 if code is not None else has_failed(_TEXT.decode(output))
 
 
-def is_plain(output: Raw | UnsetType) -> bool:
-    """Whether an output that was not decoded is there, and no object, which says more."""
-    return output is not UNSET and bytes(memoryview(output)[:1]) != b"{"
+@lru_cache(1024)
+def _code_in(end: str | bytes) -> int | None:
+    """The exit code in the usual end of an output, with what is before it; most ends are the same as an earlier one."""
+    usual: re.Pattern[Any] = _USUAL_END if isinstance(end, str) else _USUAL_RAW_END
+    found = usual.match(end, _BEFORE)
+    return int(found[1]) if found is not None else None
 
 
 def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool | None]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.lines.records import as_object, first_line
 
 PRODUCER = "codex"
 RECORD_TYPES = frozenset(
     ["session_meta", "turn_context", "response_item", "event_msg", "compacted", "token_usage_record", "world_state"]
 )
-_LONG_LINE = re.compile(
+_LONG_LINE = late_pattern(
     rb'\{"timestamp":"[^"\\]{1,40}",(?:"ordinal":\d{1,20},)?"type":"(?:session_meta|turn_context|response_item|event_msg'
     rb'|compacted|token_usage_record|world_state)","payload":\{'
 )
-_LONG_BARE_LINE = re.compile(rb'\{"id":"[^"\\]{1,80}","timestamp":"[^"\\]{1,40}","instructions":')
+_LONG_BARE_LINE = late_pattern(rb'\{"id":"[^"\\]{1,80}","timestamp":"[^"\\]{1,40}","instructions":')
 
 
 def is_rollout(head: bytes) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from exportstream.errors import InputError
 from exportstream.models.structs import Message, ToolCall
@@ -19,6 +20,7 @@ from exportstream.reading.formats.codex.usage import Usage
 from exportstream.reading.formats.content import TEXT_TYPES, Content, as_text, leftover, read_content, text_of
 from exportstream.reading.lines.records import decode_value
 
+_OBJECT = b"{"[0]
 _CUSTOM = "custom_tool_call"
 _FUNCTIONS = frozenset({"function_call", "local_shell_call"})
 _INPUT_KEYS = ("arguments", "input", "action")
@@ -176,12 +178,17 @@ class Response:
         self._last = time
 
     def end_call(self, output: ShortItem, time: str | None) -> bool:
-        """Add the output of a tool, of which only figures are wanted; return whether one of the calls waits for it."""
+        """Add the output of a tool, of which only figures are wanted; return False if it has to be read in full."""
+        if output.output is UNSET:
+            return False
+        text = memoryview(output.output)
+        if text[0] == _OBJECT:  # which says more
+            return False
         call = self._open.pop(output.call_id or "", None)
         if call is None:
             return False
         call.finished = True
-        failed = has_failed_raw(output.output)
+        failed = has_failed_raw(text)
         call.is_error = failed if failed is not None else call.is_error
         self._answered, self._last = True, time
         return True

@@ -12,7 +12,6 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.codex.outputs import is_plain
 from exportstream.reading.formats.codex.recognise import PRODUCER
 from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
 from exportstream.reading.formats.codex.replay import Replay
@@ -152,16 +151,16 @@ class RolloutSession:
         """Take an item of a conversation, of which only figures are wanted; return False if it has to be read in full."""
         kind, response = item.type, self._response
         if kind.endswith("_output"):
-            usual = response is not None and item.call_id.__class__ is str and is_plain(item.output)
-            if not usual or response is None or not response.end_call(item, time):
+            if response is None or item.call_id.__class__ is not str or not response.end_call(item, time):
                 return False
             self.held += size
             return True
-        if kind == "message":
+        if kind.endswith("_call"):
+            for value in (item.call_id, item.id, item.name, item.status):
+                if value.__class__ not in _TEXT_OR_NONE:
+                    return False
+        elif kind == "message":
             if item.role != "assistant" or item.id.__class__ not in _TEXT_OR_NONE:
-                return False
-        elif kind.endswith("_call"):
-            if not _TEXT_OR_NONE.issuperset(map(type, (item.call_id, item.id, item.name, item.status))):
                 return False
         elif kind != "reasoning":
             return False

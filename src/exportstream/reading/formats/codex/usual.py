@@ -42,6 +42,7 @@ def take_usual(
         limit: bytes of the largest response.
     """
     sizes_of: dict[str, list[int]] = {}  # of records that become no row; a list takes few steps for each
+    events: dict[str, list[int]] = {}  # the same of events, by their type
     time = session.last_time
     try:
         for found in lines:
@@ -75,7 +76,12 @@ def take_usual(
                         session.add_count(item.info, line.timestamp)
                 elif item.exit_code is not None or item.item is not None or event in TURN_EVENTS:
                     session.add_event(item, line.timestamp)
-                counted_as = f"event_msg/{event}"
+                time = line.timestamp
+                sizes = events.get(event)
+                if sizes is None:
+                    sizes = events[event] = []
+                sizes.append(size)
+                continue
             elif kind == "turn_context":
                 session.add_turn(item)
                 counted_as = kind
@@ -89,6 +95,7 @@ def take_usual(
                 sizes.append(size)
     finally:
         session.last_time = time
+        sizes_of |= {f"event_msg/{event}": sizes for event, sizes in events.items()}
         for counted_as, sizes in sizes_of.items():
             counted.setdefault(counted_as, Records()).merge(Records(len(sizes), sum(sizes)))
     return None
