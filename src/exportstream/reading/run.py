@@ -18,13 +18,12 @@ from functools import lru_cache
 from threading import get_ident
 from typing import Any, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import ExportstreamError, LimitError
-from exportstream.models.notes import Notes
-from exportstream.models.structs import Session
 from exportstream.reading.counting import Counter
+from exportstream.reading.done import Done
 from exportstream.reading.formats import FormatReader
 from exportstream.reading.formats.registry import LOG_FORMATS
 from exportstream.reading.formats.session_export import SessionReader
@@ -38,7 +37,6 @@ from exportstream.storage.stretch import Stretch
 from exportstream.totals.batch import Batch, Worked
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import short_keys
-from exportstream.totals.sums import Totals
 
 _HUGE = Decimal("1e1000")  # beyond it a sum of costs may need more digits than it may have
 _SMALLEST_EXPONENT = -1000
@@ -94,28 +92,6 @@ class Run(Struct, frozen=True):
     wants_ids: bool = False
     producer: str | None = None
     figures_only: bool = False
-
-
-class Done(Struct):
-    """What was read of a run.
-
-    Attributes:
-        end: the position at which reading goes on: the beginning of the run if nothing was taken.
-        worked: what came of it.
-        messages: how many there are.
-        last_id: id of the last message.
-        last_index: how many messages the last session has; only for whole sessions.
-        session: the last of them.
-        notes: what was noticed, without repeated ids of messages of one session.
-    """
-
-    end: int
-    worked: Worked = field(default_factory=lambda: Worked(Totals()))
-    messages: int = 0
-    last_id: str | None = None
-    last_index: int = 0
-    session: Session | None = None
-    notes: Notes = field(default_factory=Notes)
 
 
 class MakeWork(Protocol):

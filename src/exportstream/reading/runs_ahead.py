@@ -19,12 +19,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import OptionError, ReadError, WorkerError, mask
+from exportstream.reading.done import Done
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.run import Done, MakeWork, Run, read_run
+from exportstream.reading.run import MakeWork, Run, read_run
 from exportstream.storage.names import has_name
 from exportstream.storage.source import Source
 from exportstream.storage.stretch import Stretch, head_of_plain_json

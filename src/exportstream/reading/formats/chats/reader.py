@@ -24,6 +24,7 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
+from exportstream.reading.done import Done
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.json.ahead import Ahead, Jumping
 from exportstream.reading.json.ahead_elements import AheadElements
@@ -31,7 +32,6 @@ from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
 from exportstream.reading.limits import MAX_DEPTH, too_deep
-from exportstream.reading.run import Done
 from exportstream.totals.batch import Batch, SessionEnd
 
 _ROWS = 1000  # of a batch
