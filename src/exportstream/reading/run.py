@@ -112,14 +112,14 @@ class Done(Struct):
     notes: Notes = field(default_factory=Notes)
 
 
-class Make(Protocol):
+class MakeWork(Protocol):
     """A function of a module, or a class, or such a one with arguments."""
 
     def __call__(self, *, whole: bool) -> Work:
         """Return what the messages of a run are given to; `whole`: they are those of whole sessions."""
 
 
-def read_run(run: Run, make: Make) -> Done:
+def read_run(run: Run, make: MakeWork) -> Done:
     """Read a run as far as it is what it seems to be.
 
     Args:

@@ -24,7 +24,7 @@ from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.run import Done, Make, Run, read_run
+from exportstream.reading.run import Done, MakeWork, Run, read_run
 from exportstream.storage.names import has_name
 from exportstream.storage.source import Source
 from exportstream.storage.stretch import Stretch, head_of_plain_json
@@ -59,7 +59,7 @@ class RunsAhead:
         shorter: runs are so many times shorter than usual, where what comes of them takes memory.
     """
 
-    def __init__(self, executor: Executor, make: Make, *, numbered: bool = False, shorter: int = 1) -> None:
+    def __init__(self, executor: Executor, make: MakeWork, *, numbered: bool = False, shorter: int = 1) -> None:
         self._executor = executor
         self._make = make
         self._most = 4 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 4  # runs ahead
