@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"msgspec"},
     "errors": set(),
 }
-STREAMS = {"storage.names": {"stdout"}, "storage.source": {"stdin"}, "storage.sink": {"stdout"}, "storage.files": {"stdout"}}
+STREAMS = {"storage.names": {"stdout"}, "storage.source": {"stdin"}, "storage.files": {"stdout"}}
 CORE = (
     *("reading.json", "reading.formats", "totals", "models", "errors", "writing.tables", "writing.columns"),
     *("writing.formats.csv", "writing.formats.json", "writing.formats.ndjson"),

@@ -19,7 +19,7 @@ import pytest
 import zstandard
 
 import exportstream
-from exportstream.cli.figures import amount
+from exportstream.cli.figures import amount, size
 from exportstream.reading.check import KINDS, OF_SESSION
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack
@@ -660,6 +660,22 @@ def test_amounts(count: int, words: str, text: str) -> None:
     assert amount(count, words) == text
 
 
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_960, "1.0 MB"),
+        (10**9, "1.0 GB"),
+        (10**13, "10000.0 GB"),
+    ],
+)
+def test_sizes_in_words(count: int, text: str) -> None:
+    """A size has the largest unit of which it is at least 1.0 as it is written."""
+    assert size(count) == text
+
+
 # totals and check -------------------------------------------------------------------------------------------------------
 
 
@@ -979,9 +995,9 @@ def test_dedupe_drops_what_came_before(folder: Path) -> None:
 def test_limits_are_options(folder: Path) -> None:
     """--max-message-size refuses a larger message with exit 3, in any unit; the default lets it through."""
     text = SAMPLE.read_text().replace("I'll look", "I'll look " + "x" * 3_000_000)
-    for size in ("1MB", "1MiB", "2097152", "1.0KB"):
-        done = run("convert", "-", "--max-message-size", size, cwd=folder, data=text.encode())
-        assert done.returncode == (2 if size == "1.0KB" else 3), (size, done.stderr)
+    for limit in ("1MB", "1MiB", "2097152", "1.0KB"):
+        done = run("convert", "-", "--max-message-size", limit, cwd=folder, data=text.encode())
+        assert done.returncode == (2 if limit == "1.0KB" else 3), (limit, done.stderr)
     assert b"--max-message-size" in run("convert", "-", "--max-message-size", "1MB", cwd=folder, data=text.encode()).stderr
     assert run("convert", "-", cwd=folder, data=text.encode()).returncode == 0
 
@@ -1015,6 +1031,19 @@ def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> Non
     assert (found["sessionCount"], len(found["sessions"])) == (1, 1)
     assert "two.json: expected a session object" in found["error"]
     assert found["error"] in done.stderr.decode()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_check_as_json_after_damage_without_a_session(folder: Path, jobs: str) -> None:
+    """An input whose only session is lost has an entry without an id, and a comma comes after it like after any other."""
+    (folder / "lost.json").write_bytes(b'{"title":"t","messages":[\x01')
+    done = run("check", "lost.json", "session.json", "--json", "--jobs", jobs, cwd=folder)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["sessionCount"], found["sessionsWithFindings"]) == (3, 1, 1)
+    assert [(one["source"], one["sessionId"]) for one in found["sessions"]] == [
+        ("lost.json", None),
+        ("session.json", "5f9a2d10-0001"),
+    ]
 
 
 @pytest.mark.parametrize("columns", ["40", "200", "nonsense", "0"])

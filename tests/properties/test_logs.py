@@ -7,9 +7,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exportstream import Reject, open_export
-from tests.kit import rollouts, transcripts
+from tests.kit import readings, rollouts, transcripts
+from tests.kit.files import Shreds, cuts
 from tests.kit.readings import assert_figures
 
 DRAWN: dict[str, Callable[[int], bytes]] = {
@@ -62,3 +65,18 @@ def test_a_log_damaged_anywhere(producer: str, seed: int) -> None:
         lost = sum(len(one.raw or b"") for one in rejects if one.damaged)
         assert lost == export.notes.damaged_bytes <= len(damaged)
     assert_figures(damaged)
+
+
+@pytest.mark.parametrize("producer", DRAWN)
+@settings(max_examples=60)
+@given(st.integers(0, 1000), st.lists(st.integers(1, 400), min_size=1, max_size=5), st.sampled_from([64, 300, 5000]))
+def test_any_split_gives_the_same(producer: str, seed: int, sizes: list[int], block: int) -> None:
+    """However the bytes are split over reads and blocks, rows, totals, notes and the error are the same."""
+    data = DRAWN[producer](seed)[: -(seed % 3) or None]
+    wanted = readings.read(data)
+    assert wanted.messages
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exportstream.reading.lines.runs.BLOCK", block)
+        assert readings.read(data) == wanted
+        assert readings.read(Shreds(data, sizes)) == wanted
+        assert readings.read(cuts(data, sizes)) == wanted

@@ -10,19 +10,14 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, check, iter_messages, open_export
 from exportstream.models.structs import Message
 from exportstream.reading.formats.claude_code.reader import TranscriptReader
 from tests.kit.documents import dump
-from tests.kit.files import Shreds, cuts
 from tests.kit.odd_values import HIDDEN, spoil
-from tests.kit.readings import assert_figures, read
+from tests.kit.readings import assert_figures
 from tests.kit.transcripts import MODEL, OTHER, SESSION, TIME, Transcript, drawn, expected
-
-FEW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rows(data: bytes | Transcript, **options: Any) -> list[Message]:
@@ -110,20 +105,6 @@ def test_rows_are_those_of_a_plain_reader(seed: int) -> None:
     ]
     assert found == expected(data)
     assert tokens(data)[0] == sum(row["tokens"][1] for row in expected(data) if row["tokens"])
-
-
-@FEW
-@given(st.integers(0, 1000), st.lists(st.integers(1, 400), min_size=1, max_size=5), st.sampled_from([64, 300, 5000]))
-def test_any_split_gives_the_same(seed: int, sizes: list[int], block: int) -> None:
-    """However the bytes are split over reads and blocks, rows, totals, notes and the error are the same."""
-    data = drawn(seed, turns=2).data[: -(seed % 3) or None]
-    wanted = read(data)
-    assert wanted.messages
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("exportstream.reading.lines.runs.BLOCK", block)
-        assert read(data) == wanted
-        assert read(Shreds(data, sizes)) == wanted
-        assert read(cuts(data, sizes)) == wanted
 
 
 def test_usage_grows_between_other_records() -> None:

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from exportstream import InputError, LimitError, check, iter_messages, open_export
 from exportstream.models.notes import Reject
@@ -20,12 +18,9 @@ from exportstream.reading.export import Export
 from exportstream.reading.formats.codex.reader import RolloutReader
 from exportstream.reading.options import ReadOptions
 from tests.kit.documents import dump
-from tests.kit.files import Shreds, cuts
 from tests.kit.odd_values import HIDDEN, spoil
 from tests.kit.readings import assert_figures, read
 from tests.kit.rollouts import OWN, PARENT, TIME, Rollout, drawn, expected, turn_id
-
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rows(data: bytes | Rollout, **options: Any) -> list[Message]:
@@ -108,20 +103,6 @@ def test_rows_are_those_of_a_plain_reader(seed: int) -> None:
     counted_input, counted_output, declared_input, declared_output = figures(data)
     assert (counted_input, counted_output) == (declared_input, declared_output)
     assert counted_input
-
-
-@FEW
-@given(st.integers(0, 1000), st.lists(st.integers(1, 400), min_size=1, max_size=5), st.sampled_from([64, 300, 5000]))
-def test_any_split_gives_the_same(seed: int, sizes: list[int], block: int) -> None:
-    """However the bytes are split over reads and blocks, rows, totals, notes and the error are the same."""
-    data = drawn(seed, turns=3).data[: -(seed % 3) or None]
-    wanted = read(data)
-    assert wanted.messages
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("exportstream.reading.lines.runs.BLOCK", block)
-        assert read(data) == wanted
-        assert read(Shreds(data, sizes)) == wanted
-        assert read(cuts(data, sizes)) == wanted
 
 
 def test_repeated_counts_are_added_once() -> None:

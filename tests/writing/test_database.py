@@ -375,6 +375,21 @@ def test_texts_come_back_as_they_are(target: Path, text: str) -> None:
     assert (given, result, json.loads(value)) == (text, text, text)
 
 
+@pytest.mark.parametrize(
+    "text", ["", "\0", "a\0b", "'", "''\"`;--", "\r\n", "\u2028é🙂\U0010ffff", "123", "?1 :a", "x" * 65]
+)
+@pytest.mark.parametrize("keys", ["camel", "snake"])
+def test_texts_that_all_rows_share_come_back_as_they_are(target: Path, text: str, keys: str) -> None:
+    """A text of all rows of a batch is in each of them, also where a later batch has others."""
+    calls = [tool_call(number, id=text, name=text, type=text, inputJson=text) for number in range(2)]
+    many = [message(number, role=text, model=text, toolCalls=calls) for number in range(100)]
+    source = dump(session(*many, id=text)) + b"\n" + dump(session(*[message(number) for number in range(100)]))
+    load(source, target, keys=keys, running=True)
+    assert_same(target, source, keys=keys, running=True)
+    rows = ask(target, "SELECT role, model, count(*), typeof(role) FROM messages WHERE rowid <= 100 GROUP BY 1, 2")
+    assert rows == [(text, text, 100, "text")]
+
+
 def test_absent_is_null_and_empty_is_empty(target: Path) -> None:
     """What is absent is NULL, and an empty text is an empty text."""
     load(dump(session(message(0, model="", reasoning=None, toolCalls=[]))), target)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exportstream.models.dates import offsets_of
-from exportstream.writing.formats.sqlite_tables import _nulls, _real
+from exportstream.writing.formats.sqlite_tables import _nulls, _real, _shared_text
 
 DIGITS = st.builds("{}{}.{}".format, st.sampled_from(["", "-"]), st.integers(0, 10**9), st.text("0123456789", min_size=1))
 
@@ -59,3 +59,33 @@ def test_what_stands_for_none_is_null(values: list[int | float | str | None]) ->
     found = connection.execute("SELECT a IS NULL, b IS NULL, c FROM t").fetchall()
     connection.close()
     assert found == [(value is None, value is None, value) for value in values]
+
+
+@settings(max_examples=200, deadline=None)
+@example("'")
+@example("''\"`;--\\")
+@example("?1 :a @b $c")
+@example("x" * 64)
+@example("")
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=70))
+def test_a_text_that_many_rows_share_is_a_literal(text: str) -> None:
+    """As SQL it is the same text, in whatever column; long ones, and those with a NUL, are none."""
+    literal = _shared_text([text] * 64)
+    assert (literal is None) == (len(text) > 64 or "\0" in text)
+    if literal is not None:
+        connection = sqlite3.connect(":memory:")
+        connection.execute("CREATE TABLE t (a TEXT, b)")
+        connection.execute(f"INSERT INTO t VALUES ({literal}, {literal})")  # noqa: S608
+        assert connection.execute("SELECT a, b, typeof(a), typeof(b) FROM t").fetchall() == [(text, text, "text", "text")]
+        connection.close()
+
+
+def test_only_what_all_of_many_rows_share_is_a_literal() -> None:
+    """A row that differs, an absent value, another type and few rows leave the values as they are."""
+    assert _shared_text(["a"] * 63) is None
+    assert _shared_text(["a"] * 64 + ["b"]) is None
+    assert _shared_text(["a"] * 32 + ["b"] + ["a"] * 32) is None
+    assert _shared_text(["a"] * 32 + [None] + ["a"] * 32) is None
+    assert _shared_text([None] * 64) is None
+    assert _shared_text([1] * 64) is None
+    assert _shared_text(["a"] * 64) == "'a'"

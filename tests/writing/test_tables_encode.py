@@ -10,16 +10,17 @@ import sys
 from collections.abc import Iterator
 from decimal import Context, Decimal, localcontext
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from exportstream.models.structs import Session
+from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.message import build_message
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.sums import Totals
-from exportstream.writing.formats.csv import CSV
+from exportstream.writing.formats.csv import CSV, cells_of_json
 from exportstream.writing.formats.json import to_json
 from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.selection import TABLES
@@ -227,6 +228,83 @@ def test_a_column_of_texts(texts: list[str], absent: int) -> None:
     content, model = (oracle.MESSAGE.index(name) for name in ("content", "model"))
     assert [row[model] for row in found] == models
     assert [row[content] for row in found] == [text or "" for text in models]
+
+
+# What may stand in neighbouring columns of short values; most of it can't be made at once.
+SHORT = st.sampled_from(
+    [
+        "a",
+        "null",
+        "a,null",
+        "nul",
+        "é🙂",
+        "",
+        ",",
+        "]",
+        "[",
+        '"',
+        "\\",
+        "\n",
+        "]\n[",
+        "\x7f",
+        "\u2028",
+        "2025-10-03T10:00:00Z",
+    ]
+)
+COUNTS = st.none() | st.integers(0, 3)
+COSTS = st.none() | st.sampled_from(["0.10", "1E+400", "-0", "0E-7"]).map(Decimal)
+SHORT_ONES = st.fixed_dictionaries(
+    {
+        "id": SHORT,
+        "role": SHORT,
+        "created_at": st.none() | SHORT,
+        "updated_at": SHORT,
+        "input_tokens": COUNTS,
+        "output_tokens": COUNTS,
+        "cache_read_tokens": COUNTS,
+        "cost": COSTS,
+        "content": SHORT,
+    }
+)
+USUAL = {"created_at": "2025-10-03T10:00:00Z", "updated_at": "2025-10-03T10:00:00Z", "role": "user", "content": ""}
+
+
+@given(st.lists(SHORT_ONES, min_size=1, max_size=5), st.booleans())
+@example([{"id": "a", **USUAL}, {"id": "b", "cost": Decimal(1), **USUAL}], False)
+@example([{"id": "a", **USUAL}, {"id": "b", "input_tokens": 1, "cost": Decimal(1), **USUAL}, {"id": "null", **USUAL}], True)
+@settings(max_examples=300, deadline=None)
+def test_neighbours_are_made_at_once_as_they_are_one_by_one(fields: list[dict[str, Any]], running: bool) -> None:
+    """Short values of neighbouring columns are the same bytes, however they are made."""
+
+    def made() -> bytes:
+        table = Table("messages", running=running)
+        rows = table.rows(Batch([Message(**one) for one in fields], []))
+        assert rows is not None
+        return CSV(table).encode(rows)
+
+    at_once = made()
+    with patch("exportstream.writing.formats.csv.cells_of_json", lambda _: None):
+        assert made() == at_once
+
+
+def test_neighbours_are_usually_made_at_once() -> None:
+    """Dates, tokens and costs of usual messages are one piece, with nothing between commas where they are absent."""
+    columns = {column.attribute: column for column in Table("messages").columns[0]}
+    dates = [columns["created_at"], columns["updated_at"]]
+    numbers = [columns["input_tokens"], columns["output_tokens"], columns["cost"]]
+    date, other = "2025-10-03T10:00:00Z", "2025-10-03T10:00:01Z"
+    values: list[list[Any]] = [
+        [date, date, date],
+        [date, other, date],
+        [None, 1, None],
+        [None, None, 2],
+        [None, Decimal("0.10"), None],
+    ]
+    made = [f'"{date}","{date}",,,', f'"{date}","{other}",1,,0.10', f'"{date}","{date}",,2,']
+    assert cells_of_json(list(zip(values, [*dates, *numbers], strict=True))) == [row.encode() for row in made]
+    assert cells_of_json([(["a", None], dates[0]), ([1, 2], numbers[0])]) is None
+    assert cells_of_json([(["a", "null"], dates[0]), ([1, 2], numbers[0])]) is None
+    assert cells_of_json([(["null", "a"], columns["id"]), ([1, 2], columns["index"])]) == [b'"null",1', b'"a",2']
 
 
 ANY = [0, -1, Decimal("-0.10"), True, False, "", "-", "=1", "a\n", [], {}, [-1], {"-": '"'}, Decimal("1E+400"), 10**30]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 
 import click
 
@@ -54,7 +55,7 @@ def check_command(
     several = are_several(inputs)
     found = find_inputs(inputs, exclude=exclude) if several or exclude else [Input(inputs[0], "", named=True)]
     options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
-    printer = _Printer(several=several, as_json=as_json)
+    printer = _JSONPrinter(several=several) if as_json else _TextPrinter(several=several)
     if several:
         with open_executor(len(found), jobs, None) as executor:
             for source, one in check_all(found, options, executor=executor, all_sessions=as_json):
@@ -70,7 +71,7 @@ def check_command(
         printer.add(found[0].source, Outcome(found[0].source, "checked"))
     printer.end()
     failed = print_failures(printer.outcomes, quiet=False)
-    if failed or printer.invalid or (strict and printer.odd):
+    if failed or not printer.is_valid or (strict and not printer.is_clean):
         sys.exit(failed or Exit.INPUT)
 
 
@@ -102,78 +103,105 @@ def _print_findings(found: SessionCheck) -> None:
     show_lines(lines)
 
 
-class _Printer:
+class _Printer(ABC):
     """Prints the findings as they come, and counts sessions.
 
     Args:
         several: whether there may be several inputs, which are named.
-        as_json: print JSON. It is complete, whatever fails.
 
     Attributes:
-        odd: sessions with findings, so far.
-        invalid: sessions with invalid messages or damage.
+        sessions: how many there are so far.
+        odd: those with findings.
+        is_clean: whether nothing was found, also outside of sessions.
+        is_valid: whether there are no invalid messages and no damage.
         outcomes: of the inputs.
     """
 
-    def __init__(self, *, several: bool, as_json: bool) -> None:
-        self._several, self._as_json = several, as_json
-        self._named: str | None = None  # the input that was named last
-        self._sessions = self.odd = self.invalid = 0
+    def __init__(self, *, several: bool) -> None:
+        self.sessions = self.odd = 0
+        self.is_clean = self.is_valid = True
+        self.outcomes: list[Outcome] = []
+        self._several = several
         self._failed = [0, 0]  # of these sessions, and of those with findings, how many are of inputs that failed
         self._before = 0, 0  # the same two counts before this input
-        self.outcomes: list[Outcome] = []
-        if as_json:
-            show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
 
     def add(self, source: str, one: SessionCheck | Outcome) -> None:
         """Print a session of an input, or take how the input ended."""
         if isinstance(one, Outcome):
             self._end_input(one)
             return
-        if self._as_json:
-            of = {"source": label(source)} if self._several else {}
-            show_json(("," if self._sessions else "") + to_printable_json(of | one.to_dict()), end="")
-        elif not one.clean or one.records:
-            if self._several and self._named != source:
-                show_lines([f"{shown(source)}:"])
-                self._named = source
-            _print_findings(one)
-        self._sessions += one.session_id is not None
-        self.odd += not one.clean
-        self.invalid += not one.findings.keys().isdisjoint(("invalid-message", "damage"))
+        self._show(source, one)
+        self.sessions += one.session_id is not None
+        self.odd += one.session_id is not None and not one.clean
+        self.is_clean &= one.clean
+        self.is_valid &= one.findings.keys().isdisjoint(("invalid-message", "damage"))
 
     def _end_input(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         if outcome.report is not None:  # sessions without findings that a worker has only counted
-            self._sessions = self._before[0] + outcome.report.sessions
+            self.sessions = self._before[0] + outcome.report.sessions
         if outcome.status != "checked":
-            self._failed[0] += self._sessions - self._before[0]
+            self._failed[0] += self.sessions - self._before[0]
             self._failed[1] += self.odd - self._before[1]
-        self._before = self._sessions, self.odd
+        self._before = self.sessions, self.odd
 
+    @abstractmethod
+    def _show(self, source: str, one: SessionCheck) -> None:
+        """Print what was found in a session."""
+
+    @abstractmethod
     def end(self, error: str | None = None) -> None:
-        """Print the last line.
+        """Print what comes after the last session.
 
         Args:
             error: of the only input.
         """
-        if self._as_json:
-            self._end_json(error)
+
+
+class _TextPrinter(_Printer):
+    """Prints lines: sessions with findings below the name of their input, and a summary."""
+
+    _named: str | None = None  # the input that was named last
+
+    def _show(self, source: str, one: SessionCheck) -> None:
+        if one.clean and not one.records:
             return
+        if self._several and self._named != source:
+            show_lines([f"{shown(source)}:"])
+            self._named = source
+        _print_findings(one)
+
+    def end(self, error: str | None = None) -> None:
+        """Print how many sessions there are, unless all inputs failed."""
         read = [outcome for outcome in self.outcomes if outcome.status == "checked"]
         failed = sum(outcome.status == "failed" for outcome in self.outcomes)
         if error is not None or not read:
             return
         of_inputs = f" in {amount(len(read), 'inputs')}" if self._several else ""
-        text = f"{amount(self._sessions - self._failed[0], 'sessions')}{of_inputs}"
+        text = f"{amount(self.sessions - self._failed[0], 'sessions')}{of_inputs}"
         text += f", {self.odd - self._failed[1]:,} with findings"
         show_lines([text + (f"; {amount(failed, 'inputs')} failed" if failed else "")])
 
-    def _end_json(self, error: str | None) -> None:
+
+class _JSONPrinter(_Printer):
+    """Prints one document of all sessions, which is complete, whatever fails."""
+
+    def __init__(self, *, several: bool) -> None:
+        super().__init__(several=several)
+        self._separator = ""  # before the next session
+        show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
+
+    def _show(self, source: str, one: SessionCheck) -> None:
+        of = {"source": label(source)} if self._several else {}
+        show_json(self._separator + to_printable_json(of | one.to_dict()), end="")
+        self._separator = ","
+
+    def end(self, error: str | None = None) -> None:
+        """Print the inputs that failed or are no exports, and the counts."""
         lists: dict[str, list[dict[str, str]]] = {"failed": [], "ignored": []}
         for one in self.outcomes:
             if one.status in lists:
                 lists[one.status].append({"source": label(one.source), "error": in_options(str(one.error))})
         ended = "".join(f'"{name}":{to_printable_json(some)},' for name, some in lists.items()) if self._several else ""
         ended += f'"error":{to_printable_json(in_options(error))},' if error is not None else ""
-        show_json(f'],{ended}"sessionCount":{self._sessions},"sessionsWithFindings":{self.odd}}}')
+        show_json(f'],{ended}"sessionCount":{self.sessions},"sessionsWithFindings":{self.odd}}}')

@@ -187,13 +187,9 @@ def _tiles(done: TotalsReport) -> list[tuple[str, Cell, str]]:
 
 def _labelled(table: GroupTable) -> list[tuple[str, str, GroupRow]]:
     """Return the rows with their kinds and labels."""
-    rest = (
-        ("others", amount(table.other_groups, "others"), table.others),
-        ("total", "total", table.total),
-        ("undated", "without a date", table.undated),
-    )
+    labels = {"others": amount(table.other_groups, "others"), "total": "total", "undated": "without a date"}
     rows = [("group", "none" if row.key[0] is None else _name(row.key[0]), row) for row in table.rows]
-    return [*rows, *((kind, label, row) for kind, label, row in rest if row is not None)]
+    return [*rows, *((kind, labels[kind], row) for kind, row in table.rest)]
 
 
 def _section(table: GroupTable) -> Section:

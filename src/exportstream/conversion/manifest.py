@@ -106,6 +106,7 @@ class Manifest:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+        self._real_folder = os.path.realpath(folder)
         self.journal = Journal(os.path.join(folder, MANIFEST))
 
     def recording(self) -> Recording:
@@ -173,7 +174,7 @@ class Manifest:
         """Return the name of an input relative to the folder, so that both can move together; a URL without its secrets."""
         if is_stream(source) or is_url(source):
             return shown(source)
-        return os.path.relpath(os.path.realpath(source), os.path.realpath(self.folder))
+        return os.path.relpath(os.path.realpath(source), self._real_folder)
 
 
 class ManifestIndex:

@@ -19,7 +19,7 @@ from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.options import ConvertOptions
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import exists, has_name, is_direct, is_stream, is_url, modified
+from exportstream.storage.names import RealPaths, exists, has_name, is_direct, is_stream, is_url, modified
 from exportstream.storage.zip import zip_file_of
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
@@ -55,10 +55,11 @@ def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions) -> list
         for one in inputs
     ]
     writers: dict[str, set[str]] = {}
+    real_path = RealPaths()
     for job in jobs:
         for output in job.outputs:
-            writers.setdefault(_key(output.target), set()).add(job.source)
-    return [job for job in jobs if job.input.named or not writers.get(_key(job.source), set()) - {job.source}]
+            writers.setdefault(_key(output.target, real_path), set()).add(job.source)
+    return [job for job in jobs if job.input.named or not writers.get(_key(job.source, real_path), set()) - {job.source}]
 
 
 def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any) -> tuple[ReadOptions, Any]:
@@ -68,7 +69,7 @@ def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any)
     if reading.on_error is None and not any(map(has_name, (target, source))):
         return replace(reading, on_error="stop"), None
     name = rejects_name(target, source)
-    if reading.on_error is None and has_name(source) and _key(name) == _key(os.fsdecode(source)):
+    if reading.on_error is None and has_name(source) and _is_same(name, os.fsdecode(source)):
         return replace(reading, on_error="stop"), None  # these are rejects that were repaired, and no log
     return reading, name
 
@@ -81,13 +82,14 @@ def names_of(job: ConvertJob) -> list[str]:
 
 def refuse_shared(jobs: list[ConvertJob], report: Any) -> None:
     """Refuse names that would be written twice, and those of inputs."""
-    inputs = {_key(name) for job in jobs for name in (job.source, *job.input.parts)}
+    real_path = RealPaths()
+    inputs = {_key(name, real_path) for job in jobs for name in (job.source, *job.input.parts)}
     named = [(name, job.source) for job in jobs for name in names_of(job)]
     if has_name(report):
         named.append((os.fsdecode(report), "the report"))
     writers: dict[str, str] = {}
     for name, what in named:
-        key = _key(name)
+        key = _key(name, real_path)
         if key in writers:
             raise UsageError(
                 f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
@@ -99,8 +101,13 @@ def refuse_shared(jobs: list[ConvertJob], report: Any) -> None:
         writers[key] = what
 
 
-def _key(name: str) -> str:
-    return name if is_stream(name) or is_url(name) else os.path.realpath(zip_file_of(name))
+def _key(name: str, real_path: RealPaths) -> str:
+    return name if is_stream(name) or is_url(name) else real_path(zip_file_of(name))
+
+
+def _is_same(name: str, source: str) -> bool:
+    """Whether a name is that of an input, or another one of the same file."""
+    return name == source or (os.path.lexists(name) and _key(name, RealPaths()) == _key(source, RealPaths()))
 
 
 def refuse_existing(names: Iterable[Any], report: Any) -> None:

@@ -107,6 +107,8 @@ class MessageTypes:
     """A pair of struct types that decode under one set of names, with a slot for each learned unknown key.
 
     Attributes:
+        message, tool_call: the types.
+        message_keys, call_keys: the unknown keys that each of them has a slot for, in alphabetical order.
         is_snake: whether the names are snake_case.
     """
 
@@ -127,8 +129,8 @@ class MessageTypes:
 
     def learned(self, *, message_key: str | None = None, call_key: str | None = None) -> MessageTypes:
         """The same names, and one more unknown key taken by messages or by tool calls."""
-        message_keys = tuple(sorted((*self.message_keys, *([] if message_key is None else [message_key]))))
-        call_keys = tuple(sorted((*self.call_keys, *([] if call_key is None else [call_key]))))
+        message_keys = _with_key(self.message_keys, message_key)
+        call_keys = _with_key(self.call_keys, call_key)
         base = snake_types() if self.is_snake else CAMEL
         base_message, base_call = base.message, base.tool_call
         names = {f.name: f.encode_name for f in struct_fields(base_message)}
@@ -146,6 +148,10 @@ class MessageTypes:
             for message in messages:
                 if message.tool_calls:
                     _collect(message.tool_calls, self.call_keys)
+
+
+def _with_key(keys: tuple[str, ...], key: str | None) -> tuple[str, ...]:
+    return keys if key is None else tuple(sorted((*keys, key)))
 
 
 def _collect(items: list[Any], keys: tuple[str, ...]) -> None:
@@ -174,10 +180,10 @@ def snake_types() -> MessageTypes:
 
 def respell(messages: list[Any], types: MessageTypes) -> list[Any]:
     """Give plain or snake messages the names of `types`; those with learned slots are built anew."""
-    for place, message in enumerate(messages):
+    for index, message in enumerate(messages):
         for number, call in enumerate(message.tool_calls or ()):
             message.tool_calls[number] = _respell(call, types.tool_call, len(ToolCall.__struct_fields__))
-        messages[place] = _respell(message, types.message, len(Message.__struct_fields__))
+        messages[index] = _respell(message, types.message, len(Message.__struct_fields__))
     return messages
 
 

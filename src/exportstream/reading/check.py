@@ -177,7 +177,7 @@ class _Findings:
         )
 
 
-class _Open:
+class _OpenSessions:
     """The findings of the sessions that have begun and were not yielded yet, and those outside of sessions."""
 
     def __init__(self) -> None:
@@ -215,7 +215,7 @@ def check_export(source: Any, options: ReadOptions, helpers: Helpers | None = No
         options: how it is read.
         helpers: other processes, which make `CheckWork` of runs.
     """
-    found = _Open()
+    found = _OpenSessions()
     damaged = 0
 
     def reject(rejected: Reject) -> None:

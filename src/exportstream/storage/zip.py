@@ -223,10 +223,9 @@ def _archive(path: str, _: tuple[Any, ...]) -> _Archive:
 
 
 def _read_error(error: OSError, path: str) -> ReadError:
-    if isinstance(error, ReadError):  # of a server
-        error.source = shown(path)
-        return error
-    return ReadError.of(error, path)
+    found = ReadError.of(error)
+    found.source = shown(path)  # also of an error of a server
+    return found
 
 
 def _as_text(name: str) -> str:

@@ -71,6 +71,12 @@ class GroupTable(Struct, frozen=True):
     total: GroupRow
     undated: GroupRow | None
 
+    @property
+    def rest(self) -> list[tuple[str, GroupRow]]:
+        """The rows that are no groups, by name: ``others``, ``total`` and ``undated``, as far as there are such."""
+        rows = (("others", self.others), ("total", self.total), ("undated", self.undated))
+        return [(name, row) for name, row in rows if row is not None]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values; a row is an object of its key and its figures."""
         rest = {"others": self.others, "total": self.total, "undated": self.undated}
@@ -93,12 +99,10 @@ class GroupTable(Struct, frozen=True):
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["row", *self.keys, *self.columns])
-        total = None if self.by else self.total
-        rest = (("others", self.others), ("total", total), ("undated", self.undated))
+        rest = [(kind, row) for kind, row in self.rest if kind != "total" or not self.by]
         for kind, row in [*(("group", row) for row in self.rows), *rest]:
-            if row is not None:
-                key = self._labels(row) if row.key else [None] * len(self.keys)
-                writer.writerow([kind, *(text or "" for text in key), *row.figures.values()])
+            key = self._labels(row) if row.key else [None] * len(self.keys)
+            writer.writerow([kind, *(text or "" for text in key), *row.figures.values()])
         return text.getvalue()
 
     def to_markdown(self) -> str:
@@ -138,15 +142,8 @@ class GroupTable(Struct, frozen=True):
         return dict(zip(names, self._labels(row), strict=True)) | row.figures
 
     def _labelled(self) -> list[tuple[str, GroupRow]]:
-        labelled = [("", row) for row in self.rows]
-        for label, row in (
-            (f"others ({self.other_groups:,})", self.others),
-            ("total", self.total),
-            ("undated", self.undated),
-        ):
-            if row is not None:
-                labelled.append((label, row))
-        return labelled
+        others = f"others ({self.other_groups:,})"
+        return [*(("", row) for row in self.rows), *((others if kind == "others" else kind, row) for kind, row in self.rest)]
 
     def _labels(self, row: GroupRow) -> list[str | None]:
         return [_label(name, value) for name, value in zip(self.keys, row.key, strict=True)]

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from exportstream.errors import UsageError, shown
 from exportstream.storage.compress import check_level
-from exportstream.storage.names import COMPRESSED, has_name, is_direct, is_name, is_stream, is_terminal
+from exportstream.storage.names import COMPRESSED, RealPaths, has_name, is_direct, is_name, is_stream, is_terminal
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import split_member, zip_file_of
 from exportstream.writing.formats import FORMATS, OutputFormat
@@ -208,6 +208,7 @@ def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
         named: the role of each (``input``, ``output``, …), and its name.
     """
     seen: dict[Any, str] = {}
+    real_path = RealPaths()
     for what, name in named:
         if not is_name(name):
             continue
@@ -218,7 +219,7 @@ def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
             found = os.stat(path)
             key = (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
         else:
-            key = os.path.realpath(path)
+            key = real_path(path)
         if key is not None and key in seen and not seen[key] == what == "input":
             hint = "give it a name of its own" + (" with `rejects`" if what == "file of rejects" else "")
             raise UsageError(f"the {what} is the {seen[key]}", source=path, hint=hint)

@@ -284,15 +284,11 @@ class SessionReader(Struct, Events):
         self._noted = len(self._messages)
         self.accepted += len(messages)
         self.notes.null_dates += len([True for m in messages if m.created_at is None or m.updated_at is None])
-        if repeats and self.watch_repeats:
-            self._count_repeats(messages)
-
-    def _count_repeats(self, messages: list[Message]) -> None:
-        """Count ids that came before in the session, as far back as is remembered."""
-        self.notes.repeated_ids += self._ids.count_repeats([message.id for message in messages])
+        if repeats and self.watch_repeats:  # as far back as ids are remembered
+            self.notes.repeated_ids += self._ids.count_repeats([message.id for message in messages])
 
     def _count_repeats_of_sessions(self, messages: list[Message], ends: list[int]) -> None:
-        """The same for whole sessions."""
+        """Count ids that come again in their session, for whole sessions."""
         ids = [message.id for message in messages]
         if len(set(ids)) < len(ids):
             for start, end in zip(chain((0,), ends), ends, strict=False):

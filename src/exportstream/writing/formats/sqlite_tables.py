@@ -43,6 +43,8 @@ _NUMBER_NOTE = "computed: position of the session in this file, from 0"
 _DECIMAL_NOTE = "REAL if that is the same number, otherwise TEXT with its digits"
 _SUM_NOTE = "INTEGER, or TEXT beyond 64 bits"
 _NULL = nan
+_MANY = 64  # rows; a new statement costs as much as a text of each of 200 rows
+_SHORT = 64  # characters
 _DIGITS = 15  # so many digits are the same after they were a double
 
 
@@ -89,20 +91,28 @@ class SQLTable:
     def insertion(self, session_numbers: Iterable[int], rows: Rows) -> tuple[str, Iterator[tuple[Any, ...]]]:
         """Return the statement that inserts some rows, and their values, made by column.
 
-        Columns that no row has a value for are left out.
+        Columns that no row has a value for are left out. A text that all rows share is part of the statement.
         """
         made: dict[str, Iterable[Any]] = {self._key: session_numbers}
+        shared: dict[str, str] = {}
         for part, (get, columns) in zip(rows, self._parts, strict=True):
             for values, column in zip(transposed(part, get, len(columns)), columns, strict=True):
                 if not column.required and values[0] is None and values.count(None) == len(values):
                     continue
-                made[column.name] = _converted(values, column)
-                if not column.required:
-                    made[column.name] = _nulls(made[column.name])
-                if column.type is ColumnType.DATE_TIME:
-                    made[_offset_name(column, is_snake=self._is_snake)] = _nulls(offsets_of(values))
-        insert = f"INSERT INTO {self._name} {_listed(made)} VALUES ({', '.join('?' * len(made))})"  # noqa: S608 - our names
+                for name, cells in self._cells(values, column):
+                    if (text := _shared_text(cells)) is not None:
+                        shared[name] = text
+                    else:
+                        made[name] = cells if column.required else _nulls(cells)
+        placed = ", ".join([*"?" * len(made), *shared.values()])
+        insert = f"INSERT INTO {self._name} {_listed([*made, *shared])} VALUES ({placed})"  # noqa: S608 - names of ours
         return insert, zip(*made.values(), strict=True)
+
+    def _cells(self, values: Sequence[Any], column: Column) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Yield what is stored in a column, and in that of its offsets, each with its name."""
+        yield column.name, _converted(values, column)
+        if column.type is ColumnType.DATE_TIME:
+            yield _offset_name(column, is_snake=self._is_snake), offsets_of(values)
 
 
 def info_values(about: dict[str, Any]) -> list[tuple[str, str]]:
@@ -139,6 +149,14 @@ def _column(column: Column, *, is_snake: bool) -> list[tuple[str, str]]:
 
 def _offset_name(column: Column, *, is_snake: bool) -> str:
     return f"{column.name}_offset" if is_snake else f"{column.name}Offset"
+
+
+def _shared_text(cells: Sequence[Any]) -> str | None:
+    """The text that many rows share, as SQL; None if they differ. To bind a text takes ten times as long as a literal."""
+    first = cells[0]
+    if len(cells) < _MANY or type(first) is not str or first != cells[-1] or len(first) > _SHORT or "\0" in first:
+        return None
+    return "'" + first.replace("'", "''") + "'" if cells.count(first) == len(cells) else None
 
 
 def _nulls(values: Iterable[Any]) -> list[Any]:
