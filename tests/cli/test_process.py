@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ def complete(shell: str, words: str, tmp_path: Path) -> list[str]:
     done = run(cwd=tmp_path, _EXPORTSTREAM_COMPLETE=f"{shell}_complete", **wanted)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout.decode().splitlines()
+
+
+def test_no_cycles_are_looked_for_at_exit(tmp_path: Path) -> None:
+    """What was imported ends with the process: the collector does not look through it once more."""
+    cycle = "class Cycle:\n    def __del__(self): print('found')\ncycle = Cycle()\ncycle.own = cycle\ndel cycle\n"
+    for begin, expected in (("", b"found\n"), ("from exportstream.cli.process import tune\ntune()\n", b"")):
+        done = subprocess.run([sys.executable, "-c", begin + cycle], capture_output=True, cwd=tmp_path, check=True)
+        assert done.stdout == expected
 
 
 @pytest.mark.parametrize("name", ERRORS)
