@@ -39,10 +39,9 @@ _SUFFIXES = (".csv", ".md", ".json", ".html")
     examples=[
         ("exportstream totals session.json", "declared and counted figures"),
         ("exportstream totals exports/ --by day,model", "cost and tokens of each day and model"),
-        ("exportstream totals exports/ --by project --prices genai", "cost of each project"),
         ("exportstream totals exports/ --by session --top 10", "the ten most expensive sessions"),
         ("exportstream totals exports/ --since 2025-10-01 -o bill.html", "a page with charts, from that day on"),
-        ("exportstream totals exports/ --by model --by tool --prices genai", "two tables, messages without a cost priced"),
+        ("exportstream totals exports/ --by project --by tool --prices genai", "two tables, messages without a cost priced"),
     ],
 )
 @many_inputs
