@@ -184,6 +184,22 @@ def test_bars_of_tokens_add_up_to_all_input_and_output(tmp_path: Path) -> None:
     assert totals[0]["totalInputTokens"] == "1253"
 
 
+def test_projects_and_titles(tmp_path: Path) -> None:
+    """Sessions have their titles; projects are a table where any is known, and names of both are text."""
+    (tmp_path / "in.json").write_bytes(dump(session(message(0), id="s0", title=f"Fix {HOSTILE}")))
+    assert run("totals", "in.json", "-o", "bill.html", cwd=tmp_path).returncode == 0
+    page = Page((tmp_path / "bill.html").read_text())
+    assert "by-project" not in page.tables
+    ((_, label, _), _) = page.tables["by-session"]
+    assert label.startswith("s0Fix <script>document.title=")
+    (tmp_path / "log.jsonl").write_bytes(Transcript(cwd=HOSTILE).user().say("m1", "Done.").data)
+    assert run("totals", "in.json", "log.jsonl", "-f", "-o", "bill.html", cwd=tmp_path).returncode == 0
+    page = Page((tmp_path / "bill.html").read_text())
+    rows = {label[:20]: figures["messages"] for _, label, figures in page.tables["by-project"]}
+    assert rows == {HOSTILE[:20]: "2", "none": "1", "total": "3"}
+    assert not [tag for tag, _ in page.tags if tag in ("script", "img")]
+
+
 @pytest.mark.parametrize("bounds", [[], ["--since", "2025-10-01"]])
 def test_an_incomplete_cost_is_said(bounds: list[str], tmp_path: Path) -> None:
     """The tile of priced costs tells how many messages have none, also if none has; the notes tell which, and why."""

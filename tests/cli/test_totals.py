@@ -96,7 +96,7 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
         (["-o", "x.txt"], "expected an output whose name ends in .csv, .md, .json, .html, got x.txt"),
         (["-o", "x.csv", "--by", "day", "--by", "model"], "a CSV holds one table, got 2 times --by"),
         (["-o", "x.json", "--json"], "--json prints, and does not go with --output"),
-        (["--by", "color"], "expected --by to be of session, file, producer, model"),
+        (["--by", "color"], "expected --by to be of session, file, project, producer, model"),
         (["--by", "tool", "--sort", "cost"], "expected --sort to be a column of a table (tool, tool-calls"),
         (["--since", "soon"], "expected --since to be a date or date-time, got 'soon'"),
         (["--sort", "cost"], "expected --sort with groups, got none; it goes with --by, such as --by day"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
@@ -14,6 +16,9 @@ from exportstream import Status, UsageError, convert, convert_many, merge_many, 
 from exportstream.conversion.pool import Workers
 from tests.kit.documents import cut, dump, export, message, session
 from tests.kit.files import many
+from tests.kit.rollouts import Rollout
+from tests.kit.transcripts import Transcript
+from tests.kit.transcripts import drawn as transcript
 
 
 def test_groups_of_a_folder_are_those_of_its_files(tmp_path: Path) -> None:
@@ -118,6 +123,45 @@ def test_dedupe_drops_no_copy_of_a_message_in_an_input_that_fails(tmp_path: Path
     (tmp_path / "b.json").write_bytes(export("same"))
     done = totals_many(tmp_path, dedupe=True, by="session")
     assert (len(done.failed), done.totals.counted.messages, done.tables[0].total.figures["messages"]) == (1, 3, 3)
+
+
+def test_projects_are_those_of_the_sessions_in_the_rows(tmp_path: Path) -> None:
+    """The law by project: figures equal those of the rows of a merge, joined with their sessions, in any number of processes.
+
+    A transcript may name its folder after its first messages, and session exports name none.
+    """
+    folder = many(tmp_path / "in", 2)
+    late = Transcript("late").user(cwd=None).say("m1", cwd=None).user().say("m2", "More.", 3, 9, 100, 50)
+    (folder / "late.jsonl").write_bytes(late.data)
+    for number, project in enumerate(("/work", "/work", "/other")):
+        found = transcript(number, session=f"s{number}", agent=None)
+        (folder / f"c{number}.jsonl").write_bytes(found.data.replace(b'"cwd":"/work"', f'"cwd":"{project}"'.encode()))
+        rollout = Rollout().meta(f"01980000-0000-7000-8000-{number:012}", cwd=project).user().turn().say().used()
+        (folder / f"rollout-{number}.jsonl").write_bytes(rollout.data)
+    merge_many(folder, tmp_path / "rows.ndjson", table="all")
+    rows = {
+        name: [json.loads(line) for line in (tmp_path / f"rows.{name}.ndjson").read_bytes().splitlines()]
+        for name in ("messages", "sessions")
+    }
+    project_of = {(row["file"], row["sessionNumber"]): row.get("project") for row in rows["sessions"]}
+    expected: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows["messages"]:
+        if row.get("usageState") not in ("repeated", "replayed"):
+            figures = expected[project_of[row["file"], row["sessionNumber"]],]
+            figures[0] += 1
+            figures[1] += row.get("outputTokens", 0)
+    assert {*expected} == {("/work",), ("/other",), (None,)}
+    with Workers(2) as workers:
+        for executor in (None, workers):
+            done = totals_many(folder, by=["project", "project,model"], executor=executor)
+            projects, models = done.tables
+            found = {row.key: [row.figures["messages"], row.figures["outputTokens"] or 0] for row in projects.rows}
+            assert found == expected
+            assert models.total.figures == projects.total.figures
+    assert (
+        totals_many(folder, by="project", dedupe=True).tables[0].total.figures["messages"]
+        == projects.total.figures["messages"]
+    )
 
 
 def test_progress(tmp_path: Path) -> None:

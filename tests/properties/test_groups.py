@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exportstream import GroupTable, merge_many, totals_many
-from exportstream.totals.groups import DIMENSIONS
+from exportstream.totals.group_keys import DIMENSIONS
 from tests.kit.documents import dump, message, session, tool_call
 
 BY = [
@@ -135,7 +135,8 @@ def database(sources: list[str], folder: Path, zone: str | None) -> duckdb.DuckD
         CREATE TABLE dated AS
         SELECT *, sessionId AS session, {file.format(folder, "sessionId")} AS file, strlen(content) AS bytes,
             strftime(clock, '%Y-%m-%d') AS day, strftime(clock, '%G-W%V') AS week, strftime(clock, '%Y-%m') AS month,
-            strftime(clock, '%Y-%m-%dT%H') {offset} AS hour, finishReason AS "finish-reason", 'mix' AS producer
+            strftime(clock, '%Y-%m-%dT%H') {offset} AS hour, finishReason AS "finish-reason", 'mix' AS producer,
+            NULL::VARCHAR AS project
         FROM (SELECT *, CASE WHEN createdAt <> 'yesterday' THEN {clock} END AS clock FROM messages);
         CREATE TABLE calls AS
         SELECT *, name AS tool, 1 AS calls, CAST(coalesce(isError, FALSE) AS INT) AS failed,
@@ -264,6 +265,7 @@ def python_keys(one: dict[str, Any], session_id: str, zone: str | None) -> dict[
         "role": one["role"],
         "finish-reason": one.get("finishReason"),
         "producer": "mix",
+        "project": None,
         "day": None if clock is None else f"{clock:%Y-%m-%d}",
         "month": None if clock is None else f"{clock:%Y-%m}",
         "hour": None if clock is None else clock.isoformat(timespec="hours") if zone is not None else f"{clock:%Y-%m-%dT%H}",

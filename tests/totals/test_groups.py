@@ -17,14 +17,23 @@ from exportstream import Message, Session, ToolCall, UsageError
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.groups import DIMENSIONS, FIELD, MESSAGE, Grouping, Groups, Key
+from exportstream.totals.group_keys import DIMENSIONS, FIELD, MESSAGE, PROJECT, TOOL, Key
+from exportstream.totals.groups import Grouping, Groups
 from exportstream.totals.largest import Largest
 from exportstream.totals.periods import Range
 
 NOON = "2025-10-03T12:00:00Z"
 EACH = tuple((name,) for name in DIMENSIONS if name not in (FIELD, MESSAGE))
-SIZES = ((FIELD,), ("role", FIELD, "tool"), (MESSAGE,))
-COMBINED = (("day", "model"), ("session", "tool"), ("tool", "role", "file"), ("file", "session"), ())
+SIZES = ((FIELD,), ("role", FIELD, "tool"), (PROJECT, FIELD), (MESSAGE,))
+COMBINED = (
+    ("day", "model"),
+    ("model", "project"),
+    ("project", TOOL),
+    ("session", "tool"),
+    ("tool", "role", "file"),
+    ("file", "session"),
+    (),
+)
 
 
 def message(session_id: str = "s", created_at: str | None = NOON, **fields: Any) -> Message:
@@ -86,7 +95,12 @@ def whole(sessions: list[tuple[list[Message], str]]) -> Batch:
     for messages, name in sessions:
         for one in messages:
             one.session_id = name
-    return batch(*((messages, Session(id=name, prompt_tokens=1, cost=Decimal("0.1"))) for messages, name in sessions))
+    return batch(
+        *(
+            (messages, Session(id=name, prompt_tokens=1, cost=Decimal("0.1"), project={"a": "/x"}.get(name)))
+            for messages, name in sessions
+        )
+    )
 
 
 def counted(table: Groups | Largest) -> Any:
@@ -307,3 +321,70 @@ def test_words_that_are_none_are_refused(make: Any, words: str) -> None:
     """A wrong word is an error that says what was expected."""
     with pytest.raises(UsageError, match=words):
         make()
+
+
+def projects(
+    *batches: Batch, distinct: bool = False, parts: bool = False, by: tuple[str, ...] = (PROJECT,)
+) -> dict[Key, Any]:
+    """Sessions and messages of each project; `parts`: each batch is grouped elsewhere, as another process does it."""
+    grouping = Grouping([by], distinct=distinct)
+    for one in batches:
+        if parts:
+            part = Grouping([by])
+            part.add(one)
+            (grouping.merge if one.ends else grouping.merge_part)(pickle.loads(pickle.dumps(part)))  # noqa: S301 - our own
+        else:
+            grouping.add(one)
+    grouping.close()
+    (table,) = grouping.tables
+    assert isinstance(table, Groups)
+    return {key: (figures.sessions, figures.messages) for key, figures in table.figures.items()}
+
+
+@pytest.mark.parametrize("distinct", [False, True])
+def test_the_project_of_a_message_is_that_of_its_session(distinct: bool) -> None:
+    """It may be known only at the end of the session, batches later; without one, or without an end, it is None."""
+    one, two, none, cut = ([message(name), message(name)] for name in ("one", "two", "none", "cut"))
+    found = projects(
+        batch((one[:1], None)),
+        batch((one[1:], Session(id="one", project="/a")), (two[:1], None)),
+        batch(([], Session(id="two", project="/a")), (none, Session(id="none")), (two, Session(id="three", project="/b"))),
+        batch((cut, None)),
+        distinct=distinct,
+    )
+    assert found == {("/a",): (2, 3), (None,): (2, 4), ("/b",): (1, 2)}
+
+
+def test_projects_of_parts_that_were_counted_elsewhere() -> None:
+    """Messages that another process counted go to the project of the session that they are of."""
+    first, second, rest = [message(model="m")], [message(model="m"), message()], [message()]
+    whole = batch((first + second + rest, Session(id="s", project="/a")))
+    grouping = Grouping([("model", PROJECT)])
+    for some in (first, second):
+        part = Grouping([("model", PROJECT)])
+        part.add(batch((some, None)))
+        grouping.merge_part(pickle.loads(pickle.dumps(part)))  # noqa: S301 - our own
+    grouping.add(batch((rest, Session(id="s", project="/a"))))
+    expected = Grouping([("model", PROJECT)])
+    expected.add(whole)
+    assert counted(grouping.tables[0]) == counted(expected.tables[0])
+
+
+def test_a_project_may_have_any_name() -> None:
+    """No text is mistaken for a project that is not known yet."""
+    names = ["", "-", "\0", "\udcff", "\ufffd"]
+    ends = [([message(str(at))], Session(id=str(at), project=name)) for at, name in enumerate(names)]
+    assert projects(batch(*ends), batch(([message("s")], None))) == {(name,): (1, 1) for name in [*names, None]}
+
+
+def test_titles_are_those_of_the_sessions_whatever_came_first() -> None:
+    """A session that comes again with another title has the first by the alphabet; long ones are cut."""
+    made = []
+    for titles in (("b", "a"), ("a", "b")):
+        grouping = Grouping([("session",), ("model",)])
+        for title in titles:
+            other = Grouping([("session",), ("model",)])
+            other.add(batch(([message("s")], Session(id="s", title=title)), ([], Session(id="t", title="x" * 1000))))
+            grouping.merge(other)
+        made.append([table.titles for table in grouping.tables if isinstance(table, Groups)])
+    assert made == [[{"s": "a", "t": "x" * 200}, {}]] * 2

@@ -279,6 +279,25 @@ def test_a_csv_without_groups_has_the_total() -> None:
     assert [(row["row"], row["messages"]) for row in ranged] == [("total", "0"), ("undated", "5")]
 
 
+def test_sessions_have_their_titles() -> None:
+    """JSON, CSV and Markdown have them; a text as far as there is room, without leaving out any figure for them."""
+    chosen = GroupOptions(by=(("session",),), sort="session")
+    grouping = Grouping(chosen.by, chosen.range)
+    for name, title in (("s", "Fix the|build\n"), ("t", None), ("u", "u" * 100)):
+        grouping.add(Batch([message(session_id=name)], [SessionEnd(Session(id=name, title=title), 1)]))
+    (made,) = make_tables(grouping, chosen)
+    assert [row["title"] for row in made.to_dict()["rows"]] == ["Fix the|build\n", None, "u" * 100]
+    assert [row["title"] for row in csv.DictReader(io.StringIO(made.to_csv()))] == ["Fix the|build\n", "", "u" * 100]
+    assert made.to_markdown().splitlines()[2].endswith(" | Fix the\\|build\\\\n |")
+    assert str(made).splitlines()[:4] == [
+        "session  sessions  messages  title",
+        "s               1         1  Fix the|build\\n",
+        "t               1         1",
+        f"u               1         1  {'u' * 25}…{'u' * 25}",
+    ]
+    assert made.to_text(40).splitlines()[0] == "session  sessions  messages"
+
+
 def test_secrets_of_urls_are_masked() -> None:
     """A file that is a URL is named without its password."""
     made = table(message(), by=("file",), source="https://me:secret@example.com/in.json")

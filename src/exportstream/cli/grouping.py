@@ -6,7 +6,7 @@ import click
 
 from exportstream.cli.help import option, together
 from exportstream.cli.options import force_flag
-from exportstream.totals.groups import DIMENSIONS
+from exportstream.totals.group_keys import DIMENSIONS
 
 grouping_options = together(
     option(

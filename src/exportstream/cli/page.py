@@ -26,10 +26,12 @@ from exportstream.totals.tables import GroupRow, GroupTable, Value, says_no_more
 from exportstream.totals.text import figure, texts_of
 
 _DAY = ("day",)
+_PROJECT = ("project",)  # shown where any is known
 _TITLES: dict[tuple[str, ...], str] = {
     _DAY: "By day",
     ("model",): "By model",
     ("tool",): "By tool",
+    _PROJECT: "By project",
     ("session",): "Largest sessions",
 }
 _TOP = 20  # rows of a table, but of days all
@@ -63,10 +65,11 @@ class Cell(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A row: ``group``, ``others``, ``total`` or ``undated``; its label, its figures, and the parts of its bar."""
+    """A row: ``group``, ``others``, ``total`` or ``undated``; label, title, figures, and the parts of its bar."""
 
     kind: str
     label: str
+    title: str
     cells: list[Cell]
     bar: list[Part]
 
@@ -113,7 +116,9 @@ def _contents(done: TotalsReport) -> dict[str, Any]:
         "charts": [
             one for one in (chart_of("Cost in USD", days, COSTS), chart_of("Tokens", days, TOKENS)) if one is not None
         ],
-        "sections": [_section(table) for table in done.tables],
+        "sections": [
+            _section(table) for table in done.tables if table.by != _PROJECT or any(row.key[0] for row in table.rows)
+        ],
         "reconciled": [] if done.range.is_bounded else _reconciled(done.totals),
         "prices": [] if done.totals.priced is None else [_name(str(one)) for one in done.totals.priced.lists],
         "notes": [
@@ -209,8 +214,8 @@ def _section(table: GroupTable) -> Section:
         _TITLES[table.by],
         [(name, _HEADINGS[name]) for name in names],
         [
-            Line(kind, label, cells[at], parts_of(stack, most))
-            for at, ((kind, label, _), stack) in enumerate(zip(rows, stacks, strict=True))
+            Line(kind, label, _name(row.title or ""), cells[at], parts_of(stack, most))
+            for at, ((kind, label, row), stack) in enumerate(zip(rows, stacks, strict=True))
         ],
         list(series.values()) if most > 0 else [],
     )

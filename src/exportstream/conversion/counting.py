@@ -18,7 +18,8 @@ from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead
 from exportstream.storage.names import is_stream
 from exportstream.totals.batch import Batch
-from exportstream.totals.groups import MESSAGE, Grouping
+from exportstream.totals.group_keys import MESSAGE
+from exportstream.totals.groups import Grouping
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.table_options import GroupOptions
@@ -81,6 +82,7 @@ def count_one(
                     raise
             del batch  # its memory is taken by the next one
             progress(export)
+        done.grouping.close()
         done.add(export)
         done.keys = export.keys
     return done

@@ -130,10 +130,11 @@ def totals_many(
 
     Args:
         sources: as of `convert_many`.
-        by: ``session``, ``file``, ``producer``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``, ``hour`` or
-            ``finish-reason``; several joined by commas for a table of their combinations, such as ``"day,model"``; a list
-            for several tables. By ``tool`` calls are counted, and nothing else. ``field`` gives the bytes of each field
-            of messages, of results by tool and of unknown keys by key; ``message`` alone lists the largest `top` messages.
+        by: ``session``, ``file``, ``project``, ``producer``, ``model``, ``role``, ``tool``, ``day``, ``week``, ``month``,
+            ``hour`` or ``finish-reason``; several joined by commas for a table of their combinations, such as
+            ``"day,model"``; a list for several tables. The project of a message is that of its session. By ``tool`` calls
+            are counted, and nothing else. ``field`` gives the bytes of each field of messages, of results by tool and of
+            unknown keys by key; ``message`` alone lists the largest `top` messages.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
             has an offset or `tz` is given. Messages without a date are counted apart.
         until: count only messages created before this time.
@@ -234,7 +235,7 @@ def total_one(
         source: as of `open_export`.
         reading: how it is read.
         groups: which tables are made.
-        executor: helps with a large file of session exports that is not compressed; None for this process alone.
+        executor: helps with a large file of sessions or chats that is not compressed; None for this process alone.
         progress: called with the open `Export` after each batch.
 
     Raises:

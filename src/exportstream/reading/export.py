@@ -15,7 +15,7 @@ from exportstream.errors import CompressionError, ExportstreamError, JSONSyntaxE
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counting import Counter
-from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader
+from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader, ReaderOfRuns
 from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.input_state import InputState
@@ -47,7 +47,7 @@ class Export(InputState):
             no other inputs.
         figures_only: leave out of messages what no sum needs, everything but figures, names and content.
         positions: give each `Batch` the positions of its messages.
-        helpers: other processes that read runs of a session export, for a caller who takes `Batch.worked`.
+        helpers: other processes that read runs of sessions or chats, for a caller who takes `Batch.worked`.
 
     Attributes:
         duplicates: what `dedupe` dropped, as counts.
@@ -81,6 +81,7 @@ class Export(InputState):
         self._reject_line = (reject or (lambda _: None)) if skips_lines else None
         self._watch_repeats = not (only_messages or options.dedupe)
         self._input = SessionInput(self._source, options, helpers)
+        self._helpers = helpers
         self._sessions = RunReader(
             source=self._source.name,
             reject=self._reject,
@@ -214,6 +215,15 @@ class Export(InputState):
             self._log.figures_only = self._figures_only
             if isinstance(self._log, JoinedReader):
                 self._log.known = self._known
+            if found.has_runs and isinstance(self._log, ReaderOfRuns):
+                self._share(self._log, found.producer)
+
+    def _share(self, reader: ReaderOfRuns, producer: str) -> None:
+        """Let helpers read runs of chats ahead; after damage only one process goes on."""
+        helpers = self._helpers
+        told: dict[str, Any] = {"producer": producer, "figures_only": self._figures_only}
+        if helpers and self._reject is None and helpers.begin(self._source, self._options, self._sessions, **told):
+            reader.pass_over(self._source, helpers)
 
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""

@@ -18,13 +18,14 @@ from functools import lru_cache
 from threading import get_ident
 from typing import Any, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import ExportstreamError, LimitError
-from exportstream.models.notes import Notes
-from exportstream.models.structs import Session
 from exportstream.reading.counting import Counter
+from exportstream.reading.done import Done
+from exportstream.reading.formats import FormatReader
+from exportstream.reading.formats.registry import LOG_FORMATS
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.buffer import Buffer
@@ -36,7 +37,6 @@ from exportstream.storage.stretch import Stretch
 from exportstream.totals.batch import Batch, Worked
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import short_keys
-from exportstream.totals.sums import Totals
 
 _HUGE = Decimal("1e1000")  # beyond it a sum of costs may need more digits than it may have
 _SMALLEST_EXPONENT = -1000
@@ -75,6 +75,8 @@ class Run(Struct, frozen=True):
         depth: levels that a message may have.
         first: the number that its first message gets.
         wants_ids: whether the ids of messages are wanted, for those that come again.
+        producer: of the chats whose conversations they are; None for sessions.
+        figures_only: of these, whether only figures are wanted.
     """
 
     path: str
@@ -88,28 +90,8 @@ class Run(Struct, frozen=True):
     depth: int = 0
     first: int = 0
     wants_ids: bool = False
-
-
-class Done(Struct):
-    """What was read of a run.
-
-    Attributes:
-        end: the position at which reading goes on: the beginning of the run if nothing was taken.
-        worked: what came of it.
-        messages: how many there are.
-        last_id: id of the last message.
-        last_index: how many messages the last session has; only for whole sessions.
-        session: the last of them.
-        notes: what was noticed, without repeated ids of messages of one session.
-    """
-
-    end: int
-    worked: Worked = field(default_factory=lambda: Worked(Totals()))
-    messages: int = 0
-    last_id: str | None = None
-    last_index: int = 0
-    session: Session | None = None
-    notes: Notes = field(default_factory=Notes)
+    producer: str | None = None
+    figures_only: bool = False
 
 
 class MakeWork(Protocol):
@@ -130,6 +112,8 @@ def read_run(run: Run, make: MakeWork) -> Done:
         reading = _Reading(run, make(whole=run.session_id is None))
         before, after = b"[" if run.in_array else b"", b"" if run.session_id is None and not run.in_array else b"]"
         with Stretch(run.path, run.identity, run.start, run.end, before=before, after=after) as stretch:
+            if run.producer is not None:
+                return reading.chats(stretch, run.producer)
             return reading.sessions(stretch) if run.session_id is None else reading.messages(stretch, run.session_id)
     except ExportstreamError:
         return Done(run.start)
@@ -190,12 +174,27 @@ class _Reading:
         reader = SessionReader(run.source, watch_repeats=run.wants_ids)
         for _ in Stream(stretch, reader, max_message_size=run.options.max_message_size):
             self._add(reader.take(), ids=False)
+        done.last_id, done.last_index = reader.last_id, reader.index
+        return self._finish_all(reader, sessions=reader.complete)
+
+    def chats(self, stretch: Stretch, producer: str) -> Done:
+        """Read whole conversations of chats: all of the run, or an error is raised."""
+        run = self._run
+        make = next(one for one in LOG_FORMATS if one.producer == producer).load()
+        reader = make(run.source, None, watch_repeats=run.wants_ids, max_line=run.options.max_message_size)
+        reader.figures_only = run.figures_only
+        for _ in reader.read(stretch):
+            self._add(reader.take(), ids=False)
+        return self._finish_all(reader, sessions=reader.number)
+
+    def _finish_all(self, reader: FormatReader, *, sessions: int) -> Done:
+        """Finish a run of whole sessions, all of which were read."""
         if reader.notes.replaced_surrogates and not self._work.skips_replaced:
             raise LimitError("halves of surrogate pairs were replaced: who reads the input has to know where")
-        done.end = run.end + 1
-        done.messages, done.last_id, done.last_index = reader.accepted, reader.last_id, reader.index
-        done.session, done.notes = reader.session, reader.notes
-        return self._finish(sessions=reader.complete)
+        done = self._done
+        done.end = self._run.end + 1
+        done.messages, done.session, done.notes = reader.accepted, reader.session, reader.notes
+        return self._finish(sessions=sessions)
 
     def _add(self, batch: Batch | None, *, ids: bool = True) -> None:
         if batch is None:

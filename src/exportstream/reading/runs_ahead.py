@@ -19,12 +19,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import OptionError, ReadError, WorkerError, mask
+from exportstream.reading.done import Done
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.run import Done, MakeWork, Run, read_run
+from exportstream.reading.run import MakeWork, Run, read_run
 from exportstream.storage.names import has_name
 from exportstream.storage.source import Source
 from exportstream.storage.stretch import Stretch, head_of_plain_json
@@ -72,7 +73,15 @@ class RunsAhead:
         self._number = 0  # of the first message of the next run
         self._not_before = self._no_messages_before = 0  # positions
 
-    def begin(self, source: Source, options: ReadOptions, reader: RunReader) -> bool:
+    def begin(
+        self,
+        source: Source,
+        options: ReadOptions,
+        reader: RunReader,
+        producer: str | None = None,
+        *,
+        figures_only: bool = False,
+    ) -> bool:
         """See `Helpers`."""
         plain, self._size = source.plain, source.bytes_total or 0
         if plain is None or self._size < SMALLEST_INPUT:
@@ -82,7 +91,17 @@ class RunsAhead:
         except ReadError:  # reading meets it again
             return False
         path = os.path.abspath(plain[0])  # a cluster has a working folder of its own
-        self._run = Run(path, plain[1], source.name, 0, 0, options, wants_ids=reader.watch_repeats)
+        self._run = Run(
+            path,
+            plain[1],
+            source.name,
+            0,
+            0,
+            options,
+            wants_ids=reader.watch_repeats,
+            producer=producer,
+            figures_only=figures_only,
+        )
         self._reader = reader
         return True
 
@@ -203,11 +222,16 @@ def check_executor(executor: object) -> None:
 
 
 def suits_helpers(source: Any, options: ReadOptions) -> bool:
-    """Whether others can help to read an input: a large file of session exports, not compressed, read as usual."""
+    """Whether others can help to read an input: a large file of session exports, not compressed, read as usual.
+
+    It may be an array of chats, too, but then damage is not passed over.
+    """
     if not has_name(source) or options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
         return False
     head = head_of_plain_json(os.fsdecode(source), SMALLEST_INPUT, HEAD)
-    return head != b"" and recognise(head) is None
+    if (found := recognise(head)) is None:
+        return head != b""
+    return found.has_runs and options.on_error != "skip" and head.lstrip().startswith(b"[")
 
 
 def _worker_error(run: Run, error: Exception) -> WorkerError:

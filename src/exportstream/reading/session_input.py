@@ -28,8 +28,24 @@ from exportstream.storage.source import Source
 class Helpers(Ahead, Protocol):
     """Read runs of one input ahead of its reading."""
 
-    def begin(self, source: Source, options: ReadOptions, reader: RunReader, /) -> bool:
-        """Begin with an input; return whether it is one whose runs can be read."""
+    def begin(
+        self,
+        source: Source,
+        options: ReadOptions,
+        reader: RunReader,
+        producer: str | None = None,
+        *,
+        figures_only: bool = False,
+    ) -> bool:
+        """Begin with an input; return whether it is one whose runs can be read.
+
+        Args:
+            source: the input.
+            options: how it is read.
+            reader: reads sessions.
+            producer: of chats, which are read instead; None for sessions.
+            figures_only: whether only figures of chats are wanted.
+        """
 
     def end(self) -> None:
         """End: nothing more of the input is wanted."""

@@ -12,29 +12,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, compress
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, field
 
-from exportstream.errors import OptionError
-from exportstream.models.structs import MIX, Message, ToolCall
+from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.fields import RESULT, parts_of
 from exportstream.totals.group_figures import Figures
+from exportstream.totals.group_keys import FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
 from exportstream.totals.largest import Largest
 from exportstream.totals.members import Members
-from exportstream.totals.periods import PERIODS, Range
+from exportstream.totals.periods import Range
 from exportstream.totals.prices import Prices
 
-TOOL, FIELD, MESSAGE = "tool", "field", "message"
-DIMENSIONS = ("session", "file", "producer", "model", "role", TOOL, *PERIODS, "finish-reason", FIELD, MESSAGE)
+_LONGEST_TITLE = 200  # characters
 _DECLARING = {"session", "file"}  # a session declares figures for all of itself: they can't be split by anything else
 
 _ALL = Range()
-
-Key = tuple[str | None, ...]
 
 
 class Groups(Struct):
@@ -46,6 +42,7 @@ class Groups(Struct):
         figures: by key.
         sessions: how many are in any group.
         members: counts the sessions by their id, None to count each time that one comes.
+        titles: the beginnings of the titles of sessions by their ids, if that is a dimension.
     """
 
     by: tuple[str, ...]
@@ -53,10 +50,17 @@ class Groups(Struct):
     members: Members | None = None
     figures: dict[Key, Figures] = field(default_factory=lambda: defaultdict(Figures))
     sessions: int = 0
+    titles: dict[str, str] = field(default_factory=dict)
     _touched: set[Key] = field(default_factory=set)  # groups that have a message of the session being read
+    _open: dict[Key, Figures] = field(default_factory=lambda: defaultdict(Figures))  # its groups, until its project is known
 
-    def add(self, columns: _Columns) -> None:
+    def add(self, columns: Columns) -> None:
         """Add messages, and the sessions that end among them."""
+        ends = columns.batch.ends
+        if ends and self._open:
+            self.close(ends[0].session.project)
+        if "session" in self.by:
+            self._add_titles([end.session for end in ends if end.session.title])
         if FIELD in self.by:
             self._add_fields(columns)
             return
@@ -68,10 +72,32 @@ class Groups(Struct):
         for key, message in zip(keys, columns.batch.messages, strict=True):
             parts[key].append(message)
         for key, messages in parts.items():
-            self.figures[key].add_messages(messages, columns.prices)
+            self._at(key).add_messages(messages, columns.prices)
         self._add_sessions(columns, keys, set(parts))
 
-    def _add_calls(self, columns: _Columns) -> None:
+    def _at(self, key: Key) -> Figures:
+        return (self._open if OPEN in key else self.figures)[key]
+
+    def close(self, project: str | None) -> None:
+        """Move what was counted of a session to its project, which is known for sure when the session ends."""
+        at = self.by.index(PROJECT) if self._open else 0
+        for key, figures in self._open.items():
+            known = (*key[:at], project, *key[at + 1 :])
+            self.figures[known].merge(figures)
+            if self.members is not None:
+                self.members.move(key, known)
+                self._count_members([known])
+            if key in self._touched:
+                self._touched = {*self._touched - {key}, known}
+        self._open.clear()
+
+    def _add_titles(self, sessions: Iterable[Session]) -> None:
+        """Keep titles. Of several the alphabet decides, not the order in which inputs were read."""
+        for session in sessions:
+            found = (session.title or "")[:_LONGEST_TITLE]
+            self.titles[session.id or ""] = min(found, self.titles.get(session.id or "", found))
+
+    def _add_calls(self, columns: Columns) -> None:
         at = self.by.index(TOOL)
         keys = columns.keys(self.by[:at] + self.by[at + 1 :])
         parts: defaultdict[Key, list[ToolCall]] = defaultdict(list)
@@ -79,9 +105,9 @@ class Groups(Struct):
             for call in message.tool_calls or ():
                 parts[(*key[:at], call.name, *key[at:])].append(call)
         for key, calls in parts.items():
-            self.figures[key].add_calls(calls)
+            self._at(key).add_calls(calls)
 
-    def _add_fields(self, columns: _Columns) -> None:
+    def _add_fields(self, columns: Columns) -> None:
         """Add the bytes of each field. A result is named by its tool, unless that is a dimension of its own."""
         by_tool = TOOL in self.by
         parts = columns.keys(tuple(name for name in self.by if name not in (FIELD, TOOL)))
@@ -90,9 +116,9 @@ class Groups(Struct):
                 name = f"{part.name}.{part.tool}" if part.name == RESULT and not by_tool else part.name
                 others = iter(rest)
                 key = tuple(name if one == FIELD else part.tool if one == TOOL else next(others) for one in self.by)
-                self.figures[key].add_parts([part])
+                self._at(key).add_parts([part])
 
-    def _add_sessions(self, columns: _Columns, keys: list[Key], all_keys: set[Key]) -> None:
+    def _add_sessions(self, columns: Columns, keys: list[Key], all_keys: set[Key]) -> None:
         """Count each session once in each group that it touches."""
         start, messages = 0, columns.batch.messages
         for end in columns.batch.ends:
@@ -102,7 +128,7 @@ class Groups(Struct):
             if self.declaring and not end.repeated:
                 key = tuple(end.session.id if name == "session" else columns.source for name in self.by)
                 self._touch({key}, end.session.id)  # also without any message
-                self.figures[key].add_declared(end.session)
+                self._at(key).add_declared(end.session)
             self._touched = set()
             start = end.end
         if start < len(keys):
@@ -116,29 +142,31 @@ class Groups(Struct):
         if keys and not self._touched:
             self.sessions += 1
         for key in keys - self._touched:
-            self.figures[key].sessions += 1
+            self._at(key).sessions += 1
         self._touched |= keys
 
     def _count_members(self, keys: Iterable[Key]) -> None:
         if self.members is not None:
             self.sessions = self.members.count()
             for key in keys:
-                self.figures[key].sessions = self.members.count(key)
+                self._at(key).sessions = self.members.count(key)
 
     def merge(self, other: Groups) -> None:
         """Add the groups of another input."""
         for key, figures in other.figures.items():
             self.figures[key].merge(figures)
         self.sessions += other.sessions
+        for session_id, title in other.titles.items():
+            self.titles[session_id] = min(title, self.titles.get(session_id, title))
         if self.members is not None and other.members is not None:
             self.members.merge(other.members)
             self._count_members(other.figures)
 
     def merge_part(self, other: Groups) -> None:
         """Add the groups of messages that come next, all of the session that is being read."""
-        for key, figures in other.figures.items():
+        for key, figures in [*other.figures.items(), *other._open.items()]:
             figures.sessions = 0  # it is counted once, here
-            self.figures[key].merge(figures)
+            self._at(key).merge(figures)
         self._touch(other._touched, None)
 
     def total(self) -> Figures:
@@ -175,7 +203,7 @@ class Grouping:
         top: int | None = None,
     ) -> None:
         for names in by:
-            _check(names)
+            check_words(names)
         self._range = range
         self._source = source
         self._by_size = any({FIELD, MESSAGE} & {*names} for names in by)
@@ -202,11 +230,11 @@ class Grouping:
         if self._range.is_bounded:
             inside = self._range.contains([message.created_at for message in batch.messages])
             undated = _pick(batch, [one is None for one in inside])
-            self.undated.add(_Columns(undated, self._range, self._source, prices))
+            self.undated.add(Columns(undated, self._range, self._source, prices))
             if self._by_size:
                 self.undated.figures[()].add_parts(part for message in undated.messages for part in parts_of(message))
             batch = _pick(batch, [one is True for one in inside])
-        columns = _Columns(batch, self._range, self._source, prices)
+        columns = Columns(batch, self._range, self._source, prices)
         for table in self.tables:
             if isinstance(table, Largest):
                 table.add(batch, self._source)
@@ -230,53 +258,11 @@ class Grouping:
                 table.merge_part(more)
         self.undated.merge_part(other.undated)
 
-
-class _Columns:
-    """The keys of a batch's messages, one column for each dimension, made when they are first asked for."""
-
-    def __init__(self, batch: Batch, range: Range, source: str, prices: Prices | None) -> None:  # noqa: A002
-        self.batch = batch
-        self.prices = prices
-        self.source = source
-        self._range = range
-        self._made: dict[str, list[str | None]] = {}
-
-    def keys(self, by: tuple[str, ...]) -> list[Key]:
-        """Return the key of each message."""
-        return list(zip(*map(self._column, by), strict=True)) if by else [()] * len(self.batch.messages)
-
-    def _column(self, name: str) -> list[str | None]:
-        if name not in self._made:
-            self._made[name] = self._make(name)
-        return self._made[name]
-
-    def _make(self, name: str) -> list[str | None]:
-        messages = self.batch.messages
-        if name == "file":
-            return [self.source] * len(messages)
-        if name in PERIODS:
-            return self._range.periods(name, [message.created_at for message in messages])
-        return list(map(_OF_MESSAGE[name], messages))
-
-
-_OF_MESSAGE: dict[str, Any] = {
-    "session": attrgetter("session_id"),
-    "producer": lambda message: message.producer or MIX,
-    "model": attrgetter("model"),
-    "role": attrgetter("role"),
-    "finish-reason": attrgetter("finish_reason"),
-}
-
-
-def _check(names: tuple[str, ...]) -> None:
-    """Refuse words that are no dimensions, and those that come twice."""
-    for name in names:
-        if name not in DIMENSIONS:
-            raise OptionError(f"expected `by` to be of {', '.join(DIMENSIONS)}, got {name!r}")
-    if len({*names}) < len(names):
-        raise OptionError(f"expected each word of `by` once, got {','.join(names)}")
-    if MESSAGE in names and len(names) > 1:
-        raise OptionError(f"expected `message` alone in `by`, got {','.join(names)}", hint="ask for two tables")
+    def close(self) -> None:
+        """End the input: a session whose end did not come has no project."""
+        for table in self.tables:
+            if isinstance(table, Groups):
+                table.close(None)
 
 
 def _pick(batch: Batch, flags: list[bool]) -> Batch:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.groups import MESSAGE, Grouping, Groups, Key
+from exportstream.totals.group_keys import MESSAGE, Key
+from exportstream.totals.groups import Grouping, Groups
 from exportstream.totals.largest import Largest
 from exportstream.totals.priced import tidy
 from exportstream.totals.table_options import NAMES, OF_MESSAGE, GroupOptions, words_of
@@ -45,7 +48,7 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
         by=groups.by,
         keys=groups.by,
         columns=tuple(NAMES[name] for name in names),
-        rows=[_row(key, figures, names) for key, figures in found[:top]],
+        rows=[replace(_row(key, figures, names), title=_title(groups, key)) for key, figures in found[:top]],
         others=others,
         other_groups=len(found[top:]),
         total=_row((), groups.total(), names),
@@ -74,6 +77,10 @@ def _table_of_messages(largest: Largest, undated: Figures | None) -> GroupTable:
         total=_of_bytes(columns, largest.bytes),
         undated=None if undated is None else _of_bytes(columns, undated.bytes),
     )
+
+
+def _title(groups: Groups, key: Key) -> str | None:
+    return groups.titles.get(key[groups.by.index("session")] or "") if groups.titles else None
 
 
 def _of_bytes(columns: tuple[str, ...], count: int | None) -> GroupRow:

@@ -30,6 +30,10 @@ class Members:
         for key, ids in other._ids.items():
             self._ids[key] |= ids
 
+    def move(self, key: tuple[str | None, ...], other: tuple[str | None, ...]) -> None:
+        """Add the sessions of a group to another one, and forget the group."""
+        self._ids[other] |= self._ids.pop(key, set())
+
     def count(self, key: tuple[str | None, ...] | None = _ALL) -> int:
         """Return how many sessions a group has, or all groups together."""
         return len(self._ids[key])

@@ -16,7 +16,7 @@ from msgspec.structs import force_setattr
 
 from exportstream.errors import OptionError
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.groups import FIELD, MESSAGE, TOOL, Grouping
+from exportstream.totals.group_keys import FIELD, MESSAGE, TOOL, check_words
 from exportstream.totals.periods import Range
 
 _CAPITAL = re.compile("[A-Z]")
@@ -80,7 +80,8 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check the words."""
-        Grouping(self.by, self.range)
+        for names in self.by:
+            check_words(names)
         if self.top is not None and (type(self.top) is not int or self.top < 1):
             raise OptionError(f"expected `top` to be a positive number, got {self.top!r}")
         if (MESSAGE,) in self.by and self.top is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.groups import FIELD, TOOL, Key
+from exportstream.totals.group_keys import FIELD, TOOL, Key
 from exportstream.totals.periods import PERIODS
 
 

@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from exportstream.errors import printable, shown
 from exportstream.models.names import camel
-from exportstream.totals.groups import Key
+from exportstream.totals.group_keys import Key
 from exportstream.totals.periods import PERIODS
 from exportstream.totals.table_options import HEADINGS, NAMES, OF_CALLS
-from exportstream.totals.text import WIDTH, aligned, exact, tell_apart, texts_of, width_of, widths_of
+from exportstream.totals.text import WIDTH, aligned, beside, exact, tell_apart, texts_of, width_of, widths_of
 
 Value = int | Decimal | None
 
@@ -42,10 +42,12 @@ class GroupRow(Struct, frozen=True):
     Attributes:
         key: what its messages have in common, one for each dimension; None where they don't state it.
         figures: by name, such as ``inputTokens``; None for a figure that nobody stated.
+        title: by session its title, the first 200 characters; None where it is not known.
     """
 
     key: Key
     figures: dict[str, Value]
+    title: str | None = None
 
 
 class GroupTable(Struct, frozen=True):
@@ -98,17 +100,23 @@ class GroupTable(Struct, frozen=True):
 
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row", *self.keys, *self.columns])
+        titled = self._has_titles
+        writer.writerow(["row", *self.keys, *self.columns, *(["title"] if titled else [])])
         rest = [(kind, row) for kind, row in self.rest if kind != "total" or not self.by]
         for kind, row in [*(("group", row) for row in self.rows), *rest]:
             key = self._labels(row) if row.key else [None] * len(self.keys)
-            writer.writerow([kind, *(text or "" for text in key), *row.figures.values()])
+            title = [row.title] if titled else []
+            writer.writerow([kind, *(text or "" for text in key), *row.figures.values(), *title])
         return text.getvalue()
 
     def to_markdown(self) -> str:
         """Return the rows and the total in Markdown, with every figure and all digits of costs."""
-        headings = [*self._key_headings, *self.columns]
-        lines = [[*self._cells(label, row), *map(exact, row.figures.values())] for label, row in self._labelled()]
+        titled = self._has_titles
+        headings = [*self._key_headings, *self.columns, *(["title"] if titled else [])]
+        lines = [
+            [*self._cells(label, row), *map(exact, row.figures.values()), *([printable(row.title or "")] if titled else [])]
+            for label, row in self._labelled()
+        ]
         rule = ["---" if at < len(self._key_headings) else "---:" for at in range(len(headings))]
         return "".join(f"| {' | '.join(map(_escaped, cells))} |\n" for cells in (headings, rule, *lines))
 
@@ -131,6 +139,9 @@ class GroupTable(Struct, frozen=True):
                 break
             if name in columns and len(columns) > 1:
                 columns.remove(name)
+        if any(row.title for row in self.rows):
+            titles = [printable(row.title or "", _LONG_NAME) for _, row in self._labelled()]
+            text = beside(text, ["title", *titles], width)
         return "\n".join(text)
 
     @property
@@ -139,7 +150,12 @@ class GroupTable(Struct, frozen=True):
 
     def _plain(self, row: GroupRow) -> dict[str, Any]:
         names = [camel(key.replace("-", "_")) for key in self.keys]
-        return dict(zip(names, self._labels(row), strict=True)) | row.figures
+        titled = {"title": row.title} if self._has_titles else {}
+        return dict(zip(names, self._labels(row), strict=True)) | row.figures | titled
+
+    @property
+    def _has_titles(self) -> bool:
+        return "session" in self.by
 
     def _labelled(self) -> list[tuple[str, GroupRow]]:
         others = f"others ({self.other_groups:,})"

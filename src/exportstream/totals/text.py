@@ -12,6 +12,7 @@ from exportstream.errors import printable, shown
 WIDTH = 80  # columns of a terminal, where nobody says how many it has
 
 _LONG_FIGURE = 100  # characters
+_LEAST_ROOM = 12  # columns
 _GAP = "  "
 _MICRO = -6  # the exponent of a micro-dollar
 _LONG_COST = 30  # digits
@@ -103,6 +104,16 @@ def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int
     return [
         _GAP.join(_padded(_cut(cell, widths[at]), widths[at], right=at >= labels) for at, cell in enumerate(cells)).rstrip()
         for cells in (headings, *lines)
+    ]
+
+
+def beside(lines: Sequence[str], texts: Sequence[str], width: int) -> list[str]:
+    """Add a text to the right of each line, as much of it as fits; none where there is hardly any room."""
+    used = max(map(width_of, lines)) + len(_GAP)
+    if (room := width - used) < _LEAST_ROOM:
+        return list(lines)
+    return [
+        f"{_padded(line, used, right=False)}{_cut(text, room)}".rstrip() for line, text in zip(lines, texts, strict=True)
     ]
 
 

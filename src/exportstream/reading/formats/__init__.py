@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Notes, Reject
@@ -11,6 +11,9 @@ from exportstream.models.structs import Session
 from exportstream.reading.json.buffer import Reader
 from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch
+
+if TYPE_CHECKING:
+    from exportstream.reading.json.ahead import Ahead, Jumping
 
 HEAD = 64 * 1024  # bytes that a format is recognised by; a pipe may have less of them
 
@@ -57,6 +60,14 @@ class LogReader(FormatReader, Protocol):
 
 
 @runtime_checkable
+class ReaderOfRuns(LogReader, Protocol):
+    """Reads chats, and passes over what others read."""
+
+    def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
+        """Pass over the runs of an array in a plain file that are read ahead."""
+
+
+@runtime_checkable
 class JoinedReader(LogReader, Protocol):
     """Reads logs whose messages may stand in several files.
 
@@ -92,9 +103,11 @@ class InputFormat(NamedTuple):
         recognise: whether an input of these first bytes is of this format.
         load: imports what reads it, and returns what makes a reader of one input.
         is_log: whether it is a log: a program may still write to it, and broken lines are usual.
+        has_runs: whether several processes may read it, each some elements of its array.
     """
 
     producer: str
     recognise: Callable[[bytes], bool]
     load: Callable[[], MakeReader]
     is_log: bool = True
+    has_runs: bool = False

@@ -46,8 +46,8 @@ def _load_opencode() -> MakeReader:
 LOG_FORMATS = (
     InputFormat(codex.PRODUCER, codex.is_rollout, _load_codex),
     InputFormat(claude_code.PRODUCER, claude_code.is_transcript, _load_claude_code),
-    InputFormat(chats.CHATGPT, chats.is_chatgpt, _load_chatgpt, is_log=False),
-    InputFormat(chats.CLAUDE_AI, chats.is_claude_ai, _load_claude_ai, is_log=False),
+    InputFormat(chats.CHATGPT, chats.is_chatgpt, _load_chatgpt, is_log=False, has_runs=True),
+    InputFormat(chats.CLAUDE_AI, chats.is_claude_ai, _load_claude_ai, is_log=False, has_runs=True),
     InputFormat(chats.OPENCODE, chats.is_opencode, _load_opencode, is_log=False),
 )
 

@@ -5,10 +5,10 @@ Takes: the events of `json.ahead`. Returns, raises: as `SessionReader`. Holds: a
 
 from __future__ import annotations
 
+from exportstream.reading.done import Done
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_keys import SessionKeys
 from exportstream.reading.json.ahead import AheadEvents
-from exportstream.reading.run import Done
 from exportstream.totals.batch import Batch, Worked
 
 

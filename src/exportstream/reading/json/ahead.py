@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.blocks import BLOCK, separator_like
+from exportstream.reading.json.buffer import Buffer
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE, MAX_DEPTH
 
 _NEXT_LINE = late_pattern(rb"\n(?=\{)")
-_HEAD = 512  # bytes that hold the first two keys of a session
+HEAD = 512  # bytes that hold the first two keys of a session
 
 
 class Passed(Protocol):
@@ -76,6 +77,11 @@ class Jumping(Protocol):
         """Read on at another position."""
 
 
+def is_plain(file: Jumping, buffer: Buffer) -> bool:
+    """Whether positions are those of the file's own bytes: there was no byte order mark."""
+    return file.position == buffer.position + buffer.left > 0
+
+
 class AheadStream(Stream):
     """A `Stream` that passes over what was read ahead."""
 
@@ -99,15 +105,17 @@ class AheadStream(Stream):
                 buffer.fill(BLOCK)
                 blocks.begin(buffer.data, buffer.start, MAX_DEPTH - self._envelope.depth)
                 self._begins = False
-            if self._is_plain() and self._pass(self._ahead.messages(buffer.position, blocks.separator, blocks.max_depth)):
+            if is_plain(self._file, buffer) and self._pass(
+                self._ahead.messages(buffer.position, blocks.separator, blocks.max_depth)
+            ):
                 self._first = False
                 return
         super()._take_messages()
 
     def _take_sessions(self) -> None:
-        self._buffer.fill(_HEAD)
+        self._buffer.fill(HEAD)
         buffer, in_array, done = self._buffer, self._envelope.in_array, None
-        if (separator := self._next_session()) is not None and self._is_plain():
+        if (separator := self._next_session()) is not None and is_plain(self._file, buffer):
             done = self._ahead.sessions(buffer.position, separator, in_array=in_array)
         if not self._pass(done):
             super()._take_sessions()
@@ -118,10 +126,6 @@ class AheadStream(Stream):
         if not data.startswith(b"{", start):
             return None
         return separator_like(data, start) if self._envelope.in_array else _NEXT_LINE
-
-    def _is_plain(self) -> bool:
-        """Whether positions are those of the file's own bytes: there was no byte order mark."""
-        return self._file.position == self._buffer.position + self._buffer.left > 0
 
     def _pass(self, run: Passed | None) -> bool:
         if run is None:

@@ -105,6 +105,10 @@ class Elements:
         self._next = NextElement(self._buffer, first_keys, is_element, report, self._limit)
 
     @property
+    def _in_array(self) -> bool:
+        return self._at is not _At.TOP
+
+    @property
     def position(self) -> int:
         """Bytes of the input that have been dealt with."""
         return self._buffer.position
@@ -119,7 +123,7 @@ class Elements:
                 error.locate(position=self.position)
                 if self._next is None:
                     raise
-                in_array = self._at is not _At.TOP
+                in_array = self._in_array
                 if not self._next.find(error, in_array=in_array, within=self.within, size=self._size):
                     return
                 self.within = False

@@ -35,6 +35,7 @@ from exportstream.totals.copies import counted
 from exportstream.totals.seen import Seen
 
 _REMEMBERED_IDS = 4096
+_BATCH = 1 << 19  # bytes of lines: what comes of fewer is not worth the steps that each batch takes
 
 _S = TypeVar("_S", bound=LogSession)
 
@@ -94,6 +95,7 @@ class LineReader(ABC, Generic[_S]):
         self._positions: list[int | None] = []  # of the messages
         self._position = 0  # of the line that is being read
         self._ends: list[SessionEnd] = []
+        self._gathered = 0  # bytes of runs, since a batch was offered
 
     @abstractmethod
     def _new_session(self) -> _S:
@@ -158,7 +160,10 @@ class LineReader(ABC, Generic[_S]):
             for run in lines:
                 if run is not None:
                     yield from self._read_run(run)
-                yield
+                    self._gathered += len(run.data)
+                if run is None or self._gathered >= _BATCH:
+                    self._gathered = 0
+                    yield
         except ExportstreamError as error:
             error.locate(position=lines.position)
             cut = isinstance(error, (CutInputError, CompressionError))

@@ -38,7 +38,7 @@ class Skip(NamedTuple):
 
     Attributes:
         kind: the name they are counted under.
-        needle: bytes near the beginning of each such line; they are searched for, so the rarer the faster.
+        needle: bytes near the beginning of each such line; they are searched for, so the rarer and longer the faster.
         before: matches everything on the line before the needle.
     """
 

@@ -24,7 +24,10 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
+from exportstream.reading.done import Done
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
+from exportstream.reading.json.ahead import Ahead, Jumping
+from exportstream.reading.json.ahead_elements import AheadElements
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
@@ -79,18 +82,24 @@ class ChatReader:
         self._batch: Batch | None = None
         self._complete = 0  # conversations
         self._damage: InputError | None = None  # the last one
+        self._file: Jumping | None = None
+        self._ahead: Ahead | None = None
         self._pending = Batch([], [])  # small conversations, which are passed on together
         self._pending_bytes = 0
 
     def read(self, reader: Reader) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
         decode = partial(self._format.decode, figures_only=self.figures_only)
-        elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines, decode=decode)
+        if self._file is not None and self._ahead is not None:
+            elements: Elements = AheadElements(self._file, self._ahead, limit=self._limit, decode=decode)
+        else:
+            elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines, decode=decode)
         if self._reject is not None:
             elements.go_on_after_damage(self._format.keys, self._format.is_conversation, self._reject_damage)
         try:
             for element in elements:
-                for batch in self._read_one(element):
+                run = element.value
+                for batch in self._read_elsewhere(run) if isinstance(run, Done) else self._read_one(element):
                     self._batch = batch
                     yield
             self._batch = self._take_pending()
@@ -106,6 +115,10 @@ class ChatReader:
         finally:
             if elements.skipped:
                 self.notes.add_records("lines before the JSON", Records(1, elements.skipped))
+
+    def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
+        """Pass over runs of conversations that are read ahead, in a plain file that is read from its beginning."""
+        self._file, self._ahead = file, ahead
 
     def take(self) -> Batch | None:
         """Return what was read since the last time; None if that is nothing."""
@@ -136,6 +149,17 @@ class ChatReader:
         self.notes.damaged += begins
         self.notes.damaged_bytes += len(data)
         self._reject(Reject(self._source, None, None, position, None, error.what, None, data, damaged=True))
+
+    def _read_elsewhere(self, run: Done) -> Iterator[Batch]:
+        """Take conversations that were read elsewhere."""
+        if (batch := self._take_pending()) is not None:
+            yield batch
+        self.number += run.worked.sessions
+        self._complete += run.worked.sessions
+        self.accepted += run.messages
+        self.notes.merge(run.notes)
+        self.session = run.session
+        yield Batch([], [], worked=run.worked)
 
     def _read_one(self, element: Element) -> Iterator[Batch]:
         """Make the rows of one conversation."""

@@ -29,7 +29,7 @@ from exportstream.reading.lines.records import decode_value
 from exportstream.reading.lines.runs import Skip
 from exportstream.reading.lines.session import require_room
 
-_BEFORE_COMPACTED = rb'\{"timestamp":"[^"\\]{0,40}",(?:"ordinal":\d{1,20},)?'
+_BEFORE_COMPACTED = rb'\{"timestamp":"[^"\\]{0,40}"(?:,"ordinal":\d{1,20})?'
 _ID_IN_NAME = re.compile(r"rollout-.*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
 
 
@@ -119,7 +119,7 @@ class RolloutReader(LineReader[RolloutSession]):
         msgspec.json.Decoder(_UsualLine),  # events and turns need no second look at their line
     )
     short_decoder = msgspec.json.Decoder(_ShortLine)
-    skips = (Skip("compacted", b'"type":"compacted"', re.compile(_BEFORE_COMPACTED)),)
+    skips = (Skip("compacted", b',"type":"compacted","payload":', re.compile(_BEFORE_COMPACTED)),)
     payload = "$.payload"
 
     def _new_session(self) -> RolloutSession:

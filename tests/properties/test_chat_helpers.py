@@ -1,0 +1,104 @@
+"""What several processes make of one export of chats is what one process makes of it; see `test_helpers`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from exportstream.reading.options import ReadOptions
+from exportstream.reading.runs_ahead import suits_helpers
+from tests.kit.chats import Tree, claude_ai, drawn, opencode
+from tests.kit.documents import dump
+from tests.kit.odd_values import HIDDEN, spoil
+from tests.properties import test_helpers
+
+FORMS = [(b"[", b",", b"]"), (b" [\n", b" ,\n\t", b"\n]\n"), (b"", b"\n", b"\n")]
+
+
+assert_same = partial(test_helpers.assert_same, back=1 << 18)  # a first conversation is read with some of what follows
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "conversations.json"
+
+
+def chats(count: int, seed: int = 0) -> list[bytes]:
+    """Conversations of ChatGPT."""
+    return [dump(one) for one in drawn(seed, count)]
+
+
+@pytest.mark.parametrize("run", [100, 1500, 8000])
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_whole_conversations(path: Path, run: int, form: tuple[bytes, bytes, bytes]) -> None:
+    """Runs of conversations of one array give the same, whatever is between them; other documents are read by one process."""
+    first, between, last = form
+    here = assert_same(path, first + between.join(chats(30)) + last, run)
+    assert (here.in_full > 3) == (first != b"")
+
+
+@pytest.mark.parametrize("run", [300, 3000])
+def test_claude_ai(path: Path, run: int) -> None:
+    """Conversations of claude.ai are shared, too; a session of opencode is not."""
+    made = [claude_ai({"text": "Hello" * number}, {"sender": "assistant"}, uuid=f"u{number}") for number in range(40)]
+    assert assert_same(path, dump(made), run).in_full > 3
+    assert assert_same(path, dump([opencode({}, id=f"s{number}") for number in range(40)]), run).given == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_odd_values_anywhere(path: Path, seed: int, on_error: str) -> None:
+    """Rows, errors and rejects are the same, whatever is odd, and nested conversations are no runs."""
+    lines = chats(20, seed)
+    lines[9] = dump(Tree("outer", nested=drawn(seed, 6)).say().conversation())
+    spoil(lines, "mapping", seed, first=10, times=4)
+    here = assert_same(path, b"[" + b",".join(lines) + b"]", 1500, on_error)
+    assert (here.given > 0) == (on_error == "stop")
+
+
+@pytest.mark.parametrize("fault", [*HIDDEN, b"1}", b"]"], ids=range(len(HIDDEN) + 2))
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_faults_among_conversations(path: Path, fault: bytes, on_error: str) -> None:
+    """What is no JSON, is too deep or has halves of surrogate pairs gives the same errors, at the same places."""
+    lines = chats(20)
+    lines[12] = Tree("x").say(new="HERE").data[1:-1].replace(b'"HERE"', fault)
+    assert_same(path, b"[" + b",".join(lines) + b"]", 1500, on_error)
+
+
+@pytest.mark.parametrize("at", [0.0, 0.3, 0.7, 0.999])
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_cut_inputs(path: Path, at: float, on_error: str) -> None:
+    """A cut input has the same rows and the same error."""
+    data = b"[" + b",".join(chats(20)) + b"]"
+    assert_same(path, data[: max(200, int(len(data) * at))], 1500, on_error)
+
+
+def test_what_follows_the_array(path: Path) -> None:
+    """A byte order mark, a second array, and values that are no conversations."""
+    lines, random = chats(20), Random(1)
+    data = b"[" + b",".join(lines) + b"]"
+    assert_same(path, b"\xef\xbb\xbf" + data, 1500)
+    assert_same(path, data + b"\n" + data, 1500)
+    for value in (b"5", b"{}", b'{"title":"x"}', b"[]"):
+        lines.insert(random.randrange(5, 20), value)
+        assert_same(path, b"[" + b",".join(lines) + b"]", 1500)
+
+
+def test_processes_are_started_for_arrays_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process is started for what only one can read."""
+    monkeypatch.setattr("exportstream.reading.runs_ahead.SMALLEST_INPUT", 0)
+
+    def suits(data: bytes, on_error: Any = "stop") -> bool:
+        path.write_bytes(data)
+        return suits_helpers(str(path), ReadOptions(on_error=on_error))
+
+    data = b",".join(chats(3))
+    assert suits(b"[" + data + b"]")
+    assert suits(b"\n[" + data + b"]")
+    assert not suits(b"[" + data + b"]", "skip")
+    assert not suits(data)
+    assert not suits(dump(opencode({})))
