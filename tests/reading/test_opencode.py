@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exportstream import CutInputError, InvalidMessageError, iter_messages, open_export
+from exportstream import CutInputError, InvalidMessageError, LimitError, iter_messages, open_export
 from exportstream.models.structs import Message
 from exportstream.reading.formats.chats.recognise import is_opencode
 from tests.kit.chats import opencode
@@ -191,3 +191,14 @@ def test_what_is_taken_for_opencode() -> None:
     assert is_opencode(b"Exporting\r\n" + dump(value))
     for other in (export("s"), dump({"id": "s", "title": "t", "info": {}, "messages": []}), b'x {"info":{}}', b"<p>\n{}"):
         assert not is_opencode(other)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4095, 4096, 4097, 10_000])
+def test_space_after_the_session(count: int) -> None:
+    """White space at the end is no part of the session, however long it is."""
+    data = dump(opencode({}, ANSWER))
+    assert read(data + b" " * (count % 2) + b"\n" * count) == read(data)
+    size = len(data)
+    assert len(list(iter_messages(data + b"\n" * count, max_message_size=size))) == 2
+    with pytest.raises(LimitError):
+        list(iter_messages(data + b"\n" * count, max_message_size=size - 1))

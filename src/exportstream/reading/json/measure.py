@@ -23,6 +23,7 @@ from exportstream.reading.limits import too_deep, too_many_digits
 
 BLOCK = 256 * 1024
 _SPACE = b" \t\r\n"
+_TAIL = 4096
 _PLACE = re.compile(r"\(byte (\d+)\)\Z")
 _MARGIN = 16  # bytes at the end of what was read that may be refused because the rest is not there
 _HUGE = 16 * 1024 * 1024  # bytes of an object from which on memory is dearer than time
@@ -57,7 +58,7 @@ def measure(buffer: Buffer, limit: int) -> Measured:
         with memoryview(buffer.data)[buffer.start : buffer.start + size] as view:
             try:
                 _SKIP.decode(replace_surrogates(bytes(view))[0] if is_odd else view)
-                return _within(Measured(len(bytes(view).rstrip(_SPACE)), is_odd), limit)
+                return _within(Measured(_without_space(view), is_odd), limit)
             except REFUSALS as refusal:  # if it were kept, it would keep this frame, and all that the callers hold
                 words, is_deep = str(refusal), isinstance(refusal, RecursionError)
                 wrong = None if "trailing" in words else refusal_of(refusal, buffer.position)
@@ -79,6 +80,14 @@ def measure(buffer: Buffer, limit: int) -> Measured:
             raise CutInputError("the input ends before the document is complete")
         else:
             raise wrong
+
+
+def _without_space(view: memoryview) -> int:
+    """How many bytes there are without the white space at the end; the object may be large, so it is not copied."""
+    size = len(view)
+    while size and not (tail := bytes(view[max(0, size - _TAIL) : size]).rstrip(_SPACE)):
+        size -= min(size, _TAIL)
+    return max(0, size - _TAIL) + len(tail) if size else 0
 
 
 def _within(measured: Measured, limit: int) -> Measured:

@@ -118,6 +118,8 @@ def _add_usage(row: Message, info: dict[str, Any], extra: dict[str, Any]) -> Non
 
 def _count(tokens: dict[str, Any], key: str) -> int | None:
     value = tokens.get(key)
+    if value.__class__ is int and 0 <= value < 2**63:  # nearly always
+        return value
     try:
         return None if value is None else to_integer(value)
     except ValueError as error:

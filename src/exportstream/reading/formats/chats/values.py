@@ -21,6 +21,7 @@ _BASE_DATE = date(2001, 9, 9)  # with seconds since then Python's integers are s
 _BASE = 1_000_000_000 - 6400  # seconds from 1970 to its beginning
 _USUAL_DIGITS = 10  # from 2001 to 2286
 _IN_HOUR = [minute + second for minute in [f"{n:02}:" for n in range(60)] for second in [f"{n:02}" for n in range(60)]]
+_MILLIS = ["", *(f".{n:03}".rstrip("0") for n in range(1, 1000))]
 _LATEST = 253_402_300_800  # the first second of the year 10000
 _FEW_NAMES, _MOST_RESTS = 64, 1000
 _LONGEST_POWER = 64
@@ -103,8 +104,7 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
     if type(value) is int and 0 <= value < _LATEST * unit:
         value, rest = divmod(value, unit)
         hours, second = divmod(value - _BASE, 3600)
-        fraction = f".{rest * 1000 // unit:03}".rstrip("0") if rest else ""
-        return f"{_hour(hours)}{_IN_HOUR[second]}{fraction}Z"
+        return f"{_hour(hours)}{_IN_HOUR[second]}{_MILLIS[rest * 1000 // unit]}Z"
     if unit != 1:
         value = Decimal(value) / unit
     if not 0 <= value < _LATEST:
