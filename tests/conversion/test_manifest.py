@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ def test_parquet_and_sqlite_describe_themselves(folder: Path) -> None:
         "totals": totals,
         "rows": {"messages": 3},
     }
-    found = dict(sqlite3.connect("a.db").execute("select * from exportstream_info"))
+    with closing(sqlite3.connect("a.db")) as connection:
+        found = dict(connection.execute("select * from exportstream_info"))
     assert found.pop("version") == exportstream.__version__
     about = {key: json.loads(value, parse_float=Decimal) for key, value in found.items()}
     tables = ["messages", "tool-calls", "sessions"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,9 @@ def test_every_format_has_the_column(folder: Path) -> None:
     ).fetchall()
     assert sums == [("priced", Decimal("0.002")), ("recorded", Decimal("0.10"))]
     convert("in.json", "out.db", prices="prices.toml")
-    assert sqlite3.connect("out.db").execute("select cost, costSource from messages").fetchall() == [
-        (None, None),
-        (0.1, "recorded"),
-        (0.002, "priced"),
-        (None, None),
-    ]
+    with closing(sqlite3.connect("out.db")) as connection:
+        stored = connection.execute("select cost, costSource from messages").fetchall()
+    assert stored == [(None, None), (0.1, "recorded"), (0.002, "priced"), (None, None)]
 
 
 def test_running_totals_and_sessions_count_recorded_costs_only(folder: Path) -> None:
