@@ -13,6 +13,7 @@ from unittest.mock import patch
 from exportstream import ExportstreamError, ReadOptions, Reject, convert
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.export import Export
+from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.totals.groups import Grouping
 
 NOTES = ("null_dates", "replaced_surrogates", "repeated_ids", "rejected")
@@ -98,10 +99,10 @@ def read(source: Any, *, on: bool = True, on_error: str = "stop", **options: Any
 _BY = [("model", "day"), ("tool",), ("role", "finish-reason"), ("session",)]
 
 
-def _figures(source: Any, on_error: Any, *, only: bool) -> Any:
+def _figures(source: Any, how: ReadOptions, *, only: bool) -> Any:
     """All that totals make of a log or of chats, and the error that they end with."""
     grouping, rejects, error = Grouping(_BY), [], None
-    how, places = ReadOptions(on_error=on_error), []
+    places: list[Any] = []
     with Export(source, how, rejects=rejects.append, figures_only=only, positions=True) as export:
         try:
             for batch in export.batches():
@@ -114,10 +115,11 @@ def _figures(source: Any, on_error: Any, *, only: bool) -> Any:
     return totals, notes, grouping.tables, places, rejects, error
 
 
-def assert_figures(source: Any) -> None:
+def assert_figures(source: Any, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
     """A log, or an export of chats, gives the same figures, rejects and errors where only figures are wanted."""
     for on_error in ("stop", "skip"):
-        assert _figures(source, on_error, only=True) == _figures(source, on_error, only=False)
+        how = ReadOptions(on_error=on_error, max_message_size=max_message_size)
+        assert _figures(source, how, only=True) == _figures(source, how, only=False)
 
 
 def converted(source: Any, **options: Any) -> bytes:

@@ -465,8 +465,32 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         rows(transcript, max_message_size=40_000)
     for _ in range(3):
         transcript.say("m1", "z" * 20_000)
+    assert_figures(transcript.data, 60_000)
     with pytest.raises(LimitError, match="responses of at most 60,000 bytes"):
         rows(transcript, max_message_size=60_000)
+
+
+def test_the_limit_holds_where_only_figures_are_wanted() -> None:
+    """A record with results of several calls counts for each of them, in the thread that it belongs to."""
+    for agent in (None, "a1"):
+        transcript = begun()
+        for number in range(3):
+            transcript.call("m1", f"t{number}")
+        results = [{"tool_use_id": f"t{number}", "type": "tool_result", "content": "x" * 400} for number in range(3)]
+        transcript.user(results).user("Go on.")
+        if agent is not None:
+            transcript.say("m2", "w" * 3000, agentId=agent).call("m1", "t4").say("m2", "w" * 3000, agentId=agent)
+        for limit in range(1_200, 9_000, 150):
+            assert_figures(transcript.data, limit)
+
+
+def test_a_record_of_an_empty_type() -> None:
+    """It is counted like all others that become no row."""
+    transcript = begun().say("m1").record("").say("m2")
+    assert_figures(transcript.data)
+    with open_export(transcript.data) as export:
+        assert len(list(export)) == 3
+        assert export.notes.records[""].count == 1
 
 
 @pytest.mark.parametrize(

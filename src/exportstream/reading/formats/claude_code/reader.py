@@ -28,7 +28,7 @@ from exportstream.reading.lines.session import require_room
 from exportstream.storage.source import Source
 
 _NAMED_BY_SESSION = re.compile(r"(?:^|[/\\])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
-_IS_ROW = ""
+_IS_ROW: Any = object()  # no kind that a record can have
 _NAMED_BY_AGENT = re.compile(r"(?:^|[/\\])agent-([^/\\]+?)\.jsonl")
 
 
@@ -146,7 +146,7 @@ class TranscriptReader(LineReader[TranscriptSession]):
         session.begin(line.session, line.timestamp, line.cwd)
         return session
 
-    def _read_progress(self, session: TranscriptSession, data: Raw, raw: bytes) -> str:
+    def _read_progress(self, session: TranscriptSession, data: Raw, raw: bytes) -> Any:
         """Take a progress record; return the kind that it is counted as, `_IS_ROW` if it became one."""
         try:
             progress = _PROGRESS.decode(data)

@@ -15,7 +15,6 @@ from typing import Any
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.claude_code.recognise import PRODUCER
 from exportstream.reading.formats.claude_code.response import RECORD_KEYS, Entry
-from exportstream.reading.formats.claude_code.short import Block, ShortLine, ShortMessage
 from exportstream.reading.formats.claude_code.thread import Thread
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
@@ -48,7 +47,7 @@ class TranscriptSession:
         rows: its complete rows that were not taken yet.
         positions: where each of them begins: the first byte of its first line; None in the file of a sub-agent.
         line: the position of the line that is being read.
-        held: bytes of the response that is being read.
+        held: bytes of the response that `add` or `add_embedded` added to.
         index: how many rows it has so far.
         is_named: whether the file's name says its id, so that records with other ids belong to it too.
         is_begun: whether its id, folder and first time are known.
@@ -133,29 +132,16 @@ class TranscriptSession:
         if "forkedFrom" in record:
             self._see_fork(record["forkedFrom"])
         agent = record.get("agentId")
-        thread = self._threads.get(None) if agent is None and record.get("isSidechain") is not True else None
-        thread = thread or self._thread(agent, is_side=record.get("isSidechain") is True)
+        thread = self.thread_of(agent, is_side=record.get("isSidechain") is True)
         thread.line = self.line
         row_id = thread.add(entry, size)
         self.held = thread.held
         if entry.uuid is not None:
             self._remember(entry.uuid, row_id)
 
-    def add_short(self, line: ShortLine, message: ShortMessage, blocks: list[Block], size: int) -> None:
-        """Take a record of a response, of which only figures are wanted."""
-        thread = self._threads.get(None) if line.agent is None and line.is_side is not True else None
-        thread = thread or self._thread(line.agent, is_side=line.is_side is True)
-        thread.line = self.line
-        self.held = thread.add_short(line, message, blocks, size)
-
-    def end_calls(self, line: ShortLine, results: list[Block], size: int) -> bool:
-        """Take results of tools, of which only figures are wanted; return False if the record has to be read in full."""
-        thread = self._threads.get(None) if line.agent is None and line.is_side is not True else None
-        thread = thread or self._thread(line.agent, is_side=line.is_side is True)
-        if not thread.end_calls(line, results, size):
-            return False
-        self.held = thread.held
-        return True
+    def thread_of(self, agent: Any, *, is_side: bool) -> Thread:
+        """Return the thread of a record; most records are of the first one."""
+        return (self._threads.get(None) if agent is None and not is_side else None) or self._thread(agent, is_side=is_side)
 
     def _see_fork(self, fork: Any) -> None:
         if isinstance(fork, dict) and isinstance(fork.get("sessionId"), str):

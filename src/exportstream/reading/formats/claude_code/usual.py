@@ -45,7 +45,7 @@ def take_usual(
                 return found
             message, kind, size = line.message, line.type, len(raw)
             if message is not UNSET:
-                if kind not in MESSAGES or line.cost is not UNSET or line.fork is not UNSET or session.held + size > limit:
+                if kind not in MESSAGES or line.cost is not UNSET or line.fork is not UNSET:
                     return found
                 role, blocks = message.role or kind, message.content
                 if role is None or blocks.__class__ is not list:
@@ -54,11 +54,15 @@ def take_usual(
                 for block in blocks:
                     if block.type is not None and block.type.endswith("tool_result"):
                         results += 1
-                if role == "assistant":
-                    if results or may_be_deep(raw):
-                        return found
-                    session.add_short(line, message, blocks, size)
-                elif results != (len(blocks) or 1) or may_be_deep(raw) or not session.end_calls(line, blocks, size):
+                if results != (0 if role == "assistant" else len(blocks) or 1) or may_be_deep(raw):
+                    return found
+                thread = session.thread_of(line.agent, is_side=line.is_side is True)
+                if thread.held + size * (results or 1) > limit:  # most likely too large for a response
+                    return found
+                thread.line = session.line
+                if not results:
+                    thread.add_short(line, message, blocks, size)
+                elif not thread.end_calls(line, blocks, size):
                     return found
                 if line.timestamp is not None:
                     time = line.timestamp
