@@ -118,6 +118,18 @@ def test_folders_with_manifests_of_their_own(folder: Path) -> None:
     assert findings("all") == {str(missing): "it is missing"}
 
 
+def test_manifests_within_each_other(folder: Path) -> None:
+    """An output goes by the nearest manifest that has it, from wherever it is verified, and is verified once."""
+    put(folder, "in/sub/a.json", "b.json", "in2/a.json")
+    convert_many(["in"], "rows")  # rows/sub/a
+    convert_many(["b.json"], "rows/sub")
+    for name, count in (("rows", 2), ("rows/sub", 2), ("rows/sub/a.ndjson.zst", 1), ("rows/sub/b.ndjson.zst", 1)):
+        assert (findings(name), len(list(verify(name)))) == ({}, count)
+    convert_many(["in2"], "rows/sub", force=True, on_error="stop", keys="snake")  # the outer record is out of date by now
+    for name in ("rows", "rows/sub", "rows/sub/a.ndjson.zst"):
+        assert findings(name) == {}
+
+
 def test_inputs_of_other_outputs_in_a_folder(folder: Path) -> None:
     """Inputs beside some of the outputs are none where the others are verified alone."""
     put(folder, "rows/in/a.ndjson", "exports/in/b.json")

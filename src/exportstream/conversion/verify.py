@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -103,54 +103,66 @@ def verify(outputs: Any) -> Iterator[Verified]:
 
 
 def _verify_folder(folder: str) -> Iterator[Verified]:
+    above = [(Manifest(name), folder) for name in _manifests_above(folder)]
+    below = [(Manifest(inner), inner) for inner, files in _walk(folder) if MANIFEST in files and inner != folder]
+    manifests = [*reversed(above), *below]
+    nearest: dict[str, int] = {}  # which of them has an output; its own folder knows it best
+    for number, (manifest, inner) in enumerate(manifests):
+        with manifest.open() as records:
+            nearest |= dict.fromkeys((path for path in map(_place_in(manifest, inner), records.positions) if path), number)
     inputs: set[str] = set()  # they may be in the folder too
-    manifest = Manifest(_manifest_above(folder) or folder)
+    for number, (manifest, inner) in enumerate(manifests):
+        place = _place_in(manifest, inner)
+        with manifest.open() as records:
+            for output in sorted(records.positions):
+                record = records.get(output)
+                if record is not None:
+                    inputs.add(
+                        os.path.normpath(os.path.join(os.path.abspath(manifest.folder), str(record.input.get("name"))))
+                    )
+                if (path := place(output)) is not None and nearest[path] == number:
+                    yield _verify(path, record)
+    for inner, files in _walk(folder):
+        for path in (os.path.join(inner, name) for name in sorted(files) if _looks_like_output(name)):
+            if path not in nearest and os.path.abspath(path) not in inputs:
+                yield _verify(path, None)
+
+
+def _place_in(manifest: Manifest, folder: str) -> Callable[[str], str | None]:
+    """Return what makes the path of an output of its name in a manifest, None for one outside of a folder."""
     inside = manifest.name_of(folder)
     start = "" if inside == "." else os.path.join(inside, "")
-    with manifest.open() as records:
-        for output in sorted(records.positions):
-            record = records.get(output)
-            inputs.add(os.path.normpath(str(record.input.get("name"))) if record is not None else "")
-            if output.startswith(start):
-                yield _verify(os.path.join(folder, output.removeprefix(start)), record)
-        apart: list[str] = []
-        for path in _files_that_look_like_outputs(folder, apart):
-            name = manifest.name_of(path)
-            if name not in records.positions and name not in inputs:
-                yield _verify(path, None)
-    for inner in apart:
-        yield from _verify_folder(inner)
+    return lambda output: os.path.join(folder, output.removeprefix(start)) if output.startswith(start) else None
 
 
 def _verify_file(path: str) -> Verified:
-    folder = _manifest_above(os.path.dirname(os.path.abspath(path)))
-    if folder is None:
-        return _verify(path, None)
-    manifest = Manifest(folder)
-    with manifest.open() as records:
-        return _verify(path, records.get(manifest.name_of(path)))
+    for folder in _manifests_above(os.path.dirname(os.path.abspath(path))):
+        manifest = Manifest(folder)
+        with manifest.open() as records:
+            if (record := records.get(manifest.name_of(path))) is not None:
+                return _verify(path, record)
+    return _verify(path, None)
 
 
-def _manifest_above(folder: str) -> str | None:
-    """Return the nearest folder with a manifest, from a folder upwards."""
+def _manifests_above(folder: str) -> Iterator[str]:
+    """Yield the folders with a manifest, from a folder upwards."""
     above = os.path.abspath(folder)
-    while not os.path.exists(os.path.join(above, MANIFEST)):
+    while True:
+        if os.path.exists(os.path.join(above, MANIFEST)):
+            yield above
         if (parent := os.path.dirname(above)) == above:
-            return None
+            return
         above = parent
-    return above
 
 
-def _files_that_look_like_outputs(folder: str, apart: list[str]) -> Iterator[str]:
-    """Yield files in a folder and in those below it; `apart` gets the folders that have a manifest of their own."""
+def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
     for inner, folders, files in os.walk(folder):
-        below = {os.path.join(inner, name): name for name in sorted(folders) if not name.startswith(".")}
-        others = [path for path in below if os.path.exists(os.path.join(path, MANIFEST))]
-        apart += others
-        folders[:] = [name for path, name in below.items() if path not in others]
-        for name in sorted(files):
-            if not name.startswith(".") and not name.endswith(REJECTS) and format_of(name) is not None:
-                yield os.path.join(inner, name)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield inner, files
+
+
+def _looks_like_output(name: str) -> bool:
+    return not name.startswith(".") and not name.endswith(REJECTS) and format_of(name) is not None
 
 
 def _verify(path: str, record: Record | None) -> Verified:
