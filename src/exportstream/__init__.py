@@ -105,6 +105,8 @@ else:  # each is imported with its first use: all of them take a tenth of a seco
     __all__ = list(_HOMES)
 
     def __getattr__(name: str) -> Any:
+        if name == "errors":  # `exportstream.errors.InputError`, as where all modules are imported at once
+            return import_module(f"{__name__}.errors")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

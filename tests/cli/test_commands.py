@@ -664,6 +664,7 @@ def test_amounts(count: int, words: str, text: str) -> None:
     ("count", "text"),
     [
         (999, "999 B"),
+        (999.6, "1.0 kB"),
         (1000, "1.0 kB"),
         (999_949, "999.9 kB"),
         (999_960, "1.0 MB"),

@@ -29,7 +29,7 @@ def test_outputs_of_a_folder(tmp_path: Path, jobs: str) -> None:
     assert last == "12 outputs, 2 with findings"
     assert done.returncode == 3
     assert said(done) == [
-        "exportstream: convert their inputs again with --force; --update sees only that one is missing or has another size"
+        "exportstream: convert their inputs again with --force: --update goes by sizes and times, not by contents"
     ]
 
 

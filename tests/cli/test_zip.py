@@ -58,6 +58,8 @@ def test_archives_with_the_same_names_inside(folder: Path) -> None:
     done = run("convert", "x.zip", "y.zip", "-o", "out/", "-j1", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert list(contents(folder / "out")) == ["x/d/two.ndjson.zst", "x/one.ndjson.zst", "y/one.ndjson.zst"]
+    assert run("convert", "x.zip", "./x.zip", "-o", "once/", "-j1", cwd=folder).returncode == 0
+    assert list(contents(folder / "once")) == ["d/two.ndjson.zst", "one.ndjson.zst"]
 
 
 def test_an_archive_is_as_its_files(folder: Path) -> None:

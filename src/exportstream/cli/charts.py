@@ -17,7 +17,7 @@ from exportstream.totals.text import figure, texts_of
 _LONGEST_AXIS = 1000  # days; if the dates span more, they are drawn side by side
 _FEWEST_SLOTS = 14  # of a chart: a few days are not drawn as wide blocks
 COSTS = {"cost": "recorded cost", "pricedCost": "priced cost"}
-TOKENS = {  # those of input are parts of all input, by `_parts_of_tokens`
+TOKENS = {  # those of input are parts of all input, by `_values_of`
     "outputTokens": "output tokens",
     "outsideCaches": "input outside caches",
     "writtenToCaches": "input written to caches",

@@ -168,7 +168,8 @@ def amount(count: int, words: str) -> str:
 def size(count: float) -> str:
     """A number of bytes for people: 1.2 MB."""
     for unit in ("B", "kB", "MB"):
-        if round(count, 1) < 1000:  # as it is written: 999,960 bytes are 1.0 MB
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        digits = 0 if unit == "B" else 1
+        if round(count, digits) < 1000:  # as it is written: 999,960 bytes are 1.0 MB
+            return f"{count:.{digits}f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"

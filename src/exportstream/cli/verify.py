@@ -40,5 +40,5 @@ def verify_command(*, outputs: tuple[str, ...]) -> None:
             show_lines([f"{verified.output}: {'; '.join(verified.findings)}"])
     show_lines([f"{amount(count, 'outputs')}, {odd:,} with findings"])
     if odd:
-        tell("convert their inputs again with --force; --update sees only that one is missing or has another size")
+        tell("convert their inputs again with --force: --update goes by sizes and times, not by contents")
         sys.exit(Exit.INPUT)

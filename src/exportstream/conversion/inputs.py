@@ -93,7 +93,8 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
     left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
     sources = [sources] if is_name(sources) else list(sources)
-    apart = sum(is_name(source) and is_zip(local_path(os.fsdecode(source))) for source in sources) > 1
+    names = [local_path(os.fsdecode(source)) for source in sources if is_name(source)]
+    apart = len({os.path.realpath(name) for name in names if is_zip(name)}) > 1
     for source in sources:
         if isinstance(source, Input):
             found.append(source)
