@@ -62,13 +62,13 @@ def encoding_helpers(
 class EncodeWork:
     """The rows of a run, compressed; see `reading.run.Work`."""
 
-    by_session = True
     skips_replaced = True
 
     def __init__(self, kinds: tuple[Kind, ...], options: WriteOptions, *, whole: bool) -> None:
         del whole
         self._encoders = [_RunEncoder(pipeline) for pipeline in _pipelines(kinds, options, get_ident())]
         self._prices_rows = any(kind.table == "messages" for kind in kinds)
+        self.by_session = any(kind.table == "sessions" for kind in kinds)
 
     def add(self, batch: Batch, prices: Prices | None) -> None:
         """Encode the rows of a batch."""
