@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -97,6 +99,12 @@ def misused(call: Callable[[], Any]) -> str:
     assert isinstance(caught.value, ExportstreamError)
     assert isinstance(caught.value, ValueError)
     return str(caught.value)
+
+
+def test_errors_are_a_module_of_the_package() -> None:
+    """Where nothing but the package itself was imported, too."""
+    code = "import exportstream; print(exportstream.errors.InputError is exportstream.InputError)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"True\n"
 
 
 def test_misuse_names_the_function_that_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
