@@ -774,6 +774,19 @@ def test_csv_safe_covers_ids_and_leaves_numbers(tmp_path: Path) -> None:
     assert (row["inputTokens"], row["cost"]) == ("-5", "-0.5")
 
 
+def test_csv_safe_covers_short_columns_of_many_rows(tmp_path: Path) -> None:
+    """Also where neighbouring columns of short values differ from row to row, which are written together without it."""
+    made = [
+        {"id": f"=m{at}", "role": "=+@"[at % 3] + "r", "content": f"c{at}", "createdAt": f"-{at}", "updatedAt": f"@{at}"}
+        for at in range(12)
+    ]
+    (tmp_path / "in.json").write_text(json.dumps({"id": "=s", "title": "t", "messages": made}))
+    assert run("convert", "in.json", "-o", "out.csv", "--csv-safe", cwd=tmp_path).returncode == 0
+    names = ("id", "role", "createdAt", "updatedAt")
+    found = [[row[name] for name in names] for row in read_with_python(tmp_path / "out.csv")]
+    assert found == [["'" + str(message[name]) for name in names] for message in made]
+
+
 def test_csv_safe_of_the_library(tmp_path: Path) -> None:
     """The library has the same as csv_safe=True."""
     convert(nasty_session(["=1", "x"]), tmp_path / "out.csv", csv_safe=True)
