@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from msgspec import Struct, field
@@ -22,6 +23,12 @@ class Records(Sums):
 
     count: int = 0
     bytes: int = 0
+
+
+def add_sizes(counted: dict[str | None, Records], sizes_of: Mapping[str | None, list[int]]) -> None:
+    """Add records to those that were counted, by the sizes of each kind."""
+    for kind, sizes in sizes_of.items():
+        counted.setdefault(kind, Records()).merge(Records(len(sizes), sum(sizes)))
 
 
 class Notes(Sums):

@@ -19,6 +19,17 @@ TEXT_TYPES = frozenset({"input_text", "output_text", "text", "summary_text", "re
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
+class Block(Struct, gc=False):
+    """A part of a content, with what figures need; the logs and the exports of Claude have the same."""
+
+    type: str | None = None
+    text: str | None = None
+    id: str | None = None
+    name: str | None = None
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+
+
 class Content(Struct, gc=False):
     """What a list of parts holds.
 

@@ -11,17 +11,9 @@ from msgspec import Raw, Struct
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.formats.chats.claude_ai_calls import Calls
 from exportstream.reading.formats.chats.shapes import Shape
+from exportstream.reading.formats.content import Block
 
 ROLES = {"human": "user"}
-
-
-class _Block(Struct, gc=False):
-    type: str | None = None
-    text: str | None = None
-    id: str | None = None
-    name: str | None = None
-    tool_use_id: str | None = None
-    is_error: bool | None = None
 
 
 class FigureMessage(Struct, gc=False):
@@ -30,7 +22,7 @@ class FigureMessage(Struct, gc=False):
     uuid: str
     sender: str
     text: str | None = None
-    content: list[_Block | None] | None = None
+    content: list[Block | None] | None = None
     created_at: str | None = None
     updated_at: str | None = None
     attachments: list[Raw] | None = None

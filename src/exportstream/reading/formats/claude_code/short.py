@@ -12,18 +12,9 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from exportstream.reading.formats.content import Block
+
 Figure = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-
-
-class Block(Struct, gc=False):
-    """A part of a content."""
-
-    type: str | None = None
-    text: str | None = None
-    id: str | None = None
-    name: str | None = None
-    tool_use_id: str | None = None
-    is_error: bool | None = None
 
 
 class Caches(Struct, gc=False):

@@ -13,8 +13,8 @@ from exportstream.models.structs import Message
 from exportstream.reading.formats.claude_code.attachments import attachment, without_base64
 from exportstream.reading.formats.claude_code.blocks import Result, is_result, read_result
 from exportstream.reading.formats.claude_code.response import Entry, Response
-from exportstream.reading.formats.claude_code.short import Block, ShortLine, ShortMessage
-from exportstream.reading.formats.content import read_content
+from exportstream.reading.formats.claude_code.short import ShortLine, ShortMessage
+from exportstream.reading.formats.content import Block, read_content
 
 _LARGEST_PENDING = 1 << 20  # bytes of messages that wait for the end of a response
 

@@ -9,13 +9,14 @@ It does what `TranscriptReader` does line by line, in less time. The tests compa
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 from msgspec import UNSET
 
-from exportstream.models.notes import Records
+from exportstream.models.notes import Records, add_sizes
 from exportstream.reading.formats.claude_code.session import TranscriptSession
 from exportstream.reading.formats.claude_code.short import ShortLine
 from exportstream.reading.json.beyond_msgspec import may_be_deep
@@ -36,7 +37,8 @@ def take_usual(
         counted: takes records that become no row, by kind.
         limit: bytes of the largest response.
     """
-    sizes_of: dict[str | None, list[int]] = {}  # of records that become no row; a list takes few steps for each
+    # Of records that become no row; a list takes few steps for each.
+    sizes_of: defaultdict[str | None, list[int]] = defaultdict(list)
     time, session_id = session.last_time, session.last_id
     try:
         for found in lines:
@@ -76,14 +78,10 @@ def take_usual(
                 return found
             if line.timestamp is not None:
                 time = line.timestamp
-            sizes = sizes_of.get(kind)
-            if sizes is None:
-                sizes = sizes_of[kind] = []
-            sizes.append(size)
+            sizes_of[kind].append(size)
     finally:
         session.last_time = time
-        for kind, sizes in sizes_of.items():
-            counted.setdefault(kind, Records()).merge(Records(len(sizes), sum(sizes)))
+        add_sizes(counted, sizes_of)
     return None
 
 

@@ -8,13 +8,14 @@ It does what `RolloutReader` does line by line, in less time. The tests compare 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import UNSET
 
 from exportstream.errors import InputError
-from exportstream.models.notes import Records
+from exportstream.models.notes import Records, add_sizes
 from exportstream.reading.formats.codex.records import Event, ShortItem
 from exportstream.reading.formats.codex.session import TURN_EVENTS, RolloutSession
 from exportstream.reading.json.beyond_msgspec import may_be_deep, refuse_deep
@@ -41,8 +42,9 @@ def take_usual(
         refuse: takes lines that are refused.
         limit: bytes of the largest response.
     """
-    sizes_of: dict[str, list[int]] = {}  # of records that become no row; a list takes few steps for each
-    events: dict[str, list[int]] = {}  # the same of events, by their type
+    # Of records that become no row; a list takes few steps for each.
+    sizes_of: defaultdict[str | None, list[int]] = defaultdict(list)
+    events: defaultdict[str, list[int]] = defaultdict(list)  # the same of events, by their type
     time = session.last_time
     try:
         for found in lines:
@@ -77,10 +79,7 @@ def take_usual(
                 elif item.exit_code is not None or item.item is not None or event in TURN_EVENTS:
                     session.add_event(item, line.timestamp)
                 time = line.timestamp
-                sizes = events.get(event)
-                if sizes is None:
-                    sizes = events[event] = []
-                sizes.append(size)
+                events[event].append(size)
                 continue
             elif kind == "turn_context":
                 session.add_turn(item)
@@ -89,15 +88,11 @@ def take_usual(
                 return found
             time = line.timestamp
             if counted_as is not None:
-                sizes = sizes_of.get(counted_as)
-                if sizes is None:
-                    sizes = sizes_of[counted_as] = []
-                sizes.append(size)
+                sizes_of[counted_as].append(size)
     finally:
         session.last_time = time
-        sizes_of |= {f"event_msg/{event}": sizes for event, sizes in events.items()}
-        for counted_as, sizes in sizes_of.items():
-            counted.setdefault(counted_as, Records()).merge(Records(len(sizes), sum(sizes)))
+        add_sizes(counted, sizes_of)
+        add_sizes(counted, {f"event_msg/{event}": sizes for event, sizes in events.items()})
     return None
 
 
