@@ -224,7 +224,7 @@ def test_public_names_are_all_of_them() -> None:
         for alias in node.names
         if alias.name != "__version__"
     }
-    assert len(exportstream.__all__) == len(set(exportstream.__all__))
+    assert list(exportstream.__all__) == sorted(exportstream.__all__)
     assert set(exportstream.__all__) == homes.keys()
     for name, module in homes.items():
         assert getattr(exportstream, name) is getattr(sys.modules[str(module)], name)

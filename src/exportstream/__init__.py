@@ -102,7 +102,7 @@ else:  # each is imported with its first use: all of them take a tenth of a seco
         }.items()
         for name in names.split()
     }
-    __all__ = list(_HOMES)
+    __all__ = tuple(sorted(_HOMES))
 
     def __getattr__(name: str) -> Any:
         if name == "errors":  # `exportstream.errors.InputError`, as where all modules are imported at once

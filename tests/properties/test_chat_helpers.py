@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,12 +13,9 @@ from exportstream.reading.runs_ahead import suits_helpers
 from tests.kit.chats import Tree, claude_ai, drawn, opencode
 from tests.kit.documents import dump
 from tests.kit.odd_values import HIDDEN, spoil
-from tests.properties import test_helpers
+from tests.properties.test_helpers import assert_same
 
 FORMS = [(b"[", b",", b"]"), (b" [\n", b" ,\n\t", b"\n]\n"), (b"", b"\n", b"\n")]
-
-
-assert_same = partial(test_helpers.assert_same, back=1 << 18)  # a first conversation is read with some of what follows
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ from exportstream.storage.zip_member import MemberFile, zip_error
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-
 DEFAULT_MAX_WINDOW = 128 << 20
 
 _CHUNK = 256 << 10  # compressed bytes per read
@@ -182,9 +181,11 @@ class Source:
         return (str(self._path), identity(self._stat)) if is_plain and self._error is None else None
 
     def jump(self, position: int) -> None:
-        """Read on at another position of a `plain` file, after a read; what is in between counts as read."""
-        self._file.seek(position)
-        self._rest, self.bytes_read, self.position = b"", position, position
+        """Read on at a later position of a `plain` file, after a read; what is in between counts as read."""
+        self._rest, self.position = self._rest[position - self.position :], position  # what was read ahead stays read
+        if not self._rest:
+            self._file.seek(position)
+            self.bytes_read = position
 
     @property
     def is_file(self) -> bool:
