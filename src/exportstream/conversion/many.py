@@ -176,7 +176,7 @@ def convert_all(
         # Existing outputs were refused above. With an executor, a job that is given to a second worker after the first
         # has died may meet its own output.
         job.writing = replace(options.writing, force=replaces or executor is not None)
-        job.folder = None if manifest is None else manifest.folder
+        job.manifest = manifest
     make_folders(output for job in todo.values() for output in job.outputs)
     if manifest is not None and todo:
         manifest.compact_if_stale()
@@ -227,7 +227,7 @@ def _run_job(job: ConvertJob, count: Callable[[int], None], executor: Executor |
             ConvertOptions(reading=job.reading, writing=job.writing, rejects=job.rejects),
             executor=executor,
             progress=reading,
-            manifest=None if job.folder is None else Manifest(job.folder),
+            manifest=job.manifest,
         )
     except ExportstreamError as error:
         return outcome_of(job.source, error, named=job.input.named)

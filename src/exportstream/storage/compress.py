@@ -74,7 +74,7 @@ def _zstd(level: int, *, alone: bool, beside_others: bool) -> zstandard.ZstdComp
     # a job starts no thread: it would be compressed after all of it is parsed.
     # Above level 9 jobs would be large, and parsing is a small part of the time. The source size limits the window, which
     # would be 128 MiB at level 22.
-    threads = 1 if level <= 9 and (os.cpu_count() or 1) > 1 and not alone else 0
+    threads = 1 if level <= 9 and not alone and (os.cpu_count() or 1) > 1 else 0  # counting them reads a file
     how = zstandard.ZstdCompressionParameters.from_level(
         level,
         source_size=8 << 20 if level > 9 else 0,
