@@ -19,6 +19,7 @@ from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.plan import is_current, refuse_shared
 from exportstream.conversion.report import ManyReport, Outcome, Report
 from exportstream.errors import mask, shown
+from exportstream.storage.names import RealPaths
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.outputs import Output
 from exportstream.writing.rejects import Reject, RejectsFile
@@ -214,7 +215,7 @@ def test_real_names_stay_inside(monkeypatch: pytest.MonkeyPatch) -> None:
         ConvertJob(Input(url, ""), outputs=[Output(f"out/{number}.ndjson", "ndjson", "none", ("messages",))])
         for number, url in enumerate(urls)
     ]
-    refuse_shared(jobs, None)
+    refuse_shared(jobs, None, RealPaths())
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ExportstreamError])

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -303,3 +304,15 @@ def test_two_runs_write_the_same_bytes(folder: Path, format_: Any) -> None:
     for name in ("m1", "m2"):
         merge_many(["in"], name + suffix)
     assert Path(f"m1{suffix}").read_bytes() == Path(f"m2{suffix}").read_bytes()
+
+
+def test_names_within_a_folder_are_those_of_relpath(folder: Path) -> None:
+    """However the folder and the path are spelled, asked twice."""
+    (folder / "a" / "b").mkdir(parents=True)
+    os.chdir(folder / "a")
+    roots = ["", "/", "../", "./", f"{folder}/"]
+    paths = [root + "/".join(names) for root in roots for names in product(["a", "b", "..", "x"], repeat=2)]
+    for inside in [".", "../a", *paths[::3]]:
+        manifest = Manifest(inside)
+        for path in [*paths, ".", "..", "a", "a/", *paths]:
+            assert manifest.name_of(path) == os.path.relpath(path, inside)

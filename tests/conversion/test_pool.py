@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from exportstream.conversion.pool import Workers
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import time
@@ -56,3 +58,20 @@ def test_half_a_result_is_not_waited_for(fork: bool, job: str, says: str, tmp_pa
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.stdout == says, done.stderr
     assert ("KeyError" in done.stderr, done.returncode) == ((True, 1) if job == "send_half" else (False, 0)), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no masks of signals here")
+def test_a_signal_just_before_signals_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that comes while others are about to be blocked raises, and blocks none for good: it has to end the process."""
+    mask = signal.pthread_sigmask
+
+    def interrupted(how: int, signals: set[signal.Signals]) -> set[signal.Signals]:
+        before = mask(how, signals)
+        if how == signal.SIG_BLOCK and signals:
+            raise KeyboardInterrupt
+        return before
+
+    monkeypatch.setattr(signal, "pthread_sigmask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Workers(1)
+    assert signal.SIGTERM not in mask(signal.SIG_BLOCK, ())

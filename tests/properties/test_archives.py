@@ -146,7 +146,7 @@ def test_usual_sessions_are_split_in_two_lines_each(in_array: bool) -> None:
     data = archive([*made, {"title": "odd", **made[0]}, *made], "" if in_array else "\n", in_array=in_array)[in_array:]
     for count in range(1, 5):
         end = re.search(rb'(?:.*?"messages":){%d}' % (count + 1), data, re.DOTALL).end()
-        found = split(data[: end + 1], b'{"id":', b'"messages":[', in_array=in_array)
+        found = split(data[: end + 1], b'{"id":', b'"messages":[', in_array=in_array, is_last=True)
         assert found is not None
         assert found.sessions == min(count, 3)
         assert list(map(json.loads, found.keys.splitlines())) == [
@@ -154,7 +154,25 @@ def test_usual_sessions_are_split_in_two_lines_each(in_array: bool) -> None:
         ]
         assert list(map(json.loads, found.messages.splitlines())) == [one["messages"] for one in made[: found.sessions]]
         assert data[found.size :].startswith(b'{"id":"s%d"' % found.sessions)
-    assert split(data[: data.index(b"]")], b'{"id":', b'"messages":[', in_array=in_array) is None
+    assert split(data[: data.index(b"]")], b'{"id":', b'"messages":[', in_array=in_array, is_last=True) is None
+
+
+@pytest.mark.parametrize("after", ["", "\n", " \r\n\t\n"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_last_session_is_split_off_where_the_input_ends(count: int, after: str) -> None:
+    """With the white space after it; not if more may come, if it is cut, or if something follows."""
+    made = [session(message(id=f"m{n}"), message(id="x"), id=f"s{n}") for n in range(count)]
+    data = archive(made, "\n", in_array=False).rstrip() + after.encode()
+    how: dict[str, Any] = {"opening": b'{"id":', "messages": b'"messages":[', "in_array": False}
+    found = split(data, **how, is_last=True)
+    assert found is not None
+    assert (found.sessions, found.size) == (count, len(data))
+    assert list(map(json.loads, found.messages.splitlines())) == [one["messages"] for one in made]
+    assert [json.loads(line)["id"] for line in found.keys.splitlines()] == [one["id"] for one in made]
+    for other in (split(data, **how, is_last=False), split(data.rstrip()[:-1], **how, is_last=True)):
+        assert (0 if other is None else other.sessions) == count - 1
+    followed = split(data + b"1", **how, is_last=True)
+    assert (0 if followed is None else followed.sessions) == count - 1
 
 
 @given(archives(), st.randoms(use_true_random=False))

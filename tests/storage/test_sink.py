@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from exportstream.cli.process import exit_code
 from exportstream.errors import CutInputError, UsageError, WriteError
-from exportstream.storage.compress import frames
+from exportstream.storage.compress import Frame, frames
 from exportstream.storage.sink import Sink, open_sink
 from exportstream.storage.source import open_source
 from tests.kit.files import DATA, names
@@ -623,3 +623,22 @@ def test_digest_of_what_is_stored(tmp_path: Path, kind: str) -> None:
     with open_sink(tmp_path / "other") as sink:
         pass
     assert sink.sha256 is None
+
+
+@pytest.mark.parametrize("level", [1, 3, 9])
+def test_compressors_that_are_used_again(level: int) -> None:
+    """Frames come out the same whether their compressor is new, made others before, was given up, or has others beside it."""
+    texts = [b"a" * 5, b"", bytes(range(256)) * 900, b"{}\n" * 5_000]
+    new = frames("zstd", level)
+    assert new is not None
+    first = [_whole(new(), text) for text in texts]
+    assert [zstandard.decompress(data, max_output_size=1 << 20) for data in first] == texts
+    new().compress(texts[2])  # and never ended
+    assert [_whole(new(), text) for text in texts] == first
+    beside = [(new(), text) for text in texts * 2]
+    begun = [frame.compress(text) for frame, text in beside]
+    assert [data + frame.flush() for data, (frame, _) in zip(begun, beside, strict=True)] == first * 2
+
+
+def _whole(frame: Frame, text: bytes) -> bytes:
+    return frame.compress(text) + frame.flush()

@@ -89,6 +89,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         ReadError: a folder can't be read, or is missing.
     """
     found: list[Input] = []
+    real_path = RealPaths()
     excluded = Exclude(exclude)
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
     left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
@@ -103,14 +104,17 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
         name = local_path(os.fsdecode(source))
         before = len(found)
-        found += [one for one in _find(name, left_out, excluded, apart) if not excluded(_as_path(one.source), one.relative)]
+        found += [
+            one
+            for one in _find(name, left_out, excluded, real_path, apart=apart)
+            if not excluded(_as_path(one.source), one.relative)
+        ]
         if len(found) == before and not (excluded and not stands_for_several(name)):
             hint = "folders are searched for .json, .ndjson, .jsonl and .zip files"
             raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}
-    real_path = RealPaths()
     for one in found:
         key = _key(one.source, real_path)
         if key not in once or (one.named and not once[key].named):
@@ -143,7 +147,7 @@ def _join_parts(inputs: list[Input]) -> list[Input]:
     return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
-def _find(name: str, without: set[str], exclude: Exclude, apart: bool) -> Iterator[Input]:
+def _find(name: str, without: set[str], exclude: Exclude, real_path: RealPaths, *, apart: bool) -> Iterator[Input]:
     if is_stream(name):
         yield Input("-", "stdin", named=True)
     elif (member := split_member(name)) is not None:
@@ -163,7 +167,7 @@ def _find(name: str, without: set[str], exclude: Exclude, apart: bool) -> Iterat
     elif is_glob(name):
         yield from _match(name, without, exclude)
     elif is_folder(name):
-        yield from _walk(name, without, exclude)
+        yield from _walk(name, without, exclude, real_path)
     else:  # if it is missing, reading will report the error
         yield Input(name, os.path.basename(name), named=True)
 
@@ -205,8 +209,7 @@ def _as_path(source: str) -> str:
     return source if found is None else os.path.join(*found)
 
 
-def _walk(folder: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
-    real_path = RealPaths()
+def _walk(folder: str, without: set[str], exclude: Exclude, real_path: RealPaths) -> Iterator[Input]:
     for inner, files in _folders(folder, without, exclude):
         for name in sorted(filter(is_searched_name, files)):
             path = os.path.join(inner, name)

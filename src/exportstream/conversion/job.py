@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
+from exportstream.conversion.manifest import Manifest
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import GENAI
 from exportstream.storage.names import is_url
@@ -60,7 +61,7 @@ class ConvertJob(Job):
         outputs: where its rows go.
         writing: how rows are written.
         rejects: a list or a function that gets each `Reject`; it can't reach another process.
-        folder: where the manifest is that records the outputs; None for none.
+        manifest: records the outputs; None for none.
     """
 
     hint: ClassVar[str] = "update=True goes on where it was"
@@ -68,14 +69,14 @@ class ConvertJob(Job):
     outputs: list[Output] = field(default_factory=list)
     writing: WriteOptions = WriteOptions()
     rejects: Any = None
-    folder: str | None = None
+    manifest: Manifest | None = None
 
     def elsewhere(self) -> Self:
         """Return the same job for a process with a working folder of its own."""
         return replace(
             super().elsewhere(),
             outputs=[Output(_absolute(one.target), one.format, one.compression, one.tables) for one in self.outputs],
-            folder=None if self.folder is None else os.path.abspath(self.folder),
+            manifest=None if self.manifest is None else self.manifest.elsewhere(),
         )
 
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
 from exportstream.errors import NotAnExportError, shown
 from exportstream.models.names import camel, fields_of
@@ -24,7 +26,7 @@ from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
-from exportstream.storage.names import is_stream, is_url, state_of
+from exportstream.storage.names import RealPaths, is_stream, is_url, state_of
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.json import ENCODER, read_json
 from exportstream.writing.options import WriteOptions
@@ -74,15 +76,26 @@ _NAMES = msgspec.json.Decoder(_Name)
 
 def options_of(output: Output, reading: ReadOptions, writing: WriteOptions) -> dict[str, Any]:
     """Return the options that shape an output; those that have their default are left out, so new ones change no record."""
+    prices = load_prices(reading.prices)
+    version = None
+    if prices is not None:
+        version, reading = prices.list.version, replace(reading, prices=None)  # that of a file is of its content
+    return _options_of(output.format, output.compression, output.tables, version, reading, writing)
+
+
+@lru_cache(16)  # many inputs have the same ones
+def _options_of(
+    name: str, compression: str, tables: tuple[str, ...], prices: Any, reading: ReadOptions, writing: WriteOptions
+) -> dict[str, Any]:
     given = {
         camel(one.name): getattr(options, one.name)
         for options in (reading, writing)
         for one in fields_of(type(options))
         if one.name not in _NOT_COMPARED and getattr(options, one.name) != one.default
     }
-    decided: dict[str, Any] = {"format": output.format, "compression": output.compression, "tables": output.tables}
-    if (prices := load_prices(reading.prices)) is not None:
-        decided["prices"] = prices.list.version  # that of a file is of its content
+    decided: dict[str, Any] = {"format": name, "compression": compression, "tables": tables}
+    if prices is not None:
+        decided["prices"] = prices
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(given | decided))  # as it is read again: no tuples
     return dict(sorted(plain.items()))
 
@@ -101,13 +114,19 @@ class Manifest:
     """The manifest of a folder.
 
     Args:
-        folder: of the outputs; they may be in folders of it.
+        folder: of the outputs; they may be in folders of it. Keep the manifest for one run only.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self._real_folder = os.path.realpath(folder)
+        self._real_path = RealPaths()
+        self._inner: dict[tuple[str, str], str] = {}  # names of folders within another
         self.journal = Journal(os.path.join(folder, MANIFEST))
+
+    def elsewhere(self) -> Manifest:
+        """Return the same manifest for a process with a working folder of its own."""
+        return Manifest(os.path.abspath(self.folder))
 
     def recording(self) -> Recording:
         """Return a destination that appends records at its commit, as the first one of a `Transaction` after all others."""
@@ -168,13 +187,25 @@ class Manifest:
 
     def name_of(self, output: str) -> str:
         """Return the name of an output within the folder."""
-        return os.path.relpath(os.path.abspath(output), os.path.abspath(self.folder))
+        return self._within(output, self.folder)
 
     def _name_of_input(self, source: str) -> str:
         """Return the name of an input relative to the folder, so that both can move together; a URL without its secrets."""
         if is_stream(source) or is_url(source):
             return shown(source)
-        return os.path.relpath(os.path.realpath(source), self._real_folder)
+        return self._within(self._real_path(source), self._real_folder)
+
+    def _within(self, path: str, start: str) -> str:
+        """Return `os.path.relpath`, which is slow, for many files: it is asked about each folder once."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return os.path.relpath(path, start)
+        inner = self._inner.get((folder, start))
+        if inner is None:
+            inner = self._inner[folder, start] = os.path.relpath(folder or ".", start)
+        if os.path.basename(inner) == "..":  # the path may lead back down into `start`
+            return os.path.relpath(path, start)
+        return name if inner == "." else os.path.join(inner, name)
 
 
 class ManifestIndex:

@@ -39,7 +39,7 @@ from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
-from exportstream.storage.names import is_name, is_url
+from exportstream.storage.names import RealPaths, is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
@@ -163,8 +163,10 @@ def convert_all(
     check_executor(executor)
     load_prices(options.reading.prices)  # a wrong one is an error before any work, not one of each input
     inputs = find_inputs(sources, without=[folder, options.report], exclude=options.exclude)
-    jobs, strangers = _set_aside(plan_jobs(inputs, folder, options))
-    refuse_shared(jobs, options.report)
+    real_path = RealPaths()
+    jobs, strangers = _set_aside(plan_jobs(inputs, folder, options, real_path))
+    refuse_shared(jobs, options.report, real_path)
+    del real_path
     check_outputs(jobs[0].outputs if jobs else [], options.writing)
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     current = _find_current(jobs, manifest) if options.update else set()
@@ -176,7 +178,7 @@ def convert_all(
         # Existing outputs were refused above. With an executor, a job that is given to a second worker after the first
         # has died may meet its own output.
         job.writing = replace(options.writing, force=replaces or executor is not None)
-        job.folder = None if manifest is None else manifest.folder
+        job.manifest = manifest
     make_folders(output for job in todo.values() for output in job.outputs)
     if manifest is not None and todo:
         manifest.compact_if_stale()
@@ -227,7 +229,7 @@ def _run_job(job: ConvertJob, count: Callable[[int], None], executor: Executor |
             ConvertOptions(reading=job.reading, writing=job.writing, rejects=job.rejects),
             executor=executor,
             progress=reading,
-            manifest=None if job.folder is None else Manifest(job.folder),
+            manifest=job.manifest,
         )
     except ExportstreamError as error:
         return outcome_of(job.source, error, named=job.input.named)

@@ -42,7 +42,7 @@ def total_size(inputs: Iterable[Input]) -> int | None:
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions) -> list[ConvertJob]:
+def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions, real_path: RealPaths) -> list[ConvertJob]:
     """Return a job for each input, except inputs that were found in a folder and are outputs of others."""
     jobs = [
         ConvertJob(
@@ -55,7 +55,6 @@ def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions) -> list
         for one in inputs
     ]
     writers: dict[str, set[str]] = {}
-    real_path = RealPaths()
     for job in jobs:
         for output in job.outputs:
             writers.setdefault(_key(output.target, real_path), set()).add(job.source)
@@ -80,9 +79,8 @@ def names_of(job: ConvertJob) -> list[str]:
     return [*names, rejects_name(names[0], job.source)] if job.reading.on_error == "skip" else names
 
 
-def refuse_shared(jobs: list[ConvertJob], report: Any) -> None:
+def refuse_shared(jobs: list[ConvertJob], report: Any, real_path: RealPaths) -> None:
     """Refuse names that would be written twice, and those of inputs."""
-    real_path = RealPaths()
     inputs = {_key(name, real_path) for job in jobs for name in (job.source, *job.input.parts)}
     named = [(name, job.source) for job in jobs for name in names_of(job)]
     if has_name(report):

@@ -59,20 +59,17 @@ class Counts(Struct, rename="camel"):
 
     def add(self, export: Export) -> None:
         """Add an export that was read to its end."""
-        self.merge(
-            Counts(
-                messages=export.accepted,
-                rejected=export.notes.rejected,
-                sessions=export.sessions,
-                bytes_read=export.bytes_read,
-                bytes_parsed=export.position,
-                partial=export.partial or export.notes.damaged > 0,
-                cut={export.name: export.accepted} if export.partial else {},
-                notes=export.notes,
-                duplicates=export.duplicates,
-                totals=export.totals,
-            )
-        )
+        self.messages += export.accepted
+        self.rejected += export.notes.rejected
+        self.sessions += export.sessions
+        self.bytes_read += export.bytes_read
+        self.bytes_parsed += export.position
+        self.partial |= export.partial or export.notes.damaged > 0
+        if export.partial:
+            self.cut[export.name] = export.accepted
+        self.notes.merge(export.notes)
+        self.duplicates.merge(export.duplicates)
+        self.totals.merge(export.totals)
 
     def merge(self, other: Counts) -> None:
         """Add what was read of other inputs."""

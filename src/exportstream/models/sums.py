@@ -14,7 +14,8 @@ class Sums(Struct, rename="camel"):
         """Add what another one counted: parts that were read apart give the same as the whole."""
         for name in self.__struct_fields__:
             theirs: Any = getattr(other, name)
-            if isinstance(theirs, Sums):
+            if theirs.__class__ is int:
+                if theirs:
+                    setattr(self, name, getattr(self, name) + theirs)
+            elif isinstance(theirs, Sums):
                 getattr(self, name).merge(theirs)
-            elif theirs and isinstance(theirs, int):
-                setattr(self, name, getattr(self, name) + theirs)

@@ -1,7 +1,8 @@
 """Compressors of outputs: zstd and gzip, a frame (a member) at a time.
 
 Takes: the name of a compression and its level. Returns: a function that begins a frame. Raises: `OptionError`.
-Holds: the compressor's own memory (zstd: 22 MB at level 3, half of it beside others; 130 MB at level 22).
+Holds: the compressor's own memory (zstd: 22 MB at level 3, half of it beside others; 130 MB at level 22); after it some of
+zstd's without a thread, 4 MB each at level 3.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import zstandard
 
 from exportstream.errors import OptionError
 
+_REUSED = 9  # the highest level of compressors that are kept: above it each takes up to 130 MB
+_MOST_FREE = 4
+_FREE: dict[int, list[zstandard.ZstdCompressor]] = {}  # compressors that start no thread and do nothing, by level
 _LEVELS = {"zstd": range(-7, 23), "gzip": range(1, 10), "none": range(0)}
 
 
@@ -52,8 +56,34 @@ def frames(
         beside_others: whether there are other compressors: then zstd takes half of the memory where it starts a thread.
     """
     if compression == "zstd":
-        return _zstd(level or 3, alone=alone, beside_others=beside_others).compressobj
+        level = level or 3
+        if alone and level <= _REUSED:
+            return partial(_ReusedFrame, level)
+        return _zstd(level, alone=alone, beside_others=beside_others).compressobj
     return _gzip(level or 2) if compression == "gzip" else None
+
+
+class _ReusedFrame:
+    """A frame of a zstd compressor that makes others after it; a new compressor takes ten times as long as a small frame."""
+
+    def __init__(self, level: int) -> None:
+        self._free = _FREE.setdefault(level, [])
+        try:
+            self._compressor = self._free.pop()
+        except IndexError:
+            self._compressor = _zstd(level, alone=True, beside_others=False)
+        self._frame = self._compressor.compressobj()
+
+    def compress(self, data: bytes, /) -> bytes:
+        """See `Frame`."""
+        return self._frame.compress(data)
+
+    def flush(self) -> bytes:
+        """See `Frame`."""
+        rest = self._frame.flush()
+        if len(self._free) < _MOST_FREE:
+            self._free.append(self._compressor)
+        return rest
 
 
 def _gzip(level: int) -> Callable[[], Frame]:
@@ -74,7 +104,7 @@ def _zstd(level: int, *, alone: bool, beside_others: bool) -> zstandard.ZstdComp
     # a job starts no thread: it would be compressed after all of it is parsed.
     # Above level 9 jobs would be large, and parsing is a small part of the time. The source size limits the window, which
     # would be 128 MiB at level 22.
-    threads = 1 if level <= 9 and (os.cpu_count() or 1) > 1 and not alone else 0
+    threads = 1 if level <= 9 and not alone and (os.cpu_count() or 1) > 1 else 0  # counting them reads a file
     how = zstandard.ZstdCompressionParameters.from_level(
         level,
         source_size=8 << 20 if level > 9 else 0,

@@ -25,13 +25,16 @@ _MAGIC = late_pattern(r"[*?\[]")
 
 
 class RealPaths:
-    """`os.path.realpath` for many paths: it looks at each folder once, and then only at files. Keep it for a moment only."""
+    """`os.path.realpath` for many paths: it looks at each folder and path once. Keep it for a moment only."""
 
     def __init__(self) -> None:
         self._folders: dict[str, str] = {}
+        self._found: dict[str, str] = {}
 
     def __call__(self, path: str) -> str:
         """Return the path without links, from the root on."""
+        if (known := self._found.get(path)) is not None:
+            return known
         folder, name = os.path.split(path)
         if name in ("", ".", ".."):
             return os.path.realpath(path)
@@ -39,7 +42,8 @@ class RealPaths:
         if real is None:
             real = self._folders[folder] = os.path.realpath(folder)
         found = os.path.join(real, name)
-        return os.path.realpath(found) if os.path.islink(found) else found
+        found = self._found[path] = os.path.realpath(found) if os.path.islink(found) else found
+        return found
 
 
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:

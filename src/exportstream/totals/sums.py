@@ -148,7 +148,10 @@ class Counted(Sums):
         """Add what another one counted."""
         super().merge(other)
         self._add_roles(other.roles)
-        self._add_dates([date for date in (other.first_date, other.last_date) if date is not None])
+        if self.first_date is None:
+            self.first_date, self.last_date = other.first_date, other.last_date
+        else:
+            self._add_dates([date for date in (other.first_date, other.last_date) if date is not None])
 
 
 def _count_roles(roles: list[str]) -> dict[str, int]:

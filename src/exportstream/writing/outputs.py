@@ -215,8 +215,7 @@ def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
         path = zip_file_of(os.fspath(name))
         if is_stream(path):
             key: Any = "-" if what != "input" else None
-        elif os.path.exists(path):
-            found = os.stat(path)
+        elif (found := _stat(path)) is not None:
             key = (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
         else:
             key = real_path(path)
@@ -224,3 +223,11 @@ def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
             hint = "give it a name of its own" + (" with `rejects`" if what == "file of rejects" else "")
             raise UsageError(f"the {what} is the {seen[key]}", source=path, hint=hint)
         seen[key] = what
+
+
+def _stat(path: str) -> os.stat_result | None:
+    """What the system says of a file, None if there is none."""
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None

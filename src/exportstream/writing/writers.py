@@ -135,10 +135,10 @@ class Writers:
         """Write what comes after the last row; only the outputs' names are missing then.
 
         Args:
-            describe: returns the description of an output, see `Writer.finish`.
+            describe: returns the description of an output, for formats that keep one; see `Writer.finish`.
         """
         for output, writer in zip(self._outputs, self._writers, strict=True):
-            writer.finish(describe(output))
+            writer.finish(describe(output) if FORMATS[output.format].described else None)
 
     @property
     def written(self) -> list[Written]:

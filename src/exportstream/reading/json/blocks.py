@@ -34,6 +34,8 @@ SMALLEST_BLOCK = 8 * 1024
 
 _FIRST_KEYS = late_pattern(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
 _TRAILING = late_pattern(r"trailing characters \(byte (\d+)\)\Z")
+_VALUES = msgspec.json.Decoder(float_hook=Decimal)
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _OPEN, _CLOSE = ord("["), ord("]")
 
 
@@ -90,8 +92,6 @@ class Blocks:
 
     def __init__(self, decoder: MessageDecoder) -> None:
         self._decoder = decoder
-        self._values = msgspec.json.Decoder(float_hook=Decimal)
-        self._raws = msgspec.json.Decoder(list[msgspec.Raw])
         self._first_keys: tuple[bytes, ...] = ()
         self.separator: re.Pattern[bytes] | None = None
         self._spelled: bytes | None = None  # how a separator began that was found: most likely the others do as well
@@ -209,12 +209,12 @@ class Blocks:
     def _split(self, text: bytes) -> tuple[bytes, list[msgspec.Raw]]:
         """The bytes of a block and of each message in it; msgspec refuses lone surrogates, so they are replaced."""
         try:
-            return text, self._raws.decode(text)
+            return text, _RAWS.decode(text)
         except msgspec.DecodeError:
             fixed, replaced = replace_surrogates(text)
             if not replaced:
                 raise
-            return fixed, self._raws.decode(fixed)
+            return fixed, _RAWS.decode(fixed)
 
     def _take_values(
         self, buffer: bytearray, start: int, text: bytes, raws: list[msgspec.Raw], end: int, closed: bool
@@ -224,7 +224,7 @@ class Blocks:
         for view in raws:
             raw = bytes(view)
             try:
-                value = self._values.decode(raw)
+                value = _VALUES.decode(raw)
             except REFUSALS:
                 value = None
             if value is None or value_is_deeper(value, self.max_depth):

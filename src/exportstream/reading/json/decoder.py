@@ -115,5 +115,12 @@ class MessageDecoder:
         else:
             self._camel = types
         if types not in self._decoders:
-            kind: Any = list[types.message]  # type: ignore[name-defined]
-            self._decoders[types] = msgspec.json.Decoder(kind, float_hook=Decimal)
+            self._decoders[types] = _USUAL if types is CAMEL else _decoder_of(types)
+
+
+def _decoder_of(types: MessageTypes) -> Any:
+    kind: Any = list[types.message]  # type: ignore[name-defined]
+    return msgspec.json.Decoder(kind, float_hook=Decimal)
+
+
+_USUAL = _decoder_of(CAMEL)  # one for all inputs: it remembers nothing

@@ -36,9 +36,10 @@ class Parser:
         self.unread: int | None = None
         self._events = events
         self._tokens: list[tuple[str, Any]] = ijson.utils.sendable_list()
-        self._send = _new_parser(self._tokens)
+        self._send: Any = None  # ijson's parser, made for the first bytes
         opening = b"".join(b'{"":' if kind == b"{" else kind for kind in self.envelope.open)
         if opening:
+            self._send = _new_parser(self._tokens)
             self._send(opening)
             self._tokens.clear()
         self._guard = Guard()
@@ -68,7 +69,8 @@ class Parser:
                 if replaced:
                     self._events.replaced(replaced)
             if last:
-                self._push(b"")
+                if self._send is not None:  # otherwise everything was read in a faster way
+                    self._push(b"")
                 self.envelope.finish()
         except (JSONSyntaxError, LimitError):
             self.unread = None if self._wrong is None else left - self._wrong
@@ -76,6 +78,8 @@ class Parser:
 
     def _push(self, piece: bytes) -> None:
         self._wrong = None
+        if self._send is None:
+            self._send = _new_parser(self._tokens)
         try:
             self._send(piece)
         except StopIteration:

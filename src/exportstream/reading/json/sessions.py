@@ -9,7 +9,8 @@ How it works: sessions of an archive are alike, so the bytes `"messages":[` and 
 looked for as the first session spelled them. Between two of the former, the last of the latter begins a session, and
 the one before it has ended. Nothing is guessed: `messages` have to be an array by themselves, what is left has to be an
 object of its own with each key once, and only white space (in an array, and a comma) may be in between. The last session
-is never taken, so ijson sees the end of an array or of the input. Bytes that only look like a beginning fail one of these.
+is taken only if it ends with the input; that of an array never is, so ijson sees the end of it. Bytes that only look like a
+beginning fail one of these.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from exportstream.reading.limits import MAX_DEPTH
 
 _OPENING = late_pattern(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
 _MESSAGES = late_pattern(rb'"messages"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\[')
+_KEYS = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _SPACE = b" \t\r\n"
 _BRACKET, _COMMA = ord("]"), ord(",")
 _NOT_HERE = frozenset({"messages", "result"})  # a `result` may be the session of an SDK response
@@ -69,10 +71,9 @@ class Sessions:
         self._opening = self._messages = b""  # as the last session that went another way spelled them
         self._one_by_one = 0  # how many sessions are to be decoded by themselves, since one of them is odd
         self._lines = SessionLines()
-        self._values = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
-    def take(self, data: bytearray, start: int, events: Events, *, in_array: bool) -> int | None:
-        """Take the whole sessions that are in a block."""
+    def take(self, data: bytearray, start: int, events: Events, *, in_array: bool, at_end: bool = False) -> int | None:
+        """Take the whole sessions that are in a block; `at_end`: the input ends with the buffer."""
         limit = min(len(data), start + BLOCK)
         self.wants_more = False
         if not self._learn(data, start, limit) or has_long_number(data, start, limit):
@@ -80,7 +81,8 @@ class Sessions:
         depth = MAX_DEPTH - in_array
         found: list[_Found] = []
         if self._one_by_one <= 0:
-            if (end := self._take_usual(data, start, limit, events, in_array=in_array)) is not None:
+            is_last = at_end and limit == len(data)
+            if (end := self._take_usual(data, start, limit, events, in_array=in_array, is_last=is_last)) is not None:
                 return end
             found = self._find_all(data, start, limit, in_array=in_array)
             if found and not self._decode_together(data, found, depth - 2):
@@ -104,11 +106,14 @@ class Sessions:
         self._opening, self._messages = opening[0], messages[0]
         return True
 
-    def _take_usual(self, data: bytearray, start: int, limit: int, events: Events, *, in_array: bool) -> int | None:
+    def _take_usual(
+        self, data: bytearray, start: int, limit: int, events: Events, *, in_array: bool, is_last: bool
+    ) -> int | None:
         """Take the sessions from `start` on that are as most are, many in one call; None if there is none, or one is odd."""
         if self.position_of is not None:
             return None
-        lines = split(bytes(memoryview(data)[start:limit]), self._opening, self._messages, in_array=in_array)
+        block = bytes(memoryview(data)[start:limit])
+        lines = split(block, self._opening, self._messages, in_array=in_array, is_last=is_last)
         if lines is None or (sessions := self._lines.decode(lines.keys, lines.sessions)) is None:
             return None
         arrays = self._decoder.decode_lines(lines.messages, MAX_DEPTH - in_array - 2)
@@ -192,7 +197,7 @@ class Sessions:
 
         texts = [before[:-1] + b"}", b"{" + after.removeprefix(b",")]
         try:
-            first, last = map(self._values.decode, texts)
+            first, last = map(_KEYS.decode, texts)
             if any(
                 len(loads(text, object_pairs_hook=list)) > len(keys) for text, keys in zip(texts, (first, last), strict=True)
             ):

@@ -135,10 +135,11 @@ class Stream:
         assert self._sessions is not None
         buffer = self._buffer
         buffer.fill(BLOCK)
-        end = self._sessions.take(buffer.data, buffer.start, self._events, in_array=self._envelope.in_array)
+        how = {"in_array": self._envelope.in_array}
+        end = self._sessions.take(buffer.data, buffer.start, self._events, at_end=buffer.at_end, **how)
         if end is None and self._sessions.wants_more and not buffer.at_end:
             buffer.fill(LARGEST_BLOCK)
-            end = self._sessions.take(buffer.data, buffer.start, self._events, in_array=self._envelope.in_array)
+            end = self._sessions.take(buffer.data, buffer.start, self._events, at_end=buffer.at_end, **how)
         if end is None:
             self._next = None
         else:

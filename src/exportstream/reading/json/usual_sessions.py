@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+_SPACE = b" \t\r\n"
+
 
 class Lines(NamedTuple):
     """Sessions in two parts.
@@ -30,14 +32,15 @@ class Lines(NamedTuple):
     size: int
 
 
-def split(block: bytes, opening: bytes, messages: bytes, *, in_array: bool) -> Lines | None:
+def split(block: bytes, opening: bytes, messages: bytes, *, in_array: bool, is_last: bool) -> Lines | None:
     """Split the sessions up to the first that is not as most are; None if that is the first of all.
 
     Args:
-        block: begins with a session. The last one in it is never split off.
+        block: begins with a session. Of one that no other follows in it nobody knows whether it ends.
         opening: how sessions begin, up to the colon after their first key.
         messages: how their key `messages` is spelled, up to the bracket after it.
         in_array: whether a comma is between them, not a line feed.
+        is_last: whether the input ends with the block; then its last session is split off, too, if nothing is around it.
     """
     key = b"," + messages
     between = (b"]}," if in_array else b"]}\n") + opening
@@ -49,9 +52,17 @@ def split(block: bytes, opening: bytes, messages: bytes, *, in_array: bool) -> L
             break
         arrays.append(array)
         keys.append(following)
+    else:
+        end = pieces[-1].rstrip(_SPACE) if is_last and pieces and not in_array else b""
+        if end.endswith(b"]}"):
+            arrays.append(end[:-2])
+            return Lines(*_lines(keys, arrays, opening), len(arrays), len(block))
     if not arrays:
         return None
     beyond = len(opening) + len(keys.pop())
     size = len(first) + sum(map(len, pieces[: len(arrays)])) + len(key) * len(arrays) - beyond
-    lines = b"".join([opening, (b"}\n" + opening).join(keys), b"}\n"])
-    return Lines(lines, b"[%b]\n" % b"]\n[".join(arrays), len(arrays), size)
+    return Lines(*_lines(keys, arrays, opening), len(arrays), size)
+
+
+def _lines(keys: list[bytes], arrays: list[bytes], opening: bytes) -> tuple[bytes, bytes]:
+    return b"".join([opening, (b"}\n" + opening).join(keys), b"}\n"]), b"[%b]\n" % b"]\n[".join(arrays)

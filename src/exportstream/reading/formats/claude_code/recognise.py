@@ -10,6 +10,7 @@ from exportstream.reading.lines.records import as_object, first_line
 PRODUCER = "claude-code"
 
 _OWN_KEYS = frozenset({"parentUuid", "leafUuid", "isSidechain", "isSnapshotUpdate"})
+_MARKS = tuple(f'"{key}"'.encode() for key in (*_OWN_KEYS, "sessionId"))
 _LONG_LINE = late_pattern(
     rb'\{"(?:parentUuid|logicalParentUuid|isSidechain|leafUuid)":'
     rb'|\{"type":"(?:user|assistant|system|progress|summary|attachment|file-history-snapshot|queue-operation)",'
@@ -22,6 +23,8 @@ def is_transcript(head: bytes) -> bool:
     line, is_whole = first_line(head)
     if not is_whole and _LONG_LINE.match(line):
         return True
+    if not any(mark in line for mark in _MARKS):  # usual for sessions, and faster
+        return False
     first = as_object(line)
     return first is not None and is_record(first)
 

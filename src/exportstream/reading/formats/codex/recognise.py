@@ -23,6 +23,8 @@ def is_rollout(head: bytes) -> bool:
     line, is_whole = first_line(head)
     if not is_whole and (_LONG_LINE.match(line) or _LONG_BARE_LINE.match(line)):
         return True
+    if b'"payload"' not in line and b'"timestamp"' not in line:  # usual for sessions, and faster
+        return False
     first = as_object(line)
     if first is None:
         return False
