@@ -186,7 +186,7 @@ CASES = {
     "orjson-chats": Case("orjson in memory, zstd", _script("orjson-chats"), "orjson", None, ".ndjson.zst", takes=_CHATS),
     "jq-chats": Case(
         "`jq -c`, uncompressed",
-        ["jq", "-c", ".[].mapping[].message | values", "SOURCE"],
+        ["jq", "-c", ".[] | .mapping[]?.message, .chat_messages[]?, .messages[]? | values", "SOURCE"],
         "program jq",
         None,
         printed=True,

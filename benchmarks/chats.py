@@ -1,8 +1,10 @@
-"""Write exports of ChatGPT: ``python -m benchmarks.generate chatgpt 200MB FILE``.
+"""Write exports of chats: ``python -m benchmarks.generate chatgpt 200MB FILE``.
 
 =========== ============================================================================================
 chatgpt     an array of conversations of 4 to 40 messages, 0.9 KB a message with its node
 chatgpt-zip the same file in a zip, as it is sent
+claude-ai   an array of conversations of 4 to 40 messages, 1.8 KB a message
+opencode    an array of sessions of 4 to 40 messages, 2.0 KB a message with its parts
 =========== ============================================================================================
 """
 
@@ -12,42 +14,45 @@ import json
 import zipfile
 from typing import IO, TYPE_CHECKING, Any
 
+from benchmarks import claude_ai, opencode
 from benchmarks.corpus import Text
-from benchmarks.run import count_in, count_messages
+from benchmarks.run import count_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CHATS = ("chatgpt", "chatgpt-zip")
+CHATS = ("chatgpt", "chatgpt-zip", "claude-ai", "opencode")
 MEMBER = "conversations.json"
 _START = 1_704_629_915  # seconds since 1970
 
 
 def generate_chats(shape: str, size: int, out: Path, seed: int = 0) -> None:
     """Write one of `CHATS`."""
-    if shape == "chatgpt":
+    if not shape.endswith("-zip"):
         with out.open("wb", buffering=1 << 20) as file:
-            _write(size, file, seed)
+            _write(shape, size, file, seed)
         return
     member = zipfile.ZipInfo(MEMBER)  # with a fixed date
     member.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(out, "w") as archive, archive.open(member, "w", force_zip64=True) as file:
-        _write(size, file, seed)
+        _write(shape.removesuffix("-zip"), size, file, seed)
 
 
-def count_rows(path: Path) -> int:
+def count_rows(shape: str, path: Path) -> int:
     """Count the rows that a generated file has: one for each message."""
-    if not zipfile.is_zipfile(path):
-        return count_messages(path)
-    with zipfile.ZipFile(path) as archive, archive.open(MEMBER) as member:
-        return count_in(member)
+    if shape.endswith("-zip"):
+        with zipfile.ZipFile(path) as archive, archive.open(MEMBER) as member:
+            return count_in(member)
+    with path.open("rb") as file:
+        return count_in(file, claude_ai.KEY) if shape == "claude-ai" else count_in(file)
 
 
-def _write(size: int, file: IO[bytes], seed: int) -> None:
+def _write(shape: str, size: int, file: IO[bytes], seed: int) -> None:
+    make = {"chatgpt": _conversation, "claude-ai": claude_ai.conversation, "opencode": opencode.session}[shape]
     text, written, start = Text(size, seed), 0, b"["
     while written < size:
-        data = json.dumps(_conversation(text, written), ensure_ascii=False, separators=(",", ":")).encode()
+        data = json.dumps(make(text, written), ensure_ascii=False, separators=(",", ":")).encode()
         file.write(start + data)
         written += len(data)
         start = b","

@@ -18,6 +18,8 @@ codex        a folder of Codex rollouts of 25 MB: a response is eight lines of 1
 compacted    a folder of one rollout, 95 % of whose bytes are compacted histories
 transcripts  a folder of Claude Code sessions of 20 MB with sub-agents: a response is about six lines of 2 KB
 chatgpt      conversations of ChatGPT, 0.9 KB a message; ``-zip``: in a zip
+claude-ai    conversations of claude.ai, 1.8 KB a message
+opencode     sessions of opencode, 2.0 KB a message
 small        a folder of four times as many files, each one session of 5 messages
 ============ =========================================================================================
 """
@@ -76,8 +78,9 @@ def write(shape: str, size: int, out: Path, seed: int = 0) -> None:
 
 def count(shape: str, path: Path) -> int:
     """Count the rows that a generated file or folder has."""
-    counts = logs.count_rows if shape in LOGS else chats.count_rows if shape in CHATS else count_messages
-    return counts(path)
+    if shape in CHATS:
+        return chats.count_rows(shape, path)
+    return logs.count_rows(path) if shape in LOGS else count_messages(path)
 
 
 def parse_size(text: str) -> int:

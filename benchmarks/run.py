@@ -31,9 +31,9 @@ def count_messages(source: Path) -> int:
         return count_in(file)
 
 
-def count_in(file: IO[bytes]) -> int:
-    """Count the messages of a generated file that is open."""
-    key, count, rest = b'"role":"', 0, b""
+def count_in(file: IO[bytes], key: bytes = b'"role":"') -> int:
+    """Count the messages of a generated file that is open; the key is once in each."""
+    count, rest = 0, b""
     while chunk := rest + file.read(1 << 20):
         if len(chunk) == len(rest):
             break

@@ -66,7 +66,7 @@ def orjson_memory(source: str, out: str) -> None:
 
 
 def orjson_chats(source: str, out: str) -> None:
-    """Hold all conversations in memory, write the messages of their nodes."""
+    """Hold all conversations in memory, write their messages."""
     import orjson
     import zstandard
 
@@ -76,9 +76,11 @@ def orjson_chats(source: str, out: str) -> None:
         zstandard.ZstdCompressor(level=3).stream_writer(target) as writer,
     ):
         for conversation in orjson.loads(file.read()):
-            for node in conversation["mapping"].values():
-                if node["message"] is not None:
-                    writer.write(orjson.dumps(node["message"]) + b"\n")
+            nodes = conversation.get("mapping", {}).values()
+            messages = conversation.get("chat_messages") or conversation.get("messages") or []
+            for message in [*(node["message"] for node in nodes), *messages]:
+                if message is not None:
+                    writer.write(orjson.dumps(message) + b"\n")
 
 
 def flatterer(source: str, out: str) -> None:

@@ -383,7 +383,8 @@ def test_chats_run(tmp_path):
     assert "failed" not in str(found)
     ours = [("chatgpt", "ndjson"), ("chatgpt", "totals"), ("chatgpt-zip", "ndjson-zip"), ("chatgpt-zip", "totals")]
     assert len({found[pair]["messages"] for pair in ours}) == 1
-    assert found["chatgpt", "ndjson"]["messages"] > 20
+    for shape in ("chatgpt", "claude-ai", "opencode"):
+        assert found[shape, "ndjson"]["messages"] == found[shape, "totals"]["messages"] > 20
     assert {("chatgpt", "orjson-chats"), ("chatgpt-zip", "unzip"), ("dense", "totals")} <= found.keys()
 
 

@@ -188,3 +188,17 @@ def test_false_starts_take_linear_time(unit: bytes) -> None:
     assert {"s0m4", "s1m1"} <= {one["id"] for one in messages} <= places(data).keys()
     assert garbage in b"".join(one.raw or b"" for one in rejects)
     assert notes.damaged_bytes == sum(len(one.raw or b"") for one in rejects if one.damaged)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_an_error_after_damage_is_not_before_the_input(on: bool) -> None:
+    """What is wrong with the session's keys shows only after a damaged byte: the error says about where reading is then."""
+    data = b'{"id":"s","title":"t","x":1,"cost":"id":"s"0.5,' + dump({"messages": [message(0)]})[1:]
+    with (
+        blocks(on),
+        pytest.raises(ExportstreamError, match="cost") as error,
+        Export(data, ReadOptions(on_error="skip")) as export,
+    ):
+        list(export)
+    assert error.value.position is not None
+    assert 0 < error.value.position < len(data)

@@ -9,8 +9,9 @@ from unittest.mock import patch
 
 import pytest
 
+from exportstream import iter_messages
 from exportstream.reading.formats.chats import claude_ai as claude_format
-from exportstream.reading.formats.chats import claude_ai_figures, opencode_figures, shapes
+from exportstream.reading.formats.chats import claude_ai_figures, opencode_figures, opencode_usual, shapes
 from exportstream.reading.formats.chats import opencode as opencode_format
 from exportstream.reading.formats.chats.shapes import Shape
 from tests.kit.chats import claude_ai, opencode
@@ -42,14 +43,19 @@ INFOS: dict[str, list[Any]] = {
     "tokens": [
         {"input": 3, "output": 4, "reasoning": 1, "cache": {"read": 2, "write": 0}},
         {"input": 3, "output": 4, "reasoning": 1, "total": 7, "cache": {}},
+        {"input": 3, "total": 0, "cache": {"read": 2, "new": 1}},
         {"output": Decimal("4.0")},
         None,
     ],
     "finish": ["stop", None],
     "time": [{"created": 1704629915775, "completed": 1704629915776}, {"created": Decimal("1704629915775.5")}, {}],
     "parentID": ["msg_0"],
-    "path": [{"cwd": "/", "root": "/"}],
-    "mode": ["build"],
+    "path": [{"cwd": "/", "root": "/"}, {}],
+    "mode": ["build", ""],
+    "agent": ["plan", None],
+    "model": [{"providerID": "p", "modelID": "m"}],
+    "summary": [{"diffs": []}, False, 0],
+    "error": [{"name": "Aborted"}, None],
 }
 
 
@@ -136,3 +142,32 @@ def test_figures_are_read_as_structs() -> None:
     assert [type(one) for one in found.messages] == [opencode_figures.FigureMessage] * 2
     for format_, one in ((claude_format, claude_ai({})), (opencode_format, opencode({}))):
         assert list(format_.decode(dump(one), figures_only=True).messages)
+
+
+def test_messages_of_opencode_are_read_as_structs() -> None:
+    """Rows that are compared with those of JSON values are made of structs indeed, but for messages with other keys."""
+    usual = {name: values[0] for name, values in INFOS.items() if name != "error"}
+    data = dump(opencode({"parts": PARTS}, usual))
+    found = opencode_usual.USUAL.open(data)
+    assert found is not None
+    assert [type(one) for one in found.messages] == [opencode_usual.UsualMessage] * 2
+    assert all(opencode_usual.read_usual(one) is not None for one in found.messages)
+    found = opencode_usual.USUAL.open(dump(opencode(usual, usual | {"error": {"name": "Aborted"}})))
+    assert found is not None
+    decoded = [type(found.shape.decode_message(one)) for one in found.messages]
+    assert decoded == [opencode_usual.UsualMessage, dict]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_keys_without_a_column_keep_one_order(seed: int) -> None:
+    """The keys in `extra` have the same order where structs and where JSON values are read: the usual ones first."""
+    data = dump(opencode_export(seed))
+    ways = [read_extra(data)]
+    with patch.object(Shape, "open", lambda *_: None):
+        ways.append(read_extra(data))
+    assert ways[0] == ways[1]
+
+
+def read_extra(data: bytes) -> list[str]:
+    """What `extra` of each row is, with the order of its keys."""
+    return [repr(row.extra) for row in iter_messages(data)]

@@ -26,7 +26,7 @@ from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import load_prices
 from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
-from exportstream.storage.names import RealPaths, is_stream, is_url, state_of
+from exportstream.storage.names import RealPaths, RelativePaths, is_stream, is_url, state_of
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.json import ENCODER, read_json
 from exportstream.writing.options import WriteOptions
@@ -115,13 +115,16 @@ class Manifest:
 
     Args:
         folder: of the outputs; they may be in folders of it. Keep the manifest for one run only.
+
+    Attributes:
+        real_path: finds the paths of inputs and outputs without links.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self._real_folder = os.path.realpath(folder)
-        self._real_path = RealPaths()
-        self._inner: dict[tuple[str, str], str] = {}  # names of folders within another
+        self.real_path = RealPaths()
+        self._relative = RelativePaths()
         self.journal = Journal(os.path.join(folder, MANIFEST))
 
     def elsewhere(self) -> Manifest:
@@ -187,25 +190,13 @@ class Manifest:
 
     def name_of(self, output: str) -> str:
         """Return the name of an output within the folder."""
-        return self._within(output, self.folder)
+        return self._relative(output, self.folder)
 
     def _name_of_input(self, source: str) -> str:
         """Return the name of an input relative to the folder, so that both can move together; a URL without its secrets."""
         if is_stream(source) or is_url(source):
             return shown(source)
-        return self._within(self._real_path(source), self._real_folder)
-
-    def _within(self, path: str, start: str) -> str:
-        """Return `os.path.relpath`, which is slow, for many files: it is asked about each folder once."""
-        folder, name = os.path.split(path)
-        if name in ("", ".", ".."):
-            return os.path.relpath(path, start)
-        inner = self._inner.get((folder, start))
-        if inner is None:
-            inner = self._inner[folder, start] = os.path.relpath(folder or ".", start)
-        if os.path.basename(inner) == "..":  # the path may lead back down into `start`
-            return os.path.relpath(path, start)
-        return name if inner == "." else os.path.join(inner, name)
+        return self._relative(self.real_path(source), self._real_folder)
 
 
 class ManifestIndex:

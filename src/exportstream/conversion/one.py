@@ -187,7 +187,8 @@ def convert_to(
     reading, rejects = settle_rejects(reading, rejects, outputs[0].target, sources[0])
     written_to = [("output", output.target) for output in outputs]
     inputs = [("input", source) for source in sources]
-    refuse_same_files([*inputs, *written_to, ("file of rejects", rejects), ("report", report)])
+    named = [*inputs, *written_to, ("file of rejects", rejects), ("report", report)]
+    refuse_same_files(named, manifest.real_path if manifest is not None else None)
     first = sources[0]
     path = zip_file_of(os.fspath(first)) if is_name(first) and not is_stream(first) else None
     size = os.path.getsize(path) if path is not None and len(sources) == 1 and os.path.isfile(path) else None

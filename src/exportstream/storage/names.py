@@ -46,6 +46,25 @@ class RealPaths:
         return found
 
 
+class RelativePaths:
+    """`os.path.relpath` for many paths: it works out each folder once. Keep it for a moment only."""
+
+    def __init__(self) -> None:
+        self._folders: dict[tuple[str, str], str] = {}
+
+    def __call__(self, path: str, start: str) -> str:
+        """Return the path as seen from the folder `start`."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return os.path.relpath(path, start)
+        inner = self._folders.get((folder, start))
+        if inner is None:
+            inner = self._folders[folder, start] = os.path.relpath(folder or ".", start)
+        if os.path.basename(inner) == "..":  # the path may lead back down into `start`
+            return os.path.relpath(path, start)
+        return name if inner == "." else os.path.join(inner, name)
+
+
 def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
     """Whether an input or output was given by its name (``-`` included), not as bytes or a file object."""
     return isinstance(given, (str, os.PathLike))

@@ -201,14 +201,15 @@ def rejects_name(target: Any, source: Any) -> str:
     raise UsageError("neither input nor output has a name to call the rejects after", hint="name a file for `rejects`")
 
 
-def refuse_same_files(named: Sequence[tuple[str, Any]]) -> None:
+def refuse_same_files(named: Sequence[tuple[str, Any]], real_path: RealPaths | None = None) -> None:
     """Refuse two names for one file among inputs and outputs; devices and pipes may be shared.
 
     Args:
         named: the role of each (``input``, ``output``, …), and its name.
+        real_path: knows folders that were looked up before, if any.
     """
     seen: dict[Any, str] = {}
-    real_path = RealPaths()
+    real_path = real_path or RealPaths()
     for what, name in named:
         if not is_name(name):
             continue

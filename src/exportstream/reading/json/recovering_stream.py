@@ -59,6 +59,7 @@ class RecoveringStream(Stream):
     def _recover(self, error: InputError) -> bool:
         """Go on after an error; False if the input is over."""
         cut = isinstance(error, (CutInputError, CompressionError))
+        self._parser.unread = None  # it says where this error is, not one that comes now
         envelope = self._recovery.go_on(self._envelope, error, cut=cut)
         self.damage = error
         if envelope is None:

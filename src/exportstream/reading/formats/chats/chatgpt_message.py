@@ -10,7 +10,16 @@ from typing import Any
 
 from exportstream.models.structs import Message
 from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
-from exportstream.reading.formats.chats.values import expected, kept, list_of, object_of, required_text, text_of, time_of
+from exportstream.reading.formats.chats.values import (
+    expected,
+    kept,
+    list_of,
+    object_of,
+    required_text,
+    text_of,
+    time_of,
+    usual_first,
+)
 
 _MESSAGE_KEYS = frozenset({"id", "author", "create_time", "update_time", "content", "metadata"})
 _USUAL_KEYS = ("status", "end_turn", "weight", "recipient", "channel")
@@ -37,8 +46,8 @@ def read_message(message: Any, key: str, default_model: str | None) -> Message:
     role = required_text(author.get("role"), "$.author.role")
     metadata = object_of(message.get("metadata"), "$.metadata")
     content = read_content(message.get("content"))
-    extra = _usual_first(kept(message, _MESSAGE_KEYS), _USUAL_KEYS)
-    if more := _usual_first(kept(author, _AUTHOR_KEYS), _USUAL_KEYS_OF_AUTHOR):
+    extra = usual_first(kept(message, _MESSAGE_KEYS), _USUAL_KEYS)
+    if more := usual_first(kept(author, _AUTHOR_KEYS), _USUAL_KEYS_OF_AUTHOR):
         extra["author"] = more
     row = Message(
         id=id_of(message, key),
@@ -58,11 +67,6 @@ def read_message(message: Any, key: str, default_model: str | None) -> Message:
         extra |= MODEL_FROM
     row.extra = extra or None
     return row
-
-
-def _usual_first(found: dict[str, Any], usual: tuple[str, ...]) -> dict[str, Any]:
-    """Return the same keys, the usual ones first and in their order, which is that of structs."""
-    return {name: found[name] for name in usual if name in found} | found
 
 
 def id_of(message: Any, key: str) -> str:

@@ -79,6 +79,11 @@ def kept(value: dict[str, Any], known: Hashable) -> dict[str, Any]:
     return {name: item for name in rest if (item := value[name]) or item.__class__ in PLAIN} if rest else {}
 
 
+def usual_first(found: dict[str, Any], usual: tuple[str, ...]) -> dict[str, Any]:
+    """Return the same keys, the usual ones first and in their order, which is that of structs."""
+    return {name: found[name] for name in usual if name in found} | found
+
+
 def _learn_rest(known: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Find the names that are not known, and remember them: objects of an export have few combinations of names."""
     rest = tuple(name for name in names if name not in known)
