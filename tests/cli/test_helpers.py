@@ -25,7 +25,7 @@ from exportstream.conversion.pool import Workers
 from exportstream.conversion.report import Report
 from exportstream.conversion.totals import total_one
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.runs_ahead import SMALLEST_INPUT, suits_helpers
+from exportstream.reading.runs_ahead import SMALLEST_INPUT, SMALLEST_PACKED, suits_helpers
 from exportstream.totals.table_options import GroupOptions
 from tests.kit.command import children, in_session, run, start, wait_until
 from tests.kit.documents import dump, message, session
@@ -101,14 +101,16 @@ def test_a_signal_while_converting_leaves_nothing(large: Path, number: int, tmp_
     assert os.listdir(tmp_path) == []
 
 
-def test_small_and_compressed_inputs_start_no_process(tmp_path: Path) -> None:
-    """A file below the limit, and one that has to be decompressed, are read by this process alone."""
+def test_small_inputs_start_no_process(tmp_path: Path) -> None:
+    """A file below the limit for plain ones, or that for compressed ones, is read by this process alone."""
     small, packed = tmp_path / "small.json", tmp_path / "packed.json"
     small.write_bytes(b"{" * (SMALLEST_INPUT - 1))
-    packed.write_bytes(b"\x1f\x8b" + bytes(SMALLEST_INPUT))
+    packed.write_bytes(gzip.compress(b"{" + os.urandom(SMALLEST_PACKED - 1000), 1)[: SMALLEST_PACKED - 1])
     usual = ReadOptions()
     assert [suits_helpers(name, usual) for name in (str(small), packed, "-", "missing", str(tmp_path), b"{}")] == [False] * 6
     small.write_bytes(b"{" * SMALLEST_INPUT)
+    packed.write_bytes(gzip.compress(b"{" + os.urandom(SMALLEST_PACKED), 1))
+    assert suits_helpers(packed, usual)
     assert [suits_helpers(small, one) for one in (usual, ReadOptions(max_message_size=10**8))] == [True, False]
 
 
@@ -127,8 +129,8 @@ CLAUDE = Transcript().user("hello").data
         (["in.json", "-o", "x.csv", "--dedupe"], False),
         (["in.json", "-o", "x.csv", "--columns", "*,file"], False),
         (["in.json", "-o", "x.csv", "--max-message-size", "9MB"], False),
-        (["in.json.gz", "-o", "x.csv"], False),
-        (["in.json.gz", "-o", "rows/"], False),
+        (["in.json.gz", "-o", "x.csv"], True),
+        (["in.json.gz", "-o", "rows/"], True),
         (["claude.jsonl", "-o", "x.csv"], False),
         (["claude.jsonl", "-o", "rows/"], False),
         (["-", "-o", "x.csv"], False),
@@ -140,7 +142,7 @@ def test_processes_start_where_they_can_share(
     arguments: list[str], shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: Any
 ) -> None:
     """They are not started for what one process has to do; the summary says which it was, if several were asked for."""
-    data = dump(session(*map(message, range(300))))
+    data = dump(session(*map(message, range(3000))))
     (tmp_path / "in.json").write_bytes(data)
     (tmp_path / "in.json.gz").write_bytes(gzip.compress(data))
     (tmp_path / "claude.jsonl").write_bytes(CLAUDE)
@@ -170,7 +172,7 @@ def test_processes_start_where_they_can_share(
 def test_the_report_says_whether_an_input_was_shared(tmp_path: Path) -> None:
     """In the library, too, also for the one input of a folder; a summary of one process that was asked for is as ever."""
     path = tmp_path / "in.json"
-    path.write_bytes(dump(session(*map(message, range(300)))))
+    path.write_bytes(dump(session(*map(message, range(3000)))))
     with small_runs(2000):
         assert [convert(path, tmp_path / "x.csv", executor=one, force=True).shared for one in (None, Here())] == [
             False,

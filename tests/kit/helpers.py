@@ -41,6 +41,7 @@ def small_runs(size: int) -> Iterator[None]:
     """Runs of a few bytes, of inputs of any size."""
     with (
         patch("exportstream.reading.runs_ahead.SMALLEST_INPUT", 0),
+        patch("exportstream.reading.runs_ahead.SMALLEST_PACKED", 0),
         patch("exportstream.reading.runs_ahead.LONGEST_RUN", size),
         patch("exportstream.reading.runs_ahead.SHORTEST_RUN", size),
         patch("exportstream.reading.runs_ahead.WINDOWS", (256, 4096)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -124,7 +126,21 @@ def assert_same(path: Path, data: bytes, run: int = 300, on_error: Any = None) -
             assert converted(path, here, on_error, table="all") == rows
             assert counted(path, here, on_error) == wanted
             assert counted(path, Never(), on_error) == wanted
+        assert_same_packed(path, data, run, on_error)
     return here
+
+
+def assert_same_packed(path: Path, data: bytes, run: int, on_error: Any) -> None:
+    """The same of the compressed file, whose bytes come in pieces that end anywhere."""
+    path.write_bytes(gzip.compress(data, 1))
+    here = Here()
+    with patch("exportstream.storage.decompress._STEP", 170), small_runs(4 * run):
+        wanted, findings = counted(path, None, on_error), checked(path, None)
+        rows = converted(path, None, on_error, table="all")
+        assert checked(path, Here()) == findings
+        assert converted(path, here, on_error, table="all") == rows
+        assert counted(path, here, on_error) == wanted
+    path.write_bytes(data)
 
 
 @pytest.fixture
@@ -188,6 +204,22 @@ def test_runs_are_read_ahead_and_not_again(path: Path, array: bool) -> None:
     size = path.stat().st_size
     assert here.in_full == here.taken == here.given
     assert size // 100_000 - 4 < here.given <= size // 100_000
+
+
+@pytest.mark.parametrize("form", [(b"", b"\n", b""), (b"[", b",", b"]")], ids=str)
+@pytest.mark.parametrize("each", [20, 6000])
+def test_runs_of_a_compressed_file_are_read_ahead_and_not_again(path: Path, form: Any, each: int) -> None:
+    """Each run is given away once, with its bytes: of sessions in lines, in an array, and of few with many messages."""
+    made = [dump(session(*map(message, range(each)), id=f"s{which}")) for which in range(6000 // each)]
+    plain = form[0] + form[1].join(made) + form[2]
+    path.write_bytes(gzip.compress(plain, 1))
+    here = Here()
+    with small_runs(4 * 20_000):
+        found = counted(path, here, None)
+        assert counted(path, Never(), None) == found
+    assert found == counted(path, None, None)
+    assert here.in_full == here.taken == here.given
+    assert len(plain) // 20_000 * 3 // 5 < here.given <= len(plain) // 20_000
 
 
 @pytest.mark.parametrize("keys", [["messages", "id", "title"], ["title", "messages", "id"], ["messages", "title"]])

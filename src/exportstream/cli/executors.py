@@ -106,7 +106,7 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[A
 
 @contextmanager
 def open_helpers(source: str, reading: ReadOptions, jobs: int | None, *, share: bool = True) -> Iterator[Any]:
-    """Open processes that help with one input, None where it is small or not a plain file. This process is one of them.
+    """Open processes that help with one input, None where it is small or not a file. This process is one of them.
 
     Args:
         source: the input.

@@ -28,12 +28,12 @@ from exportstream.reading.formats import FormatReader
 from exportstream.reading.formats.registry import LOG_FORMATS
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
-from exportstream.reading.json.buffer import Buffer
+from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import MessageDecoder
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import load_prices
-from exportstream.storage.stretch import Stretch
+from exportstream.storage.stretch import HeldStretch, Stretch
 from exportstream.totals.batch import Batch, Worked
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import short_keys
@@ -61,7 +61,7 @@ class Work(Protocol):
 
 
 class Run(Struct, frozen=True):
-    """A stretch of a plain file that seems to be whole messages of one session, or whole sessions.
+    """A stretch of a file, decompressed, that seems to be whole messages of one session, or whole sessions.
 
     Attributes:
         path: of the file.
@@ -101,20 +101,21 @@ class MakeWork(Protocol):
         """Return what the messages of a run are given to; `whole`: they are those of whole sessions."""
 
 
-def read_run(run: Run, make: MakeWork) -> Done:
+def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
     """Read a run as far as it is what it seems to be.
 
     Args:
         run: where it is.
         make: returns what its messages are given to.
+        data: its bytes; None if they are in the file as they are.
     """
     try:
         reading = _Reading(run, make(whole=run.session_id is None))
         before, after = b"[" if run.in_array else b"", b"" if run.session_id is None and not run.in_array else b"]"
+        if data is not None:
+            return reading.read(HeldStretch(data, before=before, after=after))
         with Stretch(run.path, run.identity, run.start, run.end, before=before, after=after) as stretch:
-            if run.producer is not None:
-                return reading.chats(stretch, run.producer)
-            return reading.sessions(stretch) if run.session_id is None else reading.messages(stretch, run.session_id)
+            return reading.read(stretch)
     except ExportstreamError:
         return Done(run.start)
 
@@ -130,7 +131,14 @@ class _Reading:
         self._done = Done(run.start)
         self._ids: list[str | bytes] = []
 
-    def messages(self, stretch: Stretch, session_id: str) -> Done:
+    def read(self, stretch: Reader) -> Done:
+        """Read what the run seems to be."""
+        run = self._run
+        if run.producer is not None:
+            return self.chats(stretch, run.producer)
+        return self.sessions(stretch) if run.session_id is None else self.messages(stretch, run.session_id)
+
+    def messages(self, stretch: Reader, session_id: str) -> Done:
         """Read messages of one session, block by block."""
         run, done = self._run, self._done
         reader = _reader_of(run, session_id)
@@ -168,7 +176,7 @@ class _Reading:
                 break
         return self._finish(sessions=0)
 
-    def sessions(self, stretch: Stretch) -> Done:
+    def sessions(self, stretch: Reader) -> Done:
         """Read whole sessions: all of the run, or an error is raised."""
         run, done = self._run, self._done
         reader = SessionReader(run.source, watch_repeats=run.wants_ids)
@@ -177,7 +185,7 @@ class _Reading:
         done.last_id, done.last_index = reader.last_id, reader.index
         return self._finish_all(reader, sessions=reader.complete)
 
-    def chats(self, stretch: Stretch, producer: str) -> Done:
+    def chats(self, stretch: Reader, producer: str) -> Done:
         """Read whole conversations of chats: all of the run, or an error is raised."""
         run = self._run
         make = next(one for one in LOG_FORMATS if one.producer == producer).load()

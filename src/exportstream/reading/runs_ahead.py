@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +27,16 @@ from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.run import MakeWork, Run, read_run
+from exportstream.storage.lookahead import Lookahead
 from exportstream.storage.names import has_name
 from exportstream.storage.source import Source
-from exportstream.storage.stretch import Stretch, head_of_plain_json
+from exportstream.storage.stretch import Stretch, head_of_large_json
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
 SMALLEST_INPUT = 32 * 1024 * 1024  # bytes: for less, processes are not worth their start
+SMALLEST_PACKED = 4 * 1024 * 1024  # bytes of a compressed file, which are about as many plain ones
 LONGEST_RUN = 4 * 1024 * 1024
 SHORTEST_RUN = 1024 * 1024  # near the end, so that all processes end at about the same time
 WINDOWS = (64 * 1024, 1024 * 1024)  # bytes in which a separator is looked for
@@ -45,6 +48,7 @@ class _Pending(Struct):
     """A run that was given away."""
 
     run: Run
+    data: bytes | None  # of a run of a compressed file
     future: Future[Done]
     done: Done | None = None  # if it was read here
 
@@ -65,7 +69,7 @@ class RunsAhead:
         self._make = make
         self._most = 4 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 4  # runs ahead
         self._pending: deque[_Pending] = deque()
-        self._file: Stretch | None = None
+        self._file: Stretch | Lookahead | None = None
         self._size = self._next = 0
         self._numbered = numbered
         self._longest = LONGEST_RUN // shorter
@@ -83,13 +87,19 @@ class RunsAhead:
         figures_only: bool = False,
     ) -> bool:
         """See `Helpers`."""
-        plain, self._size = source.plain, source.bytes_total or 0
-        if plain is None or self._size < SMALLEST_INPUT:
-            return False
-        try:
-            self._file = Stretch(*plain)
-        except ReadError:  # reading meets it again
-            return False
+        self._size = source.bytes_total or 0
+        if (plain := source.plain) is not None:
+            if self._size < SMALLEST_INPUT:
+                return False
+            try:
+                self._file = Stretch(*plain)
+            except ReadError:  # reading meets it again
+                return False
+        else:
+            if self._size < SMALLEST_PACKED or (ahead := source.look_ahead()) is None:
+                return False
+            self._file, self._size, plain = ahead, sys.maxsize, (source.name, ())
+            self._longest = min(self._longest, LONGEST_RUN // 4)
         path = os.path.abspath(plain[0])  # a cluster has a working folder of its own
         self._run = Run(
             path,
@@ -108,7 +118,7 @@ class RunsAhead:
     def end(self) -> None:
         """See `Helpers`."""
         self._drop()
-        if self._file is not None:
+        if isinstance(self._file, Stretch):
             self._file.close()
 
     def messages(self, position: int, separator: re.Pattern[bytes] | None, depth: int) -> Done | None:
@@ -167,17 +177,15 @@ class RunsAhead:
                 return
             end, text = found
             one = replace(run, start=start, end=end, first=self._number)
-            self._pending.append(_Pending(one, self._submit(one)))
+            data = self._read(one) if isinstance(self._file, Lookahead) else None
+            self._pending.append(_Pending(one, data, self._submit(one, data)))
             self._next = end + 1
             if self._numbered and run.session_id is not None:
-                self._number += self._count(one, text)
+                self._number += _count(data or self._read(one), text)
 
-    def _count(self, run: Run, separator: bytes) -> int:
-        """Count the messages of a run by what stands between the first value and the second key, or by separators."""
+    def _read(self, run: Run) -> bytes:
         assert self._file is not None
-        value = separator.find(b'"', separator.index(b":")) + 1
-        mark = separator[separator.index(b'"', value) :] if value else separator
-        return self._file.read_at(run.start, run.end - run.start).count(mark) + (not value)
+        return self._file.read_at(run.start, run.end - run.start)
 
     def _find(self, separator: re.Pattern[bytes], position: int) -> tuple[int, bytes] | None:
         """Position of the first separator at or after one, and its bytes."""
@@ -188,9 +196,9 @@ class RunsAhead:
                 return position + found.start(), found[0]
         return None
 
-    def _submit(self, run: Run) -> Future[Done]:
+    def _submit(self, run: Run, data: bytes | None) -> Future[Done]:
         try:
-            return self._executor.submit(read_run, run, self._make)
+            return self._executor.submit(read_run, run, self._make, data)
         except RuntimeError as error:  # a pool whose worker has died refuses more
             raise _worker_error(run, error) from error
 
@@ -200,7 +208,7 @@ class RunsAhead:
             free = next((one for one in (pending, *self._pending) if one.done is None and one.future.cancel()), None)
             if free is None:
                 break
-            free.done = read_run(free.run, self._make)
+            free.done = read_run(free.run, self._make, free.data)
         if pending.done is not None:
             return pending.done
         try:
@@ -214,6 +222,13 @@ class RunsAhead:
         self._pending.clear()
 
 
+def _count(data: bytes, separator: bytes) -> int:
+    """Count the messages of a run by what stands between the first value and the second key, or by separators."""
+    value = separator.find(b'"', separator.index(b":")) + 1
+    mark = separator[separator.index(b'"', value) :] if value else separator
+    return data.count(mark) + (not value)
+
+
 def check_executor(executor: object) -> None:
     """Raise `OptionError` for anything but None and what jobs can be submitted to."""
     if executor is not None and not callable(getattr(executor, "submit", None)):
@@ -222,13 +237,13 @@ def check_executor(executor: object) -> None:
 
 
 def suits_helpers(source: Any, options: ReadOptions) -> bool:
-    """Whether others can help to read an input: a large file of session exports, not compressed, read as usual.
+    """Whether others can help to read an input: a large file of session exports, plain or compressed, read as usual.
 
     It may be an array of chats, too, but then damage is not passed over.
     """
     if not has_name(source) or options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
         return False
-    head = head_of_plain_json(os.fsdecode(source), SMALLEST_INPUT, HEAD)
+    head = head_of_large_json(os.fsdecode(source), SMALLEST_INPUT, SMALLEST_PACKED, HEAD)
     if (found := recognise(head)) is None:
         return head != b""
     return found.has_runs and options.on_error != "skip" and head.lstrip().startswith(b"[")

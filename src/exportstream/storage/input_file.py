@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from exportstream.errors import ReadError, changed_while
@@ -108,3 +109,22 @@ class Chunks:
     def read(self, _size: int) -> bytes:
         """Return the next chunk, whatever its size; nothing at the end."""
         return next(self._chunks, b"")
+
+
+def start_of(file: Any) -> int | None:
+    """Return where a file is read from; None if it can't be read from there again."""
+    with suppress(AttributeError, OSError):
+        return file.tell() if file.seekable() else None
+    return None
+
+
+def size_from(file: Any, start: int, found: os.stat_result | None) -> int:
+    """Return how many bytes a file has from the position on where it is read from.
+
+    A `gzip.GzipFile`, whose `found` is that of no file, decompresses all of it to tell: don't ask where an input waits.
+    """
+    if found is not None:
+        return max(found.st_size - start, 0)
+    end: int = file.seek(0, os.SEEK_END)
+    file.seek(start)
+    return max(end - start, 0)

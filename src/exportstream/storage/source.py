@@ -20,13 +20,14 @@ from exportstream.errors import ExportstreamError, OptionError, ReadError, Usage
 from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.file_state import identity, state_of_file
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
-from exportstream.storage.input_file import ByteSource, Chunks, InputFile, open_path
+from exportstream.storage.input_file import ByteSource, Chunks, InputFile, open_path, size_from, start_of
+from exportstream.storage.lookahead import Lookahead
 from exportstream.storage.names import is_stream, refuse_misuse
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
 DEFAULT_MAX_WINDOW = 128 << 20
 
@@ -97,12 +98,15 @@ class Source:
         self._version = getattr(file, "version", None) if path is not None else None  # of a URL's content
         self.state = (file.state if self._version is not None else self._stat and state_of_file(self._stat)) or {}
         self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
-        self._start = start if start is not None else self._find_start()
+        if start is None:
+            start = start_of(file) if path is None else None if self._waits else 0
+        self._start = start
         self.reopenable = self._start is not None
-        self.bytes_total = self._find_total()
+        total = None if start is None or self._waits or self._version is not None else size_from(file, start, self._stat)
+        self.bytes_total: int | None = total if self._version is None else file.size
         self._ask = _CHUNK
         self._rest: bytes | memoryview = b""
-        self._pieces = self._iter_pieces()
+        self._pieces: Generator[bytes, None, None] | Lookahead = self._iter_pieces()
         self._complete = False
         self._error: ExportstreamError | None = None
         self._end: int | None = None  # where to stop, in bytes of the input
@@ -180,10 +184,28 @@ class Source:
         is_plain = self._regular and self.compression == "none" and self.bytes_read > 0 and self._end is None
         return (str(self._path), identity(self._stat)) if is_plain and self._error is None else None
 
+    def look_ahead(self) -> Lookahead | None:
+        """Return the pieces of a compressed file, to be looked at before they are read; None for all else."""
+        if (
+            self._path is None
+            or self.compression == "none"
+            or self._error is not None
+            or isinstance(self._pieces, Lookahead)
+        ):
+            return None
+        self._pieces = Lookahead(self._rest, self._pieces, self.position, self)
+        self._rest = b""
+        return self._pieces
+
     def jump(self, position: int) -> None:
-        """Read on at a later position of a `plain` file, after a read; what is in between counts as read."""
-        self._rest, self.position = self._rest[position - self.position :], position  # what was read ahead stays read
-        if not self._rest:
+        """Read on at a later position of a `plain` file, or one looked ahead in, after a read: all before it was read."""
+        size, self.position = position - self.position, position
+        if len(self._rest) > size:
+            self._rest = self._rest[size:]  # what was read ahead stays read
+        elif isinstance(self._pieces, Lookahead):
+            self._rest = self._pieces.skip(len(self._rest), size)
+        else:
+            self._rest = b""
             self._file.seek(position)
             self.bytes_read = position
 
@@ -226,25 +248,6 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _find_start(self) -> int | None:
-        if self._path is not None:
-            return None if self._waits else 0
-        with suppress(AttributeError, OSError):
-            return self._file.tell() if self._file.seekable() else None
-        return None
-
-    def _find_total(self) -> int | None:
-        if self._version is not None:
-            size: int | None = self._file.size
-            return size
-        if self._start is None or self._waits:  # finding the end of a gzip.GzipFile would decompress all of it
-            return None
-        if self._stat is not None:
-            return max(self._stat.st_size - self._start, 0)
-        end: int = self._file.seek(0, os.SEEK_END)
-        self._file.seek(self._start)
-        return max(end - self._start, 0)
-
     def _next_piece(self, size: int, *, pending: bool) -> bytes:
         """Return one piece, ``b""`` at the end. An error waits until the bytes before it have been returned."""
         self._ask = size
@@ -266,7 +269,8 @@ class Source:
         return ReadError("an earlier read of it was broken off", source=self.name, position=self.position)
 
     def _iter_pieces(self) -> Generator[bytes, None, None]:
-        self.compression, pieces = decompress(self._iter_stored(), self._max_window)
+        stored = iter(lambda: self._fetch(self._ask if self.compression == "none" else _CHUNK), b"")
+        self.compression, pieces = decompress(stored, self._max_window)
         head, pieces = peek(pieces, 4)
         if not is_like_json(head):
             head, pieces = peek(pieces, LONGEST_HEAD)
@@ -278,10 +282,6 @@ class Source:
             pieces = chain((next(pieces)[3:],), pieces)
         yield from filter(None, pieces)
         self._complete = True
-
-    def _iter_stored(self) -> Iterator[bytes]:
-        while data := self._fetch(self._ask if self.compression == "none" else _CHUNK):
-            yield data
 
     def _fetch(self, size: int) -> bytes:
         try:

@@ -1,4 +1,4 @@
-"""A stretch of a plain file, which is read beside the others.
+"""A stretch of a file, which is read beside the others: of a plain file, or bytes that were decompressed.
 
 Takes: a path, what the file was when it was first opened, and positions. Returns: bytes.
 Raises: `ReadError` if the file is another one by now, or can't be read. Holds: an open file.
@@ -11,10 +11,12 @@ import stat
 from types import TracebackType
 from typing import Self
 
-from exportstream.errors import ReadError, changed_while
+from exportstream.errors import ExportstreamError, ReadError, changed_while
+from exportstream.storage.decompress import decompress, peek
 from exportstream.storage.file_state import identity
 from exportstream.storage.first_bytes import is_like_json
 from exportstream.storage.input_file import open_path
+from exportstream.storage.source import DEFAULT_MAX_WINDOW
 
 
 class Stretch:
@@ -84,14 +86,41 @@ class Stretch:
         return changed_while("read", self._path)
 
 
-def head_of_plain_json(path: str, smallest: int, size: int) -> bytes:
-    """Return the first `size` bytes of a regular file that has `smallest` or more, and seems to be JSON; else none."""
+class HeldStretch:
+    """The bytes of `before`, those of a stretch, and those of `after`, which are all in memory."""
+
+    def __init__(self, data: bytes, *, before: bytes = b"", after: bytes = b"") -> None:
+        self._parts = [memoryview(part) for part in (after, data, before) if part]
+
+    def read_into(self, buffer: bytearray, size: int) -> int:
+        """Append up to `size` bytes, none at the end; return how many."""
+        if not self._parts:
+            return 0
+        part = self._parts.pop()
+        if len(part) > size:
+            self._parts.append(part[size:])
+        buffer += part[:size]
+        return min(size, len(part))
+
+
+def head_of_large_json(path: str, smallest: int, smallest_packed: int, size: int) -> bytes:
+    """Return the first `size` bytes of a large regular file that seems to be JSON, decompressed; else none.
+
+    Args:
+        path: of the file.
+        smallest: bytes of a plain one.
+        smallest_packed: bytes of a compressed one.
+        size: how many are returned.
+    """
     try:
         found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode) or found.st_size < smallest:
+        if not stat.S_ISREG(found.st_mode) or found.st_size < min(smallest, smallest_packed):
             return b""
         with open(path, "rb") as file:
-            head = file.read(size)
-    except (OSError, ValueError):  # reading meets it again
+            kind, pieces = decompress(iter(lambda: file.read(size), b""), DEFAULT_MAX_WINDOW)
+            if found.st_size < (smallest if kind == "none" else smallest_packed):
+                return b""
+            head = peek(pieces, size)[0][:size]
+    except (OSError, ValueError, ExportstreamError):  # reading meets it again
         return b""
     return head if is_like_json(head) else b""
