@@ -86,6 +86,16 @@ def test_tokens() -> None:
     assert (row.usage_state, row.extra) == ("partial", {"tokens": {"total": 9}})
 
 
+def test_times_and_tokens_without_a_column_are_kept() -> None:
+    """Another time of a message or session, and other keys of the cache, are in `extra`."""
+    message = {"time": {"created": 1, "updated": 2}, "tokens": {"cache": {"read": 1, "new": 3}}}
+    with open_export(dump(opencode(message, time={"created": 1, "completed": 4}))) as reading:
+        (row,) = reading
+        assert row.extra == {"time": {"updated": 2}, "tokens": {"cache": {"new": 3}}}
+        assert reading.session is not None
+        assert reading.session.extra == {"time": {"completed": 4}}
+
+
 def test_the_cost_of_a_session() -> None:
     """The cost that newer versions state of a session is its declared cost; anything but a number stays in `extra`."""
     for cost, declared, extra in (

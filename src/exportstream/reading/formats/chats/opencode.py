@@ -33,7 +33,7 @@ from exportstream.reading.json.elements import decode_any
 
 _SESSION_KEYS = frozenset({"id", "title", "directory", "parentID", "time"})
 _MESSAGE_KEYS = frozenset({"id", "role", "modelID", "cost", "tokens", "finish", "time", "parentID", "sessionID"})
-_TIME_KEYS = frozenset({"created", "updated", "completed"})
+_SESSION_TIMES, _MESSAGE_TIMES = frozenset({"created", "updated"}), frozenset({"created", "completed"})
 _TOKEN_KEYS = frozenset({"input", "output", "reasoning", "cache"})
 _CACHE_KEYS = frozenset({"read", "write"})
 
@@ -57,7 +57,7 @@ def _session(value: dict[str, Any]) -> Session:
     info = object_of(value.get("info"), "$.info")
     times = object_of(info.get("time"), "$.info.time")
     extra = kept(info, _SESSION_KEYS) | kept(value, ("info", "messages"))
-    if more := kept(times, _TIME_KEYS):
+    if more := kept(times, _SESSION_TIMES):
         extra["time"] = more
     cost = extra.pop("cost") if type(extra.get("cost")) in (int, Decimal) else None  # of newer versions
     return Session(
@@ -88,7 +88,7 @@ def _read_message(message: Any) -> Message:
         parent_id=text_of(info.get("parentID"), "$.info.parentID"),
     )
     extra = usual_first(kept(info, _MESSAGE_KEYS), USUAL_KEYS)
-    if more := kept(times, _TIME_KEYS):
+    if more := kept(times, _MESSAGE_TIMES):
         extra["time"] = more
     _add_usage(row, info, extra)
     add_parts(row, list_of(message.get("parts"), "$.parts"), extra)
