@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -13,7 +14,7 @@ from exportstream.reading.runs_ahead import suits_helpers
 from tests.kit.chats import Tree, claude_ai, drawn, opencode
 from tests.kit.documents import dump
 from tests.kit.odd_values import HIDDEN, spoil
-from tests.properties.test_helpers import assert_same
+from tests.properties.test_helpers import assert_same, assert_same_packed
 
 FORMS = [(b"[", b",", b"]"), (b" [\n", b" ,\n\t", b"\n]\n"), (b"", b"\n", b"\n")]
 
@@ -98,3 +99,12 @@ def test_processes_are_started_for_arrays_only(path: Path, monkeypatch: pytest.M
     assert not suits(b"[" + data + b"]", "skip")
     assert not suits(data)
     assert not suits(dump(opencode({})))
+
+
+@pytest.mark.parametrize("run", [20_000, 60_000])
+def test_runs_whose_bytes_were_let_go(path: Path, run: int) -> None:
+    """Where more of a compressed file was read already than is kept of it, as after a long conversation, nothing is lost."""
+    sizes = [100_000 + 1000 * number if number % 20 == 0 else 900 for number in range(400)]
+    lines = [dump(Tree(f"c{number}").say("x" * size).conversation()) for number, size in enumerate(sizes)]
+    with patch("exportstream.storage.lookahead._KEPT", 0):
+        assert_same_packed(path, b"[" + b",".join(lines) + b"]", run, None)

@@ -178,6 +178,8 @@ class RunsAhead:
             end, text = found
             one = replace(run, start=start, end=end, first=self._number)
             data = self._read(one) if isinstance(self._file, Lookahead) else None
+            if data is not None and len(data) < end - start:  # they are held no longer: only this process has them
+                return
             self._pending.append(_Pending(one, data, self._submit(one, data)))
             self._next = end + 1
             if self._numbered and run.session_id is not None:
