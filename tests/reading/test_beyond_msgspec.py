@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exportstream.reading.json import beyond_msgspec
-from exportstream.reading.json.beyond_msgspec import is_usual
-from exportstream.reading.limits import MAX_DIGITS
+from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep
+from exportstream.reading.limits import MAX_DEPTH, MAX_DIGITS
 
 PIECES = st.sampled_from([b"a", b"\n", "é".encode(), "€".encode(), "😀".encode(), b"\xf0\x9f", b"\x80", b"\xed\xa0\x80"])
 
@@ -41,3 +41,18 @@ def test_usual_json_has_no_number_beyond_the_limit(digits: int, usual: bool) -> 
     data = b'{"a": %b}\n' % (b"1" * digits)
     assert is_usual(data) is usual
     assert is_usual(data, [data]) is usual
+
+
+@given(
+    begins=st.lists(st.sampled_from([b"[", b"{"]), max_size=3 * MAX_DEPTH),
+    between=st.sampled_from([b"", b'"', b"]]", b"x" * 1000]),
+    after=st.sampled_from([b"", b"]" * MAX_DEPTH, b"y" * 3 * MAX_DEPTH]),
+)
+@example(begins=[b"[", b"{"] * (MAX_DEPTH // 2), between=b"", after=b"]" * (MAX_DEPTH + 1))
+@example(begins=[b"[", b"{"] * (MAX_DEPTH // 2) + [b"["], between=b"", after=b"]" * MAX_DEPTH)
+@example(begins=[b"{"] * (MAX_DEPTH + 1), between=b"", after=b"]" * MAX_DEPTH)
+def test_deep_json_has_more_begins_than_levels(begins: list[bytes], between: bytes, after: bytes) -> None:
+    """What has levels beyond the limit has as many begins of arrays and objects, and as many ends."""
+    data = between.join(begins) + after
+    is_long = len(data) > 2 * MAX_DEPTH
+    assert may_be_deep(data) is (is_long and data.count(b"[") + data.count(b"{") > MAX_DEPTH)
