@@ -214,7 +214,7 @@ def test_a_worker_that_dies_is_an_error_of_its_own(tmp_path: Path, monkeypatch: 
     """It says so, with the input's name."""
     monkeypatch.setattr(counting, "_GroupWork", Dies)
     path = tmp_path / "in.json"
-    path.write_bytes(dump(session(*map(message, range(500)))))
+    path.write_bytes(dump(session(*map(message, range(3000)))))
     with small_runs(300), Workers(1) as workers:
         found = totals_many([path], executor=_NoneHere(workers))
         (failed,) = found.failed
@@ -228,7 +228,7 @@ def test_a_worker_that_dies_leaves_no_output(tmp_path: Path, monkeypatch: pytest
     """Nothing is half written."""
     monkeypatch.setattr(encoding, "EncodeWork", Dies)
     path = tmp_path / "in.json"
-    path.write_bytes(dump(session(*map(message, range(500)))))
+    path.write_bytes(dump(session(*map(message, range(3000)))))
     with small_runs(300), Workers(1) as workers, pytest.raises(WorkerError, match=r"in\.json: a worker process failed"):
         convert(path, tmp_path / "out.csv", executor=_NoneHere(workers), table="all")  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == ["in.json"]
