@@ -26,7 +26,7 @@ def session(text: Text, number: int) -> dict[str, Any]:
         "id": name,
         "version": "1.0.150",
         "projectID": "global",
-        "directory": "/work/project",
+        "directory": "/home/ann/project",
         "title": text.code(10, 40),
         "time": {"created": _START, "updated": _START + 99_000},
     }
@@ -62,7 +62,7 @@ def _answer(text: Text, name: str, key: str, at: int, asked: str) -> dict[str, A
         "providerID": "anthropic",
         "mode": "build",
         "agent": "build",
-        "path": {"cwd": "/work/project", "root": "/"},
+        "path": {"cwd": "/home/ann/project", "root": "/"},
         "cost": text.between(1, 90_000) / 1_000_000,
         "tokens": tokens,
         "finish": "tool-calls",

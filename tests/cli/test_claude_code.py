@@ -145,6 +145,23 @@ def test_copies_across_files_count_once(projects: Path) -> None:
     assert (done.returncode, len(rows(projects / "once.ndjson"))) == (0, len(counted))
 
 
+@pytest.mark.parametrize("jobs", "12")
+def test_copies_in_a_pipe(tmp_path: Path, jobs: str) -> None:
+    """Of a log and a pipe that has all of it and more, each message counts once, though a pipe can be read only once."""
+    whole, first = drawn(1, 6), drawn(1, 6)
+    first.lines = first.lines[:6]
+    (tmp_path / "first.jsonl").write_bytes(first.data)
+    (tmp_path / "whole.jsonl").write_bytes(whole.data)
+    files = json.loads(speak("totals", "first.jsonl", "whole.jsonl", "--jobs", "1", "--json", cwd=tmp_path).stdout)[
+        "counted"
+    ]
+    done = run("totals", "first.jsonl", "-", "--jobs", jobs, "--json", cwd=tmp_path, data=whole.data)
+    assert (done.returncode, json.loads(done.stdout)["counted"]) == (0, files)
+    assert (
+        files["messages"] == json.loads(speak("totals", "whole.jsonl", "--json", cwd=tmp_path).stdout)["counted"]["messages"]
+    )
+
+
 def test_update_sees_sub_agents(projects: Path) -> None:
     """With --update a session is converted again when a file of its sub-agents changed or came, and not otherwise."""
     command = ("convert", "projects", "-o", "out/", "--update")

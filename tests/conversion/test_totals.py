@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -194,3 +194,53 @@ def test_exclude_leaves_inputs_out(tmp_path: Path) -> None:
     """A glob leaves files out of the totals."""
     folder = many(tmp_path, 3)
     assert len(totals_many(folder, exclude="s000.json").outcomes) == 2
+
+
+class _Removes(Executor):
+    """Does its work at once; removes a file before its job number `when`, counted from 0."""
+
+    def __init__(self, path: Path, when: int) -> None:
+        self._path, self._left = path, when
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self._left == 0:
+            self._path.unlink()
+        self._left -= 1
+        future: Future[Any] = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
+@pytest.mark.parametrize("fail_fast", [False, True])
+def test_a_log_that_fails_when_it_is_counted_again(tmp_path: Path, fail_fast: bool) -> None:
+    """Its messages count in the next log that has them, and the bytes that are read twice are expected to be."""
+    whole = transcript(1, 6)
+    data = [b"".join(line + b"\n" for line in whole.data.splitlines()[:count]) for count in (6, None, None)]
+    paths = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl")]
+    for path, one in zip(paths, data, strict=True):
+        path.write_bytes(one)
+    seen: list[tuple[int, int | None]] = []
+    done = totals_many(
+        paths,
+        executor=_Removes(paths[1], 3),
+        fail_fast=fail_fast,
+        progress=lambda status: seen.append((status.bytes_done, status.bytes_total)),
+    )
+    assert [one.status for one in done.outcomes] == ["counted", "failed", "cancelled" if fail_fast else "counted"]
+    if not fail_fast:
+        assert done.totals.counted.messages == totals_many([paths[2]]).totals.counted.messages
+    assert all(total is not None and count <= total for count, total in seen)
+
+
+def test_progress_of_logs_that_are_counted_again(tmp_path: Path) -> None:
+    """It ends at all of the bytes and files, with those that are read a second time."""
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_bytes(transcript(1, 6).data)
+    seen: list[Status] = []
+    with Workers(2) as workers:
+        totals_many([tmp_path], executor=workers, progress=seen.append)
+    assert (
+        (seen[-1].files_done, seen[-1].bytes_done)
+        == (seen[-1].files, seen[-1].bytes_total)
+        == (3, 3 * len(transcript(1, 6).data))
+    )

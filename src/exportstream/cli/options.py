@@ -160,8 +160,8 @@ convert_options = together(
         "Several inputs",
         "--merge",
         is_flag=True,
-        help="Write one output of all inputs, in their order. Each is read twice, to leave a bad one out before its first "
-        "row; with --fail-fast once.",
+        help="Write one output of all inputs, in their order, in one process. Each is read twice, to leave a "
+        "bad one out before its first row; with --fail-fast once.",
     ),
     option(
         "Several inputs",

@@ -85,7 +85,7 @@ def convert_many(
             ``DIR/TABLE/NAME.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another. A single large
-            plain file is read by this process, which shares the work with the workers; see `convert`.
+            file is read by this process, which shares the work with the workers; see `convert`.
         format: see `convert`, also for the options from here to `prices`.
         table: see `convert`.
         level: see `convert`.

@@ -142,8 +142,8 @@ def totals_many(
         sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
             from the largest cost.
         top: give only the first groups a row of their own, the others one together.
-        executor: see `convert_many`. It also helps with a single plain file of 32 MiB or more, unless `dedupe` or groups by
-            message are asked for.
+        executor: see `convert_many`. It also helps with a single file of 32 MiB or more (8 MiB if it is compressed), unless
+            `dedupe` or groups by message are asked for.
         on_error: see `open_export`; so are all up to `prices`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
@@ -235,7 +235,7 @@ def total_one(
         source: as of `open_export`.
         reading: how it is read.
         groups: which tables are made.
-        executor: helps with a large file of sessions or chats that is not compressed; None for this process alone.
+        executor: helps with a large file of sessions or chats, plain or compressed; None for this process alone.
         progress: called with the open `Export` after each batch.
 
     Raises:

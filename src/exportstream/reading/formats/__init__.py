@@ -64,7 +64,7 @@ class ReaderOfRuns(LogReader, Protocol):
     """Reads chats, and passes over what others read."""
 
     def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
-        """Pass over the runs of an array in a plain file that are read ahead."""
+        """Pass over the runs of an array that are read ahead."""
 
 
 @runtime_checkable

@@ -62,7 +62,7 @@ class AheadEvents(Events):
 
 
 class Jumping(Protocol):
-    """A reader of a plain file.
+    """A reader of a file that can be read on at a later position.
 
     Attributes:
         position: of the next byte.

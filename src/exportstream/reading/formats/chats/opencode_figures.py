@@ -37,11 +37,11 @@ class _Tokens(Struct, gc=False):
     cache: _Cache | None = None
 
 
-class _Info(Struct, gc=False, rename={"model": "modelID", "parent": "parentID"}):
+class _Info(Struct, gc=False, rename={"model_id": "modelID", "parent_id": "parentID"}):
     id: str
     role: str
-    model: str | None = None
-    parent: str | None = None
+    model_id: str | None = None
+    parent_id: str | None = None
     finish: str | None = None
     time: _Times | None = None
     cost: Any = None
@@ -72,29 +72,9 @@ _NO_TIMES, _NO_CACHE = _Times(), _Cache()
 
 def read_figures(message: FigureMessage) -> Message | None:
     """Make the row of a message with its figures, names and content only; None if it has to be read as a value."""
-    info, times = message.info, message.info.time or _NO_TIMES
-    cost = info.cost
-    if cost is not None:
-        if cost.__class__ not in (int, Decimal):
-            return None
-        cost = Decimal(cost)
-    row = Message(
-        session_id="",  # without it, msgspec calls what makes the default
-        id=info.id,
-        role=info.role,
-        content="",
-        model=info.model,
-        finish_reason=info.finish,
-        created_at=time_of(times.created, "$.info.time.created", MILLI),
-        updated_at=None,
-        cost=cost,
-    )
-    if (tokens := info.tokens) is not None:
-        cache = tokens.cache or _NO_CACHE
-        row.input_tokens, row.reasoning_tokens = tokens.input, tokens.reasoning
-        row.cache_read_tokens, row.cache_creation_tokens = cache.read, cache.write
-        add_sums(row, tokens.output, tokens.total)
-        row.usage_state = "partial" if times.completed is None else "final"
+    row = begin_row(message.info)
+    if row is None:
+        return None
     texts: list[str] = []
     calls: list[ToolCall] = []
     for part in message.parts or ():
@@ -110,6 +90,33 @@ def read_figures(message: FigureMessage) -> Message | None:
             calls.append(call)
     row.content = texts[0] if len(texts) == 1 else "\n\n".join(texts)
     row.tool_calls = calls or None
+    return row
+
+
+def begin_row(info: Any) -> Message | None:
+    """Make a row of a struct with what all rows have, its tokens among them; None if it has to be read as a value."""
+    times, cost = info.time or _NO_TIMES, info.cost
+    if cost is not None:
+        if cost.__class__ not in (int, Decimal):
+            return None
+        cost = Decimal(cost)
+    row = Message(
+        session_id="",  # without it, msgspec calls what makes the default
+        id=info.id,
+        role=info.role,
+        content="",
+        model=info.model_id,
+        finish_reason=info.finish,
+        created_at=time_of(times.created, "$.info.time.created", MILLI),
+        updated_at=None,
+        cost=cost,
+    )
+    if (tokens := info.tokens) is not None:
+        cache = tokens.cache or _NO_CACHE
+        row.input_tokens, row.reasoning_tokens = tokens.input, tokens.reasoning
+        row.cache_read_tokens, row.cache_creation_tokens = cache.read, cache.write
+        add_sums(row, tokens.output, tokens.total)
+        row.usage_state = "partial" if times.completed is None else "final"
     return row
 
 

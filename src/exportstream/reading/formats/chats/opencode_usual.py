@@ -6,13 +6,12 @@ Raises: nothing. Holds: nothing.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from msgspec import Raw, Struct
 
 from exportstream.models.structs import Count, Message
-from exportstream.reading.formats.chats.opencode_figures import MILLI, add_sums
+from exportstream.reading.formats.chats.opencode_figures import MILLI, begin_row
 from exportstream.reading.formats.chats.opencode_parts import add_parts
 from exportstream.reading.formats.chats.shapes import Shape
 from exportstream.reading.formats.chats.values import PLAIN, time_of
@@ -65,39 +64,21 @@ class UsualMessage(Struct, gc=False, forbid_unknown_fields=True):
 
 
 USUAL = Shape("messages", list[UsualMessage], list[Raw], UsualMessage)
-_NO_TIMES, _NO_CACHE = _Times(), _Cache()
 
 
 def read_usual(message: UsualMessage) -> Message | None:
     """Make the row of a message; None if it has to be read as a value."""
-    info, times = message.info, message.info.time or _NO_TIMES
-    cost = info.cost
-    if cost is not None:
-        if cost.__class__ not in (int, Decimal):
-            return None
-        cost = Decimal(cost)
-    row = Message(
-        session_id="",  # without it, msgspec calls what makes the default
-        id=info.id,
-        role=info.role,
-        content="",
-        model=info.model_id,
-        finish_reason=info.finish,
-        created_at=time_of(times.created, "$.info.time.created", MILLI),
-        updated_at=time_of(times.completed, "$.info.time.completed", MILLI),
-        parent_id=info.parent_id,
-        cost=cost,
-    )
+    info = message.info
+    row = begin_row(info)
+    if row is None:
+        return None
+    row.parent_id = info.parent_id
+    if info.time is not None:
+        row.updated_at = time_of(info.time.completed, "$.info.time.completed", MILLI)
     given = (info.provider_id, info.mode, info.summary, info.agent, info.model, info.path)
     extra = {key: item for key, item in zip(USUAL_KEYS, given, strict=True) if item or item.__class__ in PLAIN}
-    if (tokens := info.tokens) is not None:
-        cache = tokens.cache or _NO_CACHE
-        row.input_tokens, row.reasoning_tokens = tokens.input, tokens.reasoning
-        row.cache_read_tokens, row.cache_creation_tokens = cache.read, cache.write
-        add_sums(row, tokens.output, tokens.total)
-        row.usage_state = "partial" if times.completed is None else "final"
-        if tokens.total is not None:
-            extra["tokens"] = {"total": tokens.total}
+    if info.tokens is not None and info.tokens.total is not None:
+        extra["tokens"] = {"total": info.tokens.total}
     add_parts(row, message.parts or [], extra)
     row.extra = extra or None
     return row

@@ -117,7 +117,7 @@ class ChatReader:
                 self.notes.add_records("lines before the JSON", Records(1, elements.skipped))
 
     def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
-        """Pass over runs of conversations that are read ahead, in a plain file that is read from its beginning."""
+        """Pass over runs of conversations that are read ahead, in a file that is read from its beginning."""
         self._file, self._ahead = file, ahead
 
     def take(self) -> Batch | None:
