@@ -14,6 +14,7 @@ from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import (
     is_current,
+    old_rejects,
     refuse_existing,
     settle_rejects,
     total_size,
@@ -155,6 +156,8 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
         _read_first(inputs, outcomes, status, progress, reading)
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
+    if current:
+        done.rejects = old_rejects(named_rejects, outputs, inputs[0].source)
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=options.words)
         if good:

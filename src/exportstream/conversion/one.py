@@ -261,7 +261,9 @@ def convert_to(
         done.outputs = writers.written
         if manifest is not None and recording is not None:
             recording.records = [
-                manifest.record(written, os.fspath(first), state, describe(output, reading, writing, done.totals))
+                manifest.record(
+                    written, os.fspath(first), state, describe(output, reading, writing, done.totals), done.notes
+                )
                 for output, written in zip(outputs, done.outputs, strict=True)
             ]
         done.seconds = time.monotonic() - started
