@@ -39,7 +39,7 @@ from exportstream.models.notes import Notes
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.prices import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import RealPaths, is_name, is_url
 from exportstream.storage.remote.urls import local_path
@@ -163,7 +163,7 @@ def convert_all(
     folder = _checked_folder(target_dir)
     _check_rejects(options.rejects, executor)
     check_executor(executor)
-    load_prices(options.reading.prices)  # a wrong one is an error before any work, not one of each input
+    options = replace(options, reading=read_prices(options.reading))
     inputs = find_inputs(sources, without=[folder, options.report], exclude=options.exclude)
     real_path = RealPaths()
     jobs, strangers = _set_aside(plan_jobs(inputs, folder, options, real_path))

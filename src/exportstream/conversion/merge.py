@@ -26,7 +26,7 @@ from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.prices import read_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
@@ -148,7 +148,7 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     check_outputs(outputs, writing)
     if not writing.force:
         refuse_existing([*written, rejects], report)
-    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
+    reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
     current = options.update and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
