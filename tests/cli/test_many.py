@@ -247,6 +247,34 @@ def test_update_of_one_input(tmp_path: Path) -> None:
     assert b"5 rows to a.csv" in run("convert", "a.json", "-o", "a.csv", "--update", cwd=tmp_path).stderr
 
 
+@pytest.mark.parametrize("output", ["rows/", "a.csv", "--merge"])
+def test_rows_that_were_rejected_are_missing_every_night(tmp_path: Path, output: str) -> None:
+    """What was rejected of an input that is up to date is said again, with the same exit code, until it is repaired."""
+    (tmp_path / "a.json").write_bytes(dump(session(message(0), invalid(1), message(2))))
+    target = ["--merge", "-o", "a.csv"] if output == "--merge" else ["-o", output]
+    nightly = ["convert", "a.json", *target, "--format", "csv", "--update", "--on-error", "skip", "--report", "r.json"]
+    time.sleep(0.02)
+    assert run(*nightly, cwd=tmp_path).returncode == 5
+    what = "1 message rejected" if output == "rows/" else "messages or damaged bytes rejected"
+    file = "rows/a.rejects.ndjson" if output == "rows/" else "a.rejects.ndjson"
+    for quiet in ([], ["--quiet"]):
+        done = run(*nightly, *quiet, cwd=tmp_path)
+        assert done.returncode == 5
+        assert said(done)[0].endswith(f"{what} before into {file}")
+        assert ("up to date" in said(done)[0]) == (not quiet)
+        written = report(tmp_path / "r.json")
+        assert (written["skipped"], written["rejected"]) == (1, 0)
+        assert file in (written["rejects"], written["inputs"][0].get("rejects"))
+    if output == "rows/":
+        assert written["inputs"][0]["notes"]["rejected"] == 1
+    put(tmp_path, "a.json", messages=3)
+    os.utime(tmp_path / "a.json", (time.time() + 1, time.time() + 1))
+    assert run(*nightly, cwd=tmp_path).returncode == 0
+    assert not (tmp_path / file).exists()
+    os.utime(tmp_path / "a.json", (1, 1))
+    assert run(*nightly, cwd=tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("before", ["", "file://"])
 def test_outputs_in_the_folder_of_the_inputs_are_no_inputs(tmp_path: Path, before: str) -> None:
     """A folder of outputs inside that of the inputs is not searched, also if it is named by a URL."""

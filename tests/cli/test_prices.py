@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -119,6 +120,28 @@ def test_many_inputs_are_priced(unpaid: Path) -> None:
         totals = json.loads((unpaid / "report.json").read_text(), parse_float=Decimal)["totals"]
         assert (totals["counted"]["cost"]["sum"], totals["priced"]["cost"]["sum"]) == (10, Decimal("0.138108"))
     assert (unpaid / "all.ndjson").read_text().count('"costSource":"priced"') == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["totals", "session.json"],
+        ["totals", "session.json", "more.json", "-j2"],
+        ["convert", "session.json", "-o", "out.ndjson"],
+        ["convert", "session.json", "-o", "rows/"],
+        ["convert", "session.json", "more.json", "-o", "rows/", "-j2"],
+        ["convert", "session.json", "more.json", "-o", "all.parquet", "--merge"],
+    ],
+)
+def test_a_price_list_may_come_through_a_pipe(unpaid: Path, arguments: list[str]) -> None:
+    """A list is read once a run, whoever needs it: a pipe can't be read again."""
+    (unpaid / "more.json").write_bytes((unpaid / "session.json").read_bytes())
+    end, start = os.pipe()
+    os.write(start, LIST.encode())
+    os.close(start)
+    done = run(*arguments, "--prices", f"/dev/fd/{end}", cwd=unpaid, process={"pass_fds": [end]})
+    os.close(end)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("suffix", ["ndjson", "csv.gz", "parquet", "sqlite"])

@@ -12,21 +12,19 @@ from msgspec.structs import replace
 from exportstream.cli.display import (
     ManyProgress,
     Progress,
-    print_all_warnings,
-    print_outcome,
-    print_summary,
 )
 from exportstream.cli.executors import find_many, hint_at_update, open_executor, open_helpers, skip_current
 from exportstream.cli.help import Command
 from exportstream.cli.options import convert_options, many_inputs
 from exportstream.cli.process import ignore_signals
-from exportstream.cli.terminal import in_options, tell
+from exportstream.cli.summary import print_all_warnings, print_outcome, print_summary
+from exportstream.cli.terminal import in_options
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.one import convert_one
 from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.report import ManyReport, Report
-from exportstream.errors import UsageError, shown
+from exportstream.errors import UsageError
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.remote.urls import local_path
 from exportstream.writing.formats import FormatName
@@ -124,10 +122,8 @@ def convert_command(
         done = _merge(inputs, output, options, quiet=quiet)
     elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
         done = _convert_many(many, str(output), options, jobs=jobs, dask=dask, quiet=quiet)
-    elif update and skip_current(inputs[0], output, options.writing, report):
-        if not quiet:
-            tell(f"{shown(inputs[0])}: up to date")
-        return
+    elif update and (kept := skip_current(inputs[0], output, options)) is not None:
+        done = kept
     else:
         done = _convert_one(inputs[0], output, options, jobs=jobs or 1, quiet=quiet)
     print_all_warnings(done, rejects=quiet)

@@ -11,7 +11,8 @@ from typing import Any
 from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import Input, find_inputs
-from exportstream.conversion.plan import is_current
+from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.plan import is_current, old_rejects
 from exportstream.conversion.report import ManyReport, Outcome, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
@@ -20,7 +21,6 @@ from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_direct, stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import is_zip
-from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import decide_outputs, is_folder, looks_like_file, refuse_same_files
 
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
@@ -57,16 +57,18 @@ def find_many(
     return found
 
 
-def skip_current(source: str, output: str | None, writing: WriteOptions, report: str | None) -> bool:
-    """Whether one input is older than its output and need not be converted; the report says so then."""
-    outputs = decide_outputs(source, output, writing)
+def skip_current(source: str, output: str | None, options: ConvertOptions) -> ManyReport | None:
+    """Return the report of one input that is older than its output and need not be converted, and write it; else None."""
+    outputs, report = decide_outputs(source, output, options.writing), options.report
     if not is_current(source, outputs):
-        return False
+        return None
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=True)
-        write_report(ManyReport(source=source, outcomes=[Outcome(source, "skipped")]))
-    return True
+        rejects = old_rejects(options.rejects, outputs, source)
+        done = ManyReport(source=source, outcomes=[Outcome(source, "skipped", rejects=rejects)])
+        write_report(done)
+    return done
 
 
 @contextmanager

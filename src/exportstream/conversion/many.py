@@ -19,13 +19,14 @@ from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.manifest import Manifest
+from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
     names_of,
+    old_rejects,
     plan_jobs,
     refuse_existing,
     refuse_shared,
@@ -34,10 +35,11 @@ from exportstream.conversion.plan import (
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report, outcome_of
 from exportstream.errors import ExportstreamError, UsageError
+from exportstream.models.notes import Notes
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.prices import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import RealPaths, is_name, is_url
 from exportstream.storage.remote.urls import local_path
@@ -161,7 +163,7 @@ def convert_all(
     folder = _checked_folder(target_dir)
     _check_rejects(options.rejects, executor)
     check_executor(executor)
-    load_prices(options.reading.prices)  # a wrong one is an error before any work, not one of each input
+    options = replace(options, reading=read_prices(options.reading))
     inputs = find_inputs(sources, without=[folder, options.report], exclude=options.exclude)
     real_path = RealPaths()
     jobs, strangers = _set_aside(plan_jobs(inputs, folder, options, real_path))
@@ -169,9 +171,8 @@ def convert_all(
     del real_path
     check_outputs(jobs[0].outputs if jobs else [], options.writing)
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
-    current = _find_current(jobs, manifest) if options.update else set()
-    outcomes = {number: Outcome(jobs[number].source, "skipped") for number in current}
-    todo = {number: job for number, job in enumerate(jobs) if number not in current}
+    outcomes = _find_current(jobs, manifest) if options.update else {}
+    todo = {number: job for number, job in enumerate(jobs) if number not in outcomes}
     if not replaces:
         refuse_existing([name for job in todo.values() for name in names_of(job)], options.report)
     for job in todo.values():
@@ -257,13 +258,24 @@ def _set_aside(jobs: list[ConvertJob]) -> tuple[list[ConvertJob], list[Outcome]]
     return [job for job in jobs if job.source not in others], strangers
 
 
-def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> set[int]:
-    """Return the numbers of the jobs whose outputs are up to date."""
+def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> dict[int, Outcome]:
+    """Return the outcomes of the jobs whose outputs are up to date, by their numbers, with what was rejected of them."""
     if manifest is None:
-        return {number for number, job in enumerate(jobs) if is_current(job.source, job.outputs, job.input.parts)}
-    with manifest.open() as records:
         return {
-            number
+            number: Outcome(job.source, "skipped", rejects=old_rejects(None, job.outputs, job.source))
             for number, job in enumerate(jobs)
-            if manifest.is_current(records, job.input.files, job.outputs, job.reading, job.writing)
+            if is_current(job.source, job.outputs, job.input.parts)
         }
+    found: dict[int, Outcome] = {}
+    with manifest.open() as records:
+        for number, job in enumerate(jobs):
+            if manifest.is_current(records, job.input.files, job.outputs, job.reading, job.writing):
+                found[number] = _kept(job, records.get(manifest.name_of(job.outputs[0].target)))
+    return found
+
+
+def _kept(job: ConvertJob, record: Record | None) -> Outcome:
+    if record is None or not (record.rejected or record.damaged):
+        return Outcome(job.source, "skipped")
+    notes = Notes(rejected=record.rejected, damaged=record.damaged, damaged_bytes=record.damaged_bytes)
+    return Outcome(job.source, "skipped", notes=notes, rejects=old_rejects(None, job.outputs, job.source))

@@ -14,6 +14,7 @@ from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import (
     is_current,
+    old_rejects,
     refuse_existing,
     settle_rejects,
     total_size,
@@ -25,7 +26,7 @@ from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.prices import read_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
@@ -147,7 +148,7 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     check_outputs(outputs, writing)
     if not writing.force:
         refuse_existing([*written, rejects], report)
-    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
+    reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
     current = options.update and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
@@ -155,6 +156,8 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
         _read_first(inputs, outcomes, status, progress, reading)
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
+    if current:
+        done.rejects = old_rejects(named_rejects, outputs, inputs[0].source)
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=options.words)
         if good:

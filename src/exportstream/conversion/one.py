@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from exportstream.conversion.encoding import encoding_helpers
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.manifest import Manifest, describe
@@ -17,6 +19,7 @@ from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.prices import read_prices
 from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.input_file import ByteSource
 from exportstream.storage.memory import explain_memory
@@ -146,6 +149,7 @@ def convert_one(
 ) -> Report:
     """Convert one export as its options say; see `convert`."""
     require_one(source, hint="convert_many or merge_many takes several")
+    options = replace(options, reading=read_prices(options.reading))
     manifest, writing = None, options.writing
     if is_name(source) and is_folder(target):
         folder = local_path(os.fsdecode(target))
@@ -257,7 +261,9 @@ def convert_to(
         done.outputs = writers.written
         if manifest is not None and recording is not None:
             recording.records = [
-                manifest.record(written, os.fspath(first), state, describe(output, reading, writing, done.totals))
+                manifest.record(
+                    written, os.fspath(first), state, describe(output, reading, writing, done.totals), done.notes
+                )
                 for output, written in zip(outputs, done.outputs, strict=True)
             ]
         done.seconds = time.monotonic() - started

@@ -203,7 +203,8 @@ class Outcome(Struct, frozen=True):
         report: of an input that was counted, or converted to outputs of its own.
         error: why it failed or was ignored.
         duplicates: what `dedupe` dropped of it in a merge; None without.
-        notes: what was noticed of it in a merge; None otherwise.
+        notes: what was noticed of it in a merge; what was rejected of one that was up to date; None otherwise.
+        rejects: of one that was up to date: the file of what was rejected when it was converted.
         is_system: whether the system failed, rather than the input being bad.
     """
 
@@ -213,6 +214,7 @@ class Outcome(Struct, frozen=True):
     error: str | None = None
     duplicates: Duplicates | None = None
     notes: Notes | None = None
+    rejects: str | None = None
     is_system: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -224,6 +226,8 @@ class Outcome(Struct, frozen=True):
             plain["duplicates"] = msgspec.to_builtins(self.duplicates)
         if self.notes is not None:
             plain["notes"] = msgspec.to_builtins(self.notes)
+        if self.rejects is not None:
+            plain["rejects"] = label(self.rejects)
         return plain | (self.report.to_dict() if self.report is not None else {})
 
 

@@ -29,7 +29,7 @@ from exportstream.errors import ExportstreamError, UsageError, check_flags, labe
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.prices import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
@@ -196,7 +196,7 @@ def total_all(
         raise UsageError("`dedupe` goes over all inputs, in one process", hint="leave the executor out")
     check_executor(executor)
     check_flags(fail_fast=fail_fast)
-    load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
+    reading = read_prices(reading)
     seen = Dedupe() if reading.dedupe else None
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
@@ -243,6 +243,7 @@ def total_one(
         WorkerError: a process of the executor failed.
     """
     started = time.monotonic()
+    reading = read_prices(reading)
     counted = count_one(source, str(source), reading, groups, executor=executor, progress=progress)
     done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted)])
     done.merge(counted)

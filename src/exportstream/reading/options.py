@@ -16,6 +16,13 @@ OnError = Literal["stop", "skip"]
 Rejects = list[Reject] | Callable[[Reject], None] | None
 
 
+class PriceFile(Struct, frozen=True):
+    """A price list that has been read: a pipe can't be read twice, and workers may not reach the file."""
+
+    name: str
+    data: bytes
+
+
 class ReadOptions(Struct, frozen=True, kw_only=True):
     """How an export is read.
 
@@ -25,7 +32,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         max_message_size: bytes of the largest message taken; memory grows with the largest message.
         max_window: bytes of the largest zstd window taken; None for 128 MiB.
         dedupe: drop messages and sessions whose ids came before.
-        prices: ``genai`` or a price list in TOML, for messages that have tokens but no cost.
+        prices: ``genai`` or a price list in TOML, for messages that have tokens but no cost; see `read_prices`.
 
     Raises:
         OptionError: a value is not one of these.
@@ -35,7 +42,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     max_window: int | None = None
     dedupe: bool = False
-    prices: str | os.PathLike[str] | None = None
+    prices: str | os.PathLike[str] | PriceFile | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""

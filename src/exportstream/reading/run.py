@@ -12,7 +12,6 @@ beginning, so it goes the same way; those of an array are read as an array.
 
 from __future__ import annotations
 
-import os
 from decimal import Decimal
 from functools import lru_cache
 from threading import get_ident
@@ -126,7 +125,7 @@ class _Reading:
     def __init__(self, run: Run, work: Work) -> None:
         self._run = run
         self._work = work
-        self._prices = _prices_of(None if run.options.prices is None else os.fsdecode(run.options.prices))
+        self._prices = load_prices(run.options.prices)
         self._counter = Counter(by_session=work.by_session and run.session_id is None, prices=self._prices)
         self._done = Done(run.start)
         self._ids: list[str | bytes] = []
@@ -240,8 +239,3 @@ def _decoder(path: str, identity: tuple[int, ...], thread: int) -> MessageDecode
     """The decoder of an input, which remembers its unknown keys; one for each thread, since it changes while it decodes."""
     del path, identity, thread
     return MessageDecoder()
-
-
-@lru_cache(4)
-def _prices_of(name: str | None) -> Prices | None:
-    return load_prices(name)
