@@ -36,15 +36,24 @@ _SINGULAR = {
 
 def show_totals(totals: Totals, *, stderr: bool) -> None:
     """Print the totals as a table, on standard error or standard output."""
-    differences = totals.differences()
+    differences = words_of_differences(totals)
     lines: list[list[str]] = []
     for label, declared, counted, name in rows_of_totals(totals):
-        gap = differences[name].exact if name in differences else None
-        differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
-        if name in differences and differences[name].kind == "rounding":
-            differs += " (rounding)"
-        lines.append([label, figure(declared), figure(counted), differs])
+        differs, kind = differences.get(name, ("", ""))
+        lines.append([label, figure(declared), figure(counted), f"{differs} (rounding)" if kind == "rounding" else differs])
     show_lines(_fitted(lines, width_of_output(_WIDE, stderr=stderr)), err=stderr)
+
+
+def words_of_differences(totals: Totals) -> dict[str, tuple[str, str]]:
+    """Return how declared and counted figures differ, or why they can't be compared, and the kind of a difference."""
+    found: dict[str, tuple[str, str]] = {
+        name: ("differs" if one.exact is None else figure(one.exact, "+"), one.kind)
+        for name, one in totals.differences().items()
+    }
+    for name, (declared, carrying) in totals.incomparable().items():
+        some, verb = (declared, "declare") if declared < totals.sessions else (carrying, "count")
+        found[name] = f"{some:,} of {amount(totals.sessions, 'sessions')} {verb} it", ""
+    return found
 
 
 def width_of_output(otherwise: int, *, stderr: bool = False) -> int:

@@ -23,7 +23,7 @@ class Figures(Sums):
     """The figures of a group.
 
     Attributes:
-        sessions: how many have a message in it (by session and file also those without any message).
+        sessions: how many have a message in it (by session, file and producer also those without any message).
         messages: how many there are.
         tool_calls: how many calls there are.
         failed: those whose ``isError`` is true.
@@ -37,7 +37,7 @@ class Figures(Sums):
         unpriced_messages: those with tokens but neither a cost nor a price, where prices are given.
         content_bytes: bytes of ``content`` as UTF-8.
         reasoning_duration: sum of the server's integers; the format states no unit.
-        declared_prompt_tokens: declared by the sessions; only by session and file.
+        declared_prompt_tokens: declared by the sessions; only by session, file and producer.
         declared_completion_tokens: see `declared_prompt_tokens`.
         declared_cost: see `declared_prompt_tokens`.
         values: how many values a field has, and their `bytes`; only by field.

@@ -242,8 +242,30 @@ class Totals(Sums):
         A figure that some session does not declare can't be compared, nor one that none of its messages carries. Costs that
         differ by less than the error of adding up doubles are equal.
         """
+        found = {
+            name: compare_costs(figure.sum, counted_sum, self.counted.cost.count)
+            if isinstance(figure, Cost) and figure.sum is not None
+            else compare(figure.sum, counted_sum)
+            for name, figure, sessions, counted_sum in self._pairs()
+            if figure.count == sessions == self.sessions > 0
+        }
+        return {name: difference for name, difference in found.items() if difference is not None}
+
+    def incomparable(self) -> dict[str, tuple[int, int]]:
+        """Return how many sessions declare a figure, and how many have it in messages, where these are not all sessions.
+
+        The two sums are of other sessions then, as where one producer declares what another does not.
+        """
+        return {
+            name: (figure.count, sessions)
+            for name, figure, sessions, counted_sum in self._pairs()
+            if figure.count and counted_sum and not figure.count == sessions == self.sessions
+        }
+
+    def _pairs(self) -> tuple[tuple[str, Count | Cost, int, Any], ...]:
+        """Return what can be compared: a name, declared, how many sessions have it in messages, and counted."""
         declared, counted, carrying = self.declared, self.counted, self.carrying
-        pairs: tuple[tuple[str, Count | Cost, int, Any], ...] = (
+        return (
             ("userMessages", declared.user_messages, self.sessions, counted.roles.get("user", 0)),
             ("assistantMessages", declared.assistant_messages, self.sessions, counted.roles.get("assistant", 0)),
             ("toolCalls", declared.tool_calls, self.sessions, counted.tool_calls),
@@ -251,14 +273,6 @@ class Totals(Sums):
             ("completionTokens", declared.completion_tokens, carrying.output_tokens, counted.output_tokens.sum),
             ("cost", declared.cost, carrying.cost, counted.cost.sum),
         )
-        found = {
-            name: compare_costs(figure.sum, counted_sum, counted.cost.count)
-            if isinstance(figure, Cost) and figure.sum is not None
-            else compare(figure.sum, counted_sum)
-            for name, figure, sessions, counted_sum in pairs
-            if figure.count == sessions == self.sessions > 0
-        }
-        return {name: difference for name, difference in found.items() if difference is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON, with the differences."""

@@ -16,7 +16,7 @@ from msgspec.structs import force_setattr
 
 from exportstream.errors import OptionError
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.group_keys import FIELD, MESSAGE, TOOL, check_words
+from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, TOOL, check_words
 from exportstream.totals.periods import Range
 
 _CAPITAL = re.compile("[A-Z]")
@@ -106,7 +106,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
 
 def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:
     """Return the figures that a table has, as words of options."""
-    without = (*(() if {*by} <= {"session", "file"} else _DECLARED), *(() if priced else _PRICED))
+    without = (*(() if {*by} <= DECLARING else _DECLARED), *(() if priced else _PRICED))
     names: tuple[str, ...]
     if MESSAGE in by or FIELD in by:
         names = OF_MESSAGE if MESSAGE in by else OF_FIELDS
