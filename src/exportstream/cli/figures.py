@@ -126,20 +126,23 @@ def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         *([("all input tokens, computed", None, total.sum, "")] if total.sum != counted.input_tokens.sum else []),
         *([("messages with partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
-        *_prices(totals.priced),
+        *_prices(totals),
         ("first message", None, counted.first_date, ""),
         ("last message", None, counted.last_date, ""),
     ]
     return rows
 
 
-def _prices(priced: Priced | None) -> list[tuple[str, Any, Any, str]]:
+def _prices(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+    priced, recorded = totals.priced, totals.counted.cost.sum
     if priced is None:
         return []
+    both = recorded is not None and priced.cost.sum is not None
     return [
         ("priced cost (USD)", None, priced.cost.sum, ""),
         ("  messages with a price", None, priced.cost.count, ""),
         ("  messages without one", None, sum(one.messages for one in priced.unpriced), ""),
+        *([("all cost (USD), recorded + priced", None, totals.total_cost, "")] if both else []),
     ]
 
 

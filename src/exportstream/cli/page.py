@@ -41,6 +41,7 @@ _LONG_NAME = 200  # characters
 _HEADINGS = {  # of the figures, in the order of the columns
     "cost": "cost",
     "pricedCost": "priced",
+    "totalCost": "all cost",
     "declaredCost": "declared",
     "inputTokens": "input",
     "totalInputTokens": "all input",
@@ -173,6 +174,7 @@ def _tiles(done: TotalsReport) -> list[tuple[str, Cell, str]]:
     names = {
         "recorded cost": "cost",
         "priced cost": "pricedCost",
+        "all cost, recorded + priced": "totalCost",
         "all input tokens": "totalInputTokens",
         "output tokens": "outputTokens",
         "cache read tokens": "cacheReadTokens",
@@ -183,12 +185,16 @@ def _tiles(done: TotalsReport) -> list[tuple[str, Cell, str]]:
         "failed calls": "failed",
     }
     unpriced = int(total.get("unpricedMessages") or 0)
-    missing = {"pricedCost": amount(unpriced, "messages have no price")} if unpriced else {}
+    missing = dict.fromkeys(("pricedCost", "totalCost"), amount(unpriced, "messages have no price")) if unpriced else {}
     return [
         (words, _cells([name], [total])[0][0], missing.get(name, ""))
         for words, name in names.items()
-        if total.get(name) is not None or name in missing
+        if (total.get(name) is not None or name in missing) and (name != "totalCost" or _has_both(total))
     ]
+
+
+def _has_both(figures: dict[str, Value]) -> bool:
+    return figures.get("cost") is not None and figures.get("pricedCost") is not None
 
 
 def _labelled(table: GroupTable) -> list[tuple[str, str, GroupRow]]:
@@ -209,6 +215,8 @@ def _section(table: GroupTable) -> Section:
     names = [name for name in _HEADINGS if any(row.figures.get(name) not in nothing[name] for _, _, row in rows)]
     if table.by == _SESSION:
         names.remove("sessions")
+    if "totalCost" in names and not {"cost", "pricedCost"} <= {*names}:
+        names.remove("totalCost")
     if "totalInputTokens" in names and all(says_no_more(row.figures) for _, _, row in rows):
         names.remove("totalInputTokens")
     cells = _cells(names, [row.figures for _, _, row in rows])

@@ -7,14 +7,15 @@ digits. Holds: about twenty numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from msgspec import field
 
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.models.sums import Sums
 from exportstream.totals.fields import Part, utf8_size
-from exportstream.totals.figures import Cost, Count
-from exportstream.totals.priced import Priced
+from exportstream.totals.figures import Cost, Count, total_cost
+from exportstream.totals.priced import Priced, tidy
 from exportstream.totals.prices import Prices
 from exportstream.totals.total_input import total_inputs
 
@@ -65,6 +66,12 @@ class Figures(Sums):
     values: int = 0
     bytes: int = 0
     total_input_tokens: Count = field(default_factory=Count)
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """Recorded and priced cost together, which are of different messages."""
+        priced = self.priced_cost.sum
+        return total_cost(self.cost.sum, None if priced is None else tidy(priced))
 
     def add_messages(self, messages: list[Message], prices: Prices | None) -> None:
         """Add messages and their calls."""

@@ -21,7 +21,7 @@ from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
 from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs
+from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs, total_cost
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 from exportstream.totals.total_input import total_inputs
@@ -236,6 +236,11 @@ class Totals(Sums):
             self.priced = self.priced or Priced()
             self.priced.merge(other.priced)
 
+    @property
+    def total_cost(self) -> Decimal | None:
+        """Recorded and priced cost of messages together; None without prices."""
+        return None if self.priced is None else total_cost(self.counted.cost.sum, self.priced.cost.sum)
+
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.
 
@@ -282,4 +287,5 @@ class Totals(Sums):
         }
         if self.priced is not None:
             plain["priced"] = self.priced.to_dict()
+            plain["totalCost"] = self.total_cost
         return plain | {"differences": msgspec.to_builtins(self.differences(), builtin_types=(Decimal,))}
