@@ -132,15 +132,21 @@ def assert_same(path: Path, data: bytes, run: int = 300, on_error: Any = None) -
 
 def assert_same_packed(path: Path, data: bytes, run: int, on_error: Any) -> None:
     """The same of the compressed file, whose bytes come in pieces that end anywhere."""
-    path.write_bytes(gzip.compress(data, 1))
+    assert_same_stored(path, gzip.compress(data, 1), run, on_error)
+    path.write_bytes(data)
+
+
+def assert_same_stored(path: Path, stored: bytes, run: int, on_error: Any) -> Here:
+    """One process and several: one result of a compressed file."""
+    path.write_bytes(stored)
     here = Here()
-    with patch("exportstream.storage.decompress._STEP", 170), small_runs(4 * run):
+    with patch("exportstream.storage.decompress._STEP", 170), small_blocks(*BLOCK), small_runs(4 * run):
         wanted, findings = counted(path, None, on_error), checked(path, None)
         rows = converted(path, None, on_error, table="all")
         assert checked(path, Here()) == findings
         assert converted(path, here, on_error, table="all") == rows
         assert counted(path, here, on_error) == wanted
-    path.write_bytes(data)
+    return here
 
 
 @pytest.fixture

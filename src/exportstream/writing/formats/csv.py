@@ -73,6 +73,11 @@ def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
     return found
 
 
+def names_in(line: bytes) -> list[str]:
+    """Return the names in the first line of a file."""
+    return [cell.decode(errors="replace") for cell in _split(line)]
+
+
 def _rows(path: str) -> Iterator[Iterator[bytes]]:
     """Yield rows without their line ends, in batches. A row ends at a line feed with an even number of quotes before it."""
     begun: list[bytes] = []
