@@ -94,6 +94,7 @@ class _RunEncoder:
 
     def __init__(self, pipeline: _Pipeline) -> None:
         self._pipeline = pipeline
+        pipeline.encoder.large_columns.clear()  # it is kept for the next run
         self._frame = pipeline.frames() if pipeline.frames is not None else None
         self._parts: list[bytes] = []
         self._rows = self._size = 0
@@ -109,7 +110,7 @@ class _RunEncoder:
     def finish(self) -> Encoded:
         if self._frame is not None and self._rows:
             self._parts.append(self._frame.flush())
-        return Encoded(b"".join(self._parts), self._rows, self._size)
+        return Encoded(b"".join(self._parts), self._rows, self._size, set(self._pipeline.encoder.large_columns))
 
 
 class _Kept(local):

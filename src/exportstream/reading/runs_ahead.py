@@ -76,7 +76,8 @@ class RunsAhead:
     ) -> None:
         self._executor = executor
         self._make, self._make_of_sessions = make, make_of_sessions or make
-        self._most = 4 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 4  # runs ahead
+        self._jobs = getattr(executor, "jobs", None) or os.cpu_count() or 1
+        self._most = 4 * self._jobs + 4  # runs ahead
         self._pending: deque[_Pending] = deque()
         self._file: Stretch | Lookahead | None = None
         self._size = self._next = 0
@@ -109,6 +110,9 @@ class RunsAhead:
                 return False
             self._file, self._size, plain = ahead, sys.maxsize, (source.name, ())
             self._longest = min(self._longest, LONGEST_RUN // 4)
+            self._most = (
+                2 * self._jobs + 3
+            )  # one in work and one waiting for each process, and all that a pool can't give back
         path = os.path.abspath(plain[0])  # a cluster has a working folder of its own
         self._run = Run(
             path,
@@ -186,8 +190,8 @@ class RunsAhead:
                 return
             end, text = found
             one = replace(run, start=start, end=end, first=self._number)
-            data = self._read(one) if isinstance(self._file, Lookahead) else None
-            if data is not None and len(data) < end - start:  # they are held no longer: only this process has them
+            data = self._file.hold(start, end) if isinstance(self._file, Lookahead) else None
+            if data == b"":  # they are held no longer: only this process has them
                 return
             self._pending.append(_Pending(one, data, self._submit(one, data)))
             self._next = end + 1
