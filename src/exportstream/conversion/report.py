@@ -266,9 +266,11 @@ class ManyReport(Report, WithOutcomes):
 
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
+        without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
+    without_input: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
@@ -287,4 +289,5 @@ class ManyReport(Report, WithOutcomes):
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         counts = {status: self.count(status) for status in STATUSES}
-        return super().to_dict() | counts | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}
+        kept = {"withoutInput": list(map(label, self.without_input))}
+        return super().to_dict() | counts | kept | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}
