@@ -211,7 +211,7 @@ def total_all(
         outcomes[number] = outcome
         if isinstance(outcome.report, InputCount):
             grouping.merge(outcome.report.grouping)
-            outcome.report.grouping, outcome.report.keys = Grouping(()), set()  # those of each input are not kept
+            outcomes[number] = replace(outcome, report=outcome.report.alone())
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
     for outcome in done.outcomes:  # in the order of the inputs
         if outcome.report is not None:
@@ -245,7 +245,7 @@ def total_one(
     started = time.monotonic()
     reading = read_prices(reading)
     counted = count_one(source, str(source), reading, groups, executor=executor, progress=progress)
-    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted)])
+    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted.alone())])
     done.merge(counted)
     done.tables = make_tables(counted.grouping, groups)
     done.seconds = time.monotonic() - started
