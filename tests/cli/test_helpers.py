@@ -243,8 +243,7 @@ class Dies:
 
     by_session = skips_replaced = True
 
-    def __init__(self, *_: object, whole: bool) -> None:
-        del whole
+    def __init__(self, *_: object) -> None:
         if multiprocessing.parent_process() is not None:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -383,6 +383,18 @@ def test_every_form_of_output(path: Path, form: str, lines: bool) -> None:
     assert (here.taken > 0) is (form not in ALONE)
 
 
+def test_columns_too_long_for_a_spreadsheet(tmp_path: Path) -> None:
+    """Columns with long cells are found by helpers as well, and forgotten with the output that has them."""
+    made = [message(n, content="x" * (40_000 if n == 70 else 9)) for n in range(90)]
+    with small_blocks(*BLOCK), small_runs(600):
+        for number, (messages, columns) in enumerate(((made, ("content",)), (made[:70], ()))):
+            source = tmp_path / f"{number}.json"
+            source.write_bytes(dump(session(*messages)))
+            here = Here()
+            done = convert(source, tmp_path / f"{number}.csv", csv_safe=True, executor=here)
+            assert (done.outputs[0].large_columns, here.taken > 0) == (columns, True)
+
+
 @pytest.mark.parametrize("every", [2, 9, 40])
 def test_messages_that_can_t_be_counted_by_their_separators(path: Path, every: int) -> None:
     """Values that look like messages make a wrong count: the next runs are read again, with the right numbers."""

@@ -119,6 +119,8 @@ def convert_command(
     if merge:
         if dask is not None:
             raise UsageError("--dask does not go with --merge", hint="leave one out")
+        if jobs is not None and jobs > 1:
+            raise UsageError("--jobs does not go with --merge, which is done by one process", hint="leave --jobs out")
         done = _merge(inputs, output, options, quiet=quiet)
     elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
         done = _convert_many(many, str(output), options, jobs=jobs, dask=dask, quiet=quiet)

@@ -13,7 +13,7 @@ from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import is_current, old_rejects
-from exportstream.conversion.report import ManyReport, Outcome, open_report
+from exportstream.conversion.report import Report, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
@@ -57,7 +57,7 @@ def find_many(
     return found
 
 
-def skip_current(source: str, output: str | None, options: ConvertOptions) -> ManyReport | None:
+def skip_current(source: str, output: str | None, options: ConvertOptions) -> Report | None:
     """Return the report of one input that is older than its output and need not be converted, and write it; else None."""
     outputs, report = decide_outputs(source, output, options.writing), options.report
     if not is_current(source, outputs):
@@ -65,8 +65,7 @@ def skip_current(source: str, output: str | None, options: ConvertOptions) -> Ma
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=True)
-        rejects = old_rejects(options.rejects, outputs, source)
-        done = ManyReport(source=source, outcomes=[Outcome(source, "skipped", rejects=rejects)])
+        done = Report(source=source, status="skipped", rejects=old_rejects(options.rejects, outputs, source))
         write_report(done)
     return done
 

@@ -58,15 +58,24 @@ class RunsAhead:
 
     Args:
         executor: reads runs.
-        make: see `read_run`.
+        make: see `read_run`; of messages, and also of whole sessions unless `make_of_sessions` is given.
+        make_of_sessions: the same of whole sessions.
         numbered: whether messages need their numbers where they are read. Then the messages of a run are counted by the
             bytes that most of them have once. If that was wrong, the runs after it are read again.
         shorter: runs are so many times shorter than usual, where what comes of them takes memory.
     """
 
-    def __init__(self, executor: Executor, make: MakeWork, *, numbered: bool = False, shorter: int = 1) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        make: MakeWork,
+        make_of_sessions: MakeWork | None = None,
+        *,
+        numbered: bool = False,
+        shorter: int = 1,
+    ) -> None:
         self._executor = executor
-        self._make = make
+        self._make, self._make_of_sessions = make, make_of_sessions or make
         self._jobs = getattr(executor, "jobs", None) or os.cpu_count() or 1
         self._most = 4 * self._jobs + 4  # runs ahead
         self._pending: deque[_Pending] = deque()
@@ -205,9 +214,12 @@ class RunsAhead:
 
     def _submit(self, run: Run, data: bytes | None) -> Future[Done]:
         try:
-            return self._executor.submit(read_run, run, self._make, data)
+            return self._executor.submit(read_run, run, self._make_for(run), data)
         except RuntimeError as error:  # a pool whose worker has died refuses more
             raise _worker_error(run, error) from error
+
+    def _make_for(self, run: Run) -> MakeWork:
+        return self._make_of_sessions if run.session_id is None else self._make
 
     def _result(self, pending: _Pending) -> Done:
         """Wait for a run, and read others meanwhile, as long as nobody else has begun them."""
@@ -215,7 +227,7 @@ class RunsAhead:
             free = next((one for one in (pending, *self._pending) if one.done is None and one.future.cancel()), None)
             if free is None:
                 break
-            free.done = read_run(free.run, self._make, free.data)
+            free.done = read_run(free.run, self._make_for(free.run), free.data)
         if pending.done is not None:
             return pending.done
         try:
