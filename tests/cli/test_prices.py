@@ -34,9 +34,10 @@ def test_declared_recorded_and_priced_costs_are_apart(unpaid: Path) -> None:
     """Each has its own figure, in the table and in JSON, with the list and the messages that it has no price for."""
     arguments = ["totals", "session.json", "--prices", "prices.toml"]
     lines = run(*arguments, cwd=unpaid).stdout.decode().splitlines()
-    recorded, computed = (line.removeprefix("priced ").split()[2:4] for line in lines if "cost (USD)" in line)
-    assert recorded == ["0.068367", "5"]
-    assert computed == ["-", "0.069054"]
+    costs = {line[:30].partition(" (USD)")[0]: line.split()[-2:] for line in lines if "cost (USD)" in line}
+    assert costs.pop("cost")[0] != "-"
+    assert costs == {"priced cost": ["-", "0.069054"], "all cost": ["-", "5.069054"]}
+    assert [line.split()[2:4] for line in lines if line.startswith("cost (USD)")] == [["0.068367", "5"]]
     assert lines[-4].startswith("prices: prices.toml ")
     assert re.split(r"\s\s+", lines[-2]) == ["without a price", "reason", "messages", "all input", "output", "cache write"]
     assert lines[-1].split() == ["claude-opus-4", "unknown-model", "1", "10,003", "303", "300"]
@@ -44,6 +45,7 @@ def test_declared_recorded_and_priced_costs_are_apart(unpaid: Path) -> None:
     assert found["declared"]["cost"]["sum"] == Decimal("0.068367")
     assert found["counted"]["cost"] == {"sum": 5, "count": 1}
     assert found["priced"]["cost"] == {"sum": Decimal("0.069054"), "count": 2}
+    assert found["totalCost"] == Decimal("5.069054")
     assert found["priced"]["lists"][0]["name"] == "prices.toml"
     assert [(one["model"], one["messages"]) for one in found["priced"]["unpriced"]] == [("claude-opus-4", 1)]
 
@@ -67,11 +69,11 @@ def test_models_have_a_column_of_prices(unpaid: Path) -> None:
     """A model without a price has its tokens, no price, and its messages are counted."""
     arguments = ["totals", "session.json", "--prices", "prices.toml", "--by", "model"]
     lines = [line.split() for line in run(*arguments, cwd=unpaid).stdout.decode().splitlines()]
-    assert lines[0][-3:] == ["cost", "priced", "unpriced"]
-    assert {line[0]: line[-3:] for line in lines[1:4]} == {
-        "claude-sonnet-4": ["5.00", "0.069054", "0"],
-        "claude-opus-4": ["-", "-", "1"],
-        "-": ["-", "-", "0"],
+    assert lines[0][-5:] == ["cost", "priced", "all", "cost", "unpriced"]
+    assert {line[0]: line[-4:] for line in lines[1:4]} == {
+        "claude-sonnet-4": ["5.00", "0.069054", "5.069054", "0"],
+        "claude-opus-4": ["-", "-", "-", "1"],
+        "-": ["-", "-", "-", "0"],
     }
     run(*arguments, "-o", "bill.md", cwd=unpaid)
     assert (unpaid / "bill.md").read_text().splitlines()[-1].startswith("Prices: prices.toml ")

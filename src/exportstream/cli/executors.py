@@ -13,7 +13,7 @@ from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import is_current, old_rejects
-from exportstream.conversion.report import ManyReport, Outcome, open_report
+from exportstream.conversion.report import Report, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
@@ -34,7 +34,7 @@ def are_several(inputs: tuple[str, ...]) -> bool:
 
 
 def find_many(
-    inputs: tuple[str, ...], output: str | None, report: str | None, *, exclude: tuple[str, ...], dask: str | None
+    inputs: tuple[str, ...], output: str | None, options: ConvertOptions, *, dask: str | None
 ) -> list[Input] | None:
     """Find the inputs of outputs that go into a folder: several, a folder, a glob, or one with `-o DIR/` or a folder.
 
@@ -45,9 +45,9 @@ def find_many(
     if not into_folder and not are_several(inputs):
         if dask is not None:
             raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
-        find_inputs(inputs, exclude=exclude)  # the one may be excluded
+        find_inputs(inputs, exclude=options.exclude)  # the one may be excluded
         return None
-    found = find_inputs(inputs, without=[output, report], exclude=exclude)
+    found = find_inputs(inputs, without=[output, options.report], exclude=options.exclude)
     if not into_folder and (output in (None, "-", "") or looks_like_file(str(output)) or is_direct(str(output))):
         got = "" if output is None else f", got the name of a file: {shown(output)}"
         merge = "--merge and -o FILE" if output is None else "add --merge for one output"
@@ -57,7 +57,7 @@ def find_many(
     return found
 
 
-def skip_current(source: str, output: str | None, options: ConvertOptions) -> ManyReport | None:
+def skip_current(source: str, output: str | None, options: ConvertOptions) -> Report | None:
     """Return the report of one input that is older than its output and need not be converted, and write it; else None."""
     outputs, report = decide_outputs(source, output, options.writing), options.report
     if not is_current(source, outputs):
@@ -65,8 +65,7 @@ def skip_current(source: str, output: str | None, options: ConvertOptions) -> Ma
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=True)
-        rejects = old_rejects(options.rejects, outputs, source)
-        done = ManyReport(source=source, outcomes=[Outcome(source, "skipped", rejects=rejects)])
+        done = Report(source=source, status="skipped", rejects=old_rejects(options.rejects, outputs, source))
         write_report(done)
     return done
 

@@ -19,6 +19,12 @@ def print_all_warnings(report: Report, *, rejects: bool) -> None:
     outcomes = [one for one in report.outcomes if one.status != "skipped"] if isinstance(report, ManyReport) else []
     parts = [(one.source, notes) for one in outcomes if (notes := one.report.notes if one.report else one.notes) is not None]
     print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all", rejects=rejects)
+    for output in report.all_outputs:
+        if names := ",".join(output.large_columns):
+            tell(
+                f"{shown(output.target)}: warning: cells of {names} are longer than the 32,767 characters that a "
+                f"spreadsheet holds; --without {names} leaves them out"
+            )
     if rejects and (before := _rejected_before(report)):
         tell(before)
 
@@ -34,16 +40,17 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
         report = report.outcomes[0].report
     what, several = shown(report.source), isinstance(report, ManyReport)
     if isinstance(report, ManyReport):
-        alone = report.count("skipped") and [one.source for one in report.outcomes] == [report.source]
-        what = f"{what}: up to date" if alone else _counts_of(report)
-        if not report.count("converted"):
-            before = _rejected_before(report)
-            tell(f"{what}; {before}" if before else what)
-            return
+        what, is_new = _counts_of(report), report.count("converted") > 0
+    else:
+        is_new = report.status == "converted"
+        what = what if is_new else f"{what}: up to date"
+    before = f"; {found}" if (found := _rejected_before(report)) else ""
+    if not is_new:
+        tell(f"{what}{before}")
+        return
     targets = " and ".join(shown(output.target) for output in report.outputs)
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
     by = ", by several processes" if report.shared else ", by one process" if jobs > 1 and not several else ""
-    before = f"; {found}" if (found := _rejected_before(report)) else ""
     silent = f"; {without_usage(report.notes.without_usage)}" if report.notes.without_usage else ""
     tell(
         f"{what}: {_rows_of(report.all_outputs)}{f' to {targets}' if targets else ''} "
@@ -93,7 +100,9 @@ def _rejected_before(report: Report) -> str:
         notes.merge(outcome.notes or Notes())
     lost = [amount(notes.rejected, "messages")] if notes.rejected else []
     lost += _damaged(notes)
-    names = [one.rejects for one in kept if one.rejects] or ([report.rejects] if kept and report.rejects else [])
+    names = [one.rejects for one in kept if one.rejects]
+    if not names and report.rejects and (kept or report.status == "skipped"):
+        names = [report.rejects]
     if names and not lost:
         lost = ["messages or damaged bytes"]
     return f"{' and '.join(lost)} rejected before{_into(names)}" if lost else ""

@@ -94,8 +94,7 @@ class _GroupWork:
     by_session = False
     skips_replaced = True
 
-    def __init__(self, groups: GroupOptions, name: str, *, whole: bool) -> None:
-        del whole  # their groups are of the same kind
+    def __init__(self, groups: GroupOptions, name: str) -> None:
         self._grouping = Grouping(groups.by, groups.range, name)
 
     def add(self, batch: Batch, prices: Prices | None) -> None:

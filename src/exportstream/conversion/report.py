@@ -9,7 +9,7 @@ Holds: one `Outcome` for each of many inputs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
@@ -97,6 +97,7 @@ class Report(Counts):
         seconds: wall time.
         rejects: name of the file of rejected messages, None if there is none.
         shared: whether several processes shared the input.
+        status: ``converted``, or ``skipped`` if the output was up to date; of several inputs see `ManyReport`.
     """
 
     source: str = ""
@@ -104,6 +105,7 @@ class Report(Counts):
     seconds: float = 0.0
     rejects: str | None = None
     shared: bool = False
+    status: Literal["converted", "skipped"] = "converted"
 
     def __repr__(self) -> str:
         return f"Report({brief(self.source)}, messages={self.messages}, rejected={self.rejected}, rows={self.rows})"
@@ -132,6 +134,7 @@ class Report(Counts):
         """Return the same as plain values, named as in the report file."""
         written = {
             "source": label(self.source),
+            "status": self.status,
             "outputs": [_in_camel(output) | {"target": label(output.target)} for output in self.outputs],
             "rows": self.rows,
             "bytesEncoded": self.bytes_encoded,
@@ -287,4 +290,6 @@ class ManyReport(Report, WithOutcomes):
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         counts = {status: self.count(status) for status in STATUSES}
-        return super().to_dict() | counts | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}
+        sums = super().to_dict()
+        del sums["status"]  # each input has its own
+        return sums | counts | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}

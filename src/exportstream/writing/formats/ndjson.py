@@ -77,6 +77,9 @@ def _row(*, is_snake: bool) -> Any:
 class NDJSON:
     """One JSON object a line; absent fields are left out."""
 
+    def __init__(self) -> None:
+        self.large_columns: set[str] = set()  # spreadsheets don't read it
+
     def header(self) -> bytes:
         """Nothing: each line names its fields."""
         return b""

@@ -147,6 +147,7 @@ class Database(StagedOutput):
         self._file = open_file(os.fsdecode(path), source_path, force=force)
         super().__init__(self._file)
         self.bytes_out = 0
+        self.large_columns: set[str] = set()
         self.rows = {table.name: 0 for table in tables}
         self.sha256: str | None = None
         self._digest = digest
