@@ -147,6 +147,12 @@ def test_small_inputs_start_no_process(tmp_path: Path) -> None:
     small.write_bytes(b"{" * SMALLEST_INPUT)
     packed.write_bytes(gzip.compress(b"{" + os.urandom(SMALLEST_PACKED), 1))
     assert suits_helpers(packed, usual)
+    large = zipped(
+        tmp_path / "a.zip",
+        {"large": b"{" * SMALLEST_INPUT, "small": b"{" * (SMALLEST_INPUT - 1), "x.gz": packed.read_bytes()},
+    )
+    members = [f"{large}::{name}" for name in ("large", "x.gz", "small", "missing")]
+    assert [suits_helpers(name, usual) for name in [*members, large]] == [True, True, False, False, False]
     assert [suits_helpers(small, one) for one in (usual, ReadOptions(max_message_size=10**8))] == [True, False]
 
 
@@ -170,7 +176,9 @@ CLAUDE = Transcript().user("hello").data
         (["claude.jsonl", "-o", "x.csv"], False),
         (["claude.jsonl", "-o", "rows/"], False),
         (["-", "-o", "x.csv"], False),
-        (["a.zip::in.json", "-o", "x.csv"], False),
+        (["a.zip::in.json", "-o", "x.csv"], True),
+        (["a.zip::in.json.gz", "-o", "x.csv"], True),
+        (["one.zip", "-o", "rows/"], True),
     ],
     ids=str,
 )
@@ -182,7 +190,8 @@ def test_processes_start_where_they_can_share(
     (tmp_path / "in.json").write_bytes(data)
     (tmp_path / "in.json.gz").write_bytes(gzip.compress(data))
     (tmp_path / "claude.jsonl").write_bytes(CLAUDE)
-    zipped(tmp_path / "a.zip", {"in.json": data})
+    zipped(tmp_path / "a.zip", {"in.json": data, "in.json.gz": gzip.compress(data)})
+    zipped(tmp_path / "one.zip", {"in.json": data})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     started: list[Here] = []

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -15,8 +16,8 @@ import pytest
 import zstandard
 
 from tests.kit.documents import dump, message, session
-from tests.kit.files import cuts
-from tests.properties.test_helpers import assert_same_stored
+from tests.kit.files import cuts, zipped
+from tests.properties.test_helpers import assert_same_held, assert_same_stored
 
 
 def zstd(data: bytes) -> bytes:
@@ -81,3 +82,24 @@ def test_something_else_after_compressed_data(tmp_path: Path, kind: str) -> None
     """Bytes that are no member, and another document."""
     for rest in (b"more", PACK[kind](b"{}"), os.urandom(99)):
         assert_same_stored(tmp_path / "in.json", PACK[kind](b"".join(export("messages"))) + rest, 200, "skip")
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+@pytest.mark.parametrize("damage", [None, b"\xff" * 9, b" "])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_members_of_zips(tmp_path: Path, method: int, damage: bytes | None, on_error: str) -> None:
+    """They are shared, too, plain or compressed; data that is damaged in the middle is met by both in the same way."""
+    data = b"".join(export("lines", 300))
+    path = zipped(tmp_path / "a.zip", {"in.json": data, "in.xz": lzma.compress(data)}, method)
+    if damage is not None:
+        stored = path.read_bytes()
+        middle = len(stored) // 3
+        path.write_bytes(stored[:middle] + damage + stored[middle + len(damage) :])
+    for name in ("in.json", "in.xz"):
+        with (
+            patch("exportstream.storage.zip_member._CHUNK", 170),
+            patch("exportstream.reading.export.HEAD", 300),
+            patch("exportstream.reading.session_input.HEAD", 300),
+        ):
+            here = assert_same_held(tmp_path / f"a.zip::{name}", 300, on_error)
+        assert here.in_full > 3

@@ -139,6 +139,11 @@ def assert_same_packed(path: Path, data: bytes, run: int, on_error: Any) -> None
 def assert_same_stored(path: Path, stored: bytes, run: int, on_error: Any) -> Here:
     """One process and several: one result of a compressed file."""
     path.write_bytes(stored)
+    return assert_same_held(path, run, on_error)
+
+
+def assert_same_held(path: Path, run: int, on_error: Any) -> Here:
+    """The same of a file whose bytes are handed on, that is there already."""
     here = Here()
     with patch("exportstream.storage.decompress._STEP", 170), small_blocks(*BLOCK), small_runs(4 * run):
         wanted, findings = counted(path, None, on_error), checked(path, None)

@@ -235,7 +235,7 @@ def total_one(
         source: as of `open_export`.
         reading: how it is read.
         groups: which tables are made.
-        executor: helps with a large file of sessions or chats, plain or compressed; None for this process alone.
+        executor: helps with a large file of sessions or chats, also compressed or in a zip; None for this process alone.
         progress: called with the open `Export` after each batch.
 
     Raises:

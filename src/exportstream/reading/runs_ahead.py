@@ -48,7 +48,7 @@ class _Pending(Struct):
     """A run that was given away."""
 
     run: Run
-    data: bytes | None  # of a run of a compressed file
+    data: bytes | None  # of a run of a file that is compressed
     future: Future[Done]
     done: Done | None = None  # if it was read here
 
@@ -106,7 +106,8 @@ class RunsAhead:
             except ReadError:  # reading meets it again
                 return False
         else:
-            if self._size < SMALLEST_PACKED or (ahead := source.look_ahead()) is None:
+            smallest = SMALLEST_INPUT if source.compression == "none" else SMALLEST_PACKED
+            if self._size < smallest or (ahead := source.look_ahead()) is None:
                 return False
             self._file, self._size, plain = ahead, sys.maxsize, (source.name, ())
             self._longest = min(self._longest, LONGEST_RUN // 4)
@@ -255,7 +256,7 @@ def check_executor(executor: object) -> None:
 
 
 def suits_helpers(source: Any, options: ReadOptions) -> bool:
-    """Whether others can help to read an input: a large file of session exports, plain or compressed, read as usual.
+    """Whether others can help to read an input: a large file of session exports, also compressed or in a zip, read as usual.
 
     It may be an array of chats, too, but then damage is not passed over.
     """
