@@ -21,6 +21,7 @@ import zstandard
 import exportstream
 from exportstream.cli.figures import amount, size
 from exportstream.reading.check import KINDS, OF_SESSION
+from tests.kit import documents
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack
 from tests.properties.oracle import CALL_ROW, MESSAGE, snake
@@ -126,6 +127,24 @@ def test_csv_safe_looks_at_the_name_and_not_at_the_folder(folder: Path) -> None:
     """--csv-safe is refused for NDJSON also where a folder's name holds "csv"."""
     (folder / "csv").mkdir()
     assert run("convert", "session.json", "-o", "csv/out.ndjson", "--csv-safe", cwd=folder).returncode == 2
+
+
+@pytest.mark.parametrize(("length", "columns"), [(32_767, ""), (32_768, "content,extra")])
+@pytest.mark.parametrize("kind", ["some", "all"])
+def test_cells_that_a_spreadsheet_can_not_hold(folder: Path, kind: str, length: int, columns: str) -> None:
+    """--csv-safe names the columns with cells that are too long, and how to leave them out; they stay whole."""
+    text = '"' * length
+    odd = documents.message(0, content=text, x="y" * (length - 8))  # {"x":"…"} has 8 characters more
+    made = [odd, *([{**odd, "id": "other"}] if kind == "all" else [documents.message(1)])]
+    (folder / "long.json").write_bytes(documents.dump(documents.session(*made)))
+    command = ["convert", "long.json", "-o", "long.csv", "--report", "r.json", "--force", "--quiet"]
+    done = run(*command, "--csv-safe", cwd=folder)
+    (found,) = json.loads((folder / "r.json").read_bytes())["outputs"]
+    assert (done.returncode, ",".join(found["largeColumns"])) == (0, columns)
+    assert (f"warning: cells of {columns} are longer" in done.stderr.decode()) == bool(columns)
+    assert (f"--without {columns} leaves them out" in done.stderr.decode()) == bool(columns)
+    assert cells((folder / "long.csv").read_bytes())[0]["content"] == text
+    assert run(*command, cwd=folder).stderr == b""
 
 
 @pytest.mark.parametrize(

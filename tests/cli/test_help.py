@@ -114,3 +114,22 @@ def test_examples(verb: str, tmp_path: Path) -> None:
         end = words.index("|", start) if "|" in words[start:] else len(words)
         assert words[start + 1] == verb
         command_of(verb).make_context(verb, words[start + 2 : end])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["convert", "a.json", "--since=2026-01-01"], "convert has no option '--since': totals has it."),
+        (["totals", "a.json", "-t", "all"], "totals has no option '-t': convert has it."),
+        (["verify", "a.csv", "--json"], "verify has no option '--json': totals and check have it."),
+        (["totals", "a.json", "--prises", "x"], "No such option '--prises'. Did you mean '--prices'?"),
+        (["a.json"], "expected a command, got an input: exportstream convert a.json"),
+        (["https://u:p@h/a.json"], "expected a command, got an input: exportstream convert https://***@h/a.json"),
+    ],
+)
+def test_an_option_of_another_command_and_an_input_without_one(tmp_path: Path, arguments: list[str], words: str) -> None:
+    """An option that this command lacks names the commands that have it, and an input alone the command to give."""
+    (tmp_path / "a.json").touch()
+    done = run(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines()[-1].removeprefix("Error: ") == words

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import fcntl
 import gzip
 import io
+import lzma
 import multiprocessing
 import os
 import signal
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from exportstream import WorkerError, convert, convert_many, totals_many
 from exportstream.cli import commands
@@ -27,7 +31,7 @@ from exportstream.conversion.totals import total_one
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import SMALLEST_INPUT, SMALLEST_PACKED, suits_helpers
 from exportstream.totals.table_options import GroupOptions
-from tests.kit.command import children, in_session, run, start, wait_until
+from tests.kit.command import children, in_session, kill, run, start, wait_until, workers
 from tests.kit.documents import dump, message, session
 from tests.kit.files import unpack, zipped
 from tests.kit.helpers import Here, small_runs
@@ -60,9 +64,27 @@ def test_several_processes_say_what_one_says(large: Path, command: list[str], jo
     assert b"repeat an id of the session" in wanted.stderr or b'"repeated-id":{"count":' in wanted.stdout
 
 
+@pytest.fixture(scope="module")
+def packed(large: Path) -> dict[str, Path]:
+    """A plain and two compressed files, all just as large that several processes read them."""
+    block = b64encode(os.urandom(900_000))
+    texts = [block[at : at + 1000].decode() for at in range(0, len(block), 1000)]
+    data = dump(session(*(message(number, content=texts[number % len(texts)]) for number in range(30_000))))
+    files = {"plain": large, "gzip": large.with_name("in.gz"), "zstd": large.with_name("in.zst")}
+    files["gzip"].write_bytes(gzip.compress(data, 1))
+    files["zstd"].write_bytes(zstandard.compress(data, 1))
+    assert min(path.stat().st_size for path in files.values()) > SMALLEST_PACKED
+    return files
+
+
+KINDS = pytest.mark.parametrize("kind", ["plain", "gzip", "zstd"])
+
+
+@KINDS
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_all_processes(large: Path, number: int, tmp_path: Path) -> None:
+def test_a_signal_ends_all_processes(packed: dict[str, Path], kind: str, number: int, tmp_path: Path) -> None:
     """Ctrl-C and a kill end the helpers, too; an output that was begun leaves nothing."""
+    large = packed[kind]
     process = start("totals", large, *BY, "-o", "bill.json", "-j", 3, cwd=tmp_path)
     wait_until(lambda: len(children(process.pid)) == 2 or process.poll() is not None)
     os.killpg(process.pid, number)
@@ -89,14 +111,28 @@ def test_outputs_of_several_processes_are_those_of_one(large: Path, arguments: l
     assert outputs[0]
 
 
+@KINDS
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_converting_leaves_nothing(large: Path, number: int, tmp_path: Path) -> None:
+def test_a_signal_while_converting_leaves_nothing(packed: dict[str, Path], kind: str, number: int, tmp_path: Path) -> None:
     """All processes end, and neither outputs nor temporary files are left."""
-    process = start("convert", large, "-o", "x.csv", "-t", "all", "-j", 3, cwd=tmp_path)
+    process = start("convert", packed[kind], "-o", "x.csv", "-t", "all", "-j", 3, cwd=tmp_path)
     wait_until(lambda: os.listdir(tmp_path) or process.poll() is not None)
     os.killpg(process.pid, number)
     assert process.wait(30) == -number
     process.communicate()
+    wait_until(lambda: not in_session(process.pid))
+    assert os.listdir(tmp_path) == []
+
+
+@KINDS
+def test_a_worker_that_is_killed_leaves_nothing(packed: dict[str, Path], kind: str, tmp_path: Path) -> None:
+    """The command says so, all processes end, and neither outputs nor temporary files are left."""
+    process = start("convert", packed[kind], "-o", "x.csv", "-t", "all", "-j", 3, cwd=tmp_path)
+    wait_until(lambda: os.listdir(tmp_path) or process.poll() is not None)
+    kill(workers(process.pid)[0])
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert b"a worker process failed: BrokenProcessPool: " in said
     wait_until(lambda: not in_session(process.pid))
     assert os.listdir(tmp_path) == []
 
@@ -111,6 +147,12 @@ def test_small_inputs_start_no_process(tmp_path: Path) -> None:
     small.write_bytes(b"{" * SMALLEST_INPUT)
     packed.write_bytes(gzip.compress(b"{" + os.urandom(SMALLEST_PACKED), 1))
     assert suits_helpers(packed, usual)
+    large = zipped(
+        tmp_path / "a.zip",
+        {"large": b"{" * SMALLEST_INPUT, "small": b"{" * (SMALLEST_INPUT - 1), "x.gz": packed.read_bytes()},
+    )
+    members = [f"{large}::{name}" for name in ("large", "x.gz", "small", "missing")]
+    assert [suits_helpers(name, usual) for name in [*members, large]] == [True, True, False, False, False]
     assert [suits_helpers(small, one) for one in (usual, ReadOptions(max_message_size=10**8))] == [True, False]
 
 
@@ -134,7 +176,9 @@ CLAUDE = Transcript().user("hello").data
         (["claude.jsonl", "-o", "x.csv"], False),
         (["claude.jsonl", "-o", "rows/"], False),
         (["-", "-o", "x.csv"], False),
-        (["a.zip::in.json", "-o", "x.csv"], False),
+        (["a.zip::in.json", "-o", "x.csv"], True),
+        (["a.zip::in.json.gz", "-o", "x.csv"], True),
+        (["one.zip", "-o", "rows/"], True),
     ],
     ids=str,
 )
@@ -146,17 +190,18 @@ def test_processes_start_where_they_can_share(
     (tmp_path / "in.json").write_bytes(data)
     (tmp_path / "in.json.gz").write_bytes(gzip.compress(data))
     (tmp_path / "claude.jsonl").write_bytes(CLAUDE)
-    zipped(tmp_path / "a.zip", {"in.json": data})
+    zipped(tmp_path / "a.zip", {"in.json": data, "in.json.gz": gzip.compress(data)})
+    zipped(tmp_path / "one.zip", {"in.json": data})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     started: list[Here] = []
 
     @contextmanager
-    def workers(*_: object, **__: object) -> Iterator[Here]:
+    def pool_of(*_: object, **__: object) -> Iterator[Here]:
         started.append(Here())
         yield started[0]
 
-    monkeypatch.setattr(pool, "Workers", workers)
+    monkeypatch.setattr(pool, "Workers", pool_of)
     monkeypatch.setattr(convert_module, "ignore_signals", lambda: None)
     with small_runs(2000), pytest.raises(SystemExit) as end:
         commands.cli.main(["convert", *arguments, "-j", "2"], standalone_mode=False)
@@ -198,8 +243,7 @@ class Dies:
 
     by_session = skips_replaced = True
 
-    def __init__(self, *_: object, whole: bool) -> None:
-        del whole
+    def __init__(self, *_: object) -> None:
         if multiprocessing.parent_process() is not None:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -210,11 +254,12 @@ class Dies:
         """Return nothing."""
 
 
-def test_a_worker_that_dies_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress, bz2.compress, lzma.compress])
+def test_a_worker_that_dies_is_an_error_of_its_own(pack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so, with the input's name."""
     monkeypatch.setattr(counting, "_GroupWork", Dies)
     path = tmp_path / "in.json"
-    path.write_bytes(dump(session(*map(message, range(3000)))))
+    path.write_bytes(pack(dump(session(*map(message, range(3000))))))
     with small_runs(300), Workers(1) as workers:
         found = totals_many([path], executor=_NoneHere(workers))
         (failed,) = found.failed
@@ -224,11 +269,12 @@ def test_a_worker_that_dies_is_an_error_of_its_own(tmp_path: Path, monkeypatch: 
             total_one(str(path), ReadOptions(), GroupOptions(), executor=workers)
 
 
-def test_a_worker_that_dies_leaves_no_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress, bz2.compress, lzma.compress])
+def test_a_worker_that_dies_leaves_no_output(pack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is half written."""
     monkeypatch.setattr(encoding, "EncodeWork", Dies)
     path = tmp_path / "in.json"
-    path.write_bytes(dump(session(*map(message, range(3000)))))
+    path.write_bytes(pack(dump(session(*map(message, range(3000))))))
     with small_runs(300), Workers(1) as workers, pytest.raises(WorkerError, match=r"in\.json: a worker process failed"):
         convert(path, tmp_path / "out.csv", executor=_NoneHere(workers), table="all")  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == ["in.json"]

@@ -108,6 +108,7 @@ def test_jobs_give_the_same(tmp_path: Path, jobs: str) -> None:
         (["in", "--merge", "-o", "all"], "can't tell the format"),
         (["in", "--merge", "-o", "a.ndjson"], "a.ndjson: the output exists"),
         (["in", "--merge", "-o", "b.ndjson", "--dask", "x"], "--dask does not go with --merge"),
+        (["in", "--merge", "-o", "b.ndjson", "-j", "2"], "--jobs does not go with --merge, which is done by one process"),
         (["in", "--merge", "--table", "all"], "several tables can't share one stream"),
         (["a.json", "--dask", "tcp://127.0.0.1:1"], "--dask goes with several inputs"),
     ],
@@ -235,6 +236,32 @@ def test_update_into_the_same_folder(tmp_path: Path) -> None:
     assert everything(tmp_path) == sorted([*before, "d2/new.json", "d2/new.ndjson.zst"])
 
 
+def test_outputs_whose_inputs_were_removed(tmp_path: Path) -> None:
+    """--update names the outputs that have no input any more, and leaves them where they are."""
+    many(tmp_path / "in", 8)
+    nightly = ["convert", "in", "-o", "rows", "--update", "--report", "r.json"]
+    assert not [line for line in said(run(*nightly, cwd=tmp_path)) if "any more" in line]
+    gone = sorted(path for path in (tmp_path / "in").rglob("*.json"))[:7]
+    outputs = [f"rows/{path.relative_to(tmp_path / 'in').with_suffix('')}.ndjson.zst" for path in gone]
+    gone[0].unlink()
+    put(tmp_path, "other/new.json")
+    run("convert", "other", "-o", "rows", "--quiet", cwd=tmp_path)  # whose input is there, though not in this run
+    done = run(*nightly, cwd=tmp_path)
+    assert (done.returncode, said(done)) == (
+        0,
+        [
+            f"exportstream: 1 output has no input any more, and stays: {outputs[0]}",
+            "exportstream: 0 of 7 inputs converted, 7 up to date",
+        ],
+    )
+    for path in gone[1:]:
+        path.unlink()
+    assert said(run(*nightly, cwd=tmp_path))[0].endswith(f" stay: {', '.join(outputs[:5])} and 2 more")
+    assert report(tmp_path / "r.json")["withoutInput"] == outputs
+    assert run(*nightly, "--quiet", cwd=tmp_path).stderr == b""
+    assert all((tmp_path / name).exists() for name in outputs)
+
+
 def test_update_of_one_input(tmp_path: Path) -> None:
     """--update works for one input as well."""
     put(tmp_path, "a.json")
@@ -245,6 +272,37 @@ def test_update_of_one_input(tmp_path: Path) -> None:
     put(tmp_path, "a.json", messages=5)
     os.utime(tmp_path / "a.csv", (1, 1))
     assert b"5 rows to a.csv" in run("convert", "a.json", "-o", "a.csv", "--update", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("output", ["rows/", "a.csv", "--merge"])
+def test_rows_that_were_rejected_are_missing_every_night(tmp_path: Path, output: str) -> None:
+    """What was rejected of an input that is up to date is said again, with the same exit code, until it is repaired."""
+    (tmp_path / "a.json").write_bytes(invalid("s"))
+    target = ["--merge", "-o", "a.csv"] if output == "--merge" else ["-o", output]
+    nightly = ["convert", "a.json", *target, "--format", "csv", "--update", "--on-error", "skip", "--report", "r.json"]
+    time.sleep(0.02)
+    assert run(*nightly, cwd=tmp_path).returncode == 5
+    what = "1 message rejected" if output == "rows/" else "messages or damaged bytes rejected"
+    file = "rows/a.rejects.ndjson" if output == "rows/" else "a.rejects.ndjson"
+    for quiet in ([], ["--quiet"]):
+        done = run(*nightly, *quiet, cwd=tmp_path)
+        assert done.returncode == 5
+        assert said(done)[0].endswith(f"{what} before into {file}")
+        assert ("up to date" in said(done)[0]) == (not quiet)
+        written = report(tmp_path / "r.json")
+        if output == "a.csv":
+            assert (written["status"], written["rejects"]) == ("skipped", file)
+        else:
+            assert (written["skipped"], written["rejected"]) == (1, 0)
+            assert file in (written["rejects"], written["inputs"][0].get("rejects"))
+    if output == "rows/":
+        assert written["inputs"][0]["notes"]["rejected"] == 1
+    put(tmp_path, "a.json", messages=3)
+    os.utime(tmp_path / "a.json", (time.time() + 1, time.time() + 1))
+    assert run(*nightly, cwd=tmp_path).returncode == 0
+    assert not (tmp_path / file).exists()
+    os.utime(tmp_path / "a.json", (1, 1))
+    assert run(*nightly, cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("before", ["", "file://"])
@@ -258,14 +316,16 @@ def test_outputs_in_the_folder_of_the_inputs_are_no_inputs(tmp_path: Path, befor
 
 
 def test_a_report_of_one_input_that_is_up_to_date(tmp_path: Path) -> None:
-    """--update --report writes a report also where there is nothing to do, in the shape of many inputs."""
+    """--update --report writes a report also where there is nothing to do, in the same shape."""
     put(tmp_path, "a.json")
-    for status, count in (("converted", 3), ("skipped", 0)):
-        done = run("convert", "a.json", "-o", "a.csv", "--update", "--report", "r.json", cwd=tmp_path)
-        assert done.returncode == 0
-        written = report(tmp_path / "r.json")
-        assert written["rows"] == count
-        assert written.get("inputs", []) == ([{"source": "a.json", "status": "skipped"}] if status == "skipped" else [])
+    written = []
+    for _ in range(2):
+        time.sleep(0.02)
+        assert run("convert", "a.json", "-o", "a.csv", "--update", "--report", "r.json", cwd=tmp_path).returncode == 0
+        written.append(report(tmp_path / "r.json"))
+    first, second = written
+    assert [(one["status"], one["rows"]) for one in written] == [("converted", 3), ("skipped", 0)]
+    assert first.keys() == second.keys()
     done = run("convert", "a.json", "-o", "a.csv", "--update", "--report", "a.csv", cwd=tmp_path)
     assert (done.returncode, b"the report is the output" in done.stderr) == (2, True)
 

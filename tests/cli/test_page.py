@@ -19,7 +19,7 @@ from tests.kit.chats import drawn as chats
 from tests.kit.command import run, said
 from tests.kit.documents import cut, dump, message, session, tool_call
 from tests.kit.rollouts import Rollout
-from tests.kit.transcripts import Transcript, drawn
+from tests.kit.transcripts import SESSION, Transcript, drawn
 
 HOSTILE = "<script>document.title='owned'</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}\u202e"
 
@@ -198,6 +198,19 @@ def test_projects_and_titles(tmp_path: Path) -> None:
     rows = {label[:20]: figures["messages"] for _, label, figures in page.tables["by-project"]}
     assert rows == {HOSTILE[:20]: "2", "none": "1", "total": "3"}
     assert not [tag for tag, _ in page.tags if tag in ("script", "img")]
+
+
+def test_sessions_of_two_producers_with_one_id(tmp_path: Path) -> None:
+    """They are two rows, with their producers, and what not all sessions declare is not compared."""
+    (tmp_path / "in.json").write_bytes(dump(session(message(0), id=SESSION, title="A", promptTokens=7, toolCalls=0)))
+    (tmp_path / "log.jsonl").write_bytes(Transcript().user().say("m1", "Done.", 10, 5).data)
+    assert run("totals", "in.json", "log.jsonl", "-o", "bill.html", cwd=tmp_path).returncode == 0
+    page = Page((tmp_path / "bill.html").read_text())
+    labels = [label for kind, label, _ in page.tables["by-session"] if kind == "group"]
+    assert labels == [f"{SESSION}, claude-code", f"{SESSION}, mixA"]
+    text = re.sub(r"<[^>]+>", " ", (tmp_path / "bill.html").read_text())
+    assert re.search(r"prompt / input tokens\s+7\s+10\s+1 of 2 sessions declare it", text)
+    assert b"1 of 2 sessions declare it" in run("totals", "in.json", "log.jsonl", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize("bounds", [[], ["--since", "2025-10-01"]])

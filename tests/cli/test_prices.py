@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -33,9 +34,10 @@ def test_declared_recorded_and_priced_costs_are_apart(unpaid: Path) -> None:
     """Each has its own figure, in the table and in JSON, with the list and the messages that it has no price for."""
     arguments = ["totals", "session.json", "--prices", "prices.toml"]
     lines = run(*arguments, cwd=unpaid).stdout.decode().splitlines()
-    recorded, computed = (line.removeprefix("priced ").split()[2:4] for line in lines if "cost (USD)" in line)
-    assert recorded == ["0.068367", "5"]
-    assert computed == ["-", "0.069054"]
+    costs = {line[:30].partition(" (USD)")[0]: line.split()[-2:] for line in lines if "cost (USD)" in line}
+    assert costs.pop("cost")[0] != "-"
+    assert costs == {"priced cost": ["-", "0.069054"], "all cost": ["-", "5.069054"]}
+    assert [line.split()[2:4] for line in lines if line.startswith("cost (USD)")] == [["0.068367", "5"]]
     assert lines[-4].startswith("prices: prices.toml ")
     assert re.split(r"\s\s+", lines[-2]) == ["without a price", "reason", "messages", "all input", "output", "cache write"]
     assert lines[-1].split() == ["claude-opus-4", "unknown-model", "1", "10,003", "303", "300"]
@@ -43,6 +45,7 @@ def test_declared_recorded_and_priced_costs_are_apart(unpaid: Path) -> None:
     assert found["declared"]["cost"]["sum"] == Decimal("0.068367")
     assert found["counted"]["cost"] == {"sum": 5, "count": 1}
     assert found["priced"]["cost"] == {"sum": Decimal("0.069054"), "count": 2}
+    assert found["totalCost"] == Decimal("5.069054")
     assert found["priced"]["lists"][0]["name"] == "prices.toml"
     assert [(one["model"], one["messages"]) for one in found["priced"]["unpriced"]] == [("claude-opus-4", 1)]
 
@@ -66,11 +69,11 @@ def test_models_have_a_column_of_prices(unpaid: Path) -> None:
     """A model without a price has its tokens, no price, and its messages are counted."""
     arguments = ["totals", "session.json", "--prices", "prices.toml", "--by", "model"]
     lines = [line.split() for line in run(*arguments, cwd=unpaid).stdout.decode().splitlines()]
-    assert lines[0][-3:] == ["cost", "priced", "unpriced"]
-    assert {line[0]: line[-3:] for line in lines[1:4]} == {
-        "claude-sonnet-4": ["5.00", "0.069054", "0"],
-        "claude-opus-4": ["-", "-", "1"],
-        "-": ["-", "-", "0"],
+    assert lines[0][-5:] == ["cost", "priced", "all", "cost", "unpriced"]
+    assert {line[0]: line[-4:] for line in lines[1:4]} == {
+        "claude-sonnet-4": ["5.00", "0.069054", "5.069054", "0"],
+        "claude-opus-4": ["-", "-", "-", "1"],
+        "-": ["-", "-", "-", "0"],
     }
     run(*arguments, "-o", "bill.md", cwd=unpaid)
     assert (unpaid / "bill.md").read_text().splitlines()[-1].startswith("Prices: prices.toml ")
@@ -119,6 +122,28 @@ def test_many_inputs_are_priced(unpaid: Path) -> None:
         totals = json.loads((unpaid / "report.json").read_text(), parse_float=Decimal)["totals"]
         assert (totals["counted"]["cost"]["sum"], totals["priced"]["cost"]["sum"]) == (10, Decimal("0.138108"))
     assert (unpaid / "all.ndjson").read_text().count('"costSource":"priced"') == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["totals", "session.json"],
+        ["totals", "session.json", "more.json", "-j2"],
+        ["convert", "session.json", "-o", "out.ndjson"],
+        ["convert", "session.json", "-o", "rows/"],
+        ["convert", "session.json", "more.json", "-o", "rows/", "-j2"],
+        ["convert", "session.json", "more.json", "-o", "all.parquet", "--merge"],
+    ],
+)
+def test_a_price_list_may_come_through_a_pipe(unpaid: Path, arguments: list[str]) -> None:
+    """A list is read once a run, whoever needs it: a pipe can't be read again."""
+    (unpaid / "more.json").write_bytes((unpaid / "session.json").read_bytes())
+    end, start = os.pipe()
+    os.write(start, LIST.encode())
+    os.close(start)
+    done = run(*arguments, "--prices", f"/dev/fd/{end}", cwd=unpaid, process={"pass_fds": [end]})
+    os.close(end)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("suffix", ["ndjson", "csv.gz", "parquet", "sqlite"])

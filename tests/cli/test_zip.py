@@ -81,9 +81,10 @@ def test_one_member(folder: Path) -> None:
     assert run("convert", "x.zip::d/two.json", cwd=folder).returncode == 0
     assert len(rows(folder / "two.ndjson.zst")) == 4
     done = run("convert", "x.zip::no.json", cwd=folder)
+    known = ".x/hidden.json, d/two.json, one.json and 1 more"
     assert (done.returncode, said(done)) == (
         4,
-        ["exportstream: x.zip::no.json: the zip archive has no such member; it has .x/hidden.json, d/two.json, one.json"],
+        [f"exportstream: x.zip::no.json: the zip archive has no such member; it has {known}"],
     )
     (folder / "x.ndjson").write_bytes((folder / "x.zip").read_bytes())
     done = run("convert", "x.ndjson::one.json", "-o", "x.ndjson", "-f", cwd=folder)

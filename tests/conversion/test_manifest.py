@@ -74,6 +74,9 @@ def test_a_line_for_each_output(folder: Path, format_: Any, table: Any) -> None:
             "bytes": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
             "totals": json.loads(dump(done.totals.to_dict()), parse_float=Decimal),
+            "rejected": 0,
+            "damaged": 0,
+            "damagedBytes": 0,
         }
         assert output.sha256 == line["sha256"]
         assert sum(line["rows"].values()) == output.rows > 0

@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,39 @@ def test_inputs_and_other_files_in_the_folder(folder: Path) -> None:
     assert findings(".") == {}
     Path("new.csv").write_text("")
     assert findings(".") == {"./new.csv": "expected a record in a manifest, got none"}
+
+
+LOGS = {
+    "p/s.jsonl": b'{"parentUuid":null,"sessionId":"s","type":"user","uuid":"u"}\n',
+    "p/s/subagents/agent-1.jsonl": b'{"agentId":"1","sessionId":"s","type":"user"}\n',
+    "history.jsonl": b'{"display":"x","project":"/p"}\n',
+    "export.ndjson": b'{"id":"s","title":"t","messages":[]}\n',
+    "bill.csv": b"when,what\n1,2\n",
+    "large.jsonl": b'{"payload":"' + b"x" * (2 << 20) + b'"}\n',
+}
+
+
+def test_logs_and_files_of_others_are_no_outputs(folder: Path) -> None:
+    """Only what has the columns of a table, or describes itself, is an output, also where it lies among inputs."""
+    for name, data in LOGS.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(data)
+    with closing(sqlite3.connect("state.db")) as connection:
+        connection.execute("create table logs (line)")
+    with pytest.raises(UsageError, match="expected a folder of outputs, got one without any"):
+        findings(".")
+    put(folder, "a.json")
+    convert_many(["a.json"], ".")
+    assert findings(".") == {}
+    convert("a.json", "b.csv", keys="snake", columns=["cost", "content", "file"])
+    convert("a.json", "c.jsonl", table="tool-calls", without="result")
+    convert("a.json", "d.db")
+    none = "expected a record in a manifest, got none"
+    assert findings(".") == {"./b.csv": none, "./c.jsonl": none}
+    assert len(list(verify("."))) == 4
+    Path(MANIFEST).unlink()
+    Path("empty.csv").touch()
+    assert findings(".") == {"./a.ndjson.zst": none, "./b.csv": none, "./c.jsonl": none}
 
 
 def test_folders_with_manifests_of_their_own(folder: Path) -> None:

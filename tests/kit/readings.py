@@ -48,6 +48,7 @@ def small_blocks(block: int, chunk: int) -> Iterator[None]:
         patch("exportstream.reading.json.sessions.BLOCK", block),
         patch("exportstream.reading.json.ahead.BLOCK", block),
         patch("exportstream.reading.json.measure.BLOCK", block),
+        patch("exportstream.reading.json.likely_end.BLOCK", block),
         patch("exportstream.reading.run.BLOCK", block),
         patch("exportstream.reading.json.blocks.SMALLEST_BLOCK", max(16, block // 8)),
         patch("exportstream.reading.json.stream.CHUNK", chunk),

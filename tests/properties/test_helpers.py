@@ -132,15 +132,26 @@ def assert_same(path: Path, data: bytes, run: int = 300, on_error: Any = None) -
 
 def assert_same_packed(path: Path, data: bytes, run: int, on_error: Any) -> None:
     """The same of the compressed file, whose bytes come in pieces that end anywhere."""
-    path.write_bytes(gzip.compress(data, 1))
+    assert_same_stored(path, gzip.compress(data, 1), run, on_error)
+    path.write_bytes(data)
+
+
+def assert_same_stored(path: Path, stored: bytes, run: int, on_error: Any) -> Here:
+    """One process and several: one result of a compressed file."""
+    path.write_bytes(stored)
+    return assert_same_held(path, run, on_error)
+
+
+def assert_same_held(path: Path, run: int, on_error: Any) -> Here:
+    """The same of a file whose bytes are handed on, that is there already."""
     here = Here()
-    with patch("exportstream.storage.decompress._STEP", 170), small_runs(4 * run):
+    with patch("exportstream.storage.decompress._STEP", 170), small_blocks(*BLOCK), small_runs(4 * run):
         wanted, findings = counted(path, None, on_error), checked(path, None)
         rows = converted(path, None, on_error, table="all")
         assert checked(path, Here()) == findings
         assert converted(path, here, on_error, table="all") == rows
         assert counted(path, here, on_error) == wanted
-    path.write_bytes(data)
+    return here
 
 
 @pytest.fixture
@@ -370,6 +381,18 @@ def test_every_form_of_output(path: Path, form: str, lines: bool) -> None:
         found, wanted = found[0], wanted[0]
     assert found == wanted
     assert (here.taken > 0) is (form not in ALONE)
+
+
+def test_columns_too_long_for_a_spreadsheet(tmp_path: Path) -> None:
+    """Columns with long cells are found by helpers as well, and forgotten with the output that has them."""
+    made = [message(n, content="x" * (40_000 if n == 70 else 9)) for n in range(90)]
+    with small_blocks(*BLOCK), small_runs(600):
+        for number, (messages, columns) in enumerate(((made, ("content",)), (made[:70], ()))):
+            source = tmp_path / f"{number}.json"
+            source.write_bytes(dump(session(*messages)))
+            here = Here()
+            done = convert(source, tmp_path / f"{number}.csv", csv_safe=True, executor=here)
+            assert (done.outputs[0].large_columns, here.taken > 0) == (columns, True)
 
 
 @pytest.mark.parametrize("every", [2, 9, 40])

@@ -50,6 +50,7 @@ from exportstream.cli.process import exit_code
 from tests.kit.command import speak
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.files import DATA, lines
+from tests.kit.readings import blocks
 
 NAMES = sorted(path.name for path in DATA.iterdir())
 
@@ -1018,6 +1019,27 @@ def test_cost_and_numbers_sum_exactly() -> None:
 def test_cost_and_numbers_beyond_exact_sums(tmp_path: Path) -> None:
     """A cost whose exact sum nobody can write down is refused with its file's name, not silently rounded."""
     refuse(put(session(message(0, cost="@@")), "1e9999999999"), "digits|out of range", tmp_path)
+
+
+@pytest.mark.parametrize("on", [True, False])
+@pytest.mark.parametrize("session_totals", [True, False])
+@pytest.mark.parametrize("declared", [True, False])
+def test_cost_and_numbers_one_too_many(on: bool, session_totals: bool, declared: bool) -> None:
+    """The error of a sum names the session with the cost that was one too many, not one that was read with it."""
+    costs = {"s1": 1, "huge": "@1@", "s3": 2, "tiny": "@2@", "s5": 3}
+    sessions = [
+        session(message(0), message(1), id=name, cost=cost)
+        if declared
+        else session(message(0), message(1, cost=cost), id=name)
+        for name, cost in costs.items()
+    ]
+    data = b"\n".join(map(dump, sessions)).replace(b'"@1@"', b"1e9000").replace(b'"@2@"', b"1e-9000")
+    with (
+        blocks(on),
+        pytest.raises(LimitError, match=r"10,000 digits \(session tiny\)"),
+        Export(data, session_totals=session_totals) as export,
+    ):
+        list(export.batches())
 
 
 @pytest.mark.parametrize("value", ['"0.1"', "true", "[]", "{}", '""'])

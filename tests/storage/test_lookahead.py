@@ -62,6 +62,36 @@ def test_what_was_read_is_let_go(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert source.read(10**7) == DATA[2_000_000:]
 
 
+@pytest.mark.parametrize("taken", [0, 1, 300_000, 700_000, 10**6])
+@pytest.mark.parametrize("size", [1, 100_000, 1_200_000])
+def test_bytes_are_held_only_once(path: Path, taken: int, size: int) -> None:
+    """What is given away is the very piece that is read later, and nothing is lost where runs end."""
+    source, ahead = opened(path)
+    with source:
+        got = source.read(taken)
+        runs = [(start, start + size) for start in range(1_100_000, 2_900_000 - size, size + 1)][:9]
+        runs.insert(0, (max(taken - 200_000, 0), runs[0][0] - 1))
+        held = [ahead.hold(*run) for run in runs]
+        assert held == [DATA[start:end] for start, end in runs]
+        assert ahead.hold(2_900_000, 3_000_001) == b""
+        pieces = list(ahead)
+        assert got + bytes(source._rest) + b"".join(pieces) == DATA
+        assert {id(one) for one in held[1:]} <= set(map(id, pieces))
+        assert source.bytes_read == path.stat().st_size
+
+
+def test_what_a_jump_passes_over_is_let_go(path: Path) -> None:
+    """Nothing reads it again."""
+    source, ahead = opened(path)
+    with source:
+        source.read(700_000)
+        for position in (1_000_000, 2_500_000):
+            source.jump(position)
+            assert ahead.read_at(position - 300_000, 300_000) == b""
+            assert ahead.read_at(position, 300_000) == DATA[position : position + 300_000]
+        assert source.read(10**7) == DATA[2_500_000:]
+
+
 def test_errors_come_after_the_bytes_before_them(path: Path) -> None:
     """A cut is met ahead and reported when the reading comes to it."""
     path.write_bytes(path.read_bytes()[:-1_000_000])

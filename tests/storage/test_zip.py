@@ -179,6 +179,14 @@ def test_members_of_a_refused_archive(tmp_path: Path) -> None:
         open_export(f"{path}::no.json")
 
 
+@pytest.mark.parametrize(("count", "words"), [(3, "it has 0.json, 1.json, 2.json$"), (5, "it has .*2.json and 2 more$")])
+def test_members_in_an_error(tmp_path: Path, count: int, words: str) -> None:
+    """An error lists the first members of an archive, and says how many more there are."""
+    path = zipped(tmp_path / "x.zip", {f"{number}.json": DATA for number in range(count)})
+    with pytest.raises(ReadError, match=words):
+        open_export(f"{path}::no.json")
+
+
 def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large member that is compressed far beyond what text can be is refused, and so is a list of too many members."""
     monkeypatch.setattr("exportstream.storage.zip._SMALL", 1 << 20)

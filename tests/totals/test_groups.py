@@ -20,7 +20,9 @@ from exportstream.totals.group_figures import Figures
 from exportstream.totals.group_keys import DIMENSIONS, FIELD, MESSAGE, PROJECT, TOOL, Key
 from exportstream.totals.groups import Grouping, Groups
 from exportstream.totals.largest import Largest
+from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
+from exportstream.totals.table_options import GroupOptions
 
 NOON = "2025-10-03T12:00:00Z"
 EACH = tuple((name,) for name in DIMENSIONS if name not in (FIELD, MESSAGE))
@@ -200,12 +202,12 @@ def test_a_session_counts_once_in_each_group_that_it_touches() -> None:
 
 
 @pytest.mark.parametrize("by", [*EACH, *COMBINED])
-def test_declared_figures_are_by_session_and_file_only(by: tuple[str, ...]) -> None:
+def test_declared_figures_are_by_session_file_and_producer_only(by: tuple[str, ...]) -> None:
     """A session declares figures for all of itself, so that no other group has them."""
     session = Session(id="s", prompt_tokens=5, completion_tokens=6, cost=Decimal("0.70"))
     found = list(grouped(by, batch(([message(tool_calls=[call()])], session))).values())
     declared = [(f.declared_prompt_tokens.sum, f.declared_completion_tokens.sum, f.declared_cost.sum) for f in found]
-    assert declared == [(5, 6, Decimal("0.70")) if {*by} <= {"session", "file"} else (None, None, None)]
+    assert declared == [(5, 6, Decimal("0.70")) if {*by} <= {"session", "file", "producer"} else (None, None, None)]
 
 
 def test_a_range_leaves_out_what_sessions_declare() -> None:
@@ -377,6 +379,19 @@ def test_a_project_may_have_any_name() -> None:
     assert projects(batch(*ends), batch(([message("s")], None))) == {(name,): (1, 1) for name in [*names, None]}
 
 
+def test_sessions_of_two_producers_with_one_id() -> None:
+    """By producer and session they are apart, with their titles and what they declare."""
+    grouping = Grouping([("producer", "session")])
+    for producer, title, tokens in ((None, "a", 5), ("codex", "b", 7)):
+        of = Session(id="s", title=title, prompt_tokens=tokens, producer=producer)
+        grouping.add(batch(([message("s", producer=producer)], of)))
+    (table,) = make_tables(grouping, GroupOptions(by=(("producer", "session"),)))
+    assert [(row.key, row.title, row.figures["declaredPromptTokens"]) for row in table.rows] == [
+        (("codex", "s"), "b", 7),
+        (("mix", "s"), "a", 5),
+    ]
+
+
 def test_titles_are_those_of_the_sessions_whatever_came_first() -> None:
     """A session that comes again with another title has the first by the alphabet; long ones are cut."""
     made = []
@@ -387,4 +402,4 @@ def test_titles_are_those_of_the_sessions_whatever_came_first() -> None:
             other.add(batch(([message("s")], Session(id="s", title=title)), ([], Session(id="t", title="x" * 1000))))
             grouping.merge(other)
         made.append([table.titles for table in grouping.tables if isinstance(table, Groups)])
-    assert made == [[{"s": "a", "t": "x" * 200}, {}]] * 2
+    assert made == [[{("s",): "a", ("t",): "x" * 200}, {}]] * 2

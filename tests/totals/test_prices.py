@@ -40,6 +40,7 @@ from exportstream import (
 )
 from exportstream.reading.prices import _load_genai, load_prices
 from exportstream.totals.batch import Batch
+from exportstream.totals.figures import total_cost
 from exportstream.totals.groups import Grouping
 from exportstream.totals.make_tables import make_tables
 from exportstream.totals.price_file import prices_of_file
@@ -449,19 +450,31 @@ def test_groups_without_prices_have_no_columns_of_them() -> None:
             GroupOptions(by=(("tool",),), priced=True),
         )
     )
-    assert set(with_them.columns) - set(without.columns) == {"pricedCost", "unpricedMessages"}
+    assert set(with_them.columns) - set(without.columns) == {"pricedCost", "unpricedMessages", "totalCost"}
     assert tools.columns == ("toolCalls", "failed", "unfinished")
     with pytest.raises(UsageError, match="expected `sort` to be a column"):
         GroupOptions(by=(("model",),), sort="priced-cost")
 
 
-def test_groups_are_sorted_by_the_larger_of_cost_and_price() -> None:
+@pytest.mark.parametrize(
+    ("recorded", "priced", "total"),
+    [(None, None, None), ("1.50", None, "1.50"), (None, "0.2", "0.2"), ("1.50", "0.2", "1.70"), ("1e20000", "0.2", None)],
+)
+def test_the_sum_of_recorded_and_priced_costs(recorded: str | None, priced: str | None, total: str | None) -> None:
+    """An unknown cost is not zero, and a sum with too many digits is not known."""
+    given = [None if text is None else Decimal(text) for text in (recorded, priced)]
+    found = total_cost(*given)
+    assert (None if found is None else str(found)) == total
+
+
+def test_groups_are_sorted_by_cost_and_price_together() -> None:
     """The most expensive group comes first, whether its cost was recorded or computed."""
     options = GroupOptions(by=(("role",),), priced=True)
     costs = [("a", None, 2), ("b", Decimal(3), None), ("c", None, 4), ("d", Decimal(1), None), ("e", None, None)]
+    costs += [("f", Decimal(3), None), ("f", None, 2)]
     messages = [message(role=role, cost=cost, input_tokens=tokens and tokens * 10**6) for role, cost, tokens in costs]
     (table,) = make_tables(_grouped(messages, options, prices_of_file(FILE, "f")), options)
-    assert [row.key[0] for row in table.rows] == ["c", "b", "a", "d", "e"]
+    assert [row.key[0] for row in table.rows] == ["f", "c", "b", "a", "d", "e"]
 
 
 # Readings ---------------------------------------------------------------------------------------------------------------
@@ -554,5 +567,7 @@ def test_totals_of_many_inputs_are_priced(folder: Path, workers: bool) -> None:
         done = totals_many(files, by="file", prices=folder / "prices.toml", executor=executor)
     assert [row.figures["pricedCost"] for row in done.tables[0].rows] == [2, 2, 2]
     assert [row.figures["cost"] for row in done.tables[0].rows] == [7, 7, 7]
+    assert [row.figures["totalCost"] for row in done.tables[0].rows] == [9, 9, 9]
+    assert done.totals.total_cost == done.totals.to_dict()["totalCost"] == done.tables[0].total.figures["totalCost"] == 27
     assert done.totals.priced.cost == Cost(Decimal(6), 6)
     assert done.to_dict()["prices"][0]["name"] == str(folder / "prices.toml")

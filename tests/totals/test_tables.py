@@ -76,7 +76,7 @@ def test_the_groups_after_the_top_are_one_row() -> None:
 
 
 def test_columns_are_those_that_make_sense() -> None:
-    """By tool only figures of calls; declared figures by session and file only."""
+    """By tool only figures of calls; declared figures by session, file and producer only."""
     assert table(by=("tool",)).columns == ("toolCalls", "failed", "unfinished")
     assert "declaredCost" in table(by=("session",)).columns
     assert not [name for name in table().columns if name.startswith("declared")]

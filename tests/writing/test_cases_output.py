@@ -605,13 +605,22 @@ def test_stdout_closed_before_the_start(folder: Path, arguments: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "arguments", ["totals session.json", "check session.json", "convert session.json -o -", "--version"]
+    ("arguments", "code"),
+    [
+        ("totals session.json", 4),
+        ("totals session.json --json", 4),
+        ("check session.json", 4),
+        ("convert session.json -o -", 4),
+        ("convert session.json -o /dev/null", 0),
+        ("--version", 0),
+    ],
 )
-def test_no_stdout_at_all_is_no_bug(folder: Path, arguments: str) -> None:
-    """Without any standard output (``>&-``) there is exit code 4 or nothing to do, and never a traceback or a bug."""
+def test_no_stdout_at_all_is_no_bug(folder: Path, arguments: str, code: int) -> None:
+    """Without any standard output (``>&-``) what belongs there is an error of writing, never a traceback or a bug."""
     script = f"{shlex.join(COMMAND)} {arguments} >&-"
     done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, timeout=60, env=ENVIRONMENT, check=False)
-    assert done.returncode in (0, 4)
+    said = b"exportstream: <stdout>: standard output is closed\n" if code == 4 else b""
+    assert (done.returncode, done.stderr.endswith(said)) == (code, True)
     assert b"Traceback" not in done.stderr
     assert b"bug" not in done.stderr
     assert names(folder) == ["session.json"]

@@ -204,6 +204,14 @@ def test_any_session_holds_what_its_ndjson_holds(
     assert_same(target, source, keys=keys, running=running)
 
 
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 33])
+def test_any_number_of_rows(target: Path, count: int) -> None:
+    """Rows are written some at a time, and those that are left one by one."""
+    source = dump(session(*(message(number, toolCalls=[tool_call(number)]) for number in range(count))))
+    load(source, target)
+    assert_same(target, source)
+
+
 def test_keys_and_indexes(target: Path) -> None:
     """Each table has its primary key, refers to its parents, and has the indexes of what is searched for."""
     load(DATA / "session.json", target)
@@ -714,19 +722,20 @@ def test_no_room_for_temporary_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="the limit can't be set")
+@pytest.mark.parametrize("before", [1, 15, 16, 19])  # those of one statement, and those that follow one by one
 @pytest.mark.parametrize("name", TABLES)
-def test_a_row_that_is_too_large_for_sqlite(target: Path, name: str) -> None:
+def test_a_row_that_is_too_large_for_sqlite(target: Path, name: str, before: int) -> None:
     """A row beyond SQLite's limit is named in the error, and nothing is left."""
-    calls = [tool_call(0), tool_call(1, result="x" * 5000)]
-    source = dump(session(message(0), message(1, toolCalls=calls), message(2), extraKey="x" * 5000))
+    earlier = [message(number, toolCalls=[tool_call(number)]) for number in range(before)]
+    calls = [tool_call(before), tool_call(before + 1, result="x" * 5000)]
+    source = dump(session(*earlier, message(before, toolCalls=calls), message(before + 1), extraKey="x" * 5000))
     tables = [Table(name)]
     with pytest.raises(LimitError, match=r"string or blob too big.*choose another format") as caught:  # noqa: PT012, SIM117
         with Database(target, tables) as database:
             assert database._connection is not None
             database._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 5000)
             fill(database, source)
-    where = {"sessions": "session s", "messages": "session s, message 1", "tool-calls": "session s, message 1"}
-    assert caught.value.where == where[name]
+    assert caught.value.where == ("session s" if name == "sessions" else f"session s, message {before}")
     assert names(target.parent) == []
 
 

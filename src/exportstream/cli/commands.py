@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from exportstream.cli.process import PipeClosed, Terminated, raise_on_signals, run, tune
+from exportstream.errors import shown
 from exportstream.models.version import __version__
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -33,6 +34,13 @@ class _Group(click.Group):
             return None
         command: click.Command = getattr(import_module(f"exportstream.cli.{cmd_name}"), f"{cmd_name}_command")
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; in the place of one, an input is told what to do with it."""
+        name = args[0]
+        if name not in _VERBS and ("://" in name or os.path.exists(name)):
+            raise click.UsageError(f"expected a command, got an input: exportstream convert {shown(name)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

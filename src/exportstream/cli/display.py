@@ -1,4 +1,4 @@
-"""Messages on standard error: progress while the command runs, warnings and a summary at the end."""
+"""Messages on standard error: progress while the command runs, and what was odd or failed at the end."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import amount, show_totals, size, without_usage
+from exportstream.cli.figures import amount, size
 from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.progress import Status
-from exportstream.conversion.report import Counts, ManyReport, Outcome, Report
+from exportstream.conversion.report import Counts, Outcome
 from exportstream.errors import printable, shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
 from exportstream.storage.zip import SEPARATOR, zip_file_of
-from exportstream.writing.writers import Written
 
-_FEW = 5  # inputs
+FEW = 5  # inputs
 _REFRESH = 0.2  # seconds
 _NARROW, _BROAD = 10, 40  # columns of the bar
 _FIGURES = 38  # columns: bytes, speed and time left, with a blank after each
@@ -103,20 +102,13 @@ class ManyProgress(_Bar):
             self._show(status.bytes_done, status.bytes_total, parts)
 
 
-def print_all_warnings(report: Report, *, rejects: bool) -> None:
-    """Print the warnings of a report, of the first few inputs if there are many; of `rejects` unless the summary does."""
-    outcomes = report.outcomes if isinstance(report, ManyReport) else []
-    parts = [(one.source, notes) for one in outcomes if (notes := one.report.notes if one.report else one.notes) is not None]
-    print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all", rejects=rejects)
-
-
 def print_few_warnings(parts: list[tuple[str, Notes]], hint: str, *, rejects: bool = True) -> None:
     """Print the warnings of the first few inputs that have any, a line each, and how to see those of the others."""
     noticed = [(source, lines) for source, notes in parts if (lines := _warnings(notes, rejects=rejects))]
-    for source, lines in noticed[:_FEW]:
+    for source, lines in noticed[:FEW]:
         for line in lines:
             tell(f"{shown(source)}: warning: {line}")
-    if more := noticed[_FEW:]:
+    if more := noticed[FEW:]:
         tell(f"warnings for {amount(len(more), 'more inputs')}; {hint}")
 
 
@@ -144,87 +136,6 @@ def _warnings(notes: Notes, *, rejects: bool) -> list[str]:
     if notes.grown:
         lines.append("the log has grown meanwhile: what was added is left for the next time")
     return lines
-
-
-def print_summary(report: Report, *, jobs: int = 1) -> None:
-    """Print one line about what was written, and on a terminal the totals as a table.
-
-    Args:
-        report: of the conversion.
-        jobs: processes that were asked for.
-    """
-    if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
-        report = report.outcomes[0].report
-    what, several = shown(report.source), isinstance(report, ManyReport)
-    if isinstance(report, ManyReport):
-        what = _counts_of(report)
-        if not report.count("converted"):
-            tell(what)
-            return
-    targets = " and ".join(shown(output.target) for output in report.outputs)
-    rate = report.bytes_parsed / report.seconds if report.seconds else 0
-    by = ", by several processes" if report.shared else ", by one process" if jobs > 1 and not several else ""
-    silent = f"; {without_usage(report.notes.without_usage)}" if report.notes.without_usage else ""
-    tell(
-        f"{what}: {_rows_of(report.all_outputs)}{f' to {targets}' if targets else ''} "
-        f"({size(report.bytes_written)}{_ratio(report)}) in {report.seconds:.1f} s ({size(rate)}/s){by}"
-        f"{_rejected(report)}{_dropped(report)}{silent}"
-    )
-    if sys.stderr.isatty():
-        show_totals(report.totals, stderr=True)
-
-
-def _counts_of(report: ManyReport) -> str:
-    """Write how many inputs were converted, and what became of the others."""
-    others = {"skipped": "up to date", "ignored": "ignored", "failed": "failed", "cancelled": "not begun"}
-    counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
-    return ", ".join([f"{report.count('converted'):,} of {amount(len(report.outcomes), 'inputs')} converted", *counts])
-
-
-def _ratio(report: Report) -> str:
-    """Write how much smaller outputs with messages are than the JSON; other tables are summaries."""
-    whole = report.rows and any("messages" in output.tables for output in report.all_outputs)
-    smaller = report.bytes_parsed / report.bytes_written if whole and report.bytes_written else 0
-    return f", {smaller:.1f}x smaller than the JSON" if smaller > 1 else ""
-
-
-def _dropped(report: Report) -> str:
-    """Write how many messages and sessions came again, with ``--dedupe``."""
-    counts = {"messages": report.duplicates.messages, "sessions": report.duplicates.sessions}
-    repeats = [amount(count, words) for words, count in counts.items() if count]
-    return f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
-
-
-def _rejected(report: Report) -> str:
-    """Write how much was rejected, and into which files; nothing if there was none."""
-    all_ = report.messages + report.rejected
-    lost = [f"{report.rejected:,} of {all_:,} messages"] if report.rejected else []
-    if report.notes.damaged:
-        lost.append(f"{amount(report.notes.damaged, 'damaged stretches')} ({size(report.notes.damaged_bytes)})")
-    parts = [report, *(one.report for one in report.outcomes)] if isinstance(report, ManyReport) else [report]
-    names = [shown(part.rejects) for part in parts if isinstance(part, Report) and part.rejects]
-    more = f" and {amount(len(names) - _FEW, 'more files')}" if len(names) > _FEW else ""
-    into = f" into {', '.join(names[:_FEW])}{more}" if names else ""
-    return f"; {' and '.join(lost)} rejected{into}" if lost else ""
-
-
-def _rows_of(outputs: list[Written]) -> str:
-    """Write how many rows there are, of each table if there are several."""
-    rows: dict[str, int] = {}
-    for output in outputs:
-        table = output.tables[0] if len(output.tables) == 1 else "rows"
-        rows[table] = rows.get(table, 0) + output.rows
-    if len(rows) < 2:
-        return amount(sum(rows.values()), "rows")
-    *first, last = (amount(count, table.replace("-", " ")) for table, count in rows.items())
-    return f"{', '.join(first)} and {last}"
-
-
-def print_outcome(report: Report, *, quiet: bool) -> int:
-    """Print cut and failed inputs on standard error, and return the exit code; see `print_failures`."""
-    print_cut(report)
-    failed = print_failures(report.outcomes, quiet=quiet) if isinstance(report, ManyReport) else None
-    return failed or (Exit.PARTIAL if report.rejected or report.partial else Exit.DONE)
 
 
 def print_cut(read: Counts) -> None:
@@ -258,14 +169,14 @@ def _print_ignored(ignored: list[Outcome]) -> None:
     groups: dict[str, list[Outcome]] = {}
     for outcome in ignored:
         groups.setdefault(zip_file_of(outcome.source), []).append(outcome)
-    for archive, group in list(groups.items())[:_FEW]:
+    for archive, group in list(groups.items())[:FEW]:
         if zip_file_of(group[0].source) == group[0].source or len(group) == 1:
             tell(f"ignored: {in_options(str(group[0].error))}")
         else:
-            members = [printable(outcome.source[len(archive) :].removeprefix(SEPARATOR)) for outcome in group[:_FEW]]
-            more = f" and {len(group) - _FEW:,} more" if len(group) > _FEW else ""
+            members = [printable(outcome.source[len(archive) :].removeprefix(SEPARATOR)) for outcome in group[:FEW]]
+            more = f" and {len(group) - FEW:,} more" if len(group) > FEW else ""
             tell(f"ignored: {shown(archive)}: {len(group):,} members that are no exports: {', '.join(members)}{more}")
-    if more_files := list(groups.values())[_FEW:]:
+    if more_files := list(groups.values())[FEW:]:
         tell(f"{amount(sum(map(len, more_files)), 'more inputs')} ignored")
 
 

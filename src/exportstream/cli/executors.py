@@ -11,8 +11,9 @@ from typing import Any
 from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import Input, find_inputs
-from exportstream.conversion.plan import is_current
-from exportstream.conversion.report import ManyReport, Outcome, open_report
+from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.plan import is_current, old_rejects
+from exportstream.conversion.report import Report, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
@@ -20,7 +21,6 @@ from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_direct, stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import is_zip
-from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import decide_outputs, is_folder, looks_like_file, refuse_same_files
 
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
@@ -34,7 +34,7 @@ def are_several(inputs: tuple[str, ...]) -> bool:
 
 
 def find_many(
-    inputs: tuple[str, ...], output: str | None, report: str | None, *, exclude: tuple[str, ...], dask: str | None
+    inputs: tuple[str, ...], output: str | None, options: ConvertOptions, *, dask: str | None
 ) -> list[Input] | None:
     """Find the inputs of outputs that go into a folder: several, a folder, a glob, or one with `-o DIR/` or a folder.
 
@@ -45,9 +45,9 @@ def find_many(
     if not into_folder and not are_several(inputs):
         if dask is not None:
             raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
-        find_inputs(inputs, exclude=exclude)  # the one may be excluded
+        find_inputs(inputs, exclude=options.exclude)  # the one may be excluded
         return None
-    found = find_inputs(inputs, without=[output, report], exclude=exclude)
+    found = find_inputs(inputs, without=[output, options.report], exclude=options.exclude)
     if not into_folder and (output in (None, "-", "") or looks_like_file(str(output)) or is_direct(str(output))):
         got = "" if output is None else f", got the name of a file: {shown(output)}"
         merge = "--merge and -o FILE" if output is None else "add --merge for one output"
@@ -57,16 +57,17 @@ def find_many(
     return found
 
 
-def skip_current(source: str, output: str | None, writing: WriteOptions, report: str | None) -> bool:
-    """Whether one input is older than its output and need not be converted; the report says so then."""
-    outputs = decide_outputs(source, output, writing)
+def skip_current(source: str, output: str | None, options: ConvertOptions) -> Report | None:
+    """Return the report of one input that is older than its output and need not be converted, and write it; else None."""
+    outputs, report = decide_outputs(source, output, options.writing), options.report
     if not is_current(source, outputs):
-        return False
+        return None
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=True)
-        write_report(ManyReport(source=source, outcomes=[Outcome(source, "skipped")]))
-    return True
+        done = Report(source=source, status="skipped", rejects=old_rejects(options.rejects, outputs, source))
+        write_report(done)
+    return done
 
 
 @contextmanager

@@ -36,15 +36,24 @@ _SINGULAR = {
 
 def show_totals(totals: Totals, *, stderr: bool) -> None:
     """Print the totals as a table, on standard error or standard output."""
-    differences = totals.differences()
+    differences = words_of_differences(totals)
     lines: list[list[str]] = []
     for label, declared, counted, name in rows_of_totals(totals):
-        gap = differences[name].exact if name in differences else None
-        differs = "" if name not in differences else "differs" if gap is None else figure(gap, "+")
-        if name in differences and differences[name].kind == "rounding":
-            differs += " (rounding)"
-        lines.append([label, figure(declared), figure(counted), differs])
+        differs, kind = differences.get(name, ("", ""))
+        lines.append([label, figure(declared), figure(counted), f"{differs} (rounding)" if kind == "rounding" else differs])
     show_lines(_fitted(lines, width_of_output(_WIDE, stderr=stderr)), err=stderr)
+
+
+def words_of_differences(totals: Totals) -> dict[str, tuple[str, str]]:
+    """Return how declared and counted figures differ, or why they can't be compared, and the kind of a difference."""
+    found: dict[str, tuple[str, str]] = {
+        name: ("differs" if one.exact is None else figure(one.exact, "+"), one.kind)
+        for name, one in totals.differences().items()
+    }
+    for name, (declared, carrying) in totals.incomparable().items():
+        some, verb = (declared, "declare") if declared < totals.sessions else (carrying, "count")
+        found[name] = f"{some:,} of {amount(totals.sessions, 'sessions')} {verb} it", ""
+    return found
 
 
 def width_of_output(otherwise: int, *, stderr: bool = False) -> int:
@@ -117,20 +126,23 @@ def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         *([("all input tokens, computed", None, total.sum, "")] if total.sum != counted.input_tokens.sum else []),
         *([("messages with partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
-        *_prices(totals.priced),
+        *_prices(totals),
         ("first message", None, counted.first_date, ""),
         ("last message", None, counted.last_date, ""),
     ]
     return rows
 
 
-def _prices(priced: Priced | None) -> list[tuple[str, Any, Any, str]]:
+def _prices(totals: Totals) -> list[tuple[str, Any, Any, str]]:
+    priced, recorded = totals.priced, totals.counted.cost.sum
     if priced is None:
         return []
+    both = recorded is not None and priced.cost.sum is not None
     return [
         ("priced cost (USD)", None, priced.cost.sum, ""),
         ("  messages with a price", None, priced.cost.count, ""),
         ("  messages without one", None, sum(one.messages for one in priced.unpriced), ""),
+        *([("all cost (USD), recorded + priced", None, totals.total_cost, "")] if both else []),
     ]
 
 

@@ -33,6 +33,18 @@ class Command(click.Command):
         self.examples = examples
         self.exit_codes = exit_codes
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments; an option that is unknown here names the commands that have it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            owners = _owners(ctx, error.option_name)
+            if not owners:
+                raise
+            has = "has" if len(owners) == 1 else "have"
+            words = f"{ctx.command.name} has no option '{error.option_name}': {' and '.join(owners)} {has} it."
+            raise click.NoSuchOption(error.option_name, words, ctx=ctx) from error
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a section for each group."""
         found = [(group_of(param), param.get_help_record(ctx)) for param in self.get_params(ctx)]
@@ -51,6 +63,15 @@ class Command(click.Command):
         with formatter.section("Examples"):
             for example, meaning in self.examples:
                 formatter.write(f"  # {meaning}\n  {example}\n")
+
+
+def _owners(ctx: click.Context, name: str) -> list[str]:
+    """Return the commands beside this one that have an option."""
+    group = ctx.parent.command if ctx.parent is not None else None
+    if not isinstance(group, click.Group):
+        return []
+    commands = [(verb, group.get_command(ctx, verb)) for verb in group.list_commands(ctx)]
+    return [verb for verb, one in commands if one is not None and any(name in param.opts for param in one.params)]
 
 
 class _Option(click.Option):

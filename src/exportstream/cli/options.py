@@ -169,7 +169,7 @@ convert_options = together(
         is_flag=True,
         help="Skip inputs whose outputs in the folder were made of them as they are, with these options; replace the other "
         "outputs. A single output, one of --merge (all of it if one input is newer), and those under a URL go by times: "
-        "options are not compared. Earlier rejects and failures of a merge are not reported again.",
+        "options are not compared. Earlier failures of a merge are not reported again.",
     ),
     _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from exportstream.cli.charts import COSTS, TOKENS, Part, chart_of, parts_of, series_of, stack_of, sum_of
-from exportstream.cli.figures import amount, partial_tokens, rows_of_totals, without_usage
+from exportstream.cli.figures import amount, partial_tokens, rows_of_totals, without_usage, words_of_differences
 from exportstream.cli.terminal import in_options
 from exportstream.conversion.totals import TotalsReport
 from exportstream.errors import printable, shown
@@ -26,13 +26,14 @@ from exportstream.totals.tables import GroupRow, GroupTable, Value, says_no_more
 from exportstream.totals.text import figure, texts_of
 
 _DAY = ("day",)
+_SESSION = ("session", "producer")  # producers may share an id
 _PROJECT = ("project",)  # shown where any is known
 _TITLES: dict[tuple[str, ...], str] = {
     _DAY: "By day",
     ("model",): "By model",
     ("tool",): "By tool",
     _PROJECT: "By project",
-    ("session",): "Largest sessions",
+    _SESSION: "Largest sessions",
 }
 _TOP = 20  # rows of a table, but of days all
 _FEW = 3  # names in a line
@@ -40,6 +41,7 @@ _LONG_NAME = 200  # characters
 _HEADINGS = {  # of the figures, in the order of the columns
     "cost": "cost",
     "pricedCost": "priced",
+    "totalCost": "all cost",
     "declaredCost": "declared",
     "inputTokens": "input",
     "totalInputTokens": "all input",
@@ -172,6 +174,7 @@ def _tiles(done: TotalsReport) -> list[tuple[str, Cell, str]]:
     names = {
         "recorded cost": "cost",
         "priced cost": "pricedCost",
+        "all cost, recorded + priced": "totalCost",
         "all input tokens": "totalInputTokens",
         "output tokens": "outputTokens",
         "cache read tokens": "cacheReadTokens",
@@ -182,27 +185,38 @@ def _tiles(done: TotalsReport) -> list[tuple[str, Cell, str]]:
         "failed calls": "failed",
     }
     unpriced = int(total.get("unpricedMessages") or 0)
-    missing = {"pricedCost": amount(unpriced, "messages have no price")} if unpriced else {}
+    missing = dict.fromkeys(("pricedCost", "totalCost"), amount(unpriced, "messages have no price")) if unpriced else {}
     return [
         (words, _cells([name], [total])[0][0], missing.get(name, ""))
         for words, name in names.items()
-        if total.get(name) is not None or name in missing
+        if (total.get(name) is not None or name in missing) and (name != "totalCost" or _has_both(total))
     ]
+
+
+def _has_both(figures: dict[str, Value]) -> bool:
+    return figures.get("cost") is not None and figures.get("pricedCost") is not None
 
 
 def _labelled(table: GroupTable) -> list[tuple[str, str, GroupRow]]:
     """Return the rows with their kinds and labels."""
     labels = {"others": amount(table.other_groups, "others"), "total": "total", "undated": "without a date"}
-    rows = [("group", "none" if row.key[0] is None else _name(row.key[0]), row) for row in table.rows]
+    several = len({row.key[-1] for row in table.rows}) > 1 and table.by == _SESSION
+    rows = [("group", ", ".join(_label(row.key if several else row.key[:1])), row) for row in table.rows]
     return [*rows, *((kind, labels[kind], row) for kind, row in table.rest)]
+
+
+def _label(key: Sequence[str | None]) -> list[str]:
+    return ["none" if part is None else _name(part) for part in key]
 
 
 def _section(table: GroupTable) -> Section:
     rows = _labelled(table)
     nothing = {name: (None, 0) if name in _IF_ANY else (None,) for name in _HEADINGS}
     names = [name for name in _HEADINGS if any(row.figures.get(name) not in nothing[name] for _, _, row in rows)]
-    if table.by == ("session",):
+    if table.by == _SESSION:
         names.remove("sessions")
+    if "totalCost" in names and not {"cost", "pricedCost"} <= {*names}:
+        names.remove("totalCost")
     if "totalInputTokens" in names and all(says_no_more(row.figures) for _, _, row in rows):
         names.remove("totalInputTokens")
     cells = _cells(names, [row.figures for _, _, row in rows])
@@ -235,13 +249,10 @@ def _cells(names: Sequence[str], rows: Sequence[dict[str, Value]]) -> list[list[
 
 def _reconciled(totals: Totals) -> list[tuple[str, str, str, str, str]]:
     """Return declared and counted figures: what they are of, both, their difference, and whether it is a finding."""
-    differences = totals.differences()
+    differences = words_of_differences(totals)
     rows: list[tuple[str, str, str, str, str]] = []
     for words, declared, counted, name in rows_of_totals(totals):
         if declared is None:
             continue
-        found = differences.get(name)
-        gap = None if found is None else found.exact
-        differs = "" if found is None else "differs" if gap is None else figure(gap, "+")
-        rows.append((words.strip(), figure(declared), figure(counted), differs, found.kind if found else ""))
+        rows.append((words.strip(), figure(declared), figure(counted), *differences.get(name, ("", ""))))
     return rows

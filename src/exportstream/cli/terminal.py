@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from exportstream.errors import LONGEST_LINE, printable, shown
+from exportstream.errors import LONGEST_LINE, WriteError, printable, shown
 from exportstream.errors.patterns import late_pattern
 
 _NAMES = (
@@ -35,15 +35,24 @@ def in_options(text: str) -> str:
         name, value = found[1] or found[2], found[3]
         return f"--{name.replace('_', '-')}" + (f" {value}" if value else "")
 
-    return _KEYWORD.sub(option, text)
+    return _KEYWORD.sub(option, text.replace("(merge_many)", "(--merge)"))
 
 
 def show_lines(lines: list[str], *, err: bool = False) -> None:
     """Print lines, on standard output or standard error; messages on standard error without secrets of URLs."""
+    if not err:
+        _require_stdout()
     for line in lines:
         click.echo(printable(shown(line) if err else line, LONGEST_LINE), err=err)
 
 
 def show_json(text: str, *, end: str = "\n") -> None:
     """Print JSON on standard output; its strings are escaped already."""
+    _require_stdout()
     click.echo(text + end, nl=False)
+
+
+def _require_stdout() -> None:
+    """Raise an error instead of printing nowhere, as `click.echo` does where the shell has closed standard output."""
+    if sys.stdout is None:
+        raise WriteError("standard output is closed", source="<stdout>")

@@ -73,8 +73,8 @@ def totals_command(
     INPUT is a file, a folder, a zip, a glob in quotes, a URL (with the extra remote), or - for standard input. Declared
     totals come from the sessions, counted totals from their messages. An unknown figure is -, never 0.
 
-    A session counts in each group that it has messages in. Declared figures are by session and file only. An input that
-    fails counts nowhere, and is listed at the end. Costs are exact in files and JSON; a terminal shows 6 decimals.
+    A session counts in each group that it has messages in. Declared figures are by session, file and producer only. An input
+    that fails counts nowhere, and is listed at the end. Costs are exact in files and JSON; a terminal shows 6 decimals.
     Memory grows by 100 bytes per message of Claude Code, to count copies once.
     """
     suffix = "" if output is None else os.path.splitext(output)[1].lower()

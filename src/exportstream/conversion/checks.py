@@ -19,7 +19,7 @@ from exportstream.conversion.plan import total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError
-from exportstream.reading.check import CheckWork, SessionCheck, check_export
+from exportstream.reading.check import CheckFields, CheckSessions, SessionCheck, check_export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead, check_executor
@@ -77,7 +77,7 @@ def check(
 
 def check_one(source: Any, options: ReadOptions, executor: Executor | None = None) -> Iterator[SessionCheck]:
     """Yield the findings of each session of one input; see `check`."""
-    return check_export(source, options, None if executor is None else RunsAhead(executor, CheckWork))
+    return check_export(source, options, None if executor is None else RunsAhead(executor, CheckFields, CheckSessions))
 
 
 def check_all(

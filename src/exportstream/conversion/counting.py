@@ -34,6 +34,10 @@ class InputCount(Counts):
     grouping: Grouping = field(default_factory=lambda: Grouping(()))
     keys: set[str | bytes] = field(default_factory=set)
 
+    def alone(self) -> Counts:
+        """Return what was read, without groups and keys."""
+        return Counts(**{name: getattr(self, name) for name in Counts.__struct_fields__})
+
 
 def count_one(
     source: Any,
@@ -94,8 +98,7 @@ class _GroupWork:
     by_session = False
     skips_replaced = True
 
-    def __init__(self, groups: GroupOptions, name: str, *, whole: bool) -> None:
-        del whole  # their groups are of the same kind
+    def __init__(self, groups: GroupOptions, name: str) -> None:
         self._grouping = Grouping(groups.by, groups.range, name)
 
     def add(self, batch: Batch, prices: Prices | None) -> None:

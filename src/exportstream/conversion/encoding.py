@@ -6,8 +6,8 @@ Takes: batches. Returns: `Encoded` rows for each output. Raises: nothing of its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from threading import get_ident
+from functools import partial
+from threading import local
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -64,9 +64,8 @@ class EncodeWork:
 
     skips_replaced = True
 
-    def __init__(self, kinds: tuple[Kind, ...], options: WriteOptions, *, whole: bool) -> None:
-        del whole
-        self._encoders = [_RunEncoder(pipeline) for pipeline in _pipelines(kinds, options, get_ident())]
+    def __init__(self, kinds: tuple[Kind, ...], options: WriteOptions) -> None:
+        self._encoders = [_RunEncoder(pipeline) for pipeline in _kept.pipelines_of(kinds, options)]
         self._prices_rows = any(kind.table == "messages" for kind in kinds)
         self.by_session = any(kind.table == "sessions" for kind in kinds)
 
@@ -95,6 +94,7 @@ class _RunEncoder:
 
     def __init__(self, pipeline: _Pipeline) -> None:
         self._pipeline = pipeline
+        pipeline.encoder.large_columns.clear()  # it is kept for the next run
         self._frame = pipeline.frames() if pipeline.frames is not None else None
         self._parts: list[bytes] = []
         self._rows = self._size = 0
@@ -110,15 +110,23 @@ class _RunEncoder:
     def finish(self) -> Encoded:
         if self._frame is not None and self._rows:
             self._parts.append(self._frame.flush())
-        return Encoded(b"".join(self._parts), self._rows, self._size)
+        return Encoded(b"".join(self._parts), self._rows, self._size, set(self._pipeline.encoder.large_columns))
 
 
-@lru_cache(16)
-def _pipelines(kinds: tuple[Kind, ...], options: WriteOptions, thread: int) -> list[_Pipeline]:
-    """Return a pipeline for each output; others for each thread, since they change while they work."""
-    del thread
-    made = []
-    for kind in kinds:
-        table, module = new_table(kind.table, options), FORMATS[kind.format].load()
-        made.append(_Pipeline(table, module.new_encoder(table, options), frames(kind.compression, options.level)))
-    return made
+class _Kept(local):
+    """What each thread keeps from one run to the next: a pipeline for each output. They change while they work."""
+
+    made_for: tuple[tuple[Kind, ...], WriteOptions] | None = None
+
+    def pipelines_of(self, kinds: tuple[Kind, ...], options: WriteOptions) -> list[_Pipeline]:
+        if self.made_for != (kinds, options):
+            self._pipelines = []
+            for kind in kinds:
+                table, module = new_table(kind.table, options), FORMATS[kind.format].load()
+                packed = frames(kind.compression, options.level)
+                self._pipelines.append(_Pipeline(table, module.new_encoder(table, options), packed))
+            self.made_for = kinds, options
+        return self._pipelines
+
+
+_kept = _Kept()

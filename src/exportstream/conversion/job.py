@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.manifest import Manifest
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.prices import GENAI
 from exportstream.storage.names import is_url
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
@@ -43,13 +42,10 @@ class Job(Struct):
 
     def elsewhere(self) -> Self:
         """Return the same job for a process with a working folder of its own."""
-        one, prices = self.input, self.reading.prices
-        if prices is not None and prices != GENAI:
-            prices = _absolute(os.fsdecode(prices))
+        one = self.input
         return replace(
             self,
             input=replace(one, source=_absolute(one.source), parts=tuple(map(_absolute, one.parts))),
-            reading=replace(self.reading, prices=prices),
             token=os.urandom(8).hex(),
         )
 

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from exportstream.errors import NotAnExportError, shown
 from exportstream.models.names import camel, fields_of
+from exportstream.models.notes import Notes
 from exportstream.models.version import __version__
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.prices import load_prices
@@ -51,6 +52,7 @@ class Record(Struct, rename="camel"):
         bytes: of the output as stored.
         sha256: of those.
         totals: declared and counted, as of `totals --json`.
+        rejected, damaged, damaged_bytes: what was refused and is in no row, as of `Notes`.
         schema: of these keys.
     """
 
@@ -62,6 +64,9 @@ class Record(Struct, rename="camel"):
     bytes: int | None = None
     sha256: str | None = None
     totals: dict[str, Any] = field(default_factory=dict)
+    rejected: int = 0
+    damaged: int = 0
+    damaged_bytes: int = 0
     schema: int = SCHEMA
 
 
@@ -135,7 +140,7 @@ class Manifest:
         """Return a destination that appends records at its commit, as the first one of a `Transaction` after all others."""
         return Recording(self.journal)
 
-    def record(self, written: Written, source: str, state: dict[str, Any], about: dict[str, Any]) -> Record:
+    def record(self, written: Written, source: str, state: dict[str, Any], about: dict[str, Any], notes: Notes) -> Record:
         """Return the record of an output.
 
         Args:
@@ -143,6 +148,7 @@ class Manifest:
             source: the input's name.
             state: the input's, as of `storage.names.state_of`.
             about: what `describe` returns.
+            notes: of the input.
         """
         return Record(
             output=self.name_of(written.target),
@@ -153,6 +159,9 @@ class Manifest:
             bytes=written.bytes_written,
             sha256=written.sha256,
             totals=about["totals"],
+            rejected=notes.rejected,
+            damaged=notes.damaged,
+            damaged_bytes=notes.damaged_bytes,
         )
 
     @contextmanager
@@ -218,12 +227,7 @@ class ManifestIndex:
             self.lines += 1
             try:
                 self.positions[_decode_name(line)] = position
-            except (
-                NotAnExportError,
-                ValueError,
-                KeyError,
-                TypeError,
-            ):  # a line that was cut, and another begun
+            except (NotAnExportError, ValueError, KeyError, TypeError):  # a line that was cut, and another begun
                 continue
 
     def __len__(self) -> int:

@@ -19,13 +19,15 @@ from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.manifest import Manifest
+from exportstream.conversion.leftovers import outputs_without_input
+from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.one import convert_to
-from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
     names_of,
+    old_rejects,
     plan_jobs,
     refuse_existing,
     refuse_shared,
@@ -34,16 +36,17 @@ from exportstream.conversion.plan import (
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report, outcome_of
 from exportstream.errors import ExportstreamError, UsageError
+from exportstream.models.notes import Notes
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
-from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.options import OnError
+from exportstream.reading.prices import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import RealPaths, is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
-from exportstream.writing.options import Keys, TableName, WriteOptions, split_names, tables_of
+from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:
@@ -117,33 +120,7 @@ def convert_many(
         UsageError: before any work: outputs that exist, that are inputs, or that two inputs would share.
         ReadError, WriteError: a folder can't be read or made, or the report can't be written.
     """
-    options = ConvertOptions(
-        reading=ReadOptions(
-            on_error=on_error,
-            max_message_size=max_message_size,
-            max_window=max_window,
-            dedupe=dedupe,
-            prices=prices,
-        ),
-        writing=WriteOptions(
-            format=format,
-            tables=tables_of(table),
-            level=level,
-            keys=keys,
-            running_totals=running_totals,
-            columns=split_names(columns, "columns"),
-            without=split_names(without, "without") or (),
-            flat=flat,
-            csv_safe=csv_safe,
-            force=force,
-            priced=prices is not None,
-        ),
-        rejects=rejects,
-        exclude=exclude,
-        update=update,
-        fail_fast=fail_fast,
-        report=report,
-    )
+    options = options_of(locals())
     return convert_all(sources, target_dir, options, executor=executor, progress=progress)
 
 
@@ -161,7 +138,7 @@ def convert_all(
     folder = _checked_folder(target_dir)
     _check_rejects(options.rejects, executor)
     check_executor(executor)
-    load_prices(options.reading.prices)  # a wrong one is an error before any work, not one of each input
+    options = replace(options, reading=read_prices(options.reading))
     inputs = find_inputs(sources, without=[folder, options.report], exclude=options.exclude)
     real_path = RealPaths()
     jobs, strangers = _set_aside(plan_jobs(inputs, folder, options, real_path))
@@ -169,9 +146,8 @@ def convert_all(
     del real_path
     check_outputs(jobs[0].outputs if jobs else [], options.writing)
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
-    current = _find_current(jobs, manifest) if options.update else set()
-    outcomes = {number: Outcome(jobs[number].source, "skipped") for number in current}
-    todo = {number: job for number, job in enumerate(jobs) if number not in current}
+    outcomes = _find_current(jobs, manifest) if options.update else {}
+    todo = {number: job for number, job in enumerate(jobs) if number not in outcomes}
     if not replaces:
         refuse_existing([name for job in todo.values() for name in names_of(job)], options.report)
     for job in todo.values():
@@ -183,6 +159,10 @@ def convert_all(
     if manifest is not None and todo:
         manifest.compact_if_stale()
     done = ManyReport(source=count_of_inputs(len(jobs) + len(strangers)))
+    if manifest is not None and options.update:
+        done.without_input = outputs_without_input(
+            manifest, {manifest.name_of(one.target) for job in jobs for one in job.outputs}
+        )
     with Transaction() as transaction:
         write_report = open_report(options.report, transaction, force=replaces, words=options.words)
         status = Status(len(todo), total_size(job.input for job in todo.values()))
@@ -257,13 +237,24 @@ def _set_aside(jobs: list[ConvertJob]) -> tuple[list[ConvertJob], list[Outcome]]
     return [job for job in jobs if job.source not in others], strangers
 
 
-def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> set[int]:
-    """Return the numbers of the jobs whose outputs are up to date."""
+def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> dict[int, Outcome]:
+    """Return the outcomes of the jobs whose outputs are up to date, by their numbers, with what was rejected of them."""
     if manifest is None:
-        return {number for number, job in enumerate(jobs) if is_current(job.source, job.outputs, job.input.parts)}
-    with manifest.open() as records:
         return {
-            number
+            number: Outcome(job.source, "skipped", rejects=old_rejects(None, job.outputs, job.source))
             for number, job in enumerate(jobs)
-            if manifest.is_current(records, job.input.files, job.outputs, job.reading, job.writing)
+            if is_current(job.source, job.outputs, job.input.parts)
         }
+    found: dict[int, Outcome] = {}
+    with manifest.open() as records:
+        for number, job in enumerate(jobs):
+            if manifest.is_current(records, job.input.files, job.outputs, job.reading, job.writing):
+                found[number] = _kept(job, records.get(manifest.name_of(job.outputs[0].target)))
+    return found
+
+
+def _kept(job: ConvertJob, record: Record | None) -> Outcome:
+    if record is None or not (record.rejected or record.damaged):
+        return Outcome(job.source, "skipped")
+    notes = Notes(rejected=record.rejected, damaged=record.damaged, damaged_bytes=record.damaged_bytes)
+    return Outcome(job.source, "skipped", notes=notes, rejects=old_rejects(None, job.outputs, job.source))

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
-from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.plan import (
     is_current,
+    old_rejects,
     refuse_existing,
     settle_rejects,
     total_size,
@@ -25,11 +26,11 @@ from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.prices import read_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
-from exportstream.writing.options import Keys, TableName, WriteOptions, split_names, tables_of
+from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
 
 
@@ -96,33 +97,7 @@ def merge_many(
         InputError, ReadError: with `fail_fast` or from ``-``.
         UsageError, WriteError: as of `convert`.
     """
-    options = ConvertOptions(
-        reading=ReadOptions(
-            on_error=on_error,
-            max_message_size=max_message_size,
-            max_window=max_window,
-            dedupe=dedupe,
-            prices=prices,
-        ),
-        writing=WriteOptions(
-            format=format,
-            tables=tables_of(table),
-            level=level,
-            keys=keys,
-            running_totals=running_totals,
-            columns=split_names(columns, "columns"),
-            without=split_names(without, "without") or (),
-            flat=flat,
-            csv_safe=csv_safe,
-            force=force,
-            priced=prices is not None,
-        ),
-        rejects=rejects,
-        exclude=exclude,
-        update=update,
-        fail_fast=fail_fast,
-        report=report,
-    )
+    options = options_of(locals())
     return merge_all(sources, target, options, progress=progress)
 
 
@@ -147,7 +122,7 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     check_outputs(outputs, writing)
     if not writing.force:
         refuse_existing([*written, rejects], report)
-    load_prices(reading.prices)  # a wrong one is an error before any work, not one of each input
+    reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
     current = options.update and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
@@ -155,6 +130,8 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
         _read_first(inputs, outcomes, status, progress, reading)
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
+    if current:
+        done.rejects = old_rejects(named_rejects, outputs, inputs[0].source)
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=options.words)
         if good:

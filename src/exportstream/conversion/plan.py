@@ -8,7 +8,7 @@ input.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any
 
@@ -28,6 +28,12 @@ def is_current(source: str, outputs: Iterable[Output], parts: Iterable[str] = ()
     """Whether all outputs of an input exist, and so are complete, and are newer than the input and its parts."""
     changed = max(_modified(name, unknown=inf) for name in (source, *parts))
     return all(_modified(output.target, unknown=-inf) > changed for output in outputs)
+
+
+def old_rejects(rejects: Any, outputs: Sequence[Output], source: Any) -> str | None:
+    """Return the file of what was rejected when outputs that are up to date were written; None if there is none."""
+    name = rejects if rejects is not None else rejects_name(outputs[0].target, source)
+    return os.fsdecode(name) if has_name(name) and exists(os.fsdecode(name)) else None
 
 
 def _modified(name: Any, *, unknown: float) -> float:
@@ -92,7 +98,7 @@ def refuse_shared(jobs: list[ConvertJob], report: Any, real_path: RealPaths) -> 
             raise UsageError(
                 f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
                 source=name,
-                hint="leave one out with `exclude`, or rename it",
+                hint="leave one out with `exclude`, rename it, or merge all into one output (merge_many)",
             )
         if key in inputs:
             raise UsageError("the output is an input", source=name, hint="choose another name")

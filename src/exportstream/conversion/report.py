@@ -9,7 +9,7 @@ Holds: one `Outcome` for each of many inputs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
@@ -97,6 +97,7 @@ class Report(Counts):
         seconds: wall time.
         rejects: name of the file of rejected messages, None if there is none.
         shared: whether several processes shared the input.
+        status: ``converted``, or ``skipped`` if the output was up to date; of several inputs see `ManyReport`.
     """
 
     source: str = ""
@@ -104,6 +105,7 @@ class Report(Counts):
     seconds: float = 0.0
     rejects: str | None = None
     shared: bool = False
+    status: Literal["converted", "skipped"] = "converted"
 
     def __repr__(self) -> str:
         return f"Report({brief(self.source)}, messages={self.messages}, rejected={self.rejected}, rows={self.rows})"
@@ -132,6 +134,7 @@ class Report(Counts):
         """Return the same as plain values, named as in the report file."""
         written = {
             "source": label(self.source),
+            "status": self.status,
             "outputs": [_in_camel(output) | {"target": label(output.target)} for output in self.outputs],
             "rows": self.rows,
             "bytesEncoded": self.bytes_encoded,
@@ -203,7 +206,8 @@ class Outcome(Struct, frozen=True):
         report: of an input that was counted, or converted to outputs of its own.
         error: why it failed or was ignored.
         duplicates: what `dedupe` dropped of it in a merge; None without.
-        notes: what was noticed of it in a merge; None otherwise.
+        notes: what was noticed of it in a merge; what was rejected of one that was up to date; None otherwise.
+        rejects: of one that was up to date: the file of what was rejected when it was converted.
         is_system: whether the system failed, rather than the input being bad.
     """
 
@@ -213,6 +217,7 @@ class Outcome(Struct, frozen=True):
     error: str | None = None
     duplicates: Duplicates | None = None
     notes: Notes | None = None
+    rejects: str | None = None
     is_system: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -224,6 +229,8 @@ class Outcome(Struct, frozen=True):
             plain["duplicates"] = msgspec.to_builtins(self.duplicates)
         if self.notes is not None:
             plain["notes"] = msgspec.to_builtins(self.notes)
+        if self.rejects is not None:
+            plain["rejects"] = label(self.rejects)
         return plain | (self.report.to_dict() if self.report is not None else {})
 
 
@@ -262,9 +269,11 @@ class ManyReport(Report, WithOutcomes):
 
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
+        without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
+    without_input: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
@@ -283,4 +292,6 @@ class ManyReport(Report, WithOutcomes):
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         counts = {status: self.count(status) for status in STATUSES}
-        return super().to_dict() | counts | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}
+        sums = super().to_dict() | counts | {"withoutInput": list(map(label, self.without_input))}
+        del sums["status"]  # each input has its own
+        return sums | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}

@@ -29,7 +29,7 @@ from exportstream.errors import ExportstreamError, UsageError, check_flags, labe
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.prices import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
@@ -196,7 +196,7 @@ def total_all(
         raise UsageError("`dedupe` goes over all inputs, in one process", hint="leave the executor out")
     check_executor(executor)
     check_flags(fail_fast=fail_fast)
-    load_prices(reading.prices)  # a wrong list is an error before any work, not one of each input
+    reading = read_prices(reading)
     seen = Dedupe() if reading.dedupe else None
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
@@ -211,7 +211,7 @@ def total_all(
         outcomes[number] = outcome
         if isinstance(outcome.report, InputCount):
             grouping.merge(outcome.report.grouping)
-            outcome.report.grouping, outcome.report.keys = Grouping(()), set()  # those of each input are not kept
+            outcomes[number] = replace(outcome, report=outcome.report.alone())
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
     for outcome in done.outcomes:  # in the order of the inputs
         if outcome.report is not None:
@@ -235,7 +235,7 @@ def total_one(
         source: as of `open_export`.
         reading: how it is read.
         groups: which tables are made.
-        executor: helps with a large file of sessions or chats, plain or compressed; None for this process alone.
+        executor: helps with a large file of sessions or chats, also compressed or in a zip; None for this process alone.
         progress: called with the open `Export` after each batch.
 
     Raises:
@@ -243,8 +243,9 @@ def total_one(
         WorkerError: a process of the executor failed.
     """
     started = time.monotonic()
+    reading = read_prices(reading)
     counted = count_one(source, str(source), reading, groups, executor=executor, progress=progress)
-    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted)])
+    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted.alone())])
     done.merge(counted)
     done.tables = make_tables(counted.grouping, groups)
     done.seconds = time.monotonic() - started

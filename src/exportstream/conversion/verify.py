@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from exportstream.conversion.manifest import Manifest, Record
+from exportstream.conversion.unrecorded import is_output
 from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
 from exportstream.models.names import camel
 from exportstream.storage.names import is_name, is_stream, is_url
@@ -76,7 +77,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
 
     Args:
         outputs: files, and folders of outputs; one name alone is one of them. Of a folder all outputs in its manifest are
-            verified, and all other files that look like outputs.
+            verified, and all other files that are outputs by what they say about themselves or by their columns.
 
     Yields:
         One for each output: a missing one, one that changed, and one without a record have findings.
@@ -124,7 +125,10 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
                     yield _verify(path, record)
     for inner, files in _walk(folder):
         for path in (os.path.join(inner, name) for name in sorted(files) if _looks_like_output(name)):
-            if path not in nearest and os.path.abspath(path) not in inputs:
+            if path in nearest or os.path.abspath(path) in inputs:
+                continue
+            # What can't tell may be the rest of an output where there are others, and anything at all elsewhere.
+            if (is_ours := is_output(path)) or (is_ours is None and manifests):
                 yield _verify(path, None)
 
 

@@ -213,7 +213,7 @@ def check_export(source: Any, options: ReadOptions, helpers: Helpers | None = No
     Args:
         source: as of `open_export`.
         options: how it is read.
-        helpers: other processes, which make `CheckWork` of runs.
+        helpers: other processes, which do `CheckFields` and `CheckSessions`.
     """
     found = _OpenSessions()
     damaged = 0
@@ -253,34 +253,48 @@ def check_export(source: Any, options: ReadOptions, helpers: Helpers | None = No
             yield SessionCheck(None, None, 0, found.outside.findings, {}, {})
 
 
-class CheckWork:
-    """The findings of a run: of messages of one session, or a `SessionCheck` for each whole session. See `run.Work`."""
+class CheckFields:
+    """The findings in the fields of a run of messages; see `run.Work`. Ids that come again are looked for elsewhere."""
 
     by_session = True
     skips_replaced = False
 
-    def __init__(self, *, whole: bool) -> None:
-        self._whole = whole
-        self._open = _Findings()
-        self._checks: list[SessionCheck] = []
+    def __init__(self) -> None:
+        self._found = _Findings()
 
-    def add(self, batch: Batch, prices: Prices | None) -> None:
-        """Add messages; ids that come again are only looked for in whole sessions."""
-        del prices
-        for messages, end in batch.by_session():
-            (self._open.add_messages if self._whole else self._open.add_fields)(messages)
-            if end is not None and end.counted is not None:
-                self._checks.append(self._open.finish(end.session, end.counted))
-                self._open = _Findings()
+    def add(self, batch: Batch, _prices: Prices | None) -> None:
+        """Add messages of one session."""
+        self._found.add_fields(batch.messages)
 
-    def finish(self) -> list[SessionCheck] | _Findings:
+    def finish(self) -> _Findings:
         """Return what was found.
 
         Raises:
             LimitError: there are so many unknown keys that only the whole session tells which are counted by name.
         """
-        if self._whole:
-            return self._checks
-        if len(self._open.unknown) >= MAX_UNKNOWN_KEYS:
+        if len(self._found.unknown) >= MAX_UNKNOWN_KEYS:
             raise LimitError("there are more unknown keys than are counted by name")
-        return self._open
+        return self._found
+
+
+class CheckSessions:
+    """The findings of a run of whole sessions; see `run.Work`."""
+
+    by_session = True
+    skips_replaced = False
+
+    def __init__(self) -> None:
+        self._open = _Findings()
+        self._checks: list[SessionCheck] = []
+
+    def add(self, batch: Batch, _prices: Prices | None) -> None:
+        """Add messages, and the sessions that end among them."""
+        for messages, end in batch.by_session():
+            self._open.add_messages(messages)
+            if end is not None and end.counted is not None:
+                self._checks.append(self._open.finish(end.session, end.counted))
+                self._open = _Findings()
+
+    def finish(self) -> list[SessionCheck]:
+        """Return the findings of each session."""
+        return self._checks

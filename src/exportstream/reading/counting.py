@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from operator import attrgetter
 
+from exportstream.errors import LimitError
 from exportstream.totals.batch import Batch, SessionEnd, Worked
+from exportstream.totals.copies import counted
+from exportstream.totals.figures import add_costs
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
 from exportstream.totals.sums import Totals
@@ -35,7 +39,45 @@ class Counter:
         return totals
 
     def add(self, batch: Batch) -> None:
-        """Add a batch; its ends get the totals of their sessions if they are asked for."""
+        """Add a batch; its ends get the totals of their sessions if they are asked for.
+
+        Raises:
+            LimitError: a sum of costs needs too many digits; it names the session whose cost was one too many.
+        """
+        whole, declared = self._complete.counted.cost.sum, self._complete.declared.cost.sum
+        of_session = None if self._of_session is None else self._of_session.counted.cost.sum
+        try:
+            self._add(batch)
+        except LimitError as error:
+            error.locate(session_id=self._one_too_many(batch, whole, of_session, declared))
+            raise
+
+    def _one_too_many(
+        self, batch: Batch, whole: Decimal | None, of_session: Decimal | None, declared: Decimal | None
+    ) -> str | None:
+        """Return the session with the first cost that can't be added, however messages and sessions come in batches.
+
+        Args:
+            batch: with it.
+            whole: the sum before the batch.
+            of_session: that of the session being read, where sessions have totals of their own.
+            declared: the sum that sessions declare, before the batch.
+        """
+        for messages, end in batch.by_session():
+            try:
+                for message in counted(messages):
+                    if self._of_session is None:
+                        whole = add_costs(whole, message.cost)
+                    else:
+                        of_session = add_costs(of_session, message.cost)
+                if end is not None:
+                    whole, of_session = add_costs(whole, of_session), None
+                    declared = declared if end.repeated else add_costs(declared, end.session.cost)
+            except LimitError:
+                return None if end is None else end.session.id  # otherwise the one that is being read
+        return None
+
+    def _add(self, batch: Batch) -> None:
         if batch.worked is not None:
             self._merge(batch.worked)
             return

@@ -43,8 +43,7 @@ class Export(InputState):
         seen: with ``dedupe``, what has come before in other exports.
         session_totals: give each `SessionEnd` the totals of its session, which cost time.
         only_messages: leave out totals and repeated ids.
-        known: keys of messages in inputs that were read before; those of logs that come again are copies. None if there are
-            no other inputs.
+        known: keys of messages in inputs that were read before: logs have copies of them; None if there are no others.
         figures_only: leave out of messages what no sum needs, everything but figures, names and content.
         positions: give each `Batch` the positions of its messages.
         helpers: other processes that read runs of sessions or chats, for a caller who takes `Batch.worked`.
@@ -94,16 +93,14 @@ class Export(InputState):
         self._producer: str | None = None  # None until it was looked for
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
-        self._counting = not only_messages
-        self._known = known
-        self._figures_only = figures_only
+        self._counting, self._known, self._figures_only = not only_messages, known, figures_only
         # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
         self._session: Session | None = None
         self._batch = Batch([], [])
         self._yielded = self._counted = (0, 0)
-        self._messages = self._iterate()
-        self._closed = self.partial = False
-        self.duplicates = Duplicates()
+        self._reading = self._batches()
+        self._messages: Iterator[Message] = self._iterate()
+        self._closed, self.partial, self.duplicates = False, False, Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
         self._require_open()
@@ -114,8 +111,7 @@ class Export(InputState):
         return next(self._messages)
 
     def __repr__(self) -> str:
-        state = ", closed" if self._closed else ""
-        return f"Export({brief(self.name)}, messages={self.accepted}, sessions={self.sessions}{state})"
+        return f"Export({brief(self.name)}, messages={self.accepted}, sessions={self.sessions}{', closed' * self._closed})"
 
     def __enter__(self) -> Self:
         return self
@@ -127,8 +123,9 @@ class Export(InputState):
         """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
         self._closed = True
         self._count_yielded()
-        self._batch, self._yielded, self._counted = Batch([], []), (0, 0), (0, 0)
-        self._messages.close()
+        self._yielded = self._counted = (0, 0)
+        self._batch, self._messages = Batch([], []), iter(())  # what goes on reading holds a batch, too
+        self._reading.close()
         self._files.close()
         self._input.close()
 
@@ -182,6 +179,7 @@ class Export(InputState):
                 self._count(batch)
             batch.source = self.name
             yield batch
+            self._require_open()
             del batch  # before the next one is read, which then takes the same memory: it is in the processor's caches
 
     def _require_open(self) -> None:
@@ -239,7 +237,7 @@ class Export(InputState):
             self.partial = self._log.is_cut
             self.notes.grown += self._files.grown
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Generator[Batch, None, None]:
         with self.explain_memory():
             if self._producer is None:
                 self._recognise()
@@ -270,7 +268,8 @@ class Export(InputState):
         return batch if self._dedupe is None else self._dedupe.drop_repeats(batch, self.duplicates)
 
     def _iterate(self) -> Generator[Message, None, None]:
-        for batch in self._batches():
+        self._require_open()
+        for batch in self._reading:
             self._batch, self._yielded, self._counted = batch, (0, 0), (0, 0)
             start = 0
             for number, (messages, end) in enumerate(batch.by_session()):
@@ -278,9 +277,10 @@ class Export(InputState):
                 for count, message in enumerate(messages, start + 1):
                     self._yielded = count, number
                     yield message
+                    if self._closed:
+                        self._require_open()
                 start += len(messages)
-            self._session = None
-            self._yielded = start, len(batch.ends)
+            self._session, self._yielded = None, (start, len(batch.ends))
             self._count_yielded()
 
     def _count_yielded(self) -> None:

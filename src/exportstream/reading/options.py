@@ -16,6 +16,13 @@ OnError = Literal["stop", "skip"]
 Rejects = list[Reject] | Callable[[Reject], None] | None
 
 
+class PriceFile(Struct, frozen=True):
+    """A price list that has been read: a pipe can't be read twice, and workers may not reach the file."""
+
+    name: str
+    data: bytes
+
+
 class ReadOptions(Struct, frozen=True, kw_only=True):
     """How an export is read.
 
@@ -25,7 +32,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         max_message_size: bytes of the largest message taken; memory grows with the largest message.
         max_window: bytes of the largest zstd window taken; None for 128 MiB.
         dedupe: drop messages and sessions whose ids came before.
-        prices: ``genai`` or a price list in TOML, for messages that have tokens but no cost.
+        prices: ``genai`` or a price list in TOML, for messages that have tokens but no cost; see `read_prices`.
 
     Raises:
         OptionError: a value is not one of these.
@@ -35,12 +42,13 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     max_window: int | None = None
     dedupe: bool = False
-    prices: str | os.PathLike[str] | None = None
+    prices: str | os.PathLike[str] | PriceFile | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
         if self.on_error not in ("stop", "skip", None):
-            raise OptionError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}")
+            hint = 'give it as rejects, with on_error="skip"' if callable(self.on_error) else None
+            raise OptionError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}", hint=hint)
         sizes = {"max_message_size": self.max_message_size, "max_window": self.max_window}
         check_flags(dedupe=self.dedupe)
         check_numbers(**sizes)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from msgspec.structs import replace
+
 from exportstream.errors import ReadError, UsageError
+from exportstream.reading.options import PriceFile, ReadOptions
 from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_stream
 from exportstream.storage.source import open_source
@@ -16,11 +19,24 @@ GENAI = "genai"
 _LARGEST = 16 << 20  # bytes of a file
 
 
-def load_prices(name: str | os.PathLike[str] | None) -> Prices | None:
+def read_prices(options: ReadOptions) -> ReadOptions:
+    """Return options that hold their price list, if it is a file: a run reads it once, before any work.
+
+    Raises:
+        UsageError, ReadError: as `load_prices`.
+    """
+    name = options.prices
+    if name is not None and not isinstance(name, PriceFile) and os.fsdecode(name) != GENAI:
+        options = replace(options, prices=_read(os.fsdecode(name)))
+    load_prices(options.prices)
+    return options
+
+
+def load_prices(name: str | os.PathLike[str] | PriceFile | None) -> Prices | None:
     """Load a price list.
 
     Args:
-        name: ``genai`` (its package is imported now), or a file in TOML; None for none.
+        name: ``genai`` (its package is imported now), or a file in TOML, also one that has been read; None for none.
 
     Raises:
         UsageError: the file is no price list; `MissingExtraError` names the package to install.
@@ -28,9 +44,13 @@ def load_prices(name: str | os.PathLike[str] | None) -> Prices | None:
     """
     if name is None:
         return None
+    if isinstance(name, PriceFile):
+        return _parse(name)
     name = os.fsdecode(name)
-    if name == GENAI:
-        return _load_genai()
+    return _load_genai() if name == GENAI else _parse(_read(name))
+
+
+def _read(name: str) -> PriceFile:
     if is_stream(name):
         raise UsageError("prices can't come from standard input", hint="name a file in TOML, or genai")
     data = b""
@@ -44,9 +64,14 @@ def load_prices(name: str | os.PathLike[str] | None) -> Prices | None:
             data += piece
             if len(data) > _LARGEST:
                 raise UsageError("expected a price list of at most 16 MiB, got more", source=name)
+    return PriceFile(name, data)
+
+
+@lru_cache(4)
+def _parse(file: PriceFile) -> Prices:
     from exportstream.totals.price_file import prices_of_file  # noqa: PLC0415 - with tomllib, which few need
 
-    return prices_of_file(data, name)
+    return prices_of_file(file.data, file.name)
 
 
 @cache

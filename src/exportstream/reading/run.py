@@ -12,10 +12,9 @@ beginning, so it goes the same way; those of an array are read as an array.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from decimal import Decimal
-from functools import lru_cache
-from threading import get_ident
+from threading import local
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -94,11 +93,7 @@ class Run(Struct, frozen=True):
     figures_only: bool = False
 
 
-class MakeWork(Protocol):
-    """A function of a module, or a class, or such a one with arguments."""
-
-    def __call__(self, *, whole: bool) -> Work:
-        """Return what the messages of a run are given to; `whole`: they are those of whole sessions."""
+MakeWork = Callable[[], Work]  # a function of a module, or a class, or such a one with arguments
 
 
 def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
@@ -110,7 +105,7 @@ def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
         data: its bytes; None if they are in the file as they are.
     """
     try:
-        reading = _Reading(run, make(whole=run.session_id is None))
+        reading = _Reading(run, make())
         before, after = b"[" if run.in_array else b"", b"" if run.session_id is None and not run.in_array else b"]"
         if data is not None:
             return reading.read(HeldStretch(data, before=before, after=after))
@@ -126,7 +121,7 @@ class _Reading:
     def __init__(self, run: Run, work: Work) -> None:
         self._run = run
         self._work = work
-        self._prices = _prices_of(None if run.options.prices is None else os.fsdecode(run.options.prices))
+        self._prices = load_prices(run.options.prices)
         self._counter = Counter(by_session=work.by_session and run.session_id is None, prices=self._prices)
         self._done = Done(run.start)
         self._ids: list[str | bytes] = []
@@ -145,7 +140,7 @@ class _Reading:
         buffer = Buffer(stretch)
         buffer.jump(run.start)
         buffer.fill(BLOCK)
-        blocks = Blocks(_decoder(run.path, run.identity, get_ident()))
+        blocks = Blocks(_kept.decoder_of(run))
         blocks.begin(buffer.data, buffer.start, run.depth)
         while True:
             buffer.fill(BLOCK)
@@ -235,13 +230,16 @@ def _reader_of(run: Run, session_id: str) -> SessionReader:
     return reader
 
 
-@lru_cache(16)
-def _decoder(path: str, identity: tuple[int, ...], thread: int) -> MessageDecoder:
-    """The decoder of an input, which remembers its unknown keys; one for each thread, since it changes while it decodes."""
-    del path, identity, thread
-    return MessageDecoder()
+class _Kept(local):
+    """What each thread keeps from one run of an input to the next: its decoder, which remembers unknown keys."""
+
+    input: tuple[str, tuple[int, ...]] | None = None
+
+    def decoder_of(self, run: Run) -> MessageDecoder:
+        if self.input != (run.path, run.identity):
+            self.input = run.path, run.identity
+            self._decoder = MessageDecoder()
+        return self._decoder
 
 
-@lru_cache(4)
-def _prices_of(name: str | None) -> Prices | None:
-    return load_prices(name)
+_kept = _Kept()

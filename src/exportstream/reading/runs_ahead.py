@@ -48,7 +48,7 @@ class _Pending(Struct):
     """A run that was given away."""
 
     run: Run
-    data: bytes | None  # of a run of a compressed file
+    data: bytes | None  # of a run of a file that is compressed
     future: Future[Done]
     done: Done | None = None  # if it was read here
 
@@ -58,16 +58,26 @@ class RunsAhead:
 
     Args:
         executor: reads runs.
-        make: see `read_run`.
+        make: see `read_run`; of messages, and also of whole sessions unless `make_of_sessions` is given.
+        make_of_sessions: the same of whole sessions.
         numbered: whether messages need their numbers where they are read. Then the messages of a run are counted by the
             bytes that most of them have once. If that was wrong, the runs after it are read again.
         shorter: runs are so many times shorter than usual, where what comes of them takes memory.
     """
 
-    def __init__(self, executor: Executor, make: MakeWork, *, numbered: bool = False, shorter: int = 1) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        make: MakeWork,
+        make_of_sessions: MakeWork | None = None,
+        *,
+        numbered: bool = False,
+        shorter: int = 1,
+    ) -> None:
         self._executor = executor
-        self._make = make
-        self._most = 4 * (getattr(executor, "jobs", None) or os.cpu_count() or 1) + 4  # runs ahead
+        self._make, self._make_of_sessions = make, make_of_sessions or make
+        self._jobs = getattr(executor, "jobs", None) or os.cpu_count() or 1
+        self._most = 4 * self._jobs + 4  # runs ahead
         self._pending: deque[_Pending] = deque()
         self._file: Stretch | Lookahead | None = None
         self._size = self._next = 0
@@ -96,10 +106,14 @@ class RunsAhead:
             except ReadError:  # reading meets it again
                 return False
         else:
-            if self._size < SMALLEST_PACKED or (ahead := source.look_ahead()) is None:
+            smallest = SMALLEST_INPUT if source.compression == "none" else SMALLEST_PACKED
+            if self._size < smallest or (ahead := source.look_ahead()) is None:
                 return False
             self._file, self._size, plain = ahead, sys.maxsize, (source.name, ())
             self._longest = min(self._longest, LONGEST_RUN // 4)
+            self._most = (
+                2 * self._jobs + 3
+            )  # one in work and one waiting for each process, and all that a pool can't give back
         path = os.path.abspath(plain[0])  # a cluster has a working folder of its own
         self._run = Run(
             path,
@@ -177,8 +191,8 @@ class RunsAhead:
                 return
             end, text = found
             one = replace(run, start=start, end=end, first=self._number)
-            data = self._read(one) if isinstance(self._file, Lookahead) else None
-            if data is not None and len(data) < end - start:  # they are held no longer: only this process has them
+            data = self._file.hold(start, end) if isinstance(self._file, Lookahead) else None
+            if data == b"":  # they are held no longer: only this process has them
                 return
             self._pending.append(_Pending(one, data, self._submit(one, data)))
             self._next = end + 1
@@ -200,9 +214,12 @@ class RunsAhead:
 
     def _submit(self, run: Run, data: bytes | None) -> Future[Done]:
         try:
-            return self._executor.submit(read_run, run, self._make, data)
+            return self._executor.submit(read_run, run, self._make_for(run), data)
         except RuntimeError as error:  # a pool whose worker has died refuses more
             raise _worker_error(run, error) from error
+
+    def _make_for(self, run: Run) -> MakeWork:
+        return self._make_of_sessions if run.session_id is None else self._make
 
     def _result(self, pending: _Pending) -> Done:
         """Wait for a run, and read others meanwhile, as long as nobody else has begun them."""
@@ -210,7 +227,7 @@ class RunsAhead:
             free = next((one for one in (pending, *self._pending) if one.done is None and one.future.cancel()), None)
             if free is None:
                 break
-            free.done = read_run(free.run, self._make, free.data)
+            free.done = read_run(free.run, self._make_for(free.run), free.data)
         if pending.done is not None:
             return pending.done
         try:
@@ -239,7 +256,7 @@ def check_executor(executor: object) -> None:
 
 
 def suits_helpers(source: Any, options: ReadOptions) -> bool:
-    """Whether others can help to read an input: a large file of session exports, plain or compressed, read as usual.
+    """Whether others can help to read an input: a large file of session exports, also compressed or in a zip, read as usual.
 
     It may be an array of chats, too, but then damage is not passed over.
     """

@@ -104,11 +104,15 @@ class SessionInput:
             return None
         if not helpers.begin(self._source, self._options, reader):
             return None
+        stream: AheadStream
         if self._skip:
             from exportstream.reading.json.recovering_stream import RecoveringAheadStream  # noqa: PLC0415 - as below
 
-            return RecoveringAheadStream(self._source, reader, helpers, build_message, max_message_size=limit)
-        return AheadStream(self._source, reader, helpers, max_message_size=limit)
+            stream = RecoveringAheadStream(self._source, reader, build_message, max_message_size=limit)
+        else:
+            stream = AheadStream(self._source, reader, max_message_size=limit)
+        stream.pass_over(self._source, reader, helpers)
+        return stream
 
     def _stream(self, source: Source, events: Events) -> Stream:
         use_blocks, limit = _use_blocks(), self._options.max_message_size

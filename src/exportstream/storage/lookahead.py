@@ -93,8 +93,25 @@ class Lookahead:
                 break
         return b"".join(parts)
 
+    def hold(self, start: int, end: int) -> bytes:
+        """Return the bytes from one position to another, and hold them only once from now on; none as `read_at`."""
+        data = self.read_at(start, end - start)
+        if len(data) < end - start:
+            return b""
+        low = max(start, self._end - sum(len(piece.data) for piece in self._next))
+        pieces, self._next = self._next, deque()
+        for last, piece, bytes_read in pieces:
+            first = last - len(piece)
+            if first < low:
+                self._next.append(_Piece(min(low, last), piece[: low - first], bytes_read))
+            if max(first, low) < end <= last:
+                self._next.append(_Piece(end, data if low == start else data[low - start :], bytes_read))
+            if last > end:
+                self._next.append(_Piece(last, piece[max(end - first, 0) :], bytes_read))
+        return data
+
     def skip(self, pending: int, size: int) -> bytes | memoryview:
-        """Take pieces up to a position; return the rest of the last one, which begins there.
+        """Take pieces up to a position; return the rest of the last one, which begins there. What is before it is let go.
 
         Args:
             pending: bytes of the piece taken last that come first.
@@ -105,6 +122,8 @@ class Lookahead:
         while left > 0:
             data = next(self)
             left -= len(data)
+        while len(self._taken) > (left < 0):
+            self._taken_size -= len(self._taken.popleft().data)
         return memoryview(data)[len(data) + left :]
 
     def _read(self) -> bool:

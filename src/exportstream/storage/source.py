@@ -185,10 +185,10 @@ class Source:
         return (str(self._path), identity(self._stat)) if is_plain and self._error is None else None
 
     def look_ahead(self) -> Lookahead | None:
-        """Return the pieces of a compressed file, to be looked at before they are read; None for all else."""
+        """Return the pieces of a compressed file, or member of a zip, to be looked at before they are read; else None."""
         if (
             self._path is None
-            or self.compression == "none"
+            or (self.compression == "none" and not isinstance(self._file, MemberFile))
             or self._error is not None
             or isinstance(self._pieces, Lookahead)
         ):
@@ -250,7 +250,7 @@ class Source:
 
     def _next_piece(self, size: int, *, pending: bool) -> bytes:
         """Return one piece, ``b""`` at the end. An error waits until the bytes before it have been returned."""
-        self._ask = size
+        self._ask = _CHUNK if isinstance(self._pieces, Lookahead) else size
         if self._error is None:
             try:
                 piece = next(self._pieces, b"")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +18,8 @@ from exportstream.storage.file_state import identity
 from exportstream.storage.first_bytes import is_like_json
 from exportstream.storage.input_file import open_path
 from exportstream.storage.source import DEFAULT_MAX_WINDOW
+from exportstream.storage.zip import zip_file_of
+from exportstream.storage.zip_member import MemberFile
 
 
 class Stretch:
@@ -104,21 +107,24 @@ class HeldStretch:
 
 
 def head_of_large_json(path: str, smallest: int, smallest_packed: int, size: int) -> bytes:
-    """Return the first `size` bytes of a large regular file that seems to be JSON, decompressed; else none.
+    """Return the first `size` bytes of a large file, or member of one, that seems to be JSON, decompressed; else none.
 
     Args:
-        path: of the file.
-        smallest: bytes of a plain one.
+        path: of the file, or the name of the member of a zip archive.
+        smallest: bytes of a plain one; of a member when it is inflated.
         smallest_packed: bytes of a compressed one.
         size: how many are returned.
     """
     try:
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode) or found.st_size < min(smallest, smallest_packed):
+        found = os.stat(zip_file_of(path))
+        if not stat.S_ISREG(found.st_mode):
             return b""
-        with open(path, "rb") as file:
+        with closing(open_path(path)) as file:
+            length = file.size if isinstance(file, MemberFile) else found.st_size
+            if length < min(smallest, smallest_packed):
+                return b""
             kind, pieces = decompress(iter(lambda: file.read(size), b""), DEFAULT_MAX_WINDOW)
-            if found.st_size < (smallest if kind == "none" else smallest_packed):
+            if length < (smallest if kind == "none" else smallest_packed):
                 return b""
             head = peek(pieces, size)[0][:size]
     except (OSError, ValueError, ExportstreamError):  # reading meets it again

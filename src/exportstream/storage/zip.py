@@ -167,7 +167,8 @@ def find_member(path: str, state: tuple[Any, ...], name: str) -> Member:
     member = archive.members.get(name)
     if member is None:
         known = [other for other in sorted(archive.members) if other.lower().endswith(".json")]
-        hint = f"it has {', '.join(printable(other) for other in known[:3])}" if known else "list them with: unzip -l"
+        more = f" and {len(known) - 3:,} more" if len(known) > 3 else ""
+        hint = f"it has {', '.join(map(printable, known[:3]))}{more}" if known else "list them with: unzip -l"
         raise ReadError("the zip archive has no such member", hint=hint)
     if member.flags & _ENCRYPTED:
         raise CompressionError("the member is encrypted", hint="unpack it first, with its password")

@@ -139,6 +139,17 @@ def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
         return _sum([cost] if before is None else [before, cost])
 
 
+def total_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | None:
+    """Return what messages cost in all: they have a recorded cost or a price. None where nobody knows any of the two.
+
+    It is None too where the exact sum needs more than 10,000 digits: each of the two is known then.
+    """
+    try:
+        return add_costs(recorded, priced)
+    except LimitError:
+        return None
+
+
 def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[Decimal | None]:
     """Return the sum before some costs, and the sum after each of them, as `add_costs` does one by one.
 

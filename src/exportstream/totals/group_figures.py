@@ -7,14 +7,15 @@ digits. Holds: about twenty numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from msgspec import field
 
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.models.sums import Sums
 from exportstream.totals.fields import Part, utf8_size
-from exportstream.totals.figures import Cost, Count
-from exportstream.totals.priced import Priced
+from exportstream.totals.figures import Cost, Count, total_cost
+from exportstream.totals.priced import Priced, tidy
 from exportstream.totals.prices import Prices
 from exportstream.totals.total_input import total_inputs
 
@@ -23,7 +24,7 @@ class Figures(Sums):
     """The figures of a group.
 
     Attributes:
-        sessions: how many have a message in it (by session and file also those without any message).
+        sessions: how many have a message in it (by session, file and producer also those without any message).
         messages: how many there are.
         tool_calls: how many calls there are.
         failed: those whose ``isError`` is true.
@@ -37,7 +38,7 @@ class Figures(Sums):
         unpriced_messages: those with tokens but neither a cost nor a price, where prices are given.
         content_bytes: bytes of ``content`` as UTF-8.
         reasoning_duration: sum of the server's integers; the format states no unit.
-        declared_prompt_tokens: declared by the sessions; only by session and file.
+        declared_prompt_tokens: declared by the sessions; only by session, file and producer.
         declared_completion_tokens: see `declared_prompt_tokens`.
         declared_cost: see `declared_prompt_tokens`.
         values: how many values a field has, and their `bytes`; only by field.
@@ -65,6 +66,12 @@ class Figures(Sums):
     values: int = 0
     bytes: int = 0
     total_input_tokens: Count = field(default_factory=Count)
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """Recorded and priced cost together, which are of different messages."""
+        priced = self.priced_cost.sum
+        return total_cost(self.cost.sum, None if priced is None else tidy(priced))
 
     def add_messages(self, messages: list[Message], prices: Prices | None) -> None:
         """Add messages and their calls."""

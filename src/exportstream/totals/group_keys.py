@@ -17,6 +17,8 @@ from exportstream.totals.prices import Prices
 
 PROJECT, TOOL, FIELD, MESSAGE = "project", "tool", "field", "message"
 DIMENSIONS = ("session", "file", PROJECT, "producer", "model", "role", TOOL, *PERIODS, "finish-reason", FIELD, MESSAGE)
+# A session declares figures for all of itself: only what it is in as a whole has a part of them.
+DECLARING = frozenset(("session", "file", "producer"))
 OPEN = "\ud800"  # the project of a session that has not ended: no text of an input has half of a surrogate pair
 
 Key = tuple[str | None, ...]

@@ -16,19 +16,18 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.models.structs import MIX, Message, Session, ToolCall
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.fields import RESULT, parts_of
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.group_keys import FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
+from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
 from exportstream.totals.largest import Largest
 from exportstream.totals.members import Members
 from exportstream.totals.periods import Range
 from exportstream.totals.prices import Prices
 
 _LONGEST_TITLE = 200  # characters
-_DECLARING = {"session", "file"}  # a session declares figures for all of itself: they can't be split by anything else
 
 _ALL = Range()
 
@@ -42,7 +41,7 @@ class Groups(Struct):
         figures: by key.
         sessions: how many are in any group.
         members: counts the sessions by their id, None to count each time that one comes.
-        titles: the beginnings of the titles of sessions by their ids, if that is a dimension.
+        titles: the beginnings of the titles of sessions, if that is a dimension, by its key without other dimensions.
     """
 
     by: tuple[str, ...]
@@ -50,7 +49,7 @@ class Groups(Struct):
     members: Members | None = None
     figures: dict[Key, Figures] = field(default_factory=lambda: defaultdict(Figures))
     sessions: int = 0
-    titles: dict[str, str] = field(default_factory=dict)
+    titles: dict[Key, str] = field(default_factory=dict)
     _touched: set[Key] = field(default_factory=set)  # groups that have a message of the session being read
     _open: dict[Key, Figures] = field(default_factory=lambda: defaultdict(Figures))  # its groups, until its project is known
 
@@ -95,7 +94,16 @@ class Groups(Struct):
         """Keep titles. Of several the alphabet decides, not the order in which inputs were read."""
         for session in sessions:
             found = (session.title or "")[:_LONGEST_TITLE]
-            self.titles[session.id or ""] = min(found, self.titles.get(session.id or "", found))
+            of_session = {"session": session.id, "producer": session.producer or MIX}
+            key = tuple(of_session.get(name) for name in self.by)
+            self.titles[key] = min(found, self.titles.get(key, found))
+
+    def title_of(self, key: Key) -> str | None:
+        """Return the title of the session of a group."""
+        if not self.titles:
+            return None
+        known = [text if name in ("session", "producer") else None for name, text in zip(self.by, key, strict=True)]
+        return self.titles.get(tuple(known))
 
     def _add_calls(self, columns: Columns) -> None:
         at = self.by.index(TOOL)
@@ -126,7 +134,8 @@ class Groups(Struct):
                 some = all_keys if (start, end.end) == (0, len(keys)) else set(keys[start : end.end])
                 self._touch(some, messages[start].session_id)
             if self.declaring and not end.repeated:
-                key = tuple(end.session.id if name == "session" else columns.source for name in self.by)
+                declares = {"session": end.session.id, "producer": end.session.producer or MIX, "file": columns.source}
+                key = tuple(declares[name] for name in self.by)
                 self._touch({key}, end.session.id)  # also without any message
                 self._at(key).add_declared(end.session)
             self._touched = set()
@@ -156,8 +165,8 @@ class Groups(Struct):
         for key, figures in other.figures.items():
             self.figures[key].merge(figures)
         self.sessions += other.sessions
-        for session_id, title in other.titles.items():
-            self.titles[session_id] = min(title, self.titles.get(session_id, title))
+        for of_session, title in other.titles.items():
+            self.titles[of_session] = min(title, self.titles.get(of_session, title))
         if self.members is not None and other.members is not None:
             self.members.merge(other.members)
             self._count_members(other.figures)
@@ -210,7 +219,7 @@ class Grouping:
         self.tables: list[Groups | Largest] = [
             Largest(top or 0)
             if MESSAGE in names
-            else Groups(names, not range.is_bounded and {*names} <= _DECLARING, Members() if distinct else None)
+            else Groups(names, not range.is_bounded and {*names} <= DECLARING, Members() if distinct else None)
             for names in by
         ]
         self.undated = Groups((), declaring=False, members=Members() if distinct else None)

@@ -48,7 +48,7 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
         by=groups.by,
         keys=groups.by,
         columns=tuple(NAMES[name] for name in names),
-        rows=[replace(_row(key, figures, names), title=_title(groups, key)) for key, figures in found[:top]],
+        rows=[replace(_row(key, figures, names), title=groups.title_of(key)) for key, figures in found[:top]],
         others=others,
         other_groups=len(found[top:]),
         total=_row((), groups.total(), names),
@@ -77,10 +77,6 @@ def _table_of_messages(largest: Largest, undated: Figures | None) -> GroupTable:
         total=_of_bytes(columns, largest.bytes),
         undated=None if undated is None else _of_bytes(columns, undated.bytes),
     )
-
-
-def _title(groups: Groups, key: Key) -> str | None:
-    return groups.titles.get(key[groups.by.index("session")] or "") if groups.titles else None
 
 
 def _of_bytes(columns: tuple[str, ...], count: int | None) -> GroupRow:

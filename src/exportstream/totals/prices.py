@@ -168,11 +168,13 @@ class Prices:
         return (near.pop() or Reason.NO_PRICE) if len(near) == 1 else _Look.AT_EACH
 
     def _history(self, model: str) -> History | None:
-        if model not in self._histories:
+        try:
+            return self._histories[model]
+        except KeyError:  # no second look: another thread may have cleared it meanwhile
             if len(self._histories) >= _CACHED:
                 self._histories.clear()
-            self._histories[model] = self._find(model)
-        return self._histories[model]
+            found = self._histories[model] = self._find(model)
+            return found
 
 
 def _without_cost(messages: Iterable[Message]) -> list[Message]:

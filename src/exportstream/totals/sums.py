@@ -21,7 +21,7 @@ from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
 from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs
+from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs, total_cost
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 from exportstream.totals.total_input import total_inputs
@@ -236,14 +236,41 @@ class Totals(Sums):
             self.priced = self.priced or Priced()
             self.priced.merge(other.priced)
 
+    @property
+    def total_cost(self) -> Decimal | None:
+        """Recorded and priced cost of messages together; None without prices."""
+        return None if self.priced is None else total_cost(self.counted.cost.sum, self.priced.cost.sum)
+
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.
 
         A figure that some session does not declare can't be compared, nor one that none of its messages carries. Costs that
         differ by less than the error of adding up doubles are equal.
         """
+        found = {
+            name: compare_costs(figure.sum, counted_sum, self.counted.cost.count)
+            if isinstance(figure, Cost) and figure.sum is not None
+            else compare(figure.sum, counted_sum)
+            for name, figure, sessions, counted_sum in self._pairs()
+            if figure.count == sessions == self.sessions > 0
+        }
+        return {name: difference for name, difference in found.items() if difference is not None}
+
+    def incomparable(self) -> dict[str, tuple[int, int]]:
+        """Return how many sessions declare a figure, and how many have it in messages, where these are not all sessions.
+
+        The two sums are of other sessions then, as where one producer declares what another does not.
+        """
+        return {
+            name: (figure.count, sessions)
+            for name, figure, sessions, counted_sum in self._pairs()
+            if figure.count and counted_sum and not figure.count == sessions == self.sessions
+        }
+
+    def _pairs(self) -> tuple[tuple[str, Count | Cost, int, Any], ...]:
+        """Return what can be compared: a name, declared, how many sessions have it in messages, and counted."""
         declared, counted, carrying = self.declared, self.counted, self.carrying
-        pairs: tuple[tuple[str, Count | Cost, int, Any], ...] = (
+        return (
             ("userMessages", declared.user_messages, self.sessions, counted.roles.get("user", 0)),
             ("assistantMessages", declared.assistant_messages, self.sessions, counted.roles.get("assistant", 0)),
             ("toolCalls", declared.tool_calls, self.sessions, counted.tool_calls),
@@ -251,14 +278,6 @@ class Totals(Sums):
             ("completionTokens", declared.completion_tokens, carrying.output_tokens, counted.output_tokens.sum),
             ("cost", declared.cost, carrying.cost, counted.cost.sum),
         )
-        found = {
-            name: compare_costs(figure.sum, counted_sum, counted.cost.count)
-            if isinstance(figure, Cost) and figure.sum is not None
-            else compare(figure.sum, counted_sum)
-            for name, figure, sessions, counted_sum in pairs
-            if figure.count == sessions == self.sessions > 0
-        }
-        return {name: difference for name, difference in found.items() if difference is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values under the names of the JSON, with the differences."""
@@ -268,4 +287,5 @@ class Totals(Sums):
         }
         if self.priced is not None:
             plain["priced"] = self.priced.to_dict()
+            plain["totalCost"] = self.total_cost
         return plain | {"differences": msgspec.to_builtins(self.differences(), builtin_types=(Decimal,))}

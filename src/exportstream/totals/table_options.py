@@ -16,11 +16,15 @@ from msgspec.structs import force_setattr
 
 from exportstream.errors import OptionError
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.group_keys import FIELD, MESSAGE, TOOL, check_words
+from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, TOOL, check_words
 from exportstream.totals.periods import Range
 
 _CAPITAL = re.compile("[A-Z]")
-NAMES = {f.name: f.encode_name for f in struct_fields(Figures)} | {"message_index": "messageIndex", "position": "position"}
+NAMES = {f.name: f.encode_name for f in struct_fields(Figures)} | {
+    "total_cost": "totalCost",
+    "message_index": "messageIndex",
+    "position": "position",
+}
 HEADINGS = {  # in the order of the columns in a text
     "sessions": "sessions",
     "messages": "messages",
@@ -33,6 +37,7 @@ HEADINGS = {  # in the order of the columns in a text
     "cache_read_tokens": "cache read",
     "cost": "cost",
     "priced_cost": "priced",
+    "total_cost": "all cost",
     "unpriced_messages": "unpriced",
     "declared_cost": "declared",
     "message_index": "index",
@@ -46,7 +51,7 @@ _WORDS = {"cache-write": "cache-creation-tokens"} | {
 OF_FIELDS = ("values", "bytes")
 OF_MESSAGE = ("message_index", "position", "bytes")
 OF_CALLS = ("tool_calls", "failed", "unfinished")
-_PRICED = ("priced_cost", "unpriced_messages")
+_PRICED = ("priced_cost", "unpriced_messages", "total_cost")
 _DECLARED = ("declared_prompt_tokens", "declared_completion_tokens", "declared_cost")
 
 
@@ -57,7 +62,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
         by: the dimensions of each table, of `groups.DIMENSIONS`.
         range: which messages are counted.
         sort: a dimension, from the first to the last, or a figure, by its name or its heading, from the largest; None for
-            dates in their order, and other groups by cost (recorded or priced, the larger one).
+            dates in their order, and other groups by cost, recorded and priced together.
         priced: whether prices are given, so that the tables have columns of them.
         top: how many groups have a row of their own; the others share one. None for all.
         whole: those of `by` that have a row for each group, whatever `top` says.
@@ -106,7 +111,7 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
 
 def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:
     """Return the figures that a table has, as words of options."""
-    without = (*(() if {*by} <= {"session", "file"} else _DECLARED), *(() if priced else _PRICED))
+    without = (*(() if {*by} <= DECLARING else _DECLARED), *(() if priced else _PRICED))
     names: tuple[str, ...]
     if MESSAGE in by or FIELD in by:
         names = OF_MESSAGE if MESSAGE in by else OF_FIELDS

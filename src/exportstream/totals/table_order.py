@@ -22,15 +22,9 @@ def order_of(by: tuple[str, ...], sort: str | None, *, by_size: bool) -> Callabl
         return lambda item: _absent_last((item[0][at], *item[0]))
     if sort is None and by and by[0] in PERIODS and not by_size:
         return lambda item: _absent_last(item[0])
-    usual = ["bytes"] if FIELD in by else ["tool_calls"] if TOOL in by else ["cost", "messages"]
+    usual = ["bytes"] if FIELD in by else ["tool_calls"] if TOOL in by else ["total_cost", "messages"]
     names = usual if sort is None else [sort.replace("-", "_")]
-    return lambda item: (*(_size(item[1], name, by_price=sort is None) for name in names), _absent_last(item[0]))
-
-
-def _size(figures: Figures, name: str, *, by_price: bool) -> tuple[bool, Any]:
-    """Return the sort key of a figure, the largest first; of a cost, that of its price where it is larger."""
-    found = _largest_first(getattr(figures, name))
-    return min(found, _largest_first(figures.priced_cost)) if by_price and name == "cost" else found
+    return lambda item: (*(_largest_first(getattr(item[1], name)) for name in names), _absent_last(item[0]))
 
 
 def _absent_last(key: Key) -> tuple[tuple[bool, str], ...]:

@@ -187,6 +187,8 @@ class GroupTable(Struct, frozen=True):
         rows = [row.figures for _, row in self._labelled()]
         empty: dict[str, tuple[Value, ...]] = dict.fromkeys(("sessions", "unpriced_messages", *OF_CALLS), (None, 0))
         names = [name for name in HEADINGS if any(row.get(NAMES[name]) not in empty.get(name, (None,)) for row in rows)]
+        if not {"cost", "priced_cost"} <= {*names} and "total_cost" in names:
+            names.remove("total_cost")  # it is the same
         if all(map(says_no_more, rows)):
             names = [name for name in names if name != "total_input_tokens"]
         return names

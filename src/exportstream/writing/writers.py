@@ -53,6 +53,7 @@ class Written(Struct, frozen=True):
         bytes_encoded: bytes before compression; 0 for SQLite.
         bytes_written: bytes as stored.
         sha256: of those bytes, if the output was recorded in a manifest.
+        large_columns: with `csv_safe`, columns with cells that a spreadsheet can't hold: of more than 32,767 characters.
     """
 
     target: str
@@ -64,6 +65,7 @@ class Written(Struct, frozen=True):
     bytes_encoded: int
     bytes_written: int
     sha256: str | None = None
+    large_columns: tuple[str, ...] = ()
 
 
 class Writer(Protocol):
@@ -72,10 +74,12 @@ class Writer(Protocol):
     Attributes:
         name: of the output.
         rows: how many were written, of each table.
+        large_columns: those with cells that a spreadsheet can't hold, as far as they are looked for.
     """
 
     name: str
     rows: dict[str, int]
+    large_columns: set[str]
 
     @property
     def bytes_in(self) -> int:
@@ -154,6 +158,7 @@ class Writers:
                 one.bytes_in,
                 one.bytes_out,
                 one.sha256,
+                tuple(sorted(one.large_columns)),
             )
             for output, one in zip(self._outputs, self._writers, strict=True)
         ]
@@ -166,15 +171,23 @@ class Encoded(Struct):
         data: their bytes, compressed as the output is: whole frames.
         rows: how many there are.
         size: bytes before compression.
+        large_columns: see `Writer`.
     """
 
     data: bytes
     rows: int
     size: int
+    large_columns: set[str]
 
 
 class Encoder(Protocol):
-    """Turns the rows of one table into bytes."""
+    """Turns the rows of one table into bytes.
+
+    Attributes:
+        large_columns: see `Writer`.
+    """
+
+    large_columns: set[str]
 
     def header(self) -> bytes:
         """Return what comes before the first row."""
@@ -215,6 +228,7 @@ class EncodedWriter:
         self._sink.write(self._encoder.header())  # the sink keeps it until there are rows
         self.name = self._sink.name
         self.rows = {self._table.name: 0}
+        self.large_columns = self._encoder.large_columns
 
     @property
     def bytes_in(self) -> int:
@@ -243,6 +257,7 @@ class EncodedWriter:
         if encoded.rows:
             self._sink.write_compressed(encoded.data, encoded.size)
             self.rows[self._table.name] += encoded.rows
+            self.large_columns |= encoded.large_columns
 
     def finish(self, about: dict[str, Any] | None = None) -> None:
         """Write what comes after the last row; only the output's name is missing then."""

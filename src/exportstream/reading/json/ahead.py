@@ -16,7 +16,7 @@ from exportstream.reading.json.blocks import BLOCK, separator_like
 from exportstream.reading.json.buffer import Buffer
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
-from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE, MAX_DEPTH
+from exportstream.reading.limits import MAX_DEPTH
 
 _NEXT_LINE = late_pattern(rb"\n(?=\{)")
 HEAD = 512  # bytes that hold the first two keys of a session
@@ -83,17 +83,10 @@ def is_plain(file: Jumping, buffer: Buffer) -> bool:
 
 
 class AheadStream(Stream):
-    """A `Stream` that passes over what was read ahead."""
+    """A `Stream` that passes over what was read ahead, once `pass_over` has told it who does that."""
 
-    def __init__(
-        self,
-        reader: Jumping,
-        events: AheadEvents,
-        ahead: Ahead,
-        *,
-        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
-    ) -> None:
-        super().__init__(reader, events, max_message_size=max_message_size)
+    def pass_over(self, reader: Jumping, events: AheadEvents, ahead: Ahead) -> None:
+        """Pass over what is read ahead; reader and events are those of the stream."""
         self._file = reader
         self._told = events
         self._ahead = ahead

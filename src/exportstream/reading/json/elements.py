@@ -5,8 +5,9 @@ Raises: `CutInputError`, `JSONSyntaxError`, `NotAnExportError`, `LimitError`, an
 not after `go_on_after_damage`.
 Holds: one object: its bytes and a half more, and what it decodes to.
 
-How it works: `measure` finds the end of the object that begins here, and msgspec decodes it. ijson finds the wrong byte of
-one that is not JSON. `NextElement` finds where to go on after damage.
+How it works: `likely_end` guesses where the object ends that begins here, and msgspec decodes it, which tells whether the
+guess is right. If it is not, `measure` finds the end. ijson finds the wrong byte of an object that is not JSON.
+`NextElement` finds where to go on after damage.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from exportstream.errors import CompressionError, CutInputError, InputError, JSO
 from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
+from exportstream.reading.json.likely_end import LikelyEnd
 from exportstream.reading.json.measure import BLOCK, measure, refusal_of
 from exportstream.reading.json.next_element import NextElement, TakesDamage
 from exportstream.reading.json.syntax import find_error
 
 _LARGE = 1 << 20  # bytes of objects that are let go as soon as they are decoded
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_NOTHING = object()
 
 
 def decode_any(data: Any) -> Any:
@@ -96,6 +99,7 @@ class Elements:
         self._decode = decode
         self._at = _At.TOP
         self._next: NextElement | None = None
+        self._likely = LikelyEnd()
         self._size: int | None = None  # of the element that has begun
 
     def go_on_after_damage(
@@ -176,7 +180,33 @@ class Elements:
         """Decode the object that begins here."""
         buffer = self._buffer
         self.within, self._size = True, None
-        position = buffer.position
+        position, size, replaced = buffer.position, self._likely.guess(buffer), 0
+        value = self._decode_likely(size) if 0 < size <= self._limit else _NOTHING
+        if is_guessed := value is not _NOTHING:
+            self._size = size
+        else:
+            size, replaced, value = self._decode_measured(position)
+        self._likely.know(buffer, size, guessed=is_guessed)
+        if self._next is not None:
+            self._next.know(buffer.start, size)
+        buffer.start += size
+        if size > _LARGE:
+            buffer.drop()
+        self.within = False
+        return Element(value, position, size, replaced)
+
+    def _decode_likely(self, size: int) -> Any:
+        """Decode an object of a size that was guessed; `_NOTHING` if so many bytes are none."""
+        buffer = self._buffer
+        with memoryview(buffer.data)[buffer.start : buffer.start + size] as view:
+            try:
+                return self._decode(view)
+            except REFUSALS:
+                return _NOTHING
+
+    def _decode_measured(self, position: int) -> tuple[int, int, Any]:
+        """Find the end of the object that begins here, and decode it; return its size, what was replaced, and the value."""
+        buffer = self._buffer
         try:
             size, is_odd = measure(buffer, self._limit)
         except JSONSyntaxError as error:
@@ -186,18 +216,10 @@ class Elements:
             try:
                 if is_odd:
                     data, replaced = replace_surrogates(bytes(view))
-                    value = self._decode(data)
-                else:
-                    value = self._decode(view)
+                    return size, replaced, self._decode(data)
+                return size, replaced, self._decode(view)
             except REFUSALS as error:
                 raise self._exact(refusal_of(error, position), size) from None
-        if self._next is not None:
-            self._next.know(buffer.start, size)
-        buffer.start += size
-        if size > _LARGE:
-            buffer.drop()
-        self.within = False
-        return Element(value, position, size, replaced)
 
     def _exact(self, error: InputError, size: int) -> InputError:
         """Return the error with its byte, which is within so many bytes; the same error if the byte can't be found."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError
-from exportstream.reading.json.ahead import Ahead, AheadEvents, AheadStream, Jumping
+from exportstream.reading.json.ahead import AheadStream
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.parser import Parser
@@ -37,10 +37,6 @@ class RecoveringStream(Stream):
         max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     ) -> None:
         super().__init__(reader, events, use_blocks=use_blocks, max_message_size=max_message_size)
-        self._recover_with(check_message)
-
-    def _recover_with(self, check_message: CheckMessage) -> None:
-        """Get ready for damage."""
         self._recovery = Recovery(self._buffer, self._events, check_message, self._limit)
 
     def _go_on(self) -> Iterator[None]:
@@ -99,15 +95,3 @@ class RecoveringStream(Stream):
 
 class RecoveringAheadStream(RecoveringStream, AheadStream):
     """A `RecoveringStream` that passes over what was read ahead."""
-
-    def __init__(
-        self,
-        reader: Jumping,
-        events: AheadEvents,
-        ahead: Ahead,
-        check_message: CheckMessage,
-        *,
-        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
-    ) -> None:
-        AheadStream.__init__(self, reader, events, ahead, max_message_size=max_message_size)
-        self._recover_with(check_message)

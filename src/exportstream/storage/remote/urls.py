@@ -25,7 +25,8 @@ CHECK = "check the address"
 _PATIENCE = 60  # seconds without a byte
 _URL = late_pattern(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # two letters, so that C:// is a drive
 _LOCAL = ("file", "local")
-_EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_EXTRA = "remote"
+_IN_EXTRA = (*WEB, "s3", "s3a", "gs", "gcs")  # schemes whose libraries it installs
 _LATER, _CREDENTIALS = "try again later", "check the address and the credentials"
 _NETWORK = "check the address and the network, then try again"
 _HINTS = {
@@ -78,7 +79,7 @@ def require_known(scheme: str) -> None:
     try:
         from fsspec.registry import known_implementations, registry  # noqa: PLC0415 - an extra, and slow
     except ImportError as error:
-        raise MissingExtraError("a URL", "fsspec", _EXTRAS.get(scheme, "remote")) from error
+        raise MissingExtraError("a URL", "fsspec", _EXTRA) from error
     if scheme not in known_implementations and scheme not in registry:
         hint = "use one such as https://, s3://, gs:// or file://, or write ./ before a path"
         raise UsageError(f"the scheme {scheme}:// is not known", hint=hint)
@@ -123,8 +124,8 @@ def _missing(scheme: str, error: ImportError) -> MissingExtraError:
     library = str(known_implementations[scheme]["class"]).partition(".")[0]
     cause = error if isinstance(error, ModuleNotFoundError) else error.__cause__
     name = (getattr(cause, "name", None) or library).partition(".")[0]
-    missing = MissingExtraError(f"{scheme}://", name, _EXTRAS.get(scheme, "remote"))
-    if scheme not in _EXTRAS and name != "aiohttp":
+    missing = MissingExtraError(f"{scheme}://", name, _EXTRA)
+    if scheme not in _IN_EXTRA and name != "aiohttp":
         # A module of fsspec may need one whose package has another name: fsspec's own message has the right one.
         missing.hint = f"pip install {library}" if library != "fsspec" else str(error)
     return missing

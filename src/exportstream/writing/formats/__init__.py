@@ -2,8 +2,8 @@
 
 A module has a function ``open_writer(output, options, transaction, origin)`` that returns a `Writer` (see `writers`), and a
 function ``recount(path, tables, is_snake)`` that reads a finished output again and returns a `recount.Recount`. A format
-that is `described` has a function ``read_about(path)`` too, and one whose rows stand `apart` has
-``new_encoder(table, options)``. The module is imported only for an output in its format.
+that is `described` has a function ``read_about(path)`` too, another ``names_in(line)`` for a first line, and one whose
+rows stand `apart` ``new_encoder(table, options)``. The module is imported only for an output in its format.
 A new format takes its module, its record here, and its suffixes in `FormatName`.
 """
 

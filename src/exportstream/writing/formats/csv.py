@@ -36,6 +36,7 @@ from exportstream.writing.writers import EncodedWriter, Encoder, Origin, Writer
 _RISKY = re.compile(r"[=+\-@\t\r]")
 _CELL = re.compile(rb'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
 _SAMPLE = 64  # values; if few of them differ, cells are made of the different ones only
+_LARGEST_CELL = 32_767  # characters of UTF-16: Excel's limit, and that of others
 _LONG = 256  # bytes; longer texts on average are looked at one by one, shorter ones by column
 
 
@@ -71,6 +72,11 @@ def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
     if not header:
         raise unreadable("expected a header, got an empty file")
     return found
+
+
+def names_in(line: bytes) -> list[str]:
+    """Return the names in the first line of a file."""
+    return [cell.decode(errors="replace") for cell in _split(line)]
 
 
 def _rows(path: str) -> Iterator[Iterator[bytes]]:
@@ -120,11 +126,15 @@ class CSV:
     Args:
         table: the table whose columns these are.
         safe: prefix cells that a spreadsheet would run (``= + - @``, tab, CR first) with an apostrophe; changes data.
+
+    Attributes:
+        large_columns: with `safe`, the columns that have cells which a spreadsheet can't hold.
     """
 
     def __init__(self, table: Table, *, safe: bool = False) -> None:
         self._parts = [(getter(part), part) for part in table.columns]
         self._safe = safe
+        self.large_columns: set[str] = set()
         self._is_alone = sum(map(len, table.columns)) == 1  # absent is "" then: readers pass over an empty line
 
     def header(self) -> bytes:
@@ -168,7 +178,10 @@ class CSV:
                 else:
                     yield from self._pieces_of(near)
                     near = []
-                    yield self._cells(values, column)
+                    cells, quote = self._cells(values, column)
+                    if self._safe and any(_is_large(cell if quote else cell[1:-1]) for cell in cells):
+                        self.large_columns.add(column.name)
+                    yield cells, quote
         yield from self._pieces_of(near)
 
     def _pieces_of(self, near: list[tuple[list[Any], Column]]) -> Iterator[tuple[list[bytes], bytes]]:
@@ -218,6 +231,10 @@ class CSV:
         if self._safe:
             cells = [b"'" + cell if cell and cell.startswith(b"-") else cell for cell in cells]
         return [b'"' + cell.replace(b'"', b'""') + b'"' if cell else b"" for cell in cells]
+
+
+def _is_large(cell: bytes) -> bool:
+    return len(cell) > _LARGEST_CELL and len(cell.replace(b'""', b'"').decode().encode("utf-16-le")) > 2 * _LARGEST_CELL
 
 
 def _is_constant(values: list[Any], column: Column) -> bool:

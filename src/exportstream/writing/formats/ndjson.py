@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from exportstream.errors.patterns import late_pattern
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER
 from exportstream.writing.formats.recount import COST, FIGURES, TOOL_CALLS, Nothing, Recount, blocks_of_lines, unreadable
@@ -21,6 +22,8 @@ from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import PlaceRow, Rows, Table
 from exportstream.writing.writers import EncodedWriter, Encoder, Origin, Writer
+
+_FIRST_NAME = late_pattern(rb'\{"(\w+)":')
 
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
@@ -55,6 +58,15 @@ def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
     return found
 
 
+def names_in(line: bytes) -> list[str]:
+    """Return the names in the first line of a file; of a line that goes on, or is no JSON, its first one."""
+    try:
+        return list(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
+    except msgspec.MsgspecError:
+        first = _FIRST_NAME.match(line)
+        return ["" if first is None else first[1].decode()]
+
+
 def _row(*, is_snake: bool) -> Any:
     """Return a struct of the fields of messages that hold figures."""
     fields: list[Any] = [(name, (Decimal if name == COST else int) | None, None) for name in FIGURES]
@@ -64,6 +76,9 @@ def _row(*, is_snake: bool) -> Any:
 
 class NDJSON:
     """One JSON object a line; absent fields are left out."""
+
+    def __init__(self) -> None:
+        self.large_columns: set[str] = set()  # spreadsheets don't read it
 
     def header(self) -> bytes:
         """Nothing: each line names its fields."""

@@ -111,6 +111,7 @@ class Parquet:
 
     def __init__(self, table: Table, *, level: int | None = None) -> None:
         check_level("zstd", level)
+        self.large_columns: set[str] = set()  # spreadsheets don't read it
         self._parts = [Columns(part, is_snake=table.is_snake) for part in table.columns]
         self._schema = pa.schema([field for part in self._parts for field in part.fields])
         self._few: Rows = tuple([] for _ in self._parts)

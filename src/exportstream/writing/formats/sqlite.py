@@ -147,6 +147,7 @@ class Database(StagedOutput):
         self._file = open_file(os.fsdecode(path), source_path, force=force)
         super().__init__(self._file)
         self.bytes_out = 0
+        self.large_columns: set[str] = set()
         self.rows = {table.name: 0 for table in tables}
         self.sha256: str | None = None
         self._digest = digest
@@ -167,19 +168,20 @@ class Database(StagedOutput):
         """Write the rows of a batch; if that fails, the whole output is aborted."""
         self._require_open()
         for table, sql in self._tables:
-            numbers = table.session_numbers(batch)
+            numbers = list(table.session_numbers(batch))
             rows = table.rows(batch)
             if rows is not None:
                 with self._abort_on_error():
-                    self._insert(*sql.insertion(numbers, rows), rows)
+                    self._insert(sql, numbers, rows)
                 self.rows[table.name] += len(rows[0])
 
-    def _insert(self, statement: str, values: Iterator[tuple[Any, ...]], rows: Rows) -> None:
+    def _insert(self, sql: SQLTable, numbers: Sequence[int], rows: Rows) -> None:
         assert self._connection is not None
         try:
-            self._connection.executemany(statement, values)
+            for statement, values in sql.insertions(numbers, rows):
+                self._connection.executemany(statement, values)
         except (sqlite3.DataError, OverflowError) as error:
-            row = rows[0][-1 - sum(1 for _ in values)]
+            row = self._first_refused(sql, numbers, rows)
             raise LimitError(
                 f"a row that SQLite can't hold: {error}",
                 hint="choose another format",
@@ -187,6 +189,16 @@ class Database(StagedOutput):
                 session_id=getattr(row, "session_id", getattr(row, "id", None)),
                 message_index=getattr(row, "index", getattr(row, "message_index", None)),
             ) from error
+
+    def _first_refused(self, sql: SQLTable, numbers: Sequence[int], rows: Rows) -> Any:
+        """Return the first row that SQLite refuses, of rows that are partly in the table; None if it takes each alone."""
+        assert self._connection is not None
+        for statement, values in sql.insertions(numbers, rows, together=1):
+            with suppress(sqlite3.DataError, OverflowError):
+                self._connection.executemany(statement.replace("INSERT", "INSERT OR REPLACE", 1), values)
+                continue
+            return rows[0][-1 - sum(1 for _ in values)]
+        return None
 
     def finish(self, about: dict[str, Any] | None = None) -> None:
         """Write the rest, and bring it to the disk; nothing can be written after it. It may be repeated.

@@ -88,12 +88,20 @@ class SQLTable:
             if attribute in names
         ]
 
-    def insertion(self, session_numbers: Iterable[int], rows: Rows) -> tuple[str, Iterator[tuple[Any, ...]]]:
-        """Return the statement that inserts some rows, and their values, made by column.
+    def insertions(
+        self, session_numbers: Sequence[int], rows: Rows, *, together: int = 16
+    ) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:
+        """Yield two statements that insert some rows, and for each run of a statement its values, made by column.
 
         Columns that no row has a value for are left out. A text that all rows share is part of the statement.
+
+        Args:
+            session_numbers: of the rows.
+            rows: as from a `Table`.
+            together: how many rows a run of the first statement inserts, which costs less than as many runs; the second one
+                inserts those that are left, one by one.
         """
-        made: dict[str, Iterable[Any]] = {self._key: session_numbers}
+        made: dict[str, Sequence[Any]] = {self._key: session_numbers}
         shared: dict[str, str] = {}
         for part, (get, columns) in zip(rows, self._parts, strict=True):
             for values, column in zip(transposed(part, get, len(columns)), columns, strict=True):
@@ -104,9 +112,13 @@ class SQLTable:
                         shared[name] = text
                     else:
                         made[name] = cells if column.required else _nulls(cells)
-        placed = ", ".join([*"?" * len(made), *shared.values()])
-        insert = f"INSERT INTO {self._name} {_listed([*made, *shared])} VALUES ({placed})"  # noqa: S608 - names of ours
-        return insert, zip(*made.values(), strict=True)
+        insert = f"INSERT INTO {self._name} {_listed([*made, *shared])} VALUES "  # noqa: S608 - names of ours
+        row = f"({', '.join([*'?' * len(made), *shared.values()])})"
+        placed = list(made.values())
+        end = len(session_numbers) // together * together
+        together_cells = (column[start:end:together] for start in range(together) for column in placed)
+        yield insert + ", ".join([row] * together), zip(*together_cells, strict=True)
+        yield insert + row, zip(*(column[end:] for column in placed), strict=True)
 
     def _cells(self, values: Sequence[Any], column: Column) -> Iterator[tuple[str, Sequence[Any]]]:
         """Yield what is stored in a column, and in that of its offsets, each with its name."""

@@ -1,0 +1,142 @@
+"""The end of convert on standard error: what was written, what was rejected, and the exit code."""
+
+from __future__ import annotations
+
+import sys
+
+from exportstream.cli.display import FEW, print_cut, print_failures, print_few_warnings
+from exportstream.cli.figures import amount, show_totals, size, without_usage
+from exportstream.cli.process import Exit
+from exportstream.cli.terminal import tell
+from exportstream.conversion.report import ManyReport, Report
+from exportstream.errors import shown
+from exportstream.models.notes import Notes
+from exportstream.writing.writers import Written
+
+
+def print_all_warnings(report: Report, *, rejects: bool) -> None:
+    """Print the warnings of a report, of the first few inputs if there are many; of `rejects` unless the summary does."""
+    outcomes = [one for one in report.outcomes if one.status != "skipped"] if isinstance(report, ManyReport) else []
+    parts = [(one.source, notes) for one in outcomes if (notes := one.report.notes if one.report else one.notes) is not None]
+    print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all", rejects=rejects)
+    for output in report.all_outputs:
+        if names := ",".join(output.large_columns):
+            tell(
+                f"{shown(output.target)}: warning: cells of {names} are longer than the 32,767 characters that a "
+                f"spreadsheet holds; --without {names} leaves them out"
+            )
+    if rejects and (before := _rejected_before(report)):
+        tell(before)
+
+
+def print_summary(report: Report, *, jobs: int = 1) -> None:
+    """Print one line about what was written, and on a terminal the totals as a table.
+
+    Args:
+        report: of the conversion.
+        jobs: processes that were asked for.
+    """
+    if isinstance(report, ManyReport) and (left := report.without_input):
+        more = f" and {len(left) - FEW:,} more" if len(left) > FEW else ""
+        has, stay = ("has", "stays") if len(left) == 1 else ("have", "stay")
+        tell(
+            f"{amount(len(left), 'outputs')} {has} no input any more, and {stay}: {', '.join(map(shown, left[:FEW]))}{more}"
+        )
+    if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
+        report = report.outcomes[0].report
+    what, several = shown(report.source), isinstance(report, ManyReport)
+    if isinstance(report, ManyReport):
+        what, is_new = _counts_of(report), report.count("converted") > 0
+    else:
+        is_new = report.status == "converted"
+        what = what if is_new else f"{what}: up to date"
+    before = f"; {found}" if (found := _rejected_before(report)) else ""
+    if not is_new:
+        tell(f"{what}{before}")
+        return
+    targets = " and ".join(shown(output.target) for output in report.outputs)
+    rate = report.bytes_parsed / report.seconds if report.seconds else 0
+    by = ", by several processes" if report.shared else ", by one process" if jobs > 1 and not several else ""
+    silent = f"; {without_usage(report.notes.without_usage)}" if report.notes.without_usage else ""
+    tell(
+        f"{what}: {_rows_of(report.all_outputs)}{f' to {targets}' if targets else ''} "
+        f"({size(report.bytes_written)}{_ratio(report)}) in {report.seconds:.1f} s ({size(rate)}/s){by}"
+        f"{_rejected(report)}{_dropped(report)}{silent}{before}"
+    )
+    if sys.stderr.isatty():
+        show_totals(report.totals, stderr=True)
+
+
+def _counts_of(report: ManyReport) -> str:
+    """Write how many inputs were converted, and what became of the others."""
+    others = {"skipped": "up to date", "ignored": "ignored", "failed": "failed", "cancelled": "not begun"}
+    counts = [f"{report.count(status):,} {words}" for status, words in others.items() if report.count(status)]
+    return ", ".join([f"{report.count('converted'):,} of {amount(len(report.outcomes), 'inputs')} converted", *counts])
+
+
+def _ratio(report: Report) -> str:
+    """Write how much smaller outputs with messages are than the JSON; other tables are summaries."""
+    whole = report.rows and any("messages" in output.tables for output in report.all_outputs)
+    smaller = report.bytes_parsed / report.bytes_written if whole and report.bytes_written else 0
+    return f", {smaller:.1f}x smaller than the JSON" if smaller > 1 else ""
+
+
+def _dropped(report: Report) -> str:
+    """Write how many messages and sessions came again, with ``--dedupe``."""
+    counts = {"messages": report.duplicates.messages, "sessions": report.duplicates.sessions}
+    repeats = [amount(count, words) for words, count in counts.items() if count]
+    return f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
+
+
+def _rejected(report: Report) -> str:
+    """Write how much was rejected, and into which files; nothing if there was none."""
+    all_ = report.messages + report.rejected
+    lost = [f"{report.rejected:,} of {all_:,} messages"] if report.rejected else []
+    lost += _damaged(report.notes)
+    parts = [report, *(one.report for one in report.outcomes)] if isinstance(report, ManyReport) else [report]
+    into = _into([part.rejects for part in parts if isinstance(part, Report) and part.rejects])
+    return f"; {' and '.join(lost)} rejected{into}" if lost else ""
+
+
+def _rejected_before(report: Report) -> str:
+    """Write how much was rejected of inputs that are up to date, when they were converted; nothing if there was none."""
+    kept = [one for one in report.outcomes if one.status == "skipped"] if isinstance(report, ManyReport) else []
+    notes = Notes()
+    for outcome in kept:
+        notes.merge(outcome.notes or Notes())
+    lost = [amount(notes.rejected, "messages")] if notes.rejected else []
+    lost += _damaged(notes)
+    names = [one.rejects for one in kept if one.rejects]
+    if not names and report.rejects and (kept or report.status == "skipped"):
+        names = [report.rejects]
+    if names and not lost:
+        lost = ["messages or damaged bytes"]
+    return f"{' and '.join(lost)} rejected before{_into(names)}" if lost else ""
+
+
+def _damaged(notes: Notes) -> list[str]:
+    return [f"{amount(notes.damaged, 'damaged stretches')} ({size(notes.damaged_bytes)})"] if notes.damaged else []
+
+
+def _into(names: list[str]) -> str:
+    more = f" and {amount(len(names) - FEW, 'more files')}" if len(names) > FEW else ""
+    return f" into {', '.join(map(shown, names[:FEW]))}{more}" if names else ""
+
+
+def _rows_of(outputs: list[Written]) -> str:
+    """Write how many rows there are, of each table if there are several."""
+    rows: dict[str, int] = {}
+    for output in outputs:
+        table = output.tables[0] if len(output.tables) == 1 else "rows"
+        rows[table] = rows.get(table, 0) + output.rows
+    if len(rows) < 2:
+        return amount(sum(rows.values()), "rows")
+    *first, last = (amount(count, table.replace("-", " ")) for table, count in rows.items())
+    return f"{', '.join(first)} and {last}"
+
+
+def print_outcome(report: Report, *, quiet: bool) -> int:
+    """Print cut and failed inputs on standard error, and return the exit code; see `print_failures`."""
+    print_cut(report)
+    failed = print_failures(report.outcomes, quiet=quiet) if isinstance(report, ManyReport) else None
+    return failed or (Exit.PARTIAL if report.rejected or report.partial or _rejected_before(report) else Exit.DONE)

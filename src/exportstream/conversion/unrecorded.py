@@ -1,0 +1,60 @@
+"""Tells outputs without a record from other files in a folder: logs, exports, what other programs wrote.
+
+Takes: the path of a file. Returns: whether it is an output, None if nothing in it can tell. Raises:
+`MissingExtraError`. Holds: the beginning of the file, up to the end of its first line.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from exportstream.errors import ExportstreamError, MissingExtraError
+from exportstream.storage.decompress import read_output
+from exportstream.writing.formats import FORMATS
+from exportstream.writing.outputs import format_of
+from exportstream.writing.selection import TABLES
+from exportstream.writing.tables import Table
+
+_LONGEST = 1 << 20  # bytes of a first line that are looked at
+
+
+def is_output(path: str) -> bool | None:
+    """Whether a file is an output: it describes itself, or all names in its first line are columns.
+
+    Returns:
+        None for a file that is empty, damaged, or can't be read.
+    """
+    format_ = FORMATS.get(format_of(path) or "")
+    if format_ is None:
+        return False
+    try:
+        if format_.described:
+            return format_.load().read_about(path) is not None
+        line = _first_line(path)
+        if not line:
+            return None
+        names = format_.load().names_in(line)
+    except MissingExtraError:
+        raise
+    except (ExportstreamError, OSError):
+        return None
+    return any(columns.issuperset(names) for columns in _columns())
+
+
+def _first_line(path: str) -> bytes:
+    found = b""
+    for piece in read_output(path):
+        found += piece
+        if b"\n" in piece or len(found) > _LONGEST:
+            break
+    return found.partition(b"\n")[0]
+
+
+@cache
+def _columns() -> list[frozenset[str]]:
+    """Return the names of the columns of each table, in each spelling."""
+    return [
+        frozenset(column.name for column in Table(table, keys=keys, place=True, priced=True, running=True).known)
+        for table in TABLES
+        for keys in ("camel", "snake")
+    ]
