@@ -14,13 +14,13 @@ from typing import Any, Self
 from exportstream.errors import CompressionError, ExportstreamError, JSONSyntaxError, UsageError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
-from exportstream.reading.counting import Counter
+from exportstream.reading.counter import Counter
 from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader, ReaderOfRuns
 from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.input_state import InputState
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
-from exportstream.reading.prices import load_prices
+from exportstream.reading.price_lists import load_prices
 from exportstream.reading.session_input import Helpers, SessionInput
 from exportstream.storage.joined_files import Sources
 from exportstream.storage.line_of import locate_line
