@@ -136,7 +136,8 @@ def totals_many(
             are counted, and nothing else. ``field`` gives the bytes of each field of messages, of results by tool and of
             unknown keys by key; ``message`` alone lists the largest `top` messages.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
-            has an offset or `tz` is given. Messages without a date are counted apart.
+            has an offset or `tz` is given; or hours, days or weeks before now, such as ``7d``. Messages without a date are
+            counted apart.
         until: count only messages created before this time.
         tz: a time zone such as ``Europe/Berlin``, or ``local``, for days and ranges. None: the offset of each text.
         sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
