@@ -22,13 +22,10 @@ from exportstream.cli.terminal import in_options
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.one import convert_one
-from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.report import ManyReport, Report
 from exportstream.errors import UsageError
-from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.remote.urls import local_path
-from exportstream.writing.formats import FormatName
-from exportstream.writing.options import Keys, WriteOptions, split_names, tables_of
 from exportstream.writing.outputs import Output, check_outputs, decide_in_folder, decide_outputs
 
 
@@ -49,30 +46,12 @@ def convert_command(
     *,
     inputs: tuple[str, ...],
     output: str | None,
-    format: FormatName | None,  # noqa: A002 - the option's word
-    level: int | None,
-    table: tuple[str, ...],
-    keys: Keys,
-    running_totals: bool,
     columns: tuple[str, ...],
-    without: tuple[str, ...],
-    flat: bool,
-    csv_safe: bool,
-    rejects: str | None,
-    force: bool,
-    quiet: bool,
-    report: str | None,
     merge: bool,
-    update: bool,
-    exclude: tuple[str, ...],
-    fail_fast: bool,
     jobs: int | None,
     dask: str | None,
-    on_error: OnError | None,
-    dedupe: bool,
-    prices: str | None,
-    max_message_size: int,
-    max_window: int,
+    quiet: bool,
+    **given: Any,  # the other options, whose names are those of the library
 ) -> None:
     """Convert exports to NDJSON, CSV, Parquet or SQLite.
 
@@ -86,34 +65,7 @@ def convert_command(
     FILE.zip::NAME is one member of a zip. An input that is named twice is taken once. Memory grows with the number of
     inputs, and by 100 bytes per message of Claude Code.
     """
-    options = ConvertOptions(
-        reading=ReadOptions(
-            on_error=on_error,
-            max_message_size=max_message_size,
-            max_window=max_window,
-            dedupe=dedupe,
-            prices=prices,
-        ),
-        writing=WriteOptions(
-            format=format,
-            tables=tables_of(table),
-            level=level,
-            keys=keys,
-            running_totals=running_totals,
-            columns=split_names(columns or None, "columns"),
-            without=split_names(without, "without") or (),
-            flat=flat,
-            csv_safe=csv_safe,
-            force=force,
-            priced=prices is not None,
-        ),
-        rejects=rejects,
-        exclude=exclude,
-        update=update,
-        fail_fast=fail_fast,
-        report=report,
-        words=in_options,
-    )
+    options = options_of({**given, "columns": columns or None}, in_options)
     output = "-" if output in ("/dev/stdout", "/dev/fd/1") else output  # else a file that it goes to would be replaced
     done: Report
     if merge:
@@ -122,9 +74,9 @@ def convert_command(
         if jobs is not None and jobs > 1:
             raise UsageError("--jobs does not go with --merge, which is done by one process", hint="leave --jobs out")
         done = _merge(inputs, output, options, quiet=quiet)
-    elif (many := find_many(inputs, output, report, exclude=exclude, dask=dask)) is not None:
+    elif (many := find_many(inputs, output, options, dask=dask)) is not None:
         done = _convert_many(many, str(output), options, jobs=jobs, dask=dask, quiet=quiet)
-    elif update and (kept := skip_current(inputs[0], output, options)) is not None:
+    elif options.update and (kept := skip_current(inputs[0], output, options)) is not None:
         done = kept
     else:
         done = _convert_one(inputs[0], output, options, jobs=jobs or 1, quiet=quiet)

@@ -34,7 +34,7 @@ def are_several(inputs: tuple[str, ...]) -> bool:
 
 
 def find_many(
-    inputs: tuple[str, ...], output: str | None, report: str | None, *, exclude: tuple[str, ...], dask: str | None
+    inputs: tuple[str, ...], output: str | None, options: ConvertOptions, *, dask: str | None
 ) -> list[Input] | None:
     """Find the inputs of outputs that go into a folder: several, a folder, a glob, or one with `-o DIR/` or a folder.
 
@@ -45,9 +45,9 @@ def find_many(
     if not into_folder and not are_several(inputs):
         if dask is not None:
             raise UsageError("--dask goes with several inputs", hint="give -o DIR/")
-        find_inputs(inputs, exclude=exclude)  # the one may be excluded
+        find_inputs(inputs, exclude=options.exclude)  # the one may be excluded
         return None
-    found = find_inputs(inputs, without=[output, report], exclude=exclude)
+    found = find_inputs(inputs, without=[output, options.report], exclude=options.exclude)
     if not into_folder and (output in (None, "-", "") or looks_like_file(str(output)) or is_direct(str(output))):
         got = "" if output is None else f", got the name of a file: {shown(output)}"
         merge = "--merge and -o FILE" if output is None else "add --merge for one output"

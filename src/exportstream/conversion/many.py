@@ -19,9 +19,10 @@ from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
+from exportstream.conversion.leftovers import outputs_without_input
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.one import convert_to
-from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
@@ -38,14 +39,14 @@ from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Notes
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
-from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.options import OnError
 from exportstream.reading.prices import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import RealPaths, is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
-from exportstream.writing.options import Keys, TableName, WriteOptions, split_names, tables_of
+from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import check_outputs, looks_like_file
 
 if TYPE_CHECKING:
@@ -119,33 +120,7 @@ def convert_many(
         UsageError: before any work: outputs that exist, that are inputs, or that two inputs would share.
         ReadError, WriteError: a folder can't be read or made, or the report can't be written.
     """
-    options = ConvertOptions(
-        reading=ReadOptions(
-            on_error=on_error,
-            max_message_size=max_message_size,
-            max_window=max_window,
-            dedupe=dedupe,
-            prices=prices,
-        ),
-        writing=WriteOptions(
-            format=format,
-            tables=tables_of(table),
-            level=level,
-            keys=keys,
-            running_totals=running_totals,
-            columns=split_names(columns, "columns"),
-            without=split_names(without, "without") or (),
-            flat=flat,
-            csv_safe=csv_safe,
-            force=force,
-            priced=prices is not None,
-        ),
-        rejects=rejects,
-        exclude=exclude,
-        update=update,
-        fail_fast=fail_fast,
-        report=report,
-    )
+    options = options_of(locals())
     return convert_all(sources, target_dir, options, executor=executor, progress=progress)
 
 
@@ -184,6 +159,10 @@ def convert_all(
     if manifest is not None and todo:
         manifest.compact_if_stale()
     done = ManyReport(source=count_of_inputs(len(jobs) + len(strangers)))
+    if manifest is not None and options.update:
+        done.without_input = outputs_without_input(
+            manifest, {manifest.name_of(one.target) for job in jobs for one in job.outputs}
+        )
     with Transaction() as transaction:
         write_report = open_report(options.report, transaction, force=replaces, words=options.words)
         status = Status(len(todo), total_size(job.input for job in todo.values()))

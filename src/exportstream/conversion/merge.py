@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
-from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.plan import (
     is_current,
     old_rejects,
@@ -30,7 +30,7 @@ from exportstream.reading.prices import read_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
-from exportstream.writing.options import Keys, TableName, WriteOptions, split_names, tables_of
+from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
 
 
@@ -97,33 +97,7 @@ def merge_many(
         InputError, ReadError: with `fail_fast` or from ``-``.
         UsageError, WriteError: as of `convert`.
     """
-    options = ConvertOptions(
-        reading=ReadOptions(
-            on_error=on_error,
-            max_message_size=max_message_size,
-            max_window=max_window,
-            dedupe=dedupe,
-            prices=prices,
-        ),
-        writing=WriteOptions(
-            format=format,
-            tables=tables_of(table),
-            level=level,
-            keys=keys,
-            running_totals=running_totals,
-            columns=split_names(columns, "columns"),
-            without=split_names(without, "without") or (),
-            flat=flat,
-            csv_safe=csv_safe,
-            force=force,
-            priced=prices is not None,
-        ),
-        rejects=rejects,
-        exclude=exclude,
-        update=update,
-        fail_fast=fail_fast,
-        report=report,
-    )
+    options = options_of(locals())
     return merge_all(sources, target, options, progress=progress)
 
 

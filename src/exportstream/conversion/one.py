@@ -12,13 +12,13 @@ from msgspec.structs import replace
 from exportstream.conversion.encoding import encoding_helpers
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.manifest import Manifest, describe
-from exportstream.conversion.options import ConvertOptions
+from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.plan import make_folders, settle_rejects
 from exportstream.conversion.report import Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
-from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.options import OnError
 from exportstream.reading.prices import read_prices
 from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.input_file import ByteSource
@@ -29,7 +29,7 @@ from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import zip_file_of
 from exportstream.totals.seen import Dedupe
 from exportstream.writing.formats import FormatName
-from exportstream.writing.options import Keys, TableName, WriteOptions, split_names, tables_of
+from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import (
     Output,
     check_outputs,
@@ -111,31 +111,8 @@ def convert(
         InputError, ReadError, WriteError, OutOfMemoryError: the output is then as it was before, or not there.
         WorkerError: likewise; a process of the executor failed.
     """
+    options = options_of(locals())
     check_executor(executor)
-    options = ConvertOptions(
-        reading=ReadOptions(
-            on_error=on_error,
-            max_message_size=max_message_size,
-            max_window=max_window,
-            dedupe=dedupe,
-            prices=prices,
-        ),
-        writing=WriteOptions(
-            format=format,
-            tables=tables_of(table),
-            level=level,
-            keys=keys,
-            running_totals=running_totals,
-            columns=split_names(columns, "columns"),
-            without=split_names(without, "without") or (),
-            flat=flat,
-            csv_safe=csv_safe,
-            force=force,
-            priced=prices is not None,
-        ),
-        rejects=rejects,
-        report=report,
-    )
     return convert_one(source, target, options, executor=executor, progress=progress)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from exportstream.errors import check_flags
 from exportstream.reading.options import ReadOptions
-from exportstream.writing.options import WriteOptions
+from exportstream.writing.options import WriteOptions, split_names, tables_of
+
+_OTHERS = ("source", "sources", "target", "target_dir", "executor", "progress")  # keywords that are no options
+_READING, _WRITING = ReadOptions.__struct_fields__, WriteOptions.__struct_fields__
+_OF_RUN = ("rejects", "exclude", "update", "fail_fast", "report")
 
 
 class ConvertOptions(Struct, frozen=True, kw_only=True):
@@ -41,3 +45,35 @@ class ConvertOptions(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check the flags."""
         check_flags(update=self.update, fail_fast=self.fail_fast)
+
+
+def options_of(given: Mapping[str, Any], words: Callable[[str], str] = str) -> ConvertOptions:
+    """Return the options of a call of `convert`, `convert_many` or `merge_many`.
+
+    Args:
+        given: its keywords by name, as `locals()` has them first thing in a function; others than options have no effect.
+        words: see `ConvertOptions`.
+
+    Raises:
+        OptionError: a value is not possible.
+    """
+    known = {*_OTHERS, *_READING, *_WRITING, *_OF_RUN, "table"}
+    assert given.keys() <= known, given.keys() - known
+    return ConvertOptions(
+        reading=ReadOptions(**_picked(_READING, given)),
+        writing=WriteOptions(
+            **_picked(_WRITING, given)
+            | {
+                "tables": tables_of(given["table"]),
+                "columns": split_names(given["columns"], "columns"),
+                "without": split_names(given["without"], "without") or (),
+                "priced": given["prices"] is not None,
+            }
+        ),
+        words=words,
+        **_picked(_OF_RUN, given),
+    )
+
+
+def _picked(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}

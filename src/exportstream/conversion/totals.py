@@ -136,7 +136,8 @@ def totals_many(
             are counted, and nothing else. ``field`` gives the bytes of each field of messages, of results by tool and of
             unknown keys by key; ``message`` alone lists the largest `top` messages.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
-            has an offset or `tz` is given. Messages without a date are counted apart.
+            has an offset or `tz` is given; or hours, days or weeks before now, such as ``7d``. Messages without a date are
+            counted apart.
         until: count only messages created before this time.
         tz: a time zone such as ``Europe/Berlin``, or ``local``, for days and ranges. None: the offset of each text.
         sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
@@ -211,7 +212,7 @@ def total_all(
         outcomes[number] = outcome
         if isinstance(outcome.report, InputCount):
             grouping.merge(outcome.report.grouping)
-            outcome.report.grouping, outcome.report.keys = Grouping(()), set()  # those of each input are not kept
+            outcomes[number] = replace(outcome, report=outcome.report.alone())
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
     for outcome in done.outcomes:  # in the order of the inputs
         if outcome.report is not None:
@@ -245,7 +246,7 @@ def total_one(
     started = time.monotonic()
     reading = read_prices(reading)
     counted = count_one(source, str(source), reading, groups, executor=executor, progress=progress)
-    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted)])
+    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted.alone())])
     done.merge(counted)
     done.tables = make_tables(counted.grouping, groups)
     done.seconds = time.monotonic() - started
