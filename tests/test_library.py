@@ -219,6 +219,12 @@ def test_rejects_are_a_list_or_a_function(call: Callable[..., Any]) -> None:
         call(SAMPLE, on_error="skip", rejects="bad.ndjson")
 
 
+def test_a_function_for_on_error_is_told_where_it_belongs() -> None:
+    """`on_error` is a word; what gets the rejects is `rejects`."""
+    with pytest.raises(OptionError, match=r"""got <built-in.*; give it as rejects, with on_error="skip"$"""):
+        open_export(SAMPLE, on_error=print)  # type: ignore[arg-type]
+
+
 def test_a_closed_export_gives_nothing_more() -> None:
     """Each way of asking a closed export for messages raises, so that its end is not taken for that of the input."""
     with open_export(SAMPLE) as export:

@@ -47,6 +47,8 @@ def right() -> None:
     totals: Totals = report.totals
     for source in (b"{}", Path("a"), BytesIO(), [b"{", b"}"], iter([b"{}"]), sys.stdin.buffer, urlopen("https://a.example")):
         iter_messages(source)
+    iter_messages(bytearray(one) for one in [b"{", b"}"])
+    iter_messages(memoryview(one) for one in [b"{", b"}"])
     cost: Cost = totals.counted.cost
     stated: Decimal | None = cost.sum
     tokens: int | None = totals.declared.prompt_tokens.sum

@@ -236,6 +236,32 @@ def test_update_into_the_same_folder(tmp_path: Path) -> None:
     assert everything(tmp_path) == sorted([*before, "d2/new.json", "d2/new.ndjson.zst"])
 
 
+def test_outputs_whose_inputs_were_removed(tmp_path: Path) -> None:
+    """--update names the outputs that have no input any more, and leaves them where they are."""
+    many(tmp_path / "in", 8)
+    nightly = ["convert", "in", "-o", "rows", "--update", "--report", "r.json"]
+    assert not [line for line in said(run(*nightly, cwd=tmp_path)) if "any more" in line]
+    gone = sorted(path for path in (tmp_path / "in").rglob("*.json"))[:7]
+    outputs = [f"rows/{path.relative_to(tmp_path / 'in').with_suffix('')}.ndjson.zst" for path in gone]
+    gone[0].unlink()
+    put(tmp_path, "other/new.json")
+    run("convert", "other", "-o", "rows", "--quiet", cwd=tmp_path)  # whose input is there, though not in this run
+    done = run(*nightly, cwd=tmp_path)
+    assert (done.returncode, said(done)) == (
+        0,
+        [
+            f"exportstream: 1 output has no input any more, and stays: {outputs[0]}",
+            "exportstream: 0 of 7 inputs converted, 7 up to date",
+        ],
+    )
+    for path in gone[1:]:
+        path.unlink()
+    assert said(run(*nightly, cwd=tmp_path))[0].endswith(f" stay: {', '.join(outputs[:5])} and 2 more")
+    assert report(tmp_path / "r.json")["withoutInput"] == outputs
+    assert run(*nightly, "--quiet", cwd=tmp_path).stderr == b""
+    assert all((tmp_path / name).exists() for name in outputs)
+
+
 def test_update_of_one_input(tmp_path: Path) -> None:
     """--update works for one input as well."""
     put(tmp_path, "a.json")

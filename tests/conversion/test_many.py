@@ -245,7 +245,7 @@ def test_two_inputs_for_one_output_are_refused(folder: Path, names: list[str]) -
     for options in ({}, {"force": True}, {"update": True}, {"table": "all"}):
         refused(
             folder,
-            "it would be written twice, for .*x.* and .*x.*leave one out with `exclude`",
+            "it would be written twice, for .*x.* and .*x.*leave one out with `exclude`, rename it, or merge all into one output",
             ["other.json", *names],
             "rows",
             **options,

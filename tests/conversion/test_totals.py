@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections import defaultdict
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import date
@@ -34,6 +35,13 @@ def test_groups_of_a_folder_are_those_of_its_files(tmp_path: Path) -> None:
     assert [outcome.status for outcome in done.outcomes] == ["counted"] * 7
     assert str(done) == f"{files}\n\n{roles}"
     assert str(files).splitlines()[0] in done._repr_html_()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_report_is_equal_to_its_pickled_copy(tmp_path: Path, count: int) -> None:
+    """A report has values only: a copy from another process compares equal."""
+    done = totals_many(many(tmp_path, count), by=["file", "role"], tz="Europe/Berlin")
+    assert done == pickle.loads(pickle.dumps(done))  # noqa: S301
 
 
 def test_processes_and_threads_give_the_same_totals(tmp_path: Path) -> None:

@@ -150,8 +150,8 @@ def database(sources: list[str], folder: Path, zone: str | None) -> duckdb.DuckD
         ) USING (sessionId, messageIndex);
         CREATE TABLE declared AS
         FROM facts UNION ALL BY NAME
-        SELECT id AS session, {file.format(folder, "id")} AS file, cost AS declared, promptTokens, completionTokens,
-            0 AS messages, 0 AS calls, 0 AS failed, 0 AS unfinished, 0 AS bytes
+        SELECT id AS session, {file.format(folder, "id")} AS file, 'mix' AS producer, cost AS declared,
+            promptTokens, completionTokens, 0 AS messages, 0 AS calls, 0 AS failed, 0 AS unfinished, 0 AS bytes
         FROM sessions
     """)  # noqa: S608 - names of our own
     return merged
@@ -159,7 +159,7 @@ def database(sources: list[str], folder: Path, zone: str | None) -> duckdb.DuckD
 
 def counted(merged: duckdb.DuckDBPyConnection, table: GroupTable, where: str) -> list[tuple[Any, ...]]:
     """The rows of a table, as SQL counts them."""
-    declares = where == "TRUE" and {*table.by} <= {"session", "file"}
+    declares = where == "TRUE" and {*table.by} <= {"session", "file", "producer"}
     facts = "calls" if "tool" in table.by else "declared" if declares else "facts"
     keys = [f'"{name}"' for name in table.by]
     sums = ["NULL" if name.startswith("declared") and not declares else FIGURES[name] for name in table.columns]
@@ -284,7 +284,7 @@ def python_rows(documents: list[dict[str, Any]], by: tuple[str, ...], zone: str 
     groups: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
     sessions: defaultdict[Any, set[str]] = defaultdict(set)
     for document in documents:
-        keys = {"session": document["id"], "file": "in.ndjson"}
+        keys = {"session": document["id"], "file": "in.ndjson", "producer": "mix"}
         if {*by} <= keys.keys():
             key = tuple(keys[name] for name in by)
             sessions[key].add(document["id"])

@@ -5,16 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from random import Random
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 
-from exportstream import iter_messages
+from exportstream import iter_messages, open_export
+from exportstream.reading.formats.chats import chatgpt_usual, claude_ai_figures, opencode_figures, opencode_usual, shapes
 from exportstream.reading.formats.chats import claude_ai as claude_format
-from exportstream.reading.formats.chats import claude_ai_figures, opencode_figures, opencode_usual, shapes
 from exportstream.reading.formats.chats import opencode as opencode_format
 from exportstream.reading.formats.chats.shapes import Shape
-from tests.kit.chats import claude_ai, opencode
+from tests.kit.chats import Tree, claude_ai, opencode
 from tests.kit.documents import dump
 from tests.kit.odd_values import HIDDEN, spoil
 from tests.kit.readings import assert_figures, read
@@ -171,3 +171,47 @@ def test_keys_without_a_column_keep_one_order(seed: int) -> None:
 def read_extra(data: bytes) -> list[str]:
     """What `extra` of each row is, with the order of its keys."""
     return [repr(row.extra) for row in iter_messages(data)]
+
+
+SHAPES: list[tuple[Shape, dict[str, Any]]] = [
+    (chatgpt_usual.USUAL, Tree().say().conversation()),
+    (claude_ai_figures.FIGURES, claude_ai({})),
+    (opencode_usual.USUAL, opencode({})),
+]
+
+
+@pytest.mark.parametrize(("shape", "given"), SHAPES, ids=["chatgpt", "claude.ai", "opencode"])
+def test_usual_conversations_are_decoded_in_one_call(shape: Shape, given: dict[str, Any]) -> None:
+    """No value is passed over first to find out which keys there are, unless some have no name."""
+    with patch.object(shapes, "_KEYS", Mock(wraps=shapes._KEYS)) as keys:
+        assert shape.open(dump(given)) is not None
+        assert not keys.decode.called
+        assert shape.open(dump(given | {"a_new_key": 1})) is not None
+        assert keys.decode.called
+
+
+def test_bytes_that_are_all_decoded_are_looked_at_once() -> None:
+    """Structs of opencode decode every value, so nobody else looks for wrong UTF-8; the others pass over some."""
+    for shape, given in SHAPES:
+        with patch.object(shapes, "is_usual", return_value=False):
+            assert (shape.open(dump(given)) is not None) == (shape is opencode_usual.USUAL)
+            assert shape.open(dump(given | {"a_new_key": 1})) is None
+
+
+@pytest.mark.parametrize(("shape", "given"), SHAPES, ids=["chatgpt", "claude.ai", "opencode"])
+@pytest.mark.parametrize("seed", range(3))
+def test_keys_of_conversations_come_in_any_order(shape: Shape, given: dict[str, Any], seed: int) -> None:
+    """Whatever the order of usual keys, those in `extra` have one order, for structs and JSON values."""
+    usual = given | {name: "x" for name in shape.names if name not in given}
+    random = Random(seed)
+    orders: list[list[str]] = []
+    for more in ({}, {"a_new_key": 1, "another": [2]}):
+        items = list((usual | more).items())
+        random.shuffle(items)
+        data = dump(dict(items))
+        for opened in (Shape.open, lambda *_: None):
+            with patch.object(Shape, "open", opened), open_export(data) as export:
+                assert list(export)
+                assert export.session is not None
+                orders.append([name for name in export.session.extra or () if name not in more])
+    assert all(order == orders[0] for order in orders)

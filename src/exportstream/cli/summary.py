@@ -36,6 +36,12 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
         report: of the conversion.
         jobs: processes that were asked for.
     """
+    if isinstance(report, ManyReport) and (left := report.without_input):
+        more = f" and {len(left) - FEW:,} more" if len(left) > FEW else ""
+        has, stay = ("has", "stays") if len(left) == 1 else ("have", "stay")
+        tell(
+            f"{amount(len(left), 'outputs')} {has} no input any more, and {stay}: {', '.join(map(shown, left[:FEW]))}{more}"
+        )
     if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
         report = report.outcomes[0].report
     what, several = shown(report.source), isinstance(report, ManyReport)

@@ -35,7 +35,7 @@ def in_options(text: str) -> str:
         name, value = found[1] or found[2], found[3]
         return f"--{name.replace('_', '-')}" + (f" {value}" if value else "")
 
-    return _KEYWORD.sub(option, text)
+    return _KEYWORD.sub(option, text.replace("(merge_many)", "(--merge)"))
 
 
 def show_lines(lines: list[str], *, err: bool = False) -> None:

@@ -34,6 +34,10 @@ class InputCount(Counts):
     grouping: Grouping = field(default_factory=lambda: Grouping(()))
     keys: set[str | bytes] = field(default_factory=set)
 
+    def alone(self) -> Counts:
+        """Return what was read, without groups and keys."""
+        return Counts(**{name: getattr(self, name) for name in Counts.__struct_fields__})
+
 
 def count_one(
     source: Any,

@@ -190,9 +190,11 @@ def open_report(
     return write
 
 
-def open_text(path: Any, transaction: Transaction, *, force: bool, source_path: str | None = None) -> Callable[[str], None]:
+def open_text(
+    path: Any, transaction: Transaction, *, force: bool, source_path: str | None = None, compression: str = "none"
+) -> Callable[[str], None]:
     """Open a file before any work, and return a function that writes a text to it; for the rest see `open_report`."""
-    sink = transaction.add(open_sink(path, compression="none", force=force, source_path=source_path))
+    sink = transaction.add(open_sink(path, compression=compression, force=force, source_path=source_path))
     return lambda text: sink.write(text.encode())
 
 
@@ -269,9 +271,11 @@ class ManyReport(Report, WithOutcomes):
 
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
+        without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
+    without_input: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
@@ -290,6 +294,6 @@ class ManyReport(Report, WithOutcomes):
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         counts = {status: self.count(status) for status in STATUSES}
-        sums = super().to_dict()
+        sums = super().to_dict() | counts | {"withoutInput": list(map(label, self.without_input))}
         del sums["status"]  # each input has its own
-        return sums | counts | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}
+        return sums | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}

@@ -21,7 +21,7 @@ from exportstream.conversion.count_one import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.plan import total_size
+from exportstream.conversion.plan import large_one, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, WithOutcomes, outcome_of
 from exportstream.conversion.without_copies import run_without_copies
@@ -136,14 +136,15 @@ def totals_many(
             are counted, and nothing else. ``field`` gives the bytes of each field of messages, of results by tool and of
             unknown keys by key; ``message`` alone lists the largest `top` messages.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
-            has an offset or `tz` is given. Messages without a date are counted apart.
+            has an offset or `tz` is given; or hours, days or weeks before now, such as ``7d``. Messages without a date are
+            counted apart.
         until: count only messages created before this time.
         tz: a time zone such as ``Europe/Berlin``, or ``local``, for days and ranges. None: the offset of each text.
         sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
             from the largest cost.
         top: give only the first groups a row of their own, the others one together.
-        executor: see `convert_many`. It also helps with a single file of 32 MiB or more (8 MiB if it is compressed), unless
-            `dedupe` or groups by message are asked for.
+        executor: see `convert_many`. It helps with a file of 32 MiB or more (8 MiB if it is compressed) that is nearly all,
+            unless `dedupe` or groups by message are asked for.
         on_error: see `open_export`; so are all up to `prices`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
@@ -201,7 +202,7 @@ def total_all(
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
     run_one: RunJob = _run_job
-    if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source, reading):
+    if executor is not None and (one := large_one(inputs)) is not None and suits_helpers(one.source, reading):
         run_one, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(inputs))
     done = TotalsReport(range=groups.range)
@@ -211,7 +212,7 @@ def total_all(
         outcomes[number] = outcome
         if isinstance(outcome.report, InputCount):
             grouping.merge(outcome.report.grouping)
-            outcome.report.grouping, outcome.report.keys = Grouping(()), set()  # those of each input are not kept
+            outcomes[number] = replace(outcome, report=outcome.report.alone())
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
     for outcome in done.outcomes:  # in the order of the inputs
         if outcome.report is not None:
@@ -245,7 +246,7 @@ def total_one(
     started = time.monotonic()
     reading = read_prices(reading)
     counted = count_one(source, str(source), reading, groups, executor=executor, progress=progress)
-    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted)])
+    done = TotalsReport(range=groups.range, outcomes=[Outcome(str(source), "counted", counted.alone())])
     done.merge(counted)
     done.tables = make_tables(counted.grouping, groups)
     done.seconds = time.monotonic() - started

@@ -47,7 +47,8 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check the values."""
         if self.on_error not in ("stop", "skip", None):
-            raise OptionError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}")
+            hint = 'give it as rejects, with on_error="skip"' if callable(self.on_error) else None
+            raise OptionError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}", hint=hint)
         sizes = {"max_message_size": self.max_message_size, "max_window": self.max_window}
         check_flags(dedupe=self.dedupe)
         check_numbers(**sizes)

@@ -27,7 +27,14 @@ class Readable(Protocol):
 
 
 ByteSource = (
-    str | os.PathLike[str] | os.PathLike[bytes] | bytes | bytearray | memoryview | Readable | Iterable[bytes]
+    str
+    | os.PathLike[str]
+    | os.PathLike[bytes]
+    | bytes
+    | bytearray
+    | memoryview
+    | Readable
+    | Iterable[bytes | bytearray | memoryview]
 )  # see `open_source`
 
 
@@ -103,10 +110,10 @@ class InputFile:
 class Chunks:
     """An iterable of bytes as a file object, which returns its chunks as they come."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
         self._chunks = filter(lambda chunk: chunk != b"", chunks)
 
-    def read(self, _size: int) -> bytes:
+    def read(self, _size: int) -> bytes | bytearray | memoryview:
         """Return the next chunk, whatever its size; nothing at the end."""
         return next(self._chunks, b"")
 

@@ -27,8 +27,16 @@ from exportstream.reading.formats.chats.chatgpt_usual import USUAL, UsualMessage
 from exportstream.reading.formats.chats.reader import held_by
 from exportstream.reading.formats.chats.recognise import CHATGPT, is_chatgpt_conversation
 from exportstream.reading.formats.chats.shapes import Opened
-from exportstream.reading.formats.chats.tree import Node, Tree, are_linked, as_node, is_empty, more_of
-from exportstream.reading.formats.chats.values import expected, kept, object_of, required_text, text_of, time_of
+from exportstream.reading.formats.chats.tree import NAMES, Node, Tree, are_linked, as_node, is_empty, more_of
+from exportstream.reading.formats.chats.values import (
+    expected,
+    kept,
+    object_of,
+    required_text,
+    text_of,
+    time_of,
+    usual_first,
+)
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.elements import decode_any
 from exportstream.reading.limits import MAX_DEPTH
@@ -68,7 +76,7 @@ def _read_session(value: dict[str, Any]) -> Session:
         title=text_of(value.get("title"), "$.title"),
         created_at=time_of(value.get("create_time"), "$.create_time"),
         updated_at=time_of(value.get("update_time"), "$.update_time"),
-        extra=other_id | kept(value, _CONVERSATION_KEYS) or None,
+        extra=other_id | usual_first(kept(value, _CONVERSATION_KEYS), NAMES) or None,
     )
 
 

@@ -15,10 +15,18 @@ from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
 from exportstream.reading.formats.chats.claude_ai_calls import Calls
-from exportstream.reading.formats.chats.claude_ai_figures import FIGURES, ROLES, read_figures
+from exportstream.reading.formats.chats.claude_ai_figures import FIGURES, NAMES, ROLES, read_figures
 from exportstream.reading.formats.chats.recognise import CLAUDE_AI, is_claude_ai_conversation
 from exportstream.reading.formats.chats.shapes import rows_of
-from exportstream.reading.formats.chats.values import expected, kept, list_of, required_text, text_of, time_of
+from exportstream.reading.formats.chats.values import (
+    expected,
+    kept,
+    list_of,
+    required_text,
+    text_of,
+    time_of,
+    usual_first,
+)
 from exportstream.reading.formats.content import as_text
 from exportstream.reading.json.elements import decode_any
 
@@ -54,7 +62,7 @@ def _session(value: dict[str, Any]) -> Session:
         title=text_of(value.get("name"), "$.name"),
         created_at=time_of(value.get("created_at"), "$.created_at"),
         updated_at=time_of(value.get("updated_at"), "$.updated_at"),
-        extra=kept(value, _CONVERSATION_KEYS) or None,
+        extra=usual_first(kept(value, _CONVERSATION_KEYS), NAMES) or None,
     )
 
 

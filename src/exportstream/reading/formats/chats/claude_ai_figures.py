@@ -13,6 +13,7 @@ from exportstream.reading.formats.chats.claude_ai_calls import Calls
 from exportstream.reading.formats.chats.shapes import Shape
 from exportstream.reading.formats.content import Block
 
+NAMES = ("uuid", "name", "summary", "created_at", "updated_at", "account")
 ROLES = {"human": "user"}
 
 
@@ -30,7 +31,7 @@ class FigureMessage(Struct, gc=False):
     parent_message_uuid: str | None = None
 
 
-FIGURES = Shape("chat_messages", list[FigureMessage], list[Raw], FigureMessage, passes_over=True)
+FIGURES = Shape("chat_messages", NAMES, list[FigureMessage], list[Raw], FigureMessage, passes_over=True)
 
 
 def read_figures(message: FigureMessage) -> Message:

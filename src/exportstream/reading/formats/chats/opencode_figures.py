@@ -15,6 +15,7 @@ from exportstream.models.structs import Count, Message, ToolCall
 from exportstream.reading.formats.chats.shapes import Shape
 from exportstream.reading.formats.chats.values import time_of
 
+NAMES = ("info",)
 ENDED = ("completed", "error")
 MILLI = 1000
 
@@ -66,7 +67,7 @@ class FigureMessage(Struct, gc=False):
     parts: list[_Part | None] | None = None
 
 
-FIGURES = Shape("messages", list[FigureMessage], list[Raw], FigureMessage, passes_over=True)
+FIGURES = Shape("messages", NAMES, list[FigureMessage], list[Raw], FigureMessage, passes_over=True)
 _NO_TIMES, _NO_CACHE = _Times(), _Cache()
 
 

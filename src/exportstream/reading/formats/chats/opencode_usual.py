@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from exportstream.models.structs import Count, Message
-from exportstream.reading.formats.chats.opencode_figures import MILLI, begin_row
+from exportstream.reading.formats.chats.opencode_figures import MILLI, NAMES, begin_row
 from exportstream.reading.formats.chats.opencode_parts import add_parts
 from exportstream.reading.formats.chats.shapes import Shape
 from exportstream.reading.formats.chats.values import PLAIN, time_of
@@ -63,7 +63,7 @@ class UsualMessage(Struct, gc=False, forbid_unknown_fields=True):
     parts: list[Any] | None = None
 
 
-USUAL = Shape("messages", list[UsualMessage], list[Raw], UsualMessage)
+USUAL = Shape("messages", NAMES, list[UsualMessage], list[Raw], UsualMessage, reads_all=True)
 
 
 def read_usual(message: UsualMessage) -> Message | None:

@@ -16,6 +16,13 @@ from exportstream.reading.formats.chats.shapes import Shape
 from exportstream.reading.formats.chats.values import kept
 
 NULL = Raw(b"null")
+NAMES = (
+    *("title", "create_time", "update_time", "moderation_results", "current_node", "plugin_ids", "conversation_id"),
+    *("conversation_template_id", "gizmo_id", "gizmo_type", "is_archived", "is_starred", "safe_urls", "blocked_urls"),
+    *("default_model_slug", "conversation_origin", "is_read_only", "voice", "async_status", "disabled_tool_ids"),
+    *("is_do_not_remember", "memory_scope", "context_scopes", "sugar_item_id", "sugar_item_visible", "pinned_time"),
+    *("is_study_mode", "owner", "id"),
+)  # of the keys of a conversation, without the mapping
 _NODE_KEYS = frozenset({"id", "message", "parent", "children"})
 
 if TYPE_CHECKING:  # msgspec takes bytes; code may hold any value there
@@ -45,7 +52,7 @@ def shape_of(message: Any, *, passes_over: bool = False) -> Shape:
     links = [("parent", str | None, None), ("children", list[str] | None, None)]
     fields = [("id", str | None, None), ("message", message | None, None), *links]
     node: Any = msgspec.defstruct("Node", fields, gc=False, forbid_unknown_fields=True)
-    return Shape("mapping", dict[str, node], dict[str, Node], message | None, passes_over=passes_over)
+    return Shape("mapping", NAMES, dict[str, node], dict[str, Node], message | None, passes_over=passes_over)
 
 
 def are_linked(nodes: dict[str, Any]) -> bool:

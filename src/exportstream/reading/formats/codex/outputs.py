@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.errors import InputError
 from exportstream.reading.formats.codex.attachments import attachment
@@ -25,9 +25,12 @@ _USUAL_END = re.compile(_END.replace("Q", '"') + r"\Z", re.ASCII)
 _USUAL_RAW_END = re.compile((_END.replace("Q", r'\\"') + r'"\Z').encode())  # in JSON that was not decoded
 _OUTPUT_KEYS = frozenset({"type", "call_id", "output", "tools"})
 _WRAPPER_KEYS = frozenset({"content", "success"})
-_LAST_KEY = b'\\"metadata\\"'
+_LAST_KEY, _SPACE = b'\\"metadata\\"', b" "[0]
 _LONGEST_END = 120  # bytes
 _BEFORE = 3  # bytes before an end that say whether the text ends there
+_QUOTE = b'"'[0]
+_KEY, _AFTER = b',"output":', b"}}\n"
+_KEY_AND_QUOTE = _KEY + b'"'
 _WRAPPED_RAW = b'"{\\"output\\":'
 
 
@@ -66,13 +69,16 @@ def has_failed(output: str) -> bool | None:
     return given != 0 if type(given) is int else None
 
 
-def has_failed_raw(output: memoryview) -> bool | None:
-    """Do the same for an output that was not decoded."""
-    if output[: len(_WRAPPED_RAW)] != _WRAPPED_RAW:
+def has_failed_raw(output: Raw, line: bytes) -> bool | UnsetType | None:
+    """Do the same for an output that was not decoded, the last value of its line as usual; UNSET if it is no text."""
+    start = len(line) - len(output) - len(_AFTER)
+    if line[start - len(_KEY) : start + 1] != _KEY_AND_QUOTE or not line.endswith(_AFTER):
+        return UNSET if memoryview(output)[0] != _QUOTE else has_failed(_TEXT.decode(output))
+    if line[start : start + len(_WRAPPED_RAW)] != _WRAPPED_RAW:
         return None
-    end = bytes(output[-_LONGEST_END:])
-    at = end.rfind(b",", 0, max(end.rfind(_LAST_KEY), 0))
-    code = _code_in(end[at - _BEFORE :]) if at >= _BEFORE else None
+    at = line.rfind(_LAST_KEY, max(start, len(line) - _LONGEST_END))
+    comma = at - 2 if line[at - 1] == _SPACE else at - 1
+    code = _code_in(line[comma - _BEFORE : -len(_AFTER)]) if at >= 0 else None
     return code != 0 if code is not None else has_failed(_TEXT.decode(output))
 
 

@@ -139,7 +139,7 @@ class RolloutReader(LineReader[RolloutSession]):
             session.see_ordinal(line.ordinal)
         if kind == "response_item":
             size = len(raw)
-            if isinstance(given, ShortItem) and not may_be_deep_item(given, raw) and session.add_short(given, time, size):
+            if isinstance(given, ShortItem) and not may_be_deep_item(given, raw) and session.add_short(given, raw, time):
                 if session.held > self._limit:
                     require_room(session.held, self._limit)
                 return

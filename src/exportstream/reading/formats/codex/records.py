@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.reading.formats.codex.usage import Info
+from exportstream.reading.formats.content import TEXT_TYPES
 
 
 class Part(Struct, gc=False):
@@ -51,12 +52,22 @@ class Event(Struct, gc=False):
 
 
 class ShortItem(Event, gc=False):
-    """An event or a `turn_context`, or an item of which only figures are wanted."""
+    """An event or a `turn_context`, or an item of which only figures are wanted. One with other ids is read in full."""
 
+    id: str | None = None
     role: Any = None
     name: Any = None
     content: str | list[Part] | None = None
     arguments: Raw | UnsetType = UNSET
-    output: Raw | UnsetType = UNSET
     encrypted_content: Raw | UnsetType = UNSET
+    call_id: str | None = None
+    output: Raw | UnsetType = UNSET
     status: Any = None
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of its content."""
+        content = self.content
+        if isinstance(content, str):
+            return [content]
+        return [part.text for part in content or () if part.type in TEXT_TYPES and part.text is not None]

@@ -17,10 +17,9 @@ from exportstream.reading.formats.codex.attachments import attachment
 from exportstream.reading.formats.codex.outputs import has_failed_raw, read_output
 from exportstream.reading.formats.codex.records import ShortItem
 from exportstream.reading.formats.codex.usage import Usage
-from exportstream.reading.formats.content import TEXT_TYPES, Content, as_text, leftover, read_content, text_of
+from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
 from exportstream.reading.lines.records import decode_value
 
-_OBJECT = b"{"[0]
 _CUSTOM = "custom_tool_call"
 _FUNCTIONS = frozenset({"function_call", "local_shell_call"})
 _INPUT_KEYS = ("arguments", "input", "action")
@@ -53,7 +52,7 @@ class Response:
     Attributes:
         turn, replayed: as given.
         model: the model that wrote it.
-        ended: whether its items are complete; results of its calls may still come.
+        takes_items: whether another item can belong to it: after the results of its tools a model goes on with the next one.
         usage: its tokens, once they are known.
         is_recorded: whether a usage record of it was read.
         id: the provider's id of it, if it is written.
@@ -63,7 +62,7 @@ class Response:
         self.turn = turn
         self.replayed = replayed
         self.model = turn.model
-        self.ended = False
+        self.takes_items = True
         self.is_recorded = False
         self.usage: Usage | None = None
         self.id: str | None = None
@@ -77,15 +76,9 @@ class Response:
         self._calls: list[ToolCall] = []
         self._open: dict[str, ToolCall] = {}  # calls without a result
         self._by_id: dict[str, ToolCall] = {}  # the last call of each id
-        self._answered = False
         self._is_short = False  # whether only figures are wanted
         self._extra: dict[str, Any] = {}
         self._found: dict[str, int] = {}  # how many items had each of its keys
-
-    @property
-    def takes_items(self) -> bool:
-        """Whether another item can belong to it: a model goes on after the results of tools with its next response."""
-        return not self.ended and (not self._answered or bool(self._open))
 
     @property
     def is_waiting(self) -> bool:
@@ -147,23 +140,24 @@ class Response:
         if extra:
             call.extra = (call.extra or {}) | {"output": extra}
         self._attachments += content.attachments
-        self._answered, self._last = True, time
+        self._end_call(time)
         return True
 
     def add_short(self, item: ShortItem, time: str | None) -> None:
         """Add a message, a reasoning or a call, of which only figures are wanted."""
-        kind, content = item.type, item.content
+        kind = item.type
         self._is_short = True
+        if self._first is None:
+            self._first = time
+        self._last = time
         if kind == "message":
-            if isinstance(content, str):
-                self._texts.append(content)
-            elif content is not None:
-                self._texts += [part.text for part in content if part.type in TEXT_TYPES and part.text is not None]
             self._message_id = self._message_id or item.id
+            self._texts += item.texts
         elif kind != "reasoning":
-            by_client = kind in _FUNCTIONS or kind == _CUSTOM or item.call_id is not None
+            call_id = item.call_id
+            by_client = kind in _FUNCTIONS or kind == _CUSTOM or call_id is not None
             call = ToolCall(
-                id=item.call_id or item.id or "",
+                id=call_id or item.id or "",
                 name=item.name or kind.removesuffix("_call"),
                 type="",
                 finished=not by_client and item.status == "completed",
@@ -172,26 +166,28 @@ class Response:
             )
             self._calls.append(call)
             self._by_id[call.id] = call
-            if item.call_id is not None:
-                self._open[item.call_id] = call
-        self._first = self._first if self._first is not None else time
-        self._last = time
+            if call_id is not None:
+                self._open[call_id] = call
 
-    def end_call(self, output: ShortItem, time: str | None) -> bool:
+    def end_call(self, output: ShortItem, line: bytes, time: str | None) -> bool:
         """Add the output of a tool, of which only figures are wanted; return False if it has to be read in full."""
-        if output.output is UNSET:
+        if output.output is UNSET or output.call_id not in self._open:
             return False
-        text = memoryview(output.output)
-        if text[0] == _OBJECT:  # which says more
+        failed = has_failed_raw(output.output, line)
+        if failed is UNSET:
             return False
-        call = self._open.pop(output.call_id or "", None)
-        if call is None:
-            return False
+        call = self._open.pop(output.call_id)
         call.finished = True
-        failed = has_failed_raw(text)
-        call.is_error = failed if failed is not None else call.is_error
-        self._answered, self._last = True, time
+        if failed is not None:
+            call.is_error = failed
+        self._end_call(time)
         return True
+
+    def _end_call(self, time: str | None) -> None:
+        """Take note that a call has its result."""
+        self._last = time
+        if not self._open:
+            self.takes_items = False
 
     def set_exit(self, call_ids: tuple[Any, ...], *, failed: bool) -> None:
         """Note whether a call failed, as an event says."""
@@ -202,7 +198,7 @@ class Response:
 
     def end(self, usage: Usage | None, time: str | None) -> None:
         """Complete the items."""
-        self.ended = True
+        self.takes_items = False
         if usage is not None:
             self.usage = usage
         self._first = self._first if self._first is not None else time
@@ -267,6 +263,13 @@ def user_message(item: dict[str, Any], time: str | None, turn: Turn) -> Message:
         updated_at=time,
         attachments=content.attachments or None,
         extra=extra or None,
+    )
+
+
+def short_user_message(item: ShortItem, time: str | None) -> Message:
+    """Return the row of such a message, of which only figures are wanted."""
+    return Message(
+        id=item.id or "", role=item.role or "user", content="\n".join(item.texts), created_at=time, updated_at=time
     )
 
 

@@ -15,7 +15,7 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.codex.recognise import PRODUCER
 from exportstream.reading.formats.codex.records import Event, ShortItem, TurnContext
 from exportstream.reading.formats.codex.replay import Replay
-from exportstream.reading.formats.codex.response import Response, Turn, late_output, user_message
+from exportstream.reading.formats.codex.response import Response, Turn, late_output, short_user_message, user_message
 from exportstream.reading.formats.codex.usage import Info, Usage, Usages
 from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
@@ -130,13 +130,7 @@ class RolloutSession:
             else:
                 self._add(late_output(item, time, self._turn), self._turn, self.line, replayed=self._replay.running)
         elif kind == "message" and item.get("role") != "assistant":
-            row = user_message(item, time, self._turn)
-            if self._response is None or not self._response.is_waiting:
-                self.flush()
-            self._pending.append((row, self._turn, self._replay.running, self.line))
-            self._pending_size += size
-            if self._response is None or self._pending_size > _LARGEST_PENDING:
-                self.flush()
+            self._add_words(user_message(item, time, self._turn), size)
         elif kind in ("message", "reasoning") or kind.endswith("_call"):
             if self._response is None or not self._response.takes_items:
                 self._begin_response()
@@ -147,29 +141,31 @@ class RolloutSession:
             return False
         return True
 
-    def add_short(self, item: ShortItem, time: str | None, size: int) -> bool:
+    def add_short(self, item: ShortItem, line: bytes, time: str | None) -> bool:
         """Take an item of a conversation, of which only figures are wanted; return False if it has to be read in full."""
         kind, response = item.type, self._response
-        if kind.endswith("_output"):
-            if response is None or item.call_id.__class__ is not str or not response.end_call(item, time):
-                return False
-            self.held += size
-            return True
-        if kind.endswith("_call"):
-            for value in (item.call_id, item.id, item.name, item.status):
-                if value.__class__ not in _TEXT_OR_NONE:
-                    return False
+        if kind == "reasoning":
+            pass
         elif kind == "message":
-            if item.role != "assistant" or item.id.__class__ not in _TEXT_OR_NONE:
+            if item.role != "assistant":
+                if item.role.__class__ not in _TEXT_OR_NONE:
+                    return False
+                self._add_words(short_user_message(item, time), len(line))
+                return True
+        elif kind == "function_call_output" or kind.endswith("_output"):
+            if response is None or not response.end_call(item, line, time):
                 return False
-        elif kind != "reasoning":
+            self.held += len(line)
+            return True
+        elif kind == "function_call" or kind.endswith("_call"):
+            if item.name.__class__ not in _TEXT_OR_NONE or item.status.__class__ not in _TEXT_OR_NONE:
+                return False
+        else:
             return False
         if response is None or not response.takes_items:
-            self._begin_response()
-            response = self._response
-        assert response is not None
+            response = self._begin_response()
         response.add_short(item, time)
-        self.held += size
+        self.held += len(line)
         return True
 
     def add_event(self, event: Event, time: str | None) -> None:
@@ -205,6 +201,15 @@ class RolloutSession:
         self._response.is_recorded = True
         self._response.id = text_of(record, "response_id")
 
+    def _add_words(self, row: Message, size: int) -> None:
+        """Add the row of a message that no model wrote; while calls wait for their results, it comes after them."""
+        if self._response is None or not self._response.is_waiting:
+            self.flush()
+        self._pending.append((row, self._turn, self._replay.running, self.line))
+        self._pending_size += size
+        if self._response is None or self._pending_size > _LARGEST_PENDING:
+            self.flush()
+
     def flush(self) -> None:
         """Complete the response, and the messages that came while its calls waited."""
         response, self._response = self._response, None
@@ -222,14 +227,15 @@ class RolloutSession:
         assert self._response is not None
         self._response.end(usage, time)
 
-    def _begin_response(self) -> None:
+    def _begin_response(self) -> Response:
         self.flush()
         self._response_line = self.line
-        self._response = Response(self._turn, replayed=self._replay.running)
+        self._response = response = Response(self._turn, replayed=self._replay.running)
+        return response
 
     def _end_response(self) -> None:
         if self._response is not None:
-            self._response.ended = True
+            self._response.takes_items = False
 
     def _see_turn(self, turn_id: Any) -> None:
         if self._replay.running:

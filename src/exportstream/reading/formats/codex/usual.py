@@ -64,7 +64,7 @@ def take_usual(
                         continue
                     counted_as = None if is_row else f"response_item/{item['type']}"
                 elif item.__class__ is ShortItem and not (size > 2 * MAX_DEPTH and may_be_deep_item(item, raw)):
-                    if not session.add_short(item, line.timestamp, size):
+                    if not session.add_short(item, raw, line.timestamp):
                         return found
                     counted_as = None
                 else:
