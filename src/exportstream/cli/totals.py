@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from exportstream.cli.display import ManyProgress, Progress, print_cut, print_failures, print_few_warnings
-from exportstream.cli.executors import are_several, open_executor, open_helpers
+from exportstream.cli.executors import are_several, open_for_all, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.help import Command
@@ -163,7 +163,7 @@ def _count_many(
         raise UsageError("--jobs does not go with --dedupe, which goes over all inputs", hint="leave --jobs out")
     with (
         ManyProgress(enabled=not quiet) as progress,
-        open_executor(len(found), 1 if reading.dedupe else jobs, None) as executor,
+        open_for_all(found, reading, 1 if reading.dedupe else jobs) as executor,
     ):
         return total_all(found, reading, groups, executor=executor, progress=progress.update)
 

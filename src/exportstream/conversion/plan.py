@@ -23,6 +23,8 @@ from exportstream.storage.names import RealPaths, exists, has_name, is_direct, i
 from exportstream.storage.zip import zip_file_of
 from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
 
+_NEARLY_ALL = 1.125  # all bytes for each of the largest input
+
 
 def is_current(source: str, outputs: Iterable[Output], parts: Iterable[str] = ()) -> bool:
     """Whether all outputs of an input exist, and so are complete, and are newer than the input and its parts."""
@@ -46,6 +48,15 @@ def total_size(inputs: Iterable[Input]) -> int | None:
     """Return the bytes of all of them as stored, None if the size of one is not known."""
     sizes = [one.size for one in inputs]
     return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def large_one(inputs: Sequence[Input]) -> Input | None:
+    """Return the input that takes nearly all of the time, as the one with the chats in a zip; None if there is none."""
+    largest = max(inputs, key=lambda one: one.size or 0, default=None)
+    total = total_size(inputs)
+    if largest is None or total is None:
+        return None
+    return largest if total <= (largest.size or 0) * _NEARLY_ALL else None
 
 
 def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions, real_path: RealPaths) -> list[ConvertJob]:

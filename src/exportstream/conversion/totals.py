@@ -21,7 +21,7 @@ from exportstream.conversion.counting import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.plan import total_size
+from exportstream.conversion.plan import large_one, total_size
 from exportstream.conversion.progress import Reading, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, WithOutcomes, outcome_of
 from exportstream.conversion.without_copies import run_without_copies
@@ -143,8 +143,8 @@ def totals_many(
         sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
             from the largest cost.
         top: give only the first groups a row of their own, the others one together.
-        executor: see `convert_many`. It also helps with a single file of 32 MiB or more (8 MiB if it is compressed), unless
-            `dedupe` or groups by message are asked for.
+        executor: see `convert_many`. It helps with a file of 32 MiB or more (8 MiB if it is compressed) that is nearly all,
+            unless `dedupe` or groups by message are asked for.
         on_error: see `open_export`; so are all up to `prices`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
@@ -202,7 +202,7 @@ def total_all(
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
     run_one: RunJob = _run_job
-    if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source, reading):
+    if executor is not None and (one := large_one(inputs)) is not None and suits_helpers(one.source, reading):
         run_one, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(inputs))
     done = TotalsReport(range=groups.range)
