@@ -14,7 +14,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import zstandard
 from exportstream import WorkerError, convert, convert_many, totals_many
 from exportstream.cli import commands
 from exportstream.cli import convert as convert_module
-from exportstream.conversion import counting, encoding, pool
+from exportstream.conversion import count_one, encoding, pool
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.report import Report
 from exportstream.conversion.totals import total_one
@@ -214,6 +214,37 @@ def test_processes_start_where_they_can_share(
         assert (b", by several processes\n" in said, b", by one process\n" in said) == (shared, not shared)
 
 
+@pytest.mark.parametrize("count", [1, 2, 9])
+@pytest.mark.parametrize("command", ["totals", "check"])
+def test_one_large_input_among_small_ones_is_shared(
+    command: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: Any
+) -> None:
+    """As that of a zip with chats; several large ones are read side by side. What is said is the same."""
+    data = dump(session(*map(message, range(3000))))
+    small = {"user.json": b'{"id":"x"}', "small.json": dump(session(*map(message, range(9)), id="small"))}
+    zipped(tmp_path / "a.zip", {"large.json": data, **small} if count == 2 else {f"{n}.json": data for n in range(count)})
+    monkeypatch.chdir(tmp_path)
+    started: list[int] = []
+    executor = Here()
+
+    @contextmanager
+    def pool_of(jobs: int, *_: object, **__: object) -> Iterator[Here | None]:
+        started.append(jobs)
+        yield executor if count < 9 else None
+
+    monkeypatch.setattr(pool, "Workers", pool_of)
+    said = []
+    for jobs in ("1", "3"):
+        with small_runs(2000), suppress(SystemExit):
+            commands.cli.main([command, "a.zip", "-j", jobs, "--json"], standalone_mode=False)
+        said.append(capsysbinary.readouterr())
+    assert said[0] == said[1]
+    messages = {1: 3000, 2: 3009, 9: 27_000}[count]
+    assert (b'"messages":%d' % messages in said[0].out) or command == "check"
+    assert started == ([3] if count == 9 else [2])
+    assert (executor.given > 9) is (count < 9)
+
+
 def test_the_report_says_whether_an_input_was_shared(tmp_path: Path) -> None:
     """In the library, too, also for the one input of a folder; a summary of one process that was asked for is as ever."""
     path = tmp_path / "in.json"
@@ -257,7 +288,7 @@ class Dies:
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress, bz2.compress, lzma.compress])
 def test_a_worker_that_dies_is_an_error_of_its_own(pack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so, with the input's name."""
-    monkeypatch.setattr(counting, "_GroupWork", Dies)
+    monkeypatch.setattr(count_one, "_GroupWork", Dies)
     path = tmp_path / "in.json"
     path.write_bytes(pack(dump(session(*map(message, range(3000))))))
     with small_runs(300), Workers(1) as workers:

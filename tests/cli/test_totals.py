@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from exportstream import totals_many
 from tests.kit.command import run, said
 from tests.kit.documents import cut, dump, message, session
-from tests.kit.files import DATA, debris, many
+from tests.kit.files import DATA, debris, many, unpack
 
 USED = DATA / "session-with-usage.json"
 KEEPING = ["--on-error", "skip"]
@@ -58,6 +59,43 @@ def test_the_suffix_decides_how_tables_are_written(name: str, tmp_path: Path) ->
     again = run(*arguments, cwd=tmp_path)
     assert (again.returncode, "--force replaces it" in again.stderr.decode()) == (2, True)
     assert run(*arguments, "--force", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("suffix", ["csv", "md", "json"])
+def test_outputs_are_compressed_by_their_suffix(suffix: str, tmp_path: Path) -> None:
+    """.zst or .gz after the suffix of a kind compresses it."""
+    for end in ("", ".zst", ".gz"):
+        assert run("totals", USED, "--by", "model", "-o", f"bill.{suffix}{end}", cwd=tmp_path).returncode == 0
+    plain = (tmp_path / f"bill.{suffix}").read_bytes()
+    for end in (".zst", ".gz"):
+        packed = (tmp_path / f"bill.{suffix}{end}").read_bytes()
+        assert (unpack(packed), packed != plain) == (plain, True)
+
+
+@pytest.mark.parametrize("by", [[], ["--by", "model"]])
+@pytest.mark.parametrize("output", ["-", "/dev/stdout"])
+def test_a_csv_on_standard_output(output: str, by: list[str], tmp_path: Path) -> None:
+    """-o - prints the CSV that a file would have, also after what the file of standard output has already."""
+    assert run("totals", USED, *by, "-o", "bill.csv", cwd=tmp_path).returncode == 0
+    with (tmp_path / "out").open("wb") as out:
+        out.write(b"before\n")
+        out.flush()
+        assert run("totals", USED, *by, "-o", output, cwd=tmp_path, process={"stdout": out}).returncode == 0
+    assert (tmp_path / "out").read_bytes() == b"before\n" + (tmp_path / "bill.csv").read_bytes()
+
+
+def test_a_time_before_now(tmp_path: Path) -> None:
+    """--since 7d counts from seven days before now, and says which instant that is."""
+    now = datetime.now(UTC)
+    dates = [(now - timedelta(hours=hours)).isoformat() for hours in (1, 23, 25, 7 * 24 - 1, 7 * 24 + 1)]
+    (tmp_path / "in.json").write_bytes(dump(session(*(message(at, createdAt=date) for at, date in enumerate(dates)))))
+    for since, count in (("24h", 2), ("1d", 2), ("7d", 4), ("1w", 4), ("8d", 5)):
+        done = json.loads(run("totals", "in.json", "--since", since, "--json", cwd=tmp_path).stdout)
+        assert done["tables"][0]["total"]["messages"] == count
+        assert totals_many(tmp_path / "in.json", since=since).tables[0].total.figures["messages"] == count
+    assert datetime.fromisoformat(done["since"]) - (now - timedelta(days=8)) < timedelta(minutes=9)
+    done = json.loads(run("totals", "in.json", "--until", "7d", "--json", cwd=tmp_path).stdout)
+    assert done["tables"][0]["total"]["messages"] == 1
 
 
 def test_no_output_appears_for_input_that_fails(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import click
 
 from exportstream.cli.display import print_failures
-from exportstream.cli.executors import are_several, open_executor, open_helpers
+from exportstream.cli.executors import are_several, open_for_all, open_helpers
 from exportstream.cli.figures import amount, size
 from exportstream.cli.help import Command
 from exportstream.cli.options import check_options, many_inputs
@@ -57,7 +57,7 @@ def check_command(
     options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
     printer = _JSONPrinter(several=several) if as_json else _TextPrinter(several=several)
     if several:
-        with open_executor(len(found), jobs, None) as executor:
+        with open_for_all(found, options, jobs) as executor:
             for source, one in check_all(found, options, executor=executor, all_sessions=as_json):
                 printer.add(source, one)
     else:

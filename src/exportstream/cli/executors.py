@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.options import ConvertOptions
-from exportstream.conversion.plan import is_current, old_rejects
+from exportstream.conversion.plan import is_current, large_one, old_rejects
 from exportstream.conversion.report import Report, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
@@ -123,6 +123,14 @@ def open_helpers(source: str, reading: ReadOptions, jobs: int | None, *, share: 
 
     with Workers(_as_open_files_allow(jobs - 1), tune, fork=True) as workers:
         yield workers
+
+
+def open_for_all(inputs: list[Input], reading: ReadOptions, jobs: int | None) -> AbstractContextManager[Any]:
+    """Open processes that read many inputs, or that help with one of them if it is nearly all."""
+    one = large_one(inputs)
+    if one is not None and suits_helpers(one.source, reading):
+        return open_helpers(one.source, reading, jobs)
+    return open_executor(len(inputs), jobs, None)
 
 
 def _as_open_files_allow(jobs: int) -> int:

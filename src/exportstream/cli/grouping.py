@@ -15,7 +15,7 @@ grouping_options = together(
         "--output",
         type=click.Path(),
         help="Write to this file: .csv (one table), .md or .json, with every figure; or .html, a page with charts and "
-        "tables of its own (needs the extra page).",
+        "tables of its own (needs the extra page); then .zst, .gz or nothing. - is standard output, as CSV.",
     ),
     force_flag,
     option(
@@ -33,7 +33,8 @@ grouping_options = together(
         "--since",
         metavar="TIME",
         show_default="the first",
-        help="Count messages created at this date or date-time or later. Messages without a date are a row of their own.",
+        help="Count messages created at this date or date-time or later; 12h, 7d and 2w are so many hours, days and weeks "
+        "before now. Messages without a date are a row of their own.",
     ),
     option("Groups", "--until", metavar="TIME", show_default="the last", help="Count messages created before this."),
     option(

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from exportstream.cli.display import ManyProgress, Progress, print_cut, print_failures, print_few_warnings
-from exportstream.cli.executors import are_several, open_executor, open_helpers
+from exportstream.cli.executors import are_several, open_for_all, open_helpers
 from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.help import Command
@@ -26,11 +26,13 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
-from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.table_options import GroupOptions, as_bound
 from exportstream.totals.text import WIDTH
 from exportstream.writing.formats.json import to_printable_json
 
 _SUFFIXES = (".csv", ".md", ".json", ".html")
+_COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
+_STDOUT = ("/dev/stdout", "/dev/fd/1")
 
 
 @click.command(
@@ -40,7 +42,7 @@ _SUFFIXES = (".csv", ".md", ".json", ".html")
         ("exportstream totals session.json", "declared and counted figures"),
         ("exportstream totals exports/ --by day,model", "cost and tokens of each day and model"),
         ("exportstream totals exports/ --by session --top 10", "the ten most expensive sessions"),
-        ("exportstream totals exports/ --since 2025-10-01 -o bill.html", "a page with charts, from that day on"),
+        ("exportstream totals exports/ --since 7d -o bill.html", "a page with charts, of the last seven days"),
         ("exportstream totals exports/ --by project --by tool --prices genai", "two tables, messages without a cost priced"),
     ],
 )
@@ -77,12 +79,13 @@ def totals_command(
     that fails counts nowhere, and is listed at the end. Costs are exact in files and JSON; a terminal shows 6 decimals.
     Memory grows by 100 bytes per message of Claude Code, to count copies once.
     """
-    suffix = "" if output is None else os.path.splitext(output)[1].lower()
+    output = "-" if output in _STDOUT else output  # else a file that it goes to would be replaced
+    suffix, compression = _suffix_of(output)
     tables = tuple(tuple(words.split(",")) for words in by)
     if not tables and (since is not None or until is not None or suffix in (".csv", ".md")):
         tables = ((),)
     _check_output(output, suffix, as_json=as_json, tables=len(by), sort=sort)
-    of_time = Range(since=since, until=until, tz=tz)
+    of_time = Range(since=as_bound(since), until=as_bound(until), tz=tz)
     if suffix == ".html":
         from exportstream.cli.page import load_page, page_groups  # noqa: PLC0415 - only here
 
@@ -105,7 +108,7 @@ def totals_command(
         save = None
         if output is not None:
             source = None if several or inputs[0] == "-" else inputs[0]
-            save = open_text(output, transaction, force=force, source_path=source)
+            save = open_text(output, transaction, force=force, source_path=source, compression=compression)
         if several:
             done = _count_many(found, reading, groups, jobs, quiet=quiet)
         else:
@@ -127,6 +130,16 @@ def totals_command(
         sys.exit(failed or Exit.PARTIAL)
 
 
+def _suffix_of(output: str | None) -> tuple[str, str]:
+    """Return the suffix that says what is written, and the compression."""
+    if output in (None, "-"):
+        return ("" if output is None else ".csv"), "none"
+    stem, suffix = os.path.splitext(str(output).lower())
+    if suffix in _COMPRESSIONS:
+        return os.path.splitext(stem)[1], _COMPRESSIONS[suffix]
+    return suffix, "none"
+
+
 def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int, sort: str | None) -> None:
     if output is None:
         return
@@ -134,7 +147,8 @@ def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int
         raise UsageError("--json prints, and does not go with --output", hint="leave one out, or give -o FILE.json")
     if suffix not in _SUFFIXES:
         raise UsageError(
-            f"expected an output whose name ends in {', '.join(_SUFFIXES)}, got {shown(output)}", hint="choose one of them"
+            f"expected an output whose name ends in {', '.join(_SUFFIXES)}, got {shown(output)}",
+            hint="choose one, or - for CSV",
         )
     if suffix == ".html" and (tables or sort is not None):
         raise UsageError("an HTML page has tables of its own", hint="leave out --by and --sort, or write .md or .json")
@@ -149,7 +163,7 @@ def _count_many(
         raise UsageError("--jobs does not go with --dedupe, which goes over all inputs", hint="leave --jobs out")
     with (
         ManyProgress(enabled=not quiet) as progress,
-        open_executor(len(found), 1 if reading.dedupe else jobs, None) as executor,
+        open_for_all(found, reading, 1 if reading.dedupe else jobs) as executor,
     ):
         return total_all(found, reading, groups, executor=executor, progress=progress.update)
 

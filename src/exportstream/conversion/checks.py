@@ -15,14 +15,14 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs
-from exportstream.conversion.plan import total_size
+from exportstream.conversion.plan import large_one, total_size
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError
 from exportstream.reading.check import CheckFields, CheckSessions, SessionCheck, check_export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.runs_ahead import RunsAhead, check_executor
+from exportstream.reading.runs_ahead import RunsAhead, check_executor, suits_helpers
 from exportstream.storage.input_file import ByteSource
 from exportstream.storage.names import require_one
 
@@ -88,15 +88,16 @@ def check_all(
     Args:
         inputs: what is read.
         options: how.
-        executor: runs the checks; None for this process.
+        executor: runs the checks, or helps with a large input that is nearly all; None for this process.
         all_sessions: also yield sessions without findings, if an executor is given.
 
     Yields:
         The name of an input with the findings of a session, and after all of them with its outcome.
     """
-    if executor is None:
+    large = None if executor is None else large_one(inputs)
+    if executor is None or (large is not None and suits_helpers(large.source, options)):  # then it helps with the one
         for one in inputs:
-            yield from ((one.source, found) for found in _check_here(one, options))
+            yield from ((one.source, found) for found in _check_here(one, options, executor))
         return
     jobs = [CheckJob(one, options, all_sessions=all_sessions) for one in inputs]
     status = Status(len(jobs), total_size(inputs))
@@ -112,9 +113,9 @@ def check_all(
             yield ended.source, ended
 
 
-def _check_here(one: Input, options: ReadOptions) -> Iterator[SessionCheck | Outcome]:
+def _check_here(one: Input, options: ReadOptions, executor: Executor | None = None) -> Iterator[SessionCheck | Outcome]:
     try:
-        yield from check_one(one.files, options)
+        yield from check_one(one.files, options, executor)
     except ExportstreamError as error:
         yield outcome_of(one.source, error, named=one.named)
     else:

@@ -190,9 +190,11 @@ def open_report(
     return write
 
 
-def open_text(path: Any, transaction: Transaction, *, force: bool, source_path: str | None = None) -> Callable[[str], None]:
+def open_text(
+    path: Any, transaction: Transaction, *, force: bool, source_path: str | None = None, compression: str = "none"
+) -> Callable[[str], None]:
     """Open a file before any work, and return a function that writes a text to it; for the rest see `open_report`."""
-    sink = transaction.add(open_sink(path, compression="none", force=force, source_path=source_path))
+    sink = transaction.add(open_sink(path, compression=compression, force=force, source_path=source_path))
     return lambda text: sink.write(text.encode())
 
 

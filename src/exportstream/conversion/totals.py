@@ -17,19 +17,19 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
-from exportstream.conversion.counting import InputCount, count_one
+from exportstream.conversion.count_one import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.plan import total_size
-from exportstream.conversion.progress import Reading, Status, Watch
+from exportstream.conversion.plan import large_one, total_size
+from exportstream.conversion.progress import ReadProgress, Status, Watch
 from exportstream.conversion.report import Counts, Outcome, WithOutcomes, outcome_of
 from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import read_prices
+from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
@@ -136,14 +136,15 @@ def totals_many(
             are counted, and nothing else. ``field`` gives the bytes of each field of messages, of results by tool and of
             unknown keys by key; ``message`` alone lists the largest `top` messages.
         since: count only messages created at this time or later: a date or date-time, by the clock of each text unless it
-            has an offset or `tz` is given. Messages without a date are counted apart.
+            has an offset or `tz` is given; or hours, days or weeks before now, such as ``7d``. Messages without a date are
+            counted apart.
         until: count only messages created before this time.
         tz: a time zone such as ``Europe/Berlin``, or ``local``, for days and ranges. None: the offset of each text.
         sort: a word of `by` or a figure, such as ``cost`` or ``output-tokens``. None: dates in their order, other groups
             from the largest cost.
         top: give only the first groups a row of their own, the others one together.
-        executor: see `convert_many`. It also helps with a single file of 32 MiB or more (8 MiB if it is compressed), unless
-            `dedupe` or groups by message are asked for.
+        executor: see `convert_many`. It helps with a file of 32 MiB or more (8 MiB if it is compressed) that is nearly all,
+            unless `dedupe` or groups by message are asked for.
         on_error: see `open_export`; so are all up to `prices`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
@@ -201,7 +202,7 @@ def total_all(
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
     run_one: RunJob = _run_job
-    if executor is not None and len(jobs) == 1 and suits_helpers(jobs[0].source, reading):
+    if executor is not None and (one := large_one(inputs)) is not None and suits_helpers(one.source, reading):
         run_one, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(inputs))
     done = TotalsReport(range=groups.range)
@@ -254,7 +255,7 @@ def total_one(
 
 def _run_job(job: TotalsJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
     """Count one input."""
-    reading = Reading(count)
+    reading = ReadProgress(count)
     try:
         if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
             with Export(job.input.files, replace(job.reading, dedupe=False), only_messages=True) as export:

@@ -87,7 +87,7 @@ class Range(Struct, frozen=True):
         except (ValueError, OverflowError):
             raise OptionError(
                 f"expected `{name}` to be a date or date-time, got {text!r}",
-                hint="write it as 2025-10-03 or 2025-10-03T10:00",
+                hint="write it as 2025-10-03, 2025-10-03T10:00, or 7d for seven days before now",
             ) from None
         return bound
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -19,6 +19,8 @@ from exportstream.totals.group_figures import Figures
 from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, TOOL, check_words
 from exportstream.totals.periods import Range
 
+_SPAN = re.compile(r"([0-9]{1,9})([hdw])")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _CAPITAL = re.compile("[A-Z]")
 NAMES = {f.name: f.encode_name for f in struct_fields(Figures)} | {
     "total_cost": "totalCost",
@@ -130,8 +132,16 @@ def split_words(by: str | Iterable[str | Iterable[str]]) -> tuple[tuple[str, ...
 
 
 def as_bound(bound: str | date | None) -> str | None:
-    """Return a bound of a range as text."""
-    return bound.isoformat() if isinstance(bound, date) else bound
+    """Return a bound of a range as text; a span before now, such as ``7d``, as the instant in UTC."""
+    if isinstance(bound, date):
+        return bound.isoformat()
+    span = _SPAN.fullmatch(bound) if isinstance(bound, str) else None
+    if span is None:
+        return bound
+    try:
+        return (datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})).isoformat(timespec="seconds")
+    except OverflowError:
+        raise OptionError(f"expected a time after the year 0, got {bound} before now") from None
 
 
 def _each(by: Iterable[Any]) -> Iterable[Any]:
