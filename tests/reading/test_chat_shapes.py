@@ -190,6 +190,14 @@ def test_usual_conversations_are_decoded_in_one_call(shape: Shape, given: dict[s
         assert keys.decode.called
 
 
+def test_bytes_that_are_all_decoded_are_looked_at_once() -> None:
+    """Structs of opencode decode every value, so nobody else looks for wrong UTF-8; the others pass over some."""
+    for shape, given in SHAPES:
+        with patch.object(shapes, "is_usual", return_value=False):
+            assert (shape.open(dump(given)) is not None) == (shape is opencode_usual.USUAL)
+            assert shape.open(dump(given | {"a_new_key": 1})) is None
+
+
 @pytest.mark.parametrize(("shape", "given"), SHAPES, ids=["chatgpt", "claude.ai", "opencode"])
 @pytest.mark.parametrize("seed", range(3))
 def test_keys_of_conversations_come_in_any_order(shape: Shape, given: dict[str, Any], seed: int) -> None:

@@ -16,7 +16,8 @@ from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.checks import check_all, check_one
 from exportstream.conversion.inputs import Input, find_inputs
-from exportstream.conversion.report import SCHEMA, Outcome
+from exportstream.conversion.outcome import Outcome
+from exportstream.conversion.report import SCHEMA
 from exportstream.errors import ExportstreamError, label, printable, shown
 from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
 from exportstream.reading.options import ReadOptions

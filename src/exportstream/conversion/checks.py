@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs
+from exportstream.conversion.outcome import Counts, Outcome, outcome_of
 from exportstream.conversion.plan import large_one, total_size
 from exportstream.conversion.progress import Status
-from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError
 from exportstream.reading.check import CheckFields, CheckSessions, SessionCheck, check_export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE

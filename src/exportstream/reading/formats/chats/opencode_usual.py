@@ -63,7 +63,7 @@ class UsualMessage(Struct, gc=False, forbid_unknown_fields=True):
     parts: list[Any] | None = None
 
 
-USUAL = Shape("messages", NAMES, list[UsualMessage], list[Raw], UsualMessage)
+USUAL = Shape("messages", NAMES, list[UsualMessage], list[Raw], UsualMessage, reads_all=True)
 
 
 def read_usual(message: UsualMessage) -> Message | None:

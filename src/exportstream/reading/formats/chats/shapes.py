@@ -42,14 +42,24 @@ class Shape:
         each_of: the same, with the bytes of each message.
         one: the type of a message.
         passes_over: whether the structs pass over what they don't name.
+        reads_all: whether they decode every value, so that msgspec looks at every byte.
     """
 
     def __init__(
-        self, key: str, names: Sequence[str], all_of: Any, each_of: Any, one: Any, *, passes_over: bool = False
+        self,
+        key: str,
+        names: Sequence[str],
+        all_of: Any,
+        each_of: Any,
+        one: Any,
+        *,
+        passes_over: bool = False,
+        reads_all: bool = False,
     ) -> None:
         self.key = key
         self.passes_over = passes_over
         self.names = names
+        self._reads_all = reads_all
         fields: list[Any] = [(key, all_of), *((name, Any, UNSET) for name in names)]
         whole = msgspec.defstruct("Whole", fields, gc=False, forbid_unknown_fields=True)
         self._whole: Any = msgspec.json.Decoder(whole, float_hook=Decimal)
@@ -60,13 +70,15 @@ class Shape:
     def open(self, data: memoryview | bytes) -> Opened | None:
         """Decode a conversation, a JSON object; None if it is not usual."""
         held = bytes(data)
-        if not is_usual(held):
+        if not self._reads_all and not is_usual(held):
             return None
         if len(held) <= _SMALL and not (self.passes_over and may_be_deep(held)):
             with suppress(*REFUSALS):
                 found = self._whole.decode(held)
                 keys = {name: value for name in self.names if (value := getattr(found, name)) is not UNSET}
                 return Opened(held, keys, getattr(found, self.key), self)
+        if self._reads_all and not is_usual(held):
+            return None
         try:
             given = _KEYS.decode(held)
             messages = self._decode_messages(given.pop(self.key, _NULL), held)
