@@ -23,6 +23,7 @@ from exportstream.conversion.leftovers import outputs_without_input
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
+from exportstream.conversion.outcome import Outcome, outcome_of
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
@@ -34,7 +35,7 @@ from exportstream.conversion.plan import (
     total_size,
 )
 from exportstream.conversion.progress import ReadProgress, Status, Watch
-from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report, outcome_of
+from exportstream.conversion.report import ManyReport, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Notes
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE

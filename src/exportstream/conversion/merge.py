@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
+from exportstream.conversion.outcome import Outcome, outcome_of
 from exportstream.conversion.plan import (
     is_current,
     old_rejects,
@@ -20,7 +21,7 @@ from exportstream.conversion.plan import (
     total_size,
 )
 from exportstream.conversion.progress import ReadProgress, Status, Watch, counting
-from exportstream.conversion.report import ManyReport, Outcome, Report, count_of_inputs, open_report, outcome_of
+from exportstream.conversion.report import ManyReport, Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export

@@ -21,9 +21,9 @@ from exportstream.conversion.count_one import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs, RunJob
+from exportstream.conversion.outcome import Counts, Outcome, WithOutcomes, outcome_of
 from exportstream.conversion.plan import large_one, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch
-from exportstream.conversion.report import Counts, Outcome, WithOutcomes, outcome_of
 from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
