@@ -150,6 +150,6 @@ def _decode_one(line: bytes, position: int, decoder: Any) -> Record:
 def _refusal(error: BaseException) -> InputError:
     if isinstance(error, RecursionError):
         return too_deep()
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Invalid UTF-8"):  # since msgspec 0.23
         return JSONSyntaxError("expected UTF-8, got other bytes")
     return JSONSyntaxError(f"expected a JSON object on the line, got something else: {error}")
