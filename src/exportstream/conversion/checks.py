@@ -95,7 +95,9 @@ def check_all(
         The name of an input with the findings of a session, and after all of them with its outcome.
     """
     large = None if executor is None else large_one(inputs)
-    if executor is None or (large is not None and suits_helpers(large.source, options)):  # then it helps with the one
+    if executor is None or (
+        large is not None and suits_helpers(large.source, options, chats=False)
+    ):  # then it helps with the one
         for one in inputs:
             yield from ((one.source, found) for found in _check_here(one, options, executor))
         return

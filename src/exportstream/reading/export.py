@@ -209,10 +209,10 @@ class Export(InputState):
                 self._share(self._log, found.producer)
 
     def _share(self, reader: ReaderOfRuns, producer: str) -> None:
-        """Let helpers read runs of chats ahead; after damage only one process goes on."""
-        helpers = self._helpers
+        """Let helpers read runs of chats ahead, unless somebody wants to know what is noted of each by itself."""
+        helpers = self._helpers if reader.on_replaced is None else None
         told: dict[str, Any] = {"producer": producer, "figures_only": self._figures_only}
-        if helpers and self._reject is None and helpers.begin(self._source, self._options, self._sessions, **told):
+        if helpers and helpers.begin(self._source, self._options, self._sessions, **told):
             reader.pass_over(self._source, helpers)
 
     def _steps(self) -> Iterator[None]:

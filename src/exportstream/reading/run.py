@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from exportstream.errors import ExportstreamError, LimitError
 from exportstream.reading.counter import HUGE, Counter
 from exportstream.reading.done import Done
-from exportstream.reading.formats import FormatReader
+from exportstream.reading.formats import FormatReader, ReaderOfRuns
 from exportstream.reading.formats.registry import LOG_FORMATS
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
@@ -184,6 +184,10 @@ class _RunReading:
         make = next(one for one in LOG_FORMATS if one.producer == producer).load()
         reader = make(run.source, None, watch_repeats=run.wants_ids, max_line=run.options.max_message_size)
         reader.figures_only = run.figures_only
+        if run.options.on_error == "skip" and isinstance(reader, ReaderOfRuns):
+            from exportstream.reading.json.next_element import KnownElements  # noqa: PLC0415 - only for chats
+
+            reader.elements = self._done.elements = KnownElements(set())
         for _ in reader.read(stretch):
             self._add(reader.take(), ids=False)
         return self._finish_all(reader, sessions=reader.number)
