@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from exportstream.conversion.many import convert_many as convert_many
     from exportstream.conversion.merge import merge_many as merge_many
     from exportstream.conversion.one import convert as convert
+    from exportstream.conversion.outcome import Outcome as Outcome
     from exportstream.conversion.progress import Status as Status
     from exportstream.conversion.report import ManyReport as ManyReport
-    from exportstream.conversion.report import Outcome as Outcome
     from exportstream.conversion.report import Report as Report
     from exportstream.conversion.totals import TotalsReport as TotalsReport
     from exportstream.conversion.totals import totals_many as totals_many
@@ -80,7 +80,8 @@ else:  # each is imported with its first use: all of them take a tenth of a seco
             "conversion.merge": "merge_many",
             "conversion.one": "convert",
             "conversion.progress": "Status",
-            "conversion.report": "ManyReport Outcome Report",
+            "conversion.outcome": "Outcome",
+            "conversion.report": "ManyReport Report",
             "conversion.totals": "TotalsReport totals_many",
             "conversion.verify": "Verified verify",
             "errors": "CompressionError CutInputError ExportstreamError InputError InvalidMessageError JSONSyntaxError "

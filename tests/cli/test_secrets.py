@@ -16,8 +16,9 @@ from exportstream import ExportstreamError, UsageError
 from exportstream.cli.process import run as run_and_explain
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import ConvertJob
+from exportstream.conversion.outcome import Outcome
 from exportstream.conversion.plan import is_current, refuse_shared
-from exportstream.conversion.report import ManyReport, Outcome, Report
+from exportstream.conversion.report import ManyReport, Report
 from exportstream.errors import mask, shown
 from exportstream.storage.names import RealPaths
 from exportstream.storage.transaction import Transaction

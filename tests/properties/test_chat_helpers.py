@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from exportstream import convert
+from exportstream.reading.json.next_element import KnownElements
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
 from tests.kit.chats import Tree, claude_ai, drawn, opencode
@@ -54,7 +55,7 @@ def test_odd_values_anywhere(path: Path, seed: int, on_error: str) -> None:
     lines[9] = dump(Tree("outer", nested=drawn(seed, 6)).say().conversation())
     spoil(lines, "mapping", seed, first=10, times=4)
     here = assert_same(path, b"[" + b",".join(lines) + b"]", 1500, on_error)
-    assert (here.given > 0) == (on_error == "stop")
+    assert here.given > 0
 
 
 @pytest.mark.parametrize("fault", [*HIDDEN, b"1}", b"]"], ids=range(len(HIDDEN) + 2))
@@ -64,6 +65,21 @@ def test_faults_among_conversations(path: Path, fault: bytes, on_error: str) -> 
     lines = chats(20)
     lines[12] = Tree("x").say(new="HERE").data[1:-1].replace(b'"HERE"', fault)
     assert_same(path, b"[" + b",".join(lines) + b"]", 1500, on_error)
+
+
+def test_a_search_after_damage_knows_what_others_have_read(path: Path) -> None:
+    """A first key that only a conversation of a run has is one that is looked for; of sizes the largest counts."""
+    lines = [dump(Tree(f"c{n}").say().conversation()) for n in range(24)]
+    for n in (6, 20, 21, 22, 23):
+        lines[n] = b'{"early":1,' + lines[n][1:]
+    lines.insert(20, b'{"broken":')
+    assert assert_same(path, b"[" + b",".join(lines) + b"]", 1500, "skip").in_full > 4
+    done = convert(path, path.with_name("out.csv"), on_error="skip")
+    assert (done.notes.damaged, done.totals.sessions) == (1, 24)
+    known = KnownElements({b"a"}, 5)
+    for other in (KnownElements({b"b"}, 9), KnownElements({b"a"}, 7)):
+        known.merge(other)
+    assert known == KnownElements({b"a", b"b"}, 9)
 
 
 @pytest.mark.parametrize("at", [0.0, 0.3, 0.7, 0.999])
@@ -89,14 +105,14 @@ def test_processes_are_started_for_arrays_only(path: Path, monkeypatch: pytest.M
     """No process is started for what only one can read."""
     monkeypatch.setattr("exportstream.reading.runs_ahead.SMALLEST_INPUT", 0)
 
-    def suits(data: bytes, on_error: Any = "stop") -> bool:
+    def suits(data: bytes, **options: bool) -> bool:
         path.write_bytes(data)
-        return suits_helpers(str(path), ReadOptions(on_error=on_error))
+        return suits_helpers(str(path), ReadOptions(), **options)
 
     data = b",".join(chats(3))
     assert suits(b"[" + data + b"]")
     assert suits(b"\n[" + data + b"]")
-    assert not suits(b"[" + data + b"]", "skip")
+    assert not suits(b"[" + data + b"]", chats=False)
     assert not suits(data)
     assert not suits(dump(opencode({})))
 

@@ -38,7 +38,7 @@ from exportstream import (
     open_export,
     totals_many,
 )
-from exportstream.reading.prices import _load_genai, load_prices
+from exportstream.reading.price_lists import _load_genai, load_prices
 from exportstream.totals.batch import Batch
 from exportstream.totals.figures import total_cost
 from exportstream.totals.groups import Grouping

@@ -11,8 +11,8 @@ from typing import Any, Self
 from exportstream.cli.figures import amount, size
 from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
+from exportstream.conversion.outcome import Counts, Outcome
 from exportstream.conversion.progress import Status
-from exportstream.conversion.report import Counts, Outcome
 from exportstream.errors import printable, shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export

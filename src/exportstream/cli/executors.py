@@ -106,7 +106,9 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[A
 
 
 @contextmanager
-def open_helpers(source: str, reading: ReadOptions, jobs: int | None, *, share: bool = True) -> Iterator[Any]:
+def open_helpers(
+    source: str, reading: ReadOptions, jobs: int | None, *, share: bool = True, chats: bool = True
+) -> Iterator[Any]:
     """Open processes that help with one input, None where it is small or not a file. This process is one of them.
 
     Args:
@@ -114,9 +116,10 @@ def open_helpers(source: str, reading: ReadOptions, jobs: int | None, *, share: 
         reading: how it is read.
         jobs: how many processes at most, with this one; None for one per core.
         share: whether they can share the work.
+        chats: see `suits_helpers`.
     """
     jobs = jobs or os.cpu_count() or 1
-    if jobs == 1 or not share or not suits_helpers(source, reading):
+    if jobs == 1 or not share or not suits_helpers(source, reading, chats=chats):
         yield None
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
@@ -125,10 +128,12 @@ def open_helpers(source: str, reading: ReadOptions, jobs: int | None, *, share: 
         yield workers
 
 
-def open_for_all(inputs: list[Input], reading: ReadOptions, jobs: int | None) -> AbstractContextManager[Any]:
-    """Open processes that read many inputs, or that help with one of them if it is nearly all."""
+def open_for_all(
+    inputs: list[Input], reading: ReadOptions, jobs: int | None, *, chats: bool = True
+) -> AbstractContextManager[Any]:
+    """Open processes that read many inputs, or that help with one of them if it is nearly all; see `open_helpers`."""
     one = large_one(inputs)
-    if one is not None and suits_helpers(one.source, reading):
+    if one is not None and suits_helpers(one.source, reading, chats=chats):
         return open_helpers(one.source, reading, jobs)
     return open_executor(len(inputs), jobs, None)
 

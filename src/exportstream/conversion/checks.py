@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs
+from exportstream.conversion.outcome import Counts, Outcome, outcome_of
 from exportstream.conversion.plan import large_one, total_size
 from exportstream.conversion.progress import Status
-from exportstream.conversion.report import Counts, Outcome, outcome_of
 from exportstream.errors import ExportstreamError
 from exportstream.reading.check import CheckFields, CheckSessions, SessionCheck, check_export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
@@ -95,7 +95,9 @@ def check_all(
         The name of an input with the findings of a session, and after all of them with its outcome.
     """
     large = None if executor is None else large_one(inputs)
-    if executor is None or (large is not None and suits_helpers(large.source, options)):  # then it helps with the one
+    if executor is None or (
+        large is not None and suits_helpers(large.source, options, chats=False)
+    ):  # then it helps with the one
         for one in inputs:
             yield from ((one.source, found) for found in _check_here(one, options, executor))
         return

@@ -116,18 +116,11 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}
     for one in found:
-        key = _key(one.source, real_path)
+        member = split_member(one.source)
+        key = f"{real_path.of_file(one.source)}::{'' if member is None else member[1]}"
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
-
-
-def _key(source: str, real_path: RealPaths) -> str:
-    """A text that is the same for all names of one input."""
-    if is_stream(source) or is_url(source):
-        return source
-    archive, member = split_member(source) or (source, "")
-    return f"{real_path(archive)}::{member}"  # the name of a member may be anything
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:

@@ -16,8 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.conversion.job import Job
+from exportstream.conversion.outcome import Outcome
 from exportstream.conversion.progress import Status, Watch, counting
-from exportstream.conversion.report import Outcome
 from exportstream.errors import mask, shown
 from exportstream.storage.names import is_stream
 

@@ -24,7 +24,7 @@ from exportstream.models.names import camel, fields_of
 from exportstream.models.notes import Notes
 from exportstream.models.version import __version__
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.price_lists import load_prices
 from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
 from exportstream.storage.names import RealPaths, RelativePaths, is_stream, is_url, state_of

@@ -23,6 +23,7 @@ from exportstream.conversion.leftovers import outputs_without_input
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
+from exportstream.conversion.outcome import Outcome, outcome_of
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
@@ -33,14 +34,14 @@ from exportstream.conversion.plan import (
     refuse_shared,
     total_size,
 )
-from exportstream.conversion.progress import Reading, Status, Watch
-from exportstream.conversion.report import ManyReport, Outcome, count_of_inputs, open_report, outcome_of
+from exportstream.conversion.progress import ReadProgress, Status, Watch
+from exportstream.conversion.report import ManyReport, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Notes
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
 from exportstream.reading.options import OnError
-from exportstream.reading.prices import read_prices
+from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import RealPaths, is_name, is_url
 from exportstream.storage.remote.urls import local_path
@@ -201,7 +202,7 @@ def _check_rejects(rejects: Any, executor: Executor | None) -> None:
 
 def _run_job(job: ConvertJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
     """Convert one input; the executor helps with a large file."""
-    reading = Reading(count)
+    reading = ReadProgress(count)
     try:
         done = convert_to(
             [job.input.files],

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
+from exportstream.conversion.outcome import Outcome, outcome_of
 from exportstream.conversion.plan import (
     is_current,
     old_rejects,
@@ -19,14 +20,14 @@ from exportstream.conversion.plan import (
     settle_rejects,
     total_size,
 )
-from exportstream.conversion.progress import Reading, Status, Watch, counting
-from exportstream.conversion.report import ManyReport, Outcome, Report, count_of_inputs, open_report, outcome_of
+from exportstream.conversion.progress import ReadProgress, Status, Watch, counting
+from exportstream.conversion.report import ManyReport, Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import read_prices
+from exportstream.reading.price_lists import read_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
@@ -155,7 +156,7 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
     reading = replace(reading, dedupe=False, prices=None)  # what is counted here is thrown away
     if status.bytes_total is not None:
         status.bytes_total *= 2
-    progress = Reading(counting(status, watch))
+    progress = ReadProgress(counting(status, watch))
     for number, found in enumerate(inputs):
         if is_stream(found.source):
             continue
@@ -177,7 +178,7 @@ def _merge(
     inputs: list[Input], outputs: list[Output], status: Status, watch: Watch, options: ConvertOptions
 ) -> tuple[Report, list[tuple[Notes, Duplicates]], dict[str, Outcome]]:
     """Convert inputs into the outputs; return the report, what was noticed and dropped of each, and those ignored."""
-    progress = Reading(counting(status, watch))
+    progress = ReadProgress(counting(status, watch))
     before = status.files_done
     noticed: list[tuple[Notes, Duplicates]] = []
     named = {found.source for found in inputs if found.named}

@@ -19,7 +19,7 @@ from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError
-from exportstream.reading.prices import read_prices
+from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.input_file import ByteSource
 from exportstream.storage.memory import explain_memory

@@ -19,9 +19,8 @@ from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.options import ConvertOptions
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.reading.options import ReadOptions
-from exportstream.storage.names import RealPaths, exists, has_name, is_direct, is_stream, is_url, modified
-from exportstream.storage.zip import zip_file_of
-from exportstream.writing.outputs import Output, decide_in_folder, rejects_name
+from exportstream.storage.names import RealPaths, exists, has_name, is_direct, is_url, modified
+from exportstream.writing.outputs import Output, decide_in_folder, is_same_file, rejects_name
 
 _NEARLY_ALL = 1.125  # all bytes for each of the largest input
 
@@ -74,8 +73,8 @@ def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions, real_pa
     writers: dict[str, set[str]] = {}
     for job in jobs:
         for output in job.outputs:
-            writers.setdefault(_key(output.target, real_path), set()).add(job.source)
-    return [job for job in jobs if job.input.named or not writers.get(_key(job.source, real_path), set()) - {job.source}]
+            writers.setdefault(real_path.of_file(output.target), set()).add(job.source)
+    return [job for job in jobs if job.input.named or not writers.get(real_path.of_file(job.source), set()) - {job.source}]
 
 
 def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any) -> tuple[ReadOptions, Any]:
@@ -85,7 +84,7 @@ def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any)
     if reading.on_error is None and not any(map(has_name, (target, source))):
         return replace(reading, on_error="stop"), None
     name = rejects_name(target, source)
-    if reading.on_error is None and has_name(source) and _is_same(name, os.fsdecode(source)):
+    if reading.on_error is None and has_name(source) and is_same_file(name, os.fsdecode(source)):
         return replace(reading, on_error="stop"), None  # these are rejects that were repaired, and no log
     return reading, name
 
@@ -98,13 +97,13 @@ def names_of(job: ConvertJob) -> list[str]:
 
 def refuse_shared(jobs: list[ConvertJob], report: Any, real_path: RealPaths) -> None:
     """Refuse names that would be written twice, and those of inputs."""
-    inputs = {_key(name, real_path) for job in jobs for name in (job.source, *job.input.parts)}
+    inputs = {real_path.of_file(name) for job in jobs for name in (job.source, *job.input.parts)}
     named = [(name, job.source) for job in jobs for name in names_of(job)]
     if has_name(report):
         named.append((os.fsdecode(report), "the report"))
     writers: dict[str, str] = {}
     for name, what in named:
-        key = _key(name, real_path)
+        key = real_path.of_file(name)
         if key in writers:
             raise UsageError(
                 f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
@@ -114,15 +113,6 @@ def refuse_shared(jobs: list[ConvertJob], report: Any, real_path: RealPaths) -> 
         if key in inputs:
             raise UsageError("the output is an input", source=name, hint="choose another name")
         writers[key] = what
-
-
-def _key(name: str, real_path: RealPaths) -> str:
-    return name if is_stream(name) or is_url(name) else real_path(zip_file_of(name))
-
-
-def _is_same(name: str, source: str) -> bool:
-    """Whether a name is that of an input, or another one of the same file."""
-    return name == source or (os.path.lexists(name) and _key(name, RealPaths()) == _key(source, RealPaths()))
 
 
 def refuse_existing(names: Iterable[Any], report: Any) -> None:

@@ -30,7 +30,7 @@ class Status(Struct):
 Watch = Callable[[Status], None] | None
 
 
-class Reading:
+class ReadProgress:
     """Counts what is read of one export after another.
 
     Args:

@@ -12,80 +12,19 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
-from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, TransferError, label, printable
-from exportstream.models.names import camel, fields_of
-from exportstream.models.notes import Duplicates, Notes
-from exportstream.reading.export import Export
-from exportstream.reading.formats.not_exports import WHAT_IS_READ
+from exportstream.conversion.outcome import Counts, Outcome, WithOutcomes
+from exportstream.errors import label
+from exportstream.models.names import camel
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
-from exportstream.totals.sums import Totals
 from exportstream.totals.text import brief
 from exportstream.writing.formats.json import to_printable_json
 from exportstream.writing.writers import Written
 
 SCHEMA = 1  # of all JSON documents; it grows when a key is renamed or removed
 STATUSES = ("converted", "skipped", "ignored", "failed", "cancelled")
-
-
-class Counts(Struct, rename="camel"):
-    """Figures of what was read, of one input or of several.
-
-    Attributes:
-        messages: how many were read and accepted.
-        rejected: how many messages were refused and skipped.
-        sessions: how many were read.
-        bytes_read: bytes of the input as stored.
-        bytes_parsed: bytes of JSON in it.
-        partial: whether an input was cut or damaged, and its complete messages were kept.
-        cut: names of the inputs that were cut, with the messages kept of each.
-        notes: counts of things that were noticed and are not errors.
-        duplicates: counts of what `dedupe` dropped. Messages and sessions above include them; rows and totals do not.
-        totals: totals at the end.
-    """
-
-    messages: int = 0
-    rejected: int = 0
-    sessions: int = 0
-    bytes_read: int = 0
-    bytes_parsed: int = 0
-    partial: bool = False
-    cut: dict[str, int] = field(default_factory=dict)
-    notes: Notes = field(default_factory=Notes)
-    duplicates: Duplicates = field(default_factory=Duplicates)
-    totals: Totals = field(default_factory=Totals)
-
-    def add(self, export: Export) -> None:
-        """Add an export that was read to its end."""
-        self.messages += export.accepted
-        self.rejected += export.notes.rejected
-        self.sessions += export.sessions
-        self.bytes_read += export.bytes_read
-        self.bytes_parsed += export.position
-        self.partial |= export.partial or export.notes.damaged > 0
-        if export.partial:
-            self.cut[export.name] = export.accepted
-        self.notes.merge(export.notes)
-        self.duplicates.merge(export.duplicates)
-        self.totals.merge(export.totals)
-
-    def merge(self, other: Counts) -> None:
-        """Add what was read of other inputs."""
-        for name in ("messages", "rejected", "sessions", "bytes_read", "bytes_parsed"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.partial |= other.partial
-        self.cut |= other.cut
-        self.notes.merge(other.notes)
-        self.duplicates.merge(other.duplicates)
-        self.totals.merge(other.totals)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain values under the names of the JSON."""
-        read = {f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in fields_of(Counts) if f.name != "totals"}
-        read["cut"] = {label(name): messages for name, messages in self.cut.items()}
-        return read | {"totals": self.totals.to_dict()}
 
 
 class Report(Counts):
@@ -196,74 +135,6 @@ def open_text(
     """Open a file before any work, and return a function that writes a text to it; for the rest see `open_report`."""
     sink = transaction.add(open_sink(path, compression=compression, force=force, source_path=source_path))
     return lambda text: sink.write(text.encode())
-
-
-class Outcome(Struct, frozen=True):
-    """How the conversion of one input among many ended.
-
-    Attributes:
-        source: the input's name.
-        status: ``converted`` (of totals: ``counted``), ``skipped`` (it was up to date), ``ignored`` (it was found
-            in a folder or by a glob, and is JSON, but no export), ``failed``, or ``cancelled`` (an earlier one failed).
-        report: of an input that was counted, or converted to outputs of its own.
-        error: why it failed or was ignored.
-        duplicates: what `dedupe` dropped of it in a merge; None without.
-        notes: what was noticed of it in a merge; what was rejected of one that was up to date; None otherwise.
-        rejects: of one that was up to date: the file of what was rejected when it was converted.
-        is_system: whether the system failed, rather than the input being bad.
-    """
-
-    source: str
-    status: str
-    report: Counts | None = None
-    error: str | None = None
-    duplicates: Duplicates | None = None
-    notes: Notes | None = None
-    rejects: str | None = None
-    is_system: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain values: the source, the status, and the error, what is kept of a merge, or the report."""
-        plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
-        if self.error is not None:
-            plain["error"] = printable(self.error, LONGEST_LINE)
-        if self.duplicates is not None:
-            plain["duplicates"] = msgspec.to_builtins(self.duplicates)
-        if self.notes is not None:
-            plain["notes"] = msgspec.to_builtins(self.notes)
-        if self.rejects is not None:
-            plain["rejects"] = label(self.rejects)
-        return plain | (self.report.to_dict() if self.report is not None else {})
-
-
-def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
-    """Return the outcome of an input with an error; see `Input.named`."""
-    ignored = isinstance(error, NotAnExportError) and error.foreign and not named
-    words = str(error)
-    if ignored:  # a folder has many of them, and nobody took them for exports
-        words = words.removesuffix(f"; {WHAT_IS_READ}")
-    return Outcome(source, "ignored" if ignored else "failed", error=words, is_system=isinstance(error, TransferError))
-
-
-class WithOutcomes:
-    """A report of several inputs.
-
-    Attributes:
-        outcomes: one for each input, in their order.
-    """
-
-    __slots__ = ()
-    outcomes: list[Outcome]
-
-    @property
-    def failed(self) -> list[Outcome]:
-        """The inputs that failed."""
-        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
-
-    @property
-    def ignored(self) -> list[Outcome]:
-        """The inputs that are no exports, found in folders and by globs."""
-        return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
 
 
 class ManyReport(Report, WithOutcomes):

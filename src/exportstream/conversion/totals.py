@@ -17,19 +17,19 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
-from exportstream.conversion.counting import InputCount, count_one
+from exportstream.conversion.count_one import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs, RunJob
+from exportstream.conversion.outcome import Counts, Outcome, WithOutcomes, outcome_of
 from exportstream.conversion.plan import large_one, total_size
-from exportstream.conversion.progress import Reading, Status, Watch
-from exportstream.conversion.report import Counts, Outcome, WithOutcomes, outcome_of
+from exportstream.conversion.progress import ReadProgress, Status, Watch
 from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
-from exportstream.reading.prices import read_prices
+from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
 from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
@@ -255,7 +255,7 @@ def total_one(
 
 def _run_job(job: TotalsJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
     """Count one input."""
-    reading = Reading(count)
+    reading = ReadProgress(count)
     try:
         if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
             with Export(job.input.files, replace(job.reading, dedupe=False), only_messages=True) as export:

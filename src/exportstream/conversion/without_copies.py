@@ -12,8 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from exportstream.conversion.jobs import Jobs
+from exportstream.conversion.outcome import Outcome
 from exportstream.conversion.plan import total_size
-from exportstream.conversion.report import Outcome
 from exportstream.storage.names import is_stream
 
 Keys = set[str | bytes]

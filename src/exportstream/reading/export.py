@@ -14,18 +14,19 @@ from typing import Any, Self
 from exportstream.errors import CompressionError, ExportstreamError, JSONSyntaxError, UsageError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
-from exportstream.reading.counting import Counter
+from exportstream.reading.counter import Counter
 from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader, ReaderOfRuns
 from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.input_state import InputState
+from exportstream.reading.one_by_one import OneByOne
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
-from exportstream.reading.prices import load_prices
+from exportstream.reading.price_lists import load_prices
 from exportstream.reading.session_input import Helpers, SessionInput
 from exportstream.storage.joined_files import Sources
 from exportstream.storage.line_of import locate_line
 from exportstream.storage.memory import explain_memory
-from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.batch import Batch
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
 from exportstream.totals.text import brief
@@ -94,21 +95,16 @@ class Export(InputState):
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting, self._known, self._figures_only = not only_messages, known, figures_only
-        # While messages are yielded one by one: their session, the batch, and how many of it were yielded and counted.
-        self._session: Session | None = None
-        self._batch = Batch([], [])
-        self._yielded = self._counted = (0, 0)
-        self._reading = self._batches()
-        self._messages: Iterator[Message] = self._iterate()
+        self._one_by_one = OneByOne(self._batches(), self._count, self._require_open)
         self._closed, self.partial, self.duplicates = False, False, Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
         self._require_open()
-        return self._messages
+        return self._one_by_one.messages
 
     def __next__(self) -> Message:
         self._require_open()
-        return next(self._messages)
+        return next(self._one_by_one.messages)
 
     def __repr__(self) -> str:
         return f"Export({brief(self.name)}, messages={self.accepted}, sessions={self.sessions}{', closed' * self._closed})"
@@ -122,10 +118,7 @@ class Export(InputState):
     def close(self) -> None:
         """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
         self._closed = True
-        self._count_yielded()
-        self._yielded = self._counted = (0, 0)
-        self._batch, self._messages = Batch([], []), iter(())  # what goes on reading holds a batch, too
-        self._reading.close()
+        self._one_by_one.close()
         self._files.close()
         self._input.close()
 
@@ -139,7 +132,7 @@ class Export(InputState):
     @property
     def session(self) -> Session | None:
         """The session being read, with what of it has been read so far; None before the first."""
-        return self._session or self._reader.session
+        return self._one_by_one.session or self._reader.session
 
     @property
     def notes(self) -> Notes:
@@ -149,7 +142,7 @@ class Export(InputState):
     @property
     def totals(self) -> Totals:
         """Totals of the messages yielded so far, and of the sessions that are complete."""
-        self._count_yielded()
+        self._one_by_one.count_yielded()
         return self._counter.totals
 
     def watch_replaced(self, watch: Callable[[int | None, int], None]) -> None:
@@ -175,8 +168,7 @@ class Export(InputState):
         """Yield what was read, in batches."""
         self._require_open()
         for batch in self._batches():
-            if self._counting:
-                self._count(batch)
+            self._count(batch)
             batch.source = self.name
             yield batch
             self._require_open()
@@ -217,10 +209,10 @@ class Export(InputState):
                 self._share(self._log, found.producer)
 
     def _share(self, reader: ReaderOfRuns, producer: str) -> None:
-        """Let helpers read runs of chats ahead; after damage only one process goes on."""
-        helpers = self._helpers
+        """Let helpers read runs of chats ahead, unless somebody wants to know what is noted of each by itself."""
+        helpers = self._helpers if reader.on_replaced is None else None
         told: dict[str, Any] = {"producer": producer, "figures_only": self._figures_only}
-        if helpers and self._reject is None and helpers.begin(self._source, self._options, self._sessions, **told):
+        if helpers and helpers.begin(self._source, self._options, self._sessions, **told):
             reader.pass_over(self._source, helpers)
 
     def _steps(self) -> Iterator[None]:
@@ -267,32 +259,10 @@ class Export(InputState):
     def _without_repeats(self, batch: Batch) -> Batch:
         return batch if self._dedupe is None else self._dedupe.drop_repeats(batch, self.duplicates)
 
-    def _iterate(self) -> Generator[Message, None, None]:
-        self._require_open()
-        for batch in self._reading:
-            self._batch, self._yielded, self._counted = batch, (0, 0), (0, 0)
-            start = 0
-            for number, (messages, end) in enumerate(batch.by_session()):
-                self._session = end.session if end is not None else None
-                for count, message in enumerate(messages, start + 1):
-                    self._yielded = count, number
-                    yield message
-                    if self._closed:
-                        self._require_open()
-                start += len(messages)
-            self._session, self._yielded = None, (start, len(batch.ends))
-            self._count_yielded()
-
-    def _count_yielded(self) -> None:
-        """Add to the totals the messages that were yielded since the last time."""
-        if self._counted < self._yielded and self._counting:
-            (start, first), (end, last) = self._counted, self._yielded
-            self._counted = self._yielded
-            ends = [SessionEnd(one.session, one.end - start, None, one.repeated) for one in self._batch.ends[first:last]]
-            self._count(Batch(self._batch.messages[start:end], ends))
-
     def _count(self, batch: Batch) -> None:
         """Add a batch to the totals."""
+        if not self._counting:
+            return
         try:
             self._counter.add(batch)
         except ExportstreamError as error:

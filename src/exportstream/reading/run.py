@@ -21,9 +21,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import ExportstreamError, LimitError
-from exportstream.reading.counting import Counter
+from exportstream.reading.counter import Counter
 from exportstream.reading.done import Done
-from exportstream.reading.formats import FormatReader
+from exportstream.reading.formats import FormatReader, ReaderOfRuns
 from exportstream.reading.formats.registry import LOG_FORMATS
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
@@ -31,7 +31,7 @@ from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import MessageDecoder
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.prices import load_prices
+from exportstream.reading.price_lists import load_prices
 from exportstream.storage.stretch import HeldStretch, Stretch
 from exportstream.totals.batch import Batch, Worked
 from exportstream.totals.prices import Prices
@@ -105,7 +105,7 @@ def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
         data: its bytes; None if they are in the file as they are.
     """
     try:
-        reading = _Reading(run, make())
+        reading = _RunReading(run, make())
         before, after = b"[" if run.in_array else b"", b"" if run.session_id is None and not run.in_array else b"]"
         if data is not None:
             return reading.read(HeldStretch(data, before=before, after=after))
@@ -115,7 +115,7 @@ def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
         return Done(run.start)
 
 
-class _Reading:
+class _RunReading:
     """The reading of one run."""
 
     def __init__(self, run: Run, work: Work) -> None:
@@ -186,6 +186,10 @@ class _Reading:
         make = next(one for one in LOG_FORMATS if one.producer == producer).load()
         reader = make(run.source, None, watch_repeats=run.wants_ids, max_line=run.options.max_message_size)
         reader.figures_only = run.figures_only
+        if run.options.on_error == "skip" and isinstance(reader, ReaderOfRuns):
+            from exportstream.reading.json.next_element import KnownElements  # noqa: PLC0415 - only for chats
+
+            reader.elements = self._done.elements = KnownElements(set())
         for _ in reader.read(stretch):
             self._add(reader.take(), ids=False)
         return self._finish_all(reader, sessions=reader.number)

@@ -255,17 +255,17 @@ def check_executor(executor: object) -> None:
         raise OptionError(f"expected executor to be a concurrent.futures.Executor, got {executor!r}", hint=hint)
 
 
-def suits_helpers(source: Any, options: ReadOptions) -> bool:
+def suits_helpers(source: Any, options: ReadOptions, *, chats: bool = True) -> bool:
     """Whether others can help to read an input: a large file of session exports, also compressed or in a zip, read as usual.
 
-    It may be an array of chats, too, but then damage is not passed over.
+    It may be an array of chats, too, unless `chats` says no, as `check` does.
     """
     if not has_name(source) or options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
         return False
     head = head_of_large_json(os.fsdecode(source), SMALLEST_INPUT, SMALLEST_PACKED, HEAD)
     if (found := recognise(head)) is None:
         return head != b""
-    return found.has_runs and options.on_error != "skip" and head.lstrip().startswith(b"[")
+    return chats and found.has_runs and head.lstrip().startswith(b"[")
 
 
 def _worker_error(run: Run, error: Exception) -> WorkerError:

@@ -45,6 +45,10 @@ class RealPaths:
         found = self._found[path] = os.path.realpath(found) if os.path.islink(found) else found
         return found
 
+    def of_file(self, name: str) -> str:
+        """Return a text that is the same for all names of a file; of a member its archive's, ``-`` and URLs as they are."""
+        return name if is_stream(name) or is_url(name) else self(zip_file_of(name))
+
 
 class RelativePaths:
     """`os.path.relpath` for many paths: it works out each folder once. Keep it for a moment only."""

@@ -214,21 +214,23 @@ def refuse_same_files(named: Sequence[tuple[str, Any]], real_path: RealPaths | N
         if not is_name(name):
             continue
         path = zip_file_of(os.fspath(name))
-        if is_stream(path):
-            key: Any = "-" if what != "input" else None
-        elif (found := _stat(path)) is not None:
-            key = (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
-        else:
-            key = real_path(path)
+        key = ("-" if what != "input" else None) if is_stream(path) else _file_of(path, real_path)
         if key is not None and key in seen and not seen[key] == what == "input":
             hint = "give it a name of its own" + (" with `rejects`" if what == "file of rejects" else "")
             raise UsageError(f"the {what} is the {seen[key]}", source=path, hint=hint)
         seen[key] = what
 
 
-def _stat(path: str) -> os.stat_result | None:
-    """What the system says of a file, None if there is none."""
+def is_same_file(name: str, other: str) -> bool:
+    """Whether two names are those of one file."""
+    found = _file_of(zip_file_of(name), RealPaths())
+    return name == other or (found is not None and found == _file_of(zip_file_of(other), RealPaths()))
+
+
+def _file_of(path: str, real_path: RealPaths) -> object:
+    """Return what tells a file from others, links or not; the path of one that is not there; None for a device or pipe."""
     try:
-        return os.stat(path)
+        found = os.stat(path)
     except (OSError, ValueError):
-        return None
+        return real_path(path)
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None

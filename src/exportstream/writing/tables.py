@@ -21,7 +21,7 @@ from exportstream.models.names import CAMEL, derive, respell, snake, snake_types
 from exportstream.models.structs import DateTime, LongText, Message, Session
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.writing.columns import Sum, columns_of
-from exportstream.writing.prices import PriceRow, price_rows, with_prices
+from exportstream.writing.priced_rows import PriceRow, price_rows, with_prices
 from exportstream.writing.running import Running, RunningRow
 from exportstream.writing.selection import Selection, choose
 

@@ -14,6 +14,7 @@ from exportstream.totals.batch import Batch
 
 if TYPE_CHECKING:
     from exportstream.reading.json.ahead import Ahead, Jumping
+    from exportstream.reading.json.next_element import KnownElements
 
 HEAD = 64 * 1024  # bytes that a format is recognised by; a pipe may have less of them
 
@@ -61,7 +62,13 @@ class LogReader(FormatReader, Protocol):
 
 @runtime_checkable
 class ReaderOfRuns(LogReader, Protocol):
-    """Reads chats, and passes over what others read."""
+    """Reads chats, and passes over what others read.
+
+    Attributes:
+        elements: what is known of the conversations, for a search after damage; None if there won't be one.
+    """
+
+    elements: KnownElements | None
 
     def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
         """Pass over the runs of an array that are read ahead."""

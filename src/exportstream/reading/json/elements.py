@@ -25,7 +25,7 @@ from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.json.likely_end import LikelyEnd
 from exportstream.reading.json.measure import BLOCK, measure, refusal_of
-from exportstream.reading.json.next_element import NextElement, TakesDamage
+from exportstream.reading.json.next_element import KnownElements, NextElement, TakesDamage
 from exportstream.reading.json.syntax import find_error
 
 _LARGE = 1 << 20  # bytes of objects that are let go as soon as they are decoded
@@ -86,6 +86,7 @@ class Elements:
     Attributes:
         skipped: bytes of those lines.
         within: whether an object has begun that is not complete.
+        known: what is known of the objects; None if nobody asks.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Elements:
     ) -> None:
         self.skipped = 0
         self.within = False
+        self.known: KnownElements | None = None
         self._buffer = Buffer(reader)
         self._limit = limit
         self._skip = skip
@@ -106,7 +108,8 @@ class Elements:
         self, first_keys: Collection[str], is_element: Callable[[Collection[str]], bool], report: TakesDamage
     ) -> None:
         """Go on after damage with the next element that is whole; see `NextElement`."""
-        self._next = NextElement(self._buffer, first_keys, is_element, report, self._limit)
+        self.known = KnownElements({key.encode() for key in first_keys})
+        self._next = NextElement(self._buffer, self.known, is_element, report, self._limit)
 
     @property
     def _in_array(self) -> bool:
@@ -187,8 +190,8 @@ class Elements:
         else:
             size, replaced, value = self._decode_measured(position)
         self._likely.know(buffer, size, guessed=is_guessed)
-        if self._next is not None:
-            self._next.know(buffer.start, size)
+        if self.known is not None:
+            self.known.know(buffer.data, buffer.start, size)
         buffer.start += size
         if size > _LARGE:
             buffer.drop()

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct
 
 from exportstream.errors import InputError, LimitError
 from exportstream.reading.json.buffer import CHUNK, Buffer
@@ -40,12 +41,35 @@ class TakesDamage(Protocol):
         """Take them; `begins`: they are the first ones of a damaged stretch, which is `within` an element."""
 
 
+class KnownElements(Struct):
+    """What is known of the elements of an input: those that come are like them.
+
+    Attributes:
+        first_keys: keys that they begin with.
+        longest: bytes of the longest one.
+    """
+
+    first_keys: set[bytes]
+    longest: int = 0
+
+    def know(self, data: bytes | bytearray, index: int, size: int) -> None:
+        """Get to know an element at an index of some bytes."""
+        if (place := _PLACE.match(data, index)) is not None:
+            self.first_keys.add(place[1])
+        self.longest = max(self.longest, size)
+
+    def merge(self, other: KnownElements) -> None:
+        """Get to know those that another one knows."""
+        self.first_keys |= other.first_keys
+        self.longest = max(self.longest, other.longest)
+
+
 class NextElement(DamageSearch):
     """The search for elements in one input.
 
     Args:
         buffer: the input.
-        first_keys: keys that an element may begin with; more may come to be known.
+        known: elements that came before; more may come to be known.
         is_element: whether an object with such keys is an element.
         report: takes the damaged bytes.
         limit: bytes of the largest element taken.
@@ -54,27 +78,20 @@ class NextElement(DamageSearch):
     def __init__(
         self,
         buffer: Buffer,
-        first_keys: Collection[str],
+        known: KnownElements,
         is_element: Callable[[Collection[str]], bool],
         report: TakesDamage,
         limit: int,
     ) -> None:
         super().__init__(buffer, _PLACE)
-        self._first_keys = {key.encode() for key in first_keys}
+        self._known_elements = known
         self._is_element = is_element
         self._pass_on = report
         self._limit = limit
-        self._longest = min(limit, LONGEST)
         self._error: InputError | None = None
         self._within = False
         self._open: set[int] = set()  # positions of objects that are not whole
         self._known = 0  # position up to which these are all
-
-    def know(self, index: int, size: int) -> None:
-        """Get to know an element at an index of the buffer: those that come are like it."""
-        if (place := _PLACE.match(self._buffer.data, index)) is not None:
-            self._first_keys.add(place[1])
-        self._longest = min(max(self._longest, size), self._limit)
 
     def find(self, error: InputError, *, in_array: bool, within: bool, size: int | None) -> bool:
         """Report what is damaged, and go to the next element; False if there is none.
@@ -107,14 +124,14 @@ class NextElement(DamageSearch):
                 return False
             begin = buffer.position_of(place.start())
             position = begin + 1
-            if place[1] not in self._first_keys or begin in self._open or not self._budget.allows(begin):
+            if place[1] not in self._known_elements.first_keys or begin in self._open or not self._budget.allows(begin):
                 continue
             buffer.start = place.start()
             if begin - (buffer.hold or 0) >= PIECE:
                 self._report(buffer.start)
             self._budget.spend(COST_OF_LOOK)
             try:
-                size, is_odd = measure(buffer, self._longest)
+                size, is_odd = measure(buffer, min(max(LONGEST, self._known_elements.longest), self._limit))
             except InputError as error:
                 self._pass_over(error)
                 continue

@@ -31,6 +31,7 @@ from exportstream.reading.json.ahead_elements import AheadElements
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
+from exportstream.reading.json.next_element import KnownElements
 from exportstream.reading.limits import MAX_DEPTH, too_deep
 from exportstream.totals.batch import Batch, SessionEnd
 
@@ -54,6 +55,7 @@ class ChatReader:
         notes: what was noticed.
         is_cut: whether the input was cut, and what was complete was kept.
         figures_only: whether only figures of messages are wanted, names, and their texts.
+        elements: what is known of the conversations, for a search after damage; None if there won't be one.
         on_replaced: called where halves of surrogate pairs were replaced.
     """
 
@@ -72,6 +74,7 @@ class ChatReader:
         self.notes = Notes()
         self.is_cut = False
         self.figures_only = False
+        self.elements: KnownElements | None = None
         self.on_replaced: Callable[[int | None, int], None] | None = None
         self.session: Session | None = None
         self._format = format_
@@ -96,6 +99,9 @@ class ChatReader:
             elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines, decode=decode)
         if self._reject is not None:
             elements.go_on_after_damage(self._format.keys, self._format.is_conversation, self._reject_damage)
+            self.elements = elements.known
+        else:
+            elements.known = self.elements
         try:
             for element in elements:
                 run = element.value
@@ -159,6 +165,8 @@ class ChatReader:
         self.accepted += run.messages
         self.notes.merge(run.notes)
         self.session = run.session
+        if self.elements is not None and run.elements is not None:
+            self.elements.merge(run.elements)
         yield Batch([], [], worked=run.worked)
 
     def _read_one(self, element: Element) -> Iterator[Batch]:

@@ -172,7 +172,7 @@ class Response:
         number = 0
         for block in blocks:
             kind = block.type
-            if kind is None:
+            if kind is None or kind == "thinking":
                 continue
             if kind in TEXT_TYPES:
                 self._texts += [block.text] if block.text is not None else []

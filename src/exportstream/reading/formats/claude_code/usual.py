@@ -22,6 +22,7 @@ from exportstream.reading.formats.claude_code.short import ShortLine
 from exportstream.reading.json.beyond_msgspec import may_be_deep
 
 MESSAGES = frozenset({"assistant", "user", None})
+_NO_RESULTS = frozenset({"text", "thinking", "tool_use", None})  # the usual blocks; a look at the end of a text takes longer
 _SIMPLE_PROGRESS = re.compile(rb'\{"type":"((?!agent_)\w{1,40})"')
 _OTHERS = frozenset({"system", "summary", "ai-title", "custom-title"})  # they may have a row, or a title
 
@@ -54,7 +55,7 @@ def take_usual(
                     return found
                 results = 0
                 for block in blocks:
-                    if block.type is not None and block.type.endswith("tool_result"):
+                    if block.type not in _NO_RESULTS and str(block.type).endswith("tool_result"):
                         results += 1
                 if results != (0 if role == "assistant" else len(blocks) or 1) or may_be_deep(raw):
                     return found

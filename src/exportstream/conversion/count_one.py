@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import field
 
-from exportstream.conversion.report import Counts
+from exportstream.conversion.outcome import Counts
 from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions

@@ -1,0 +1,68 @@
+"""Messages one by one, out of batches; only those that were yielded count.
+
+Takes: batches. Yields: `Message`. Raises: what the batches raise. Holds: one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+
+from exportstream.models.structs import Message, Session
+from exportstream.totals.batch import Batch, SessionEnd
+
+
+class OneByOne:
+    """The messages of batches.
+
+    Args:
+        batches: where they come from; closed with this.
+        count: takes those that were yielded, and the sessions that ended among them, as a batch.
+        require_open: raises the error of an iterator that goes on after `close`.
+
+    Attributes:
+        session: that of the last message, while its batch lasts; otherwise None.
+    """
+
+    def __init__(
+        self, batches: Generator[Batch, None, None], count: Callable[[Batch], None], require_open: Callable[[], None]
+    ) -> None:
+        self.session: Session | None = None
+        self._batches = batches
+        self._count = count
+        self._require_open = require_open
+        self._batch = Batch([], [])
+        self._yielded = self._counted = (0, 0)  # how many messages and ends of the batch
+        self._closed = False
+        self.messages: Iterator[Message] = self._iterate()
+
+    def _iterate(self) -> Iterator[Message]:
+        self._require_open()
+        for batch in self._batches:
+            self._batch, self._yielded, self._counted = batch, (0, 0), (0, 0)
+            start = 0
+            for number, (messages, end) in enumerate(batch.by_session()):
+                self.session = end.session if end is not None else None
+                for count, message in enumerate(messages, start + 1):
+                    self._yielded = count, number
+                    yield message
+                    if self._closed:
+                        self._require_open()
+                start += len(messages)
+            self.session, self._yielded = None, (start, len(batch.ends))
+            self.count_yielded()
+
+    def count_yielded(self) -> None:
+        """Count what was yielded since the last time."""
+        if self._counted < self._yielded:
+            (start, first), (end, last) = self._counted, self._yielded
+            self._counted = self._yielded
+            ends = [SessionEnd(one.session, one.end - start, None, one.repeated) for one in self._batch.ends[first:last]]
+            self._count(Batch(self._batch.messages[start:end], ends))
+
+    def close(self) -> None:
+        """Count what was yielded, and let go of the rest."""
+        self._closed = True
+        self.count_yielded()
+        self._yielded = self._counted = (0, 0)
+        self._batch, self.messages = Batch([], []), iter(())  # what goes on reading holds a batch, too
+        self._batches.close()
