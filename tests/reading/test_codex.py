@@ -592,6 +592,23 @@ def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
     assert_figures(rollout.data)
 
 
+@pytest.mark.parametrize("text", ["x" * 5000, "\n" * 5000, ""])
+def test_depth_beside_a_long_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest text of an item does not hide what is nested too deeply beside it, in lines taken at once or one by one."""
+    rollout = begun().item("reasoning", summary=[], encrypted_content=text).call(arguments=text).output(output=text).used()
+    usual = [*rollout.lines]
+    for number in [number for number, line in enumerate(usual) if b"response_item" in line][-3:]:
+        deep = b'"payload":{"other":' + b"[" * 600 + b"]" * 600 + b","
+        rollout.lines[:] = usual
+        rollout.lines[number] = usual[number].replace(b'"payload":{', deep)
+        assert_figures(rollout.data)
+        with monkeypatch.context() as patch:
+            patch.setattr("exportstream.reading.lines.reader.decode_whole_run", lambda *_: None)
+            wanted = read(rollout.data, on_error="skip")
+        assert read(rollout.data, on_error="skip") == wanted
+        assert len(wanted.rejects) == 1
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_other_values_anywhere(seed: int) -> None:
     """With any value in any place of a record, each record becomes rows or one of our errors, and totals are those of rows."""

@@ -90,9 +90,11 @@ def as_text(value: Any) -> str:
 
 def leftover(item: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """The keys that have no column."""
+    if known.issuperset(item):  # as usual
+        return {}
     unknown = item.keys() - known
     if len(unknown) < 2:
-        return {key: item[key] for key in unknown if item[key] is not None} if unknown else {}
+        return {key: item[key] for key in unknown if item[key] is not None}
     return {key: value for key, value in item.items() if key not in known and value is not None}
 
 

@@ -19,7 +19,7 @@ from exportstream.errors import InputError, JSONSyntaxError, LimitError
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep, refuse_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
-from exportstream.reading.limits import too_deep
+from exportstream.reading.limits import MAX_DEPTH, too_deep
 from exportstream.reading.lines.runs import Run, too_long
 
 _BLANK = b" \t\r\n"
@@ -129,7 +129,7 @@ def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[
             value = decoder.decode(data)
         except REFUSALS:
             raise _refusal(error) from None
-    if not isinstance(data, bytes) or may_be_deep(data):
+    if len(data) > 2 * MAX_DEPTH and (not isinstance(data, bytes) or may_be_deep(data)):
         refuse_deep(value)
     return value, replaced
 

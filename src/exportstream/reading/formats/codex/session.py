@@ -21,6 +21,7 @@ from exportstream.reading.formats.content import leftover, text_of
 from exportstream.totals.seen import short_key
 
 _TEXT_OR_NONE = frozenset({str, type(None)})
+_ITEMS = frozenset({"message", "reasoning", "function_call"})  # the usual ones of a response
 TURN_EVENTS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
 _LARGEST_PENDING = 1 << 20  # bytes of messages that came while calls waited for their results
 _META_KEYS = frozenset({"id", "timestamp", "cwd"})
@@ -124,14 +125,14 @@ class RolloutSession:
         kind = item.get("type", "message")
         if not isinstance(kind, str):
             raise InvalidMessageError(f"expected string, got {json_kind(kind)}", path="$.payload.type")
-        if kind.endswith("_output"):
+        if kind == "message" and item.get("role") != "assistant":
+            self._add_words(user_message(item, time, self._turn), size)
+        elif kind not in _ITEMS and kind.endswith("_output"):
             if self._response is not None and self._response.add_output(item, time):
                 self.held += size
             else:
                 self._add(late_output(item, time, self._turn), self._turn, self.line, replayed=self._replay.running)
-        elif kind == "message" and item.get("role") != "assistant":
-            self._add_words(user_message(item, time, self._turn), size)
-        elif kind in ("message", "reasoning") or kind.endswith("_call"):
+        elif kind in _ITEMS or kind.endswith("_call"):
             if self._response is None or not self._response.takes_items:
                 self._begin_response()
             assert self._response is not None
@@ -144,23 +145,19 @@ class RolloutSession:
     def add_short(self, item: ShortItem, line: bytes, time: str | None) -> bool:
         """Take an item of a conversation, of which only figures are wanted; return False if it has to be read in full."""
         kind, response = item.type, self._response
-        if kind == "reasoning":
-            pass
-        elif kind == "message":
-            if item.role != "assistant":
-                if item.role.__class__ not in _TEXT_OR_NONE:
-                    return False
-                self._add_words(short_user_message(item, time), len(line))
-                return True
-        elif kind == "function_call_output" or kind.endswith("_output"):
+        if kind == "message" and item.role != "assistant":
+            if item.role.__class__ not in _TEXT_OR_NONE:
+                return False
+            self._add_words(short_user_message(item, time), len(line))
+            return True
+        if kind not in _ITEMS and kind.endswith("_output"):
             if response is None or not response.end_call(item, line, time):
                 return False
             self.held += len(line)
             return True
-        elif kind == "function_call" or kind.endswith("_call"):
-            if item.name.__class__ not in _TEXT_OR_NONE or item.status.__class__ not in _TEXT_OR_NONE:
-                return False
-        else:
+        if kind not in _ITEMS and not kind.endswith("_call"):
+            return False
+        if item.name.__class__ not in _TEXT_OR_NONE or item.status.__class__ not in _TEXT_OR_NONE:
             return False
         if response is None or not response.takes_items:
             response = self._begin_response()

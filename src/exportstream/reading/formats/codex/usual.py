@@ -55,7 +55,7 @@ def take_usual(
                     return found
                 if item.__class__ is dict:
                     try:
-                        if size > 2 * MAX_DEPTH:
+                        if size > 2 * MAX_DEPTH and size - _size_of_text(item) > 2 * MAX_DEPTH:
                             refuse_deep(item)
                         is_row = session.add_item(item, line.timestamp, size)
                     except InputError as error:
@@ -94,6 +94,12 @@ def take_usual(
         add_sizes(counted, sizes_of)
         add_sizes(counted, {f"event_msg/{event}": sizes for event, sizes in events.items()})
     return None
+
+
+def _size_of_text(item: dict[str, Any]) -> int:
+    """The size, or less, of the largest text of an item: it has no levels."""
+    text = item.get("output") or item.get("encrypted_content") or item.get("arguments")
+    return len(text) if isinstance(text, str) else 0
 
 
 def may_be_deep_item(item: ShortItem, raw: bytes) -> bool:
