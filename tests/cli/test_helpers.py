@@ -13,7 +13,7 @@ import signal
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from exportstream import WorkerError, convert, convert_many, totals_many
+from exportstream import LimitError, WorkerError, convert, convert_many, totals_many
 from exportstream.cli import commands
 from exportstream.cli import convert as convert_module
 from exportstream.conversion import count_one, encoding, pool
@@ -321,3 +321,24 @@ class _NoneHere:
         future = self._workers.submit(*given)
         future.cancel = lambda: False  # type: ignore[method-assign]
         return future
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_cost_that_is_one_too_many_is_named_by_the_process_that_reads(tmp_path: Path, declared: bool) -> None:
+    """After a cost that is huge nothing is read ahead, so the error has the session that it has with one process."""
+    costs: dict[int, object] = {10: "@huge@", 3000: "@tiny@"}
+    sessions = []
+    for number in range(3200):
+        cost = costs.get(number, 1)
+        one = {"cost": cost} if declared else {}
+        sessions.append(session(message(0, cost=1 if declared else cost), id=f"s{number}", **one))
+    data = b"\n".join(map(dump, sessions)).replace(b'"@huge@"', b"1e9500").replace(b'"@tiny@"', b"1e-900")
+    path = tmp_path / "in.ndjson"
+    path.write_bytes(data)
+    for jobs in (1, 2):
+        with (
+            small_runs(50_000),
+            ThreadPoolExecutor(2) as threads,
+            pytest.raises(LimitError, match=r"10,000 digits \(session s3000\)"),
+        ):
+            total_one(str(path), ReadOptions(), GroupOptions(), executor=threads if jobs > 1 else None)

@@ -265,6 +265,8 @@ class Export(InputState):
             return
         try:
             self._counter.add(batch)
+            if self._helpers is not None and self._counter.is_extreme:
+                self._helpers.give_up()  # what comes next may be one too many, and only this process knows its place
         except ExportstreamError as error:
             error.locate(source=self.name, session_id=self._session_id)
             raise

@@ -13,7 +13,6 @@ beginning, so it goes the same way; those of an array are read as an array.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from threading import local
 from typing import Any, Protocol
 
@@ -21,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import ExportstreamError, LimitError
-from exportstream.reading.counter import Counter
+from exportstream.reading.counter import HUGE, Counter
 from exportstream.reading.done import Done
 from exportstream.reading.formats import FormatReader, ReaderOfRuns
 from exportstream.reading.formats.registry import LOG_FORMATS
@@ -37,8 +36,7 @@ from exportstream.totals.batch import Batch, Worked
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import short_keys
 
-_HUGE = Decimal("1e1000")  # beyond it a sum of costs may need more digits than it may have
-_SMALLEST_EXPONENT = -1000
+_EXTREME = "a cost is so large or small that only the sum of all can tell whether it is one too many"
 
 
 class Work(Protocol):
@@ -207,8 +205,9 @@ class _RunReading:
         if batch is None:
             return
         costs = [message.cost for message in batch.messages if message.cost is not None]
-        if costs and not (min(costs) > -_HUGE and max(costs) < _HUGE):
-            raise LimitError("a cost is so large that only the sum of all can tell whether it is one too many")
+        costs += [end.session.cost for end in batch.ends if end.session.cost is not None]
+        if costs and not (min(costs) > -HUGE and max(costs) < HUGE):
+            raise LimitError(_EXTREME)
         if ids and self._run.wants_ids:
             self._ids += short_keys([message.id for message in batch.messages])
         batch.source = self._run.source
@@ -216,11 +215,9 @@ class _RunReading:
         self._work.add(batch, self._prices)
 
     def _finish(self, *, sessions: int) -> Done:
-        totals = self._counter.totals
-        cost = totals.counted.cost.sum
-        if cost is not None and int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT:
-            raise LimitError("a cost has so many digits that only the sum of all can tell whether they are too many")
-        self._done.worked = Worked(totals, self._work.finish(), sessions, ids=self._ids)
+        if self._counter.is_extreme:
+            raise LimitError(_EXTREME)
+        self._done.worked = Worked(self._counter.totals, self._work.finish(), sessions, ids=self._ids)
         return self._done
 
 

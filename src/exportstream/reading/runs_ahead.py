@@ -129,6 +129,11 @@ class RunsAhead:
         self._reader = reader
         return True
 
+    def give_up(self) -> None:
+        """See `Helpers`."""
+        self._drop()
+        self._not_before = sys.maxsize
+
     def end(self) -> None:
         """See `Helpers`."""
         self._drop()

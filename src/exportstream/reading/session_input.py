@@ -47,6 +47,9 @@ class Helpers(Ahead, Protocol):
             figures_only: whether only figures of chats are wanted.
         """
 
+    def give_up(self) -> None:
+        """Read nothing more ahead."""
+
     def end(self) -> None:
         """End: nothing more of the input is wanted."""
 
