@@ -14,7 +14,7 @@ from exportstream.reading.formats.chats.recognise import is_opencode
 from tests.kit.chats import opencode
 from tests.kit.documents import dump, export
 from tests.kit.files import cuts
-from tests.kit.readings import read
+from tests.kit.readings import blocks, read
 
 TOKENS = {"input": 10, "output": 20, "reasoning": 5, "cache": {"read": 300, "write": 40}}
 ANSWER = {
@@ -212,3 +212,13 @@ def test_space_after_the_session(count: int) -> None:
     assert len(list(iter_messages(data + b"\n" * count, max_message_size=size))) == 2
     with pytest.raises(LimitError):
         list(iter_messages(data + b"\n" * count, max_message_size=size - 1))
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_metadata_of_a_call_that_is_too_deep(on: bool) -> None:
+    """What a call holds in `extra` may have no more levels than other values."""
+    state = {"status": "completed", "input": {}, "output": "", "metadata": "deep"}
+    call = {"type": "tool", "tool": "read", "callID": "c", "state": state}
+    data = dump(opencode({}, ANSWER | {"parts": [call]})).replace(b'"deep"', b"[" * 520 + b"]" * 520)
+    with blocks(on), pytest.raises(LimitError, match="512 levels"):
+        list(iter_messages(data))

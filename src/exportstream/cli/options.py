@@ -55,7 +55,7 @@ _exclude = option(
 )
 
 
-_SHARE = "Number of processes, 40 MB each. They also share one file of 32 MiB or more, or 8 MiB compressed"
+_SHARE = "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more, or 8 MiB compressed"
 
 
 def _jobs(text: str, default: str = "one per core") -> Callable[[Decorated], Decorated]:

@@ -275,5 +275,5 @@ def _require_shallow(held: list[Any], element: Element) -> None:
 
 def held_by(row: Message) -> list[Any]:
     """The values of a row that may have many levels."""
-    calls = [call.input_json for call in row.tool_calls] if row.tool_calls else []
+    calls = [value for call in row.tool_calls for value in (call.input_json, call.extra)] if row.tool_calls else []
     return [row.extra, row.attachments, *calls]
