@@ -150,13 +150,14 @@ class RolloutSession:
                 return False
             self._add_words(short_user_message(item, time), len(line))
             return True
-        if kind not in _ITEMS and kind.endswith("_output"):
-            if response is None or not response.end_call(item, line, time):
+        if kind not in _ITEMS:
+            if kind.endswith("_output"):
+                if response is None or not response.end_call(item, line, time):
+                    return False
+                self.held += len(line)
+                return True
+            if not kind.endswith("_call"):
                 return False
-            self.held += len(line)
-            return True
-        if kind not in _ITEMS and not kind.endswith("_call"):
-            return False
         if item.name.__class__ not in _TEXT_OR_NONE or item.status.__class__ not in _TEXT_OR_NONE:
             return False
         if response is None or not response.takes_items:
