@@ -262,6 +262,34 @@ def test_outputs_whose_inputs_were_removed(tmp_path: Path) -> None:
     assert all((tmp_path / name).exists() for name in outputs)
 
 
+@pytest.mark.parametrize("format_", [[], ["--format", "ndjson"], ["--format", "csv"]])
+def test_removed_inputs_beside_their_outputs(tmp_path: Path, format_: list[str]) -> None:
+    """An output that has no input any more is no input of the next run."""
+    put(tmp_path, "a.json", "b.json")
+    nightly = ["convert", ".", "-o", ".", "--update", *format_]
+    assert run(*nightly, cwd=tmp_path).returncode == 0
+    (tmp_path / "b.json").unlink()
+    put(tmp_path, "c.json")
+    done = run(*nightly, cwd=tmp_path)
+    assert (done.returncode, said(done)[0].startswith("exportstream: 1 output has no input any more, and stays: ./b.")) == (
+        0,
+        True,
+    )
+    assert said(done)[1].startswith("exportstream: 1 of 2 inputs converted, 1 up to date: 3 rows")
+
+
+def test_reports_beside_the_inputs(tmp_path: Path) -> None:
+    """Reports and totals that earlier runs wrote into a searched folder are ignored."""
+    put(tmp_path, "in/a.json")
+    run("convert", "in/a.json", "-o", "a.csv", "--report", "in/one.json", cwd=tmp_path)
+    run("convert", "in", "-o", "out/", "--exclude", "one.json", "--report", "in/many.json", cwd=tmp_path)
+    (tmp_path / "in/totals.json").write_bytes(run("totals", "in/a.json", "--json", cwd=tmp_path).stdout)
+    done = run("totals", "in", cwd=tmp_path)
+    assert done.returncode == 0
+    assert [line.split(":")[2] for line in said(done)] == [" in/many.json", " in/one.json", " in/totals.json"]
+    assert "it looks like a report of exportstream" in said(done)[0]
+
+
 def test_update_of_one_input(tmp_path: Path) -> None:
     """--update works for one input as well."""
     put(tmp_path, "a.json")

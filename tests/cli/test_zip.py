@@ -52,6 +52,18 @@ def test_convert_an_archive(folder: Path) -> None:
     assert len(rows(folder / "out/one.ndjson.zst")) == 9
 
 
+@pytest.mark.parametrize("command", [["totals"], ["check"], ["convert", "-o", "out/"]])
+def test_an_archive_without_members(folder: Path, command: list[str]) -> None:
+    """Alone it holds no export; among other inputs it is ignored."""
+    zipped(folder / "files/empty.zip", {})
+    done = run(*command, "files/empty.zip", cwd=folder)
+    assert done.returncode == 2
+    assert said(done)[0].startswith("exportstream: files/empty.zip: no exports found")
+    done = run(*command, "files", cwd=folder)
+    assert done.returncode == 0
+    assert any(line.startswith("exportstream: ignored: files/empty.zip: ") for line in said(done))
+
+
 def test_archives_with_the_same_names_inside(folder: Path) -> None:
     """Outputs of several archives are in folders named after them; of one they are not."""
     zipped(folder / "y.zip", {"one.json": export("other", 2)})

@@ -114,6 +114,10 @@ LOGS = {
     "history.jsonl": b'{"display":"x","project":"/p"}\n',
     "export.ndjson": b'{"id":"s","title":"t","messages":[]}\n',
     "bill.csv": b"when,what\n1,2\n",
+    "costs.csv": b"model,cost\ngpt,1\n",
+    "index.jsonl": b'{"id":"1","title":"t","createdAt":"2025-10-03T10:00:00Z"}\n',
+    "fine-tuning.jsonl": b'{"role":"user","content":"x"}\n',
+    "nothing.ndjson": b"{}\n",
     "large.jsonl": b'{"payload":"' + b"x" * (2 << 20) + b'"}\n',
 }
 
@@ -130,7 +134,7 @@ def test_logs_and_files_of_others_are_no_outputs(folder: Path) -> None:
     put(folder, "a.json")
     convert_many(["a.json"], ".")
     assert findings(".") == {}
-    convert("a.json", "b.csv", keys="snake", columns=["cost", "content", "file"])
+    convert("a.json", "b.csv", keys="snake", columns=["cost", "session_id", "file"])
     convert("a.json", "c.jsonl", table="tool-calls", without="result")
     convert("a.json", "d.db")
     none = "expected a record in a manifest, got none"

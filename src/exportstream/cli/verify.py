@@ -11,7 +11,7 @@ from exportstream.cli.help import Command
 from exportstream.cli.options import debug_flag, many_outputs
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import show_lines, tell
-from exportstream.conversion.verify import verify
+from exportstream.conversion.verify import NO_RECORD, verify
 
 
 @click.command(
@@ -32,13 +32,17 @@ def verify_command(*, outputs: tuple[str, ...]) -> None:
     the rows and the totals of each. Parquet and SQLite files carry their rows and totals inside, so they can be verified
     anywhere. Each output that differs, is missing or has no record is a line, and exit code 3.
     """
-    count = odd = 0
+    count = odd = changed = 0
     for verified in verify(outputs):
         count += 1
         odd += not verified.ok
+        changed += verified.findings not in ([], [NO_RECORD])
         if not verified.ok:
             show_lines([f"{verified.output}: {'; '.join(verified.findings)}"])
     show_lines([f"{amount(count, 'outputs')}, {odd:,} with findings"])
-    if odd:
+    if odd > changed:
+        tell("only Parquet and SQLite, and outputs that a run wrote to a folder (-o DIR/), have a record")
+    if changed:
         tell("convert their inputs again with --force: --update goes by sizes and times, not by contents")
+    if odd:
         sys.exit(Exit.INPUT)

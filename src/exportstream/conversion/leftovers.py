@@ -1,6 +1,6 @@
-"""Finds outputs in a folder whose inputs were removed. They stay: nothing here removes an output.
+"""Finds outputs in a folder whose inputs were removed. They stay, and are no inputs: nothing here removes an output.
 
-Takes: the manifest of the folder. Returns: names of outputs. Raises: nothing. Holds: those names.
+Takes: the manifest of the folder. Returns: names of outputs, or jobs. Raises: nothing. Holds: those.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Container
 
+from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.manifest import Manifest
 from exportstream.storage.names import is_stream, is_url
 from exportstream.storage.zip import SEPARATOR
@@ -30,6 +31,13 @@ def outputs_without_input(manifest: Manifest, others: Container[str]) -> list[st
             if name and not is_stream(name) and not is_url(name) and not _is_there(os.path.join(folder, name)):
                 found.append(path)
     return found
+
+
+def without_outputs(jobs: list[ConvertJob], manifest: Manifest) -> list[ConvertJob]:
+    """Leave out inputs that were found in a folder and are outputs of inputs that are no longer there."""
+    with manifest.open() as records:
+        made = records.positions
+        return [job for job in jobs if not made or job.input.named or manifest.name_of(job.source) not in made]
 
 
 def _is_there(path: str) -> bool:

@@ -19,7 +19,7 @@ from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.leftovers import outputs_without_input
+from exportstream.conversion.leftovers import outputs_without_input, without_outputs
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
@@ -142,11 +142,12 @@ def convert_all(
     options = replace(options, reading=read_prices(options.reading))
     inputs = find_inputs(sources, without=[folder, options.report], exclude=options.exclude)
     real_path = RealPaths()
-    jobs, strangers = _set_aside(plan_jobs(inputs, folder, options, real_path))
+    manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
+    planned = plan_jobs(inputs, folder, options, real_path)
+    jobs, strangers = _set_aside(planned if manifest is None else without_outputs(planned, manifest))
     refuse_shared(jobs, options.report, real_path)
     del real_path
     check_outputs(jobs[0].outputs if jobs else [], options.writing)
-    manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     outcomes = _find_current(jobs, manifest) if options.update else {}
     todo = {number: job for number, job in enumerate(jobs) if number not in outcomes}
     if not replaces:

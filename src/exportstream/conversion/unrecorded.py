@@ -16,10 +16,12 @@ from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
 
 _LONGEST = 1 << 20  # bytes of a first line that are looked at
+# Each table has one of these unless `columns` leaves it out; files of others may have an `id`, a `model` and a `cost`.
+_OURS = frozenset({"sessionId", "session_id", "sessionNumber", "session_number", "userMessageCount", "user_message_count"})
 
 
 def is_output(path: str) -> bool | None:
-    """Whether a file is an output: it describes itself, or all names in its first line are columns.
+    """Whether a file is an output: it describes itself, or all names in its first line are columns, one of them ours alone.
 
     Returns:
         None for a file that is empty, damaged, or can't be read.
@@ -38,7 +40,7 @@ def is_output(path: str) -> bool | None:
         raise
     except (ExportstreamError, OSError):
         return None
-    return any(columns.issuperset(names) for columns in _columns())
+    return not _OURS.isdisjoint(names) and any(columns.issuperset(names) for columns in _columns())
 
 
 def _first_line(path: str) -> bytes:

@@ -26,6 +26,8 @@ from exportstream.writing.formats import FORMATS
 from exportstream.writing.formats.recount import Recount
 from exportstream.writing.outputs import MANIFEST, REJECTS, format_of
 
+NO_RECORD = "expected a record in a manifest, got none"
+
 
 class _Options(Struct):
     format: str
@@ -178,7 +180,7 @@ def _verify(path: str, record: Record | None) -> Verified:
             findings += _compare_bytes(path, record)
         about = _read_about(path) if record is None else msgspec.convert(msgspec.structs.asdict(record), _About)
         if about is None:
-            return Verified(path, ["expected a record in a manifest, got none"])
+            return Verified(path, [NO_RECORD])
         recount = _recount(path, about.options)
         rows = recount.rows
         findings += _compare_rows(recount, about.rows)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.errors import CompressionError, ExportstreamError, JSONSyntaxError, UsageError
+from exportstream.errors import CompressionError, ExportstreamError, JSONSyntaxError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counter import Counter
@@ -95,19 +95,20 @@ class Export(InputState):
         self._dedupe = (seen or Dedupe()) if options.dedupe else None
         self._counter = Counter(by_session=session_totals, prices=self.prices)
         self._counting, self._known, self._figures_only = not only_messages, known, figures_only
-        self._one_by_one = OneByOne(self._batches(), self._count, self._require_open)
-        self._closed, self.partial, self.duplicates = False, False, Duplicates()
+        self._one_by_one = OneByOne(self._batches(), self._count, self.name)
+        self.partial, self.duplicates = False, Duplicates()
 
     def __iter__(self) -> Iterator[Message]:
-        self._require_open()
+        self._one_by_one.require_open()
         return self._one_by_one.messages
 
     def __next__(self) -> Message:
-        self._require_open()
+        self._one_by_one.require_open()
         return next(self._one_by_one.messages)
 
     def __repr__(self) -> str:
-        return f"Export({brief(self.name)}, messages={self.accepted}, sessions={self.sessions}{', closed' * self._closed})"
+        state = ", closed" if self._one_by_one.closed else ""
+        return f"Export({brief(self.name)}, messages={self.accepted}, sessions={self.sessions}{state})"
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +118,6 @@ class Export(InputState):
 
     def close(self) -> None:
         """Close what was opened here; a file object that was passed in stays open. The state stays in view."""
-        self._closed = True
         self._one_by_one.close()
         self._files.close()
         self._input.close()
@@ -166,17 +166,13 @@ class Export(InputState):
 
     def batches(self) -> Iterator[Batch]:
         """Yield what was read, in batches."""
-        self._require_open()
+        self._one_by_one.require_open()
         for batch in self._batches():
             self._count(batch)
             batch.source = self.name
             yield batch
-            self._require_open()
+            self._one_by_one.require_open()
             del batch  # before the next one is read, which then takes the same memory: it is in the processor's caches
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise UsageError("the export is closed", source=self.name)
 
     @contextmanager
     def explain_memory(self) -> Iterator[None]:

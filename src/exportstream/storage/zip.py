@@ -12,6 +12,7 @@ import os
 import stat
 from contextlib import closing
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from exportstream.errors import CompressionError, LimitError, ReadError, printable, shown
@@ -235,6 +236,6 @@ def _as_text(name: str) -> str:
 
 def _refuse_overlaps(places: list[tuple[int, int]], end: int, path: str) -> None:
     """Refuse members that share bytes: a small archive could unpack to anything."""
-    for (offset, stored), (following, _) in zip(places, [*places[1:], (end, 0)], strict=True):
+    for (offset, stored), (following, _) in pairwise([*places, (end, 0)]):
         if offset + HEADER + stored > following:
             raise LimitError("expected members apart from each other, got some that share bytes", source=path, hint=AGAIN)

@@ -16,6 +16,7 @@ from exportstream.reading.limits import MAX_DEPTH, too_deep
 
 _NOT_OF_A_RESPONSE = frozenset({"id", "title", "messages", "result"})
 _OF_A_ROW = frozenset({"messageIndex", "message_index", "countedMessages", "counted_messages"})
+_OF_A_REPORT = frozenset({"schema", "source", "outputs", "bytesWritten"})  # of its keys before `messages`
 _NO_SESSION = "expected a session object with `messages`"
 _KINDS = {"start_map": "an object", "start_array": "an array", "string": "a string", "number": "a number", "null": "null"}
 
@@ -210,7 +211,7 @@ class Envelope:
         """Go on where one kind of value is expected."""
         if self._at is _BEFORE_MESSAGES:
             if kind != "start_array":
-                raise NotAnExportError(f"expected `messages` to be an array, got {_KINDS.get(kind, 'a boolean')}")
+                raise self._no_messages(_KINDS.get(kind, "a boolean"))
             self._first = True
             self._to.begin_messages()
             return _MESSAGES
@@ -259,6 +260,12 @@ class Envelope:
         self._at = _OBJECT
         self._to.key(self._name, value)
         return _OBJECT
+
+    def _no_messages(self, got: str) -> NotAnExportError:
+        error = NotAnExportError(f"expected `messages` to be an array, got {got}")
+        if self._keys >= _OF_A_REPORT:
+            error.foreign, error.hint = True, "it looks like a report of exportstream"
+        return error
 
     def _end_object(self) -> _At:
         """The end of a session, or of an SDK response around it, or of its `result`."""
