@@ -15,6 +15,7 @@ from exportstream.reading.json.guard import has_long_number
 from exportstream.reading.limits import MAX_DEPTH, too_deep
 
 _SLICE = 1 << 16
+_LARGE = 1 << 20  # bytes
 _HOLDERS = (dict, list)
 _COST_TYPES = {type(None), int, Decimal}
 
@@ -66,6 +67,8 @@ def may_be_deep(data: bytes) -> bool:
     """Whether JSON may have too many levels: msgspec does not count those of values that it passes over."""
     if len(data) <= 2 * MAX_DEPTH:
         return False
+    if len(data) > _LARGE:  # two copies of it would be held
+        return data.count(b"{") + data.count(b"[") > MAX_DEPTH
     most = MAX_DEPTH + 1
     rest = data.replace(b"{", b"", most).replace(b"[", b"", most)  # it searches and stops; `count` looks at each byte
     return len(data) - len(rest) > MAX_DEPTH
