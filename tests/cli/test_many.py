@@ -501,6 +501,26 @@ def test_a_signal_whose_exception_python_drops(tmp_path: Path, large: Path, numb
     assert done.stderr.endswith(b"exportstream: interrupted\n")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_dropped_exception_while_a_pipe_is_awaited(number: signal.Signals) -> None:
+    """The work ends though nothing comes out of the pipe, and so nothing goes on that could notice."""
+    code = (
+        "import os, sys\nfrom exportstream.cli import process\nprocess.raise_on_signals()\n"
+        f"class Final:\n    def __del__(self): os.kill(os.getpid(), {int(number)})\n"
+        "def wait():\n    Final()\n    os.read(0, 1)\n"
+        "sys.exit(process.run(wait, debug=False))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    ) as command:
+        try:
+            command.wait(20)
+        finally:
+            command.kill()
+        assert command.stderr is not None
+        assert (command.returncode, command.stderr.read().endswith(b"exportstream: interrupted\n")) == (-number, True)
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_while_workers_start(tmp_path: Path, large: Path, number: signal.Signals, delay: float) -> None:

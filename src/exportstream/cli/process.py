@@ -31,6 +31,7 @@ from exportstream.storage.temporary import remove_temporary_files
 
 _STDOUT = "<stdout>"
 _KEPT = 8 << 20  # bytes
+_MOMENT = 0.05  # seconds
 
 
 class Exit(IntEnum):
@@ -91,6 +92,13 @@ def raise_dropped() -> None:
         raise KeyboardInterrupt if _received[0] == signal.SIGINT else Terminated(_received[0])
 
 
+def _raise_again(dropped: Any) -> None:
+    """Raise the exception of a signal once more that Python dropped, a moment later: a read of a pipe may wait for ever."""
+    sys.__unraisablehook__(dropped)
+    if isinstance(dropped.exc_value, (KeyboardInterrupt, Terminated)) and hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+
+
 def raise_on_signals() -> None:
     """Make SIGINT, SIGTERM and SIGHUP raise an exception, except those that the process was started to ignore."""
     atexit.register(_kill)  # first of all: the last to be registered is the first to be called
@@ -98,6 +106,9 @@ def raise_on_signals() -> None:
         for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _raise)
+        if hasattr(signal, "SIGALRM"):
+            signal.signal(signal.SIGALRM, lambda _number, _frame: raise_dropped())
+            sys.unraisablehook = _raise_again
 
 
 def ignore_signals() -> None:
