@@ -147,6 +147,16 @@ def test_cells_that_a_spreadsheet_can_not_hold(folder: Path, kind: str, length: 
     assert run(*command, cwd=folder).stderr == b""
 
 
+def test_cells_that_a_spreadsheet_can_not_hold_in_many_outputs(folder: Path) -> None:
+    """Five outputs have a line each, and the others one."""
+    for number in range(8):
+        made = documents.session(documents.message(0, content="x" * 40_000))
+        (folder / f"in{number}.json").write_bytes(documents.dump(made))
+    done = run("convert", ".", "-o", "rows/", "--format", "csv", "--csv-safe", "--exclude", "session.json", "-q", cwd=folder)
+    lines = done.stderr.decode().splitlines()
+    assert (len(lines), lines[-1]) == (6, "exportstream: such cells in 3 more outputs; --report FILE has them all")
+
+
 @pytest.mark.parametrize(
     ("source", "options", "name"),
     [

@@ -333,6 +333,24 @@ def test_rows_that_were_rejected_are_missing_every_night(tmp_path: Path, output:
     assert run(*nightly, cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.parametrize("output", [["-o", "a.csv"], ["--merge", "-o", "a.csv"]])
+def test_rejects_of_an_input_that_was_repaired(tmp_path: Path, output: list[str]) -> None:
+    """A file of rejects that is older than the input says nothing of the output, nor does a device."""
+    (tmp_path / "a.json").write_bytes(invalid("s"))
+    nightly = ["convert", "a.json", *output, "--update"]
+    time.sleep(0.02)
+    assert run(*nightly, "--on-error", "skip", cwd=tmp_path).returncode == 5
+    time.sleep(0.02)
+    put(tmp_path, "a.json")
+    time.sleep(0.02)
+    assert [run(*nightly, cwd=tmp_path).returncode for _ in range(2)] == [0, 0]
+    assert (tmp_path / "a.rejects.ndjson").exists()
+    (tmp_path / "a.json").write_bytes(invalid("s"))
+    time.sleep(0.02)
+    gone = [*nightly, "--on-error", "skip", "--rejects", os.devnull]
+    assert [run(*gone, cwd=tmp_path).returncode for _ in range(2)] == [5, 0]
+
+
 @pytest.mark.parametrize("before", ["", "file://"])
 def test_outputs_in_the_folder_of_the_inputs_are_no_inputs(tmp_path: Path, before: str) -> None:
     """A folder of outputs inside that of the inputs is not searched, also if it is named by a URL."""

@@ -69,3 +69,11 @@ def test_completion(shell: str, words: str, offered: list[str], tmp_path: Path) 
     """Commands, options and the values of options are completed."""
     found = complete(shell, words, tmp_path)
     assert [word for word in offered if word in " ".join(found)] == offered
+
+
+def test_completion_after_an_input(tmp_path: Path) -> None:
+    """Where a command belongs, an input is no error while a shell completes."""
+    (tmp_path / "in.json").touch()
+    asked = {"COMP_WORDS": "exportstream in.json ", "COMP_CWORD": "2", "_EXPORTSTREAM_COMPLETE": "bash_complete"}
+    done = run(cwd=tmp_path, **asked)
+    assert (done.returncode, done.stderr) == (0, b"")

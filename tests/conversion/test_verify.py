@@ -142,7 +142,11 @@ def test_logs_and_files_of_others_are_no_outputs(folder: Path) -> None:
     assert len(list(verify("."))) == 4
     Path(MANIFEST).unlink()
     Path("empty.csv").touch()
-    assert findings(".") == {"./a.ndjson.zst": none, "./b.csv": none, "./c.jsonl": none}
+    Path("d.db").write_bytes(Path("d.db").read_bytes()[:3000])
+    Path("e.parquet").write_bytes(b"PAR1")
+    found = findings(".")
+    assert found.keys() == {"./a.ndjson.zst", "./b.csv", "./c.jsonl", "./d.db", "./e.parquet"}
+    assert [found[name] for name in ("./a.ndjson.zst", "./b.csv", "./c.jsonl")] == [none] * 3
 
 
 def test_folders_with_manifests_of_their_own(folder: Path) -> None:

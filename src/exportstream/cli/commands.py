@@ -38,7 +38,7 @@ class _Group(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; in the place of one, an input is told what to do with it."""
         name = args[0]
-        if name not in _VERBS and ("://" in name or os.path.exists(name)):
+        if not ctx.resilient_parsing and name not in _VERBS and ("://" in name or os.path.exists(name)):
             raise click.UsageError(f"expected a command, got an input: exportstream convert {shown(name)}", ctx)
         return super().resolve_command(ctx, args)
 

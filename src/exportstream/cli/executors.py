@@ -65,7 +65,7 @@ def skip_current(source: str, output: str | None, options: ConvertOptions) -> Re
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=True)
-        done = Report(source=source, status="skipped", rejects=old_rejects(options.rejects, outputs, source))
+        done = Report(source=source, status="skipped", rejects=old_rejects(options.rejects, outputs, [source]))
         write_report(done)
     return done
 

@@ -19,12 +19,15 @@ def print_all_warnings(report: Report, *, rejects: bool) -> None:
     outcomes = [one for one in report.outcomes if one.status != "skipped"] if isinstance(report, ManyReport) else []
     parts = [(one.source, notes) for one in outcomes if (notes := one.report.notes if one.report else one.notes) is not None]
     print_few_warnings(parts or [(report.source, report.notes)], "--report FILE has them all", rejects=rejects)
-    for output in report.all_outputs:
-        if names := ",".join(output.large_columns):
-            tell(
-                f"{shown(output.target)}: warning: cells of {names} are longer than the 32,767 characters that a "
-                f"spreadsheet holds; --without {names} leaves them out"
-            )
+    large = [output for output in report.all_outputs if output.large_columns]
+    for output in large[:FEW]:
+        names = ",".join(output.large_columns)
+        tell(
+            f"{shown(output.target)}: warning: cells of {names} are longer than the 32,767 characters that a "
+            f"spreadsheet holds; --without {names} leaves them out"
+        )
+    if more := large[FEW:]:
+        tell(f"such cells in {amount(len(more), 'more outputs')}; --report FILE has them all")
     if rejects and (before := _rejected_before(report)):
         tell(before)
 

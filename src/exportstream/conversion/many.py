@@ -243,7 +243,7 @@ def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> dict[int
     """Return the outcomes of the jobs whose outputs are up to date, by their numbers, with what was rejected of them."""
     if manifest is None:
         return {
-            number: Outcome(job.source, "skipped", rejects=old_rejects(None, job.outputs, job.source))
+            number: Outcome(job.source, "skipped", rejects=old_rejects(None, job.outputs, [job.source]))
             for number, job in enumerate(jobs)
             if is_current(job.source, job.outputs, job.input.parts)
         }
@@ -259,4 +259,4 @@ def _kept(job: ConvertJob, record: Record | None) -> Outcome:
     if record is None or not (record.rejected or record.damaged):
         return Outcome(job.source, "skipped")
     notes = Notes(rejected=record.rejected, damaged=record.damaged, damaged_bytes=record.damaged_bytes)
-    return Outcome(job.source, "skipped", notes=notes, rejects=old_rejects(None, job.outputs, job.source))
+    return Outcome(job.source, "skipped", notes=notes, rejects=old_rejects(None, job.outputs, [job.source]))

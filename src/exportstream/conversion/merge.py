@@ -132,7 +132,7 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
     if current:
-        done.rejects = old_rejects(named_rejects, outputs, inputs[0].source)
+        done.rejects = old_rejects(named_rejects, outputs, (one.source for one in inputs))
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=options.words)
         if good:

@@ -31,10 +31,17 @@ def is_current(source: str, outputs: Iterable[Output], parts: Iterable[str] = ()
     return all(_modified(output.target, unknown=-inf) > changed for output in outputs)
 
 
-def old_rejects(rejects: Any, outputs: Sequence[Output], source: Any) -> str | None:
-    """Return the file of what was rejected when outputs that are up to date were written; None if there is none."""
-    name = rejects if rejects is not None else rejects_name(outputs[0].target, source)
-    return os.fsdecode(name) if has_name(name) and exists(os.fsdecode(name)) else None
+def old_rejects(rejects: Any, outputs: Sequence[Output], sources: Iterable[str]) -> str | None:
+    """Return the file of what was rejected when outputs that are up to date were written; None if there is none.
+
+    It is newer than all inputs. An older one is of inputs that were repaired since, or is an input itself.
+    """
+    sources = list(sources)
+    name = rejects if rejects is not None else rejects_name(outputs[0].target, sources[0])
+    if not has_name(name) or is_direct(os.fsdecode(name)):
+        return None
+    changed = max(_modified(source, unknown=-inf) for source in sources)
+    return os.fsdecode(name) if _modified(name, unknown=-inf) > changed else None
 
 
 def _modified(name: Any, *, unknown: float) -> float:

@@ -43,6 +43,12 @@ def is_output(path: str) -> bool | None:
     return not _OURS.isdisjoint(names) and any(columns.issuperset(names) for columns in _columns())
 
 
+def is_described(path: str) -> bool:
+    """Whether outputs of such a name describe themselves."""
+    format_ = FORMATS.get(format_of(path) or "")
+    return format_ is not None and format_.described
+
+
 def _first_line(path: str) -> bytes:
     found = b""
     for piece in read_output(path):

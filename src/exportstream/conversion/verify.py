@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from exportstream.conversion.manifest import Manifest, Record
-from exportstream.conversion.unrecorded import is_output
+from exportstream.conversion.unrecorded import is_described, is_output
 from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
 from exportstream.models.names import camel
 from exportstream.storage.names import is_name, is_stream, is_url
@@ -129,8 +129,8 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
         for path in (os.path.join(inner, name) for name in sorted(files) if _looks_like_output(name)):
             if path in nearest or os.path.abspath(path) in inputs:
                 continue
-            # What can't tell may be the rest of an output where there are others, and anything at all elsewhere.
-            if (is_ours := is_output(path)) or (is_ours is None and manifests):
+            # What can't tell may be the rest of an output where there are others, or of one that describes itself.
+            if (is_ours := is_output(path)) or (is_ours is None and (manifests or is_described(path))):
                 yield _verify(path, None)
 
 
