@@ -93,9 +93,13 @@ def raise_dropped() -> None:
 
 
 def _raise_again(dropped: Any) -> None:
-    """Raise the exception of a signal once more that Python dropped, a moment later: a read of a pipe may wait for ever."""
-    sys.__unraisablehook__(dropped)
-    if isinstance(dropped.exc_value, (KeyboardInterrupt, Terminated)) and hasattr(signal, "setitimer"):
+    """Raise the exception of a signal once more that Python dropped, a moment later: a read of a pipe may wait for ever.
+
+    What else Python drops after a signal, as while it exits in the middle of something, is of no use to anybody.
+    """
+    if not _received:
+        sys.__unraisablehook__(dropped)
+    elif isinstance(dropped.exc_value, (KeyboardInterrupt, Terminated)) and hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, _MOMENT)
 
 
@@ -108,7 +112,7 @@ def raise_on_signals() -> None:
                 signal.signal(number, _raise)
         if hasattr(signal, "SIGALRM"):
             signal.signal(signal.SIGALRM, lambda _number, _frame: raise_dropped())
-            sys.unraisablehook = _raise_again
+        sys.unraisablehook = _raise_again
 
 
 def ignore_signals() -> None:
