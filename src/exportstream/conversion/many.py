@@ -144,7 +144,7 @@ def convert_all(
     real_path = RealPaths()
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     planned = plan_jobs(inputs, folder, options, real_path)
-    jobs, strangers = _set_aside(planned if manifest is None else without_outputs(planned, manifest))
+    jobs, strangers = _set_aside(without_outputs(planned, manifest) if manifest and os.path.isdir(folder) else planned)
     refuse_shared(jobs, options.report, real_path)
     del real_path
     check_outputs(jobs[0].outputs if jobs else [], options.writing)
