@@ -136,7 +136,7 @@ def test_many_inputs_are_priced(unpaid: Path) -> None:
     ],
 )
 def test_a_price_list_may_come_through_a_pipe(unpaid: Path, arguments: list[str]) -> None:
-    """A list is read once a run, whoever needs it: a pipe can't be read again."""
+    """A list is read once a run, also where several parts of it need prices: a pipe can't be read again."""
     (unpaid / "more.json").write_bytes((unpaid / "session.json").read_bytes())
     end, start = os.pipe()
     os.write(start, LIST.encode())
