@@ -38,6 +38,7 @@ class Counts(Struct, rename="camel"):
         bytes_parsed: bytes of JSON in it.
         partial: whether an input was cut or damaged, and its complete messages were kept.
         cut: names of the inputs that were cut, with the messages kept of each.
+        doubtful: names of inputs any of whose rows may be wrong: a checksum differs, or compressed data is damaged.
         notes: counts of things that were noticed and are not errors.
         duplicates: counts of what `dedupe` dropped. Messages and sessions above include them; rows and totals do not.
         totals: totals at the end.
@@ -50,6 +51,7 @@ class Counts(Struct, rename="camel"):
     bytes_parsed: int = 0
     partial: bool = False
     cut: dict[str, int] = field(default_factory=dict)
+    doubtful: list[str] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
     duplicates: Duplicates = field(default_factory=Duplicates)
     totals: Totals = field(default_factory=Totals)
@@ -64,6 +66,8 @@ class Counts(Struct, rename="camel"):
         self.partial |= export.partial or export.notes.damaged > 0
         if export.partial:
             self.cut[export.name] = export.accepted
+        if export.notes.doubtful:
+            self.doubtful.append(export.name)
         self.notes.merge(export.notes)
         self.duplicates.merge(export.duplicates)
         try:
@@ -78,6 +82,7 @@ class Counts(Struct, rename="camel"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.partial |= other.partial
         self.cut |= other.cut
+        self.doubtful += other.doubtful
         self.notes.merge(other.notes)
         self.duplicates.merge(other.duplicates)
         self.totals.merge(other.totals)
@@ -86,6 +91,7 @@ class Counts(Struct, rename="camel"):
         """Return the same as plain values under the names of the JSON."""
         read = {f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in fields_of(Counts) if f.name != "totals"}
         read["cut"] = {label(name): messages for name, messages in self.cut.items()}
+        read["doubtful"] = list(map(label, self.doubtful))
         return read | {"totals": self.totals.to_dict()}
 
 

@@ -70,6 +70,7 @@ class TotalsReport(Counts, WithOutcomes):
             "failed": [outcome.to_dict() for outcome in self.failed],
             "ignored": [outcome.to_dict() for outcome in self.ignored],
             "cut": {label(name): messages for name, messages in self.cut.items()},
+            "doubtful": list(map(label, self.doubtful)),
         }
 
     def __str__(self) -> str:
