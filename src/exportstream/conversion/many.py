@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from exportstream.conversion.adding import add_up
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
@@ -174,9 +175,7 @@ def convert_all(
         outcomes.update(Jobs(run_one, executor, status, progress, options.fail_fast).run(todo))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
         done.outcomes += strangers
-        for outcome in done.outcomes:  # in the order of the inputs
-            if outcome.report is not None:
-                done.merge(outcome.report)
+        add_up(done, done.outcomes, hint="its output is complete and stays; it is left out of all figures")
         done.seconds = time.monotonic() - started
         write_report(done)
     return done

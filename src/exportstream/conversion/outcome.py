@@ -11,7 +11,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, TransferError, label, printable
+from exportstream.errors import (
+    LONGEST_LINE,
+    ExportstreamError,
+    LimitError,
+    NotAnExportError,
+    TransferError,
+    label,
+    printable,
+)
 from exportstream.models.names import fields_of
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
@@ -58,7 +66,11 @@ class Counts(Struct, rename="camel"):
             self.cut[export.name] = export.accepted
         self.notes.merge(export.notes)
         self.duplicates.merge(export.duplicates)
-        self.totals.merge(export.totals)
+        try:
+            self.totals.merge(export.totals)
+        except LimitError as error:
+            error.locate(source=export.name, hint="convert it by itself")
+            raise
 
     def merge(self, other: Counts) -> None:
         """Add what was read of other inputs."""
