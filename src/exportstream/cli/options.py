@@ -56,8 +56,8 @@ _exclude = option(
 
 
 _SHARE = (
-    "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more (8 MiB compressed; a pipe only if "
-    "you give N)"
+    "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more (8 MiB compressed; a pipe only "
+    "if you give N)"
 )
 
 
