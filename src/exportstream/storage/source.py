@@ -185,13 +185,8 @@ class Source:
         return (str(self._path), identity(self._stat)) if is_plain and self.error is None else None
 
     def look_ahead(self) -> Lookahead | None:
-        """Return the pieces of a compressed file, or member of a zip, to be looked at before they are read; else None."""
-        if (
-            self._path is None
-            or (self.compression == "none" and not isinstance(self._file, MemberFile))
-            or self.error is not None
-            or isinstance(self._pieces, Lookahead)
-        ):
+        """Return the pieces of what is not `plain`, to be looked at before they are read; None after an error."""
+        if self.error is not None or isinstance(self._pieces, Lookahead):
             return None
         self._pieces = Lookahead(self._rest, self._pieces, self.position, self)
         self._rest = b""
