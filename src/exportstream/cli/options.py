@@ -55,7 +55,10 @@ _exclude = option(
 )
 
 
-_SHARE = "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more, or 8 MiB compressed"
+_SHARE = (
+    "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more (8 MiB compressed; a pipe only "
+    "if you give N)"
+)
 
 
 def _jobs(text: str, default: str = "one per core") -> Callable[[Decorated], Decorated]:

@@ -114,7 +114,8 @@ def _rejected_before(report: Report) -> str:
         names = [report.rejects]
     if names and not lost:
         lost = ["messages or damaged bytes"]
-    return f"{' and '.join(lost)} rejected before{_into(names)}" if lost else ""
+    doubt = f"; any row of {amount(notes.doubtful, 'inputs')} may be wrong: a checksum differed" if notes.doubtful else ""
+    return f"{' and '.join(lost)} rejected before{_into(names)}{doubt}" if lost else ""
 
 
 def _damaged(notes: Notes) -> list[str]:

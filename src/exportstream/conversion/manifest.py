@@ -36,6 +36,7 @@ from exportstream.writing.writers import Written
 
 SCHEMA = 1
 # Options that decide whether there is an output, not what is in it.
+NOTED = ("rejected", "damaged", "damaged_bytes", "doubtful")  # of `Notes`
 _NOT_COMPARED = {"force", "max_message_size", "max_window"}
 
 
@@ -52,7 +53,7 @@ class Record(Struct, rename="camel"):
         bytes: of the output as stored.
         sha256: of those.
         totals: declared and counted, as of `totals --json`.
-        rejected, damaged, damaged_bytes: what was refused and is in no row, as of `Notes`.
+        rejected, damaged, damaged_bytes, doubtful: what was refused and is in no row, or may be wrong, as of `Notes`.
         schema: of these keys.
     """
 
@@ -67,6 +68,7 @@ class Record(Struct, rename="camel"):
     rejected: int = 0
     damaged: int = 0
     damaged_bytes: int = 0
+    doubtful: int = 0
     schema: int = SCHEMA
 
 
@@ -159,9 +161,7 @@ class Manifest:
             bytes=written.bytes_written,
             sha256=written.sha256,
             totals=about["totals"],
-            rejected=notes.rejected,
-            damaged=notes.damaged,
-            damaged_bytes=notes.damaged_bytes,
+            **{name: getattr(notes, name) for name in NOTED},
         )
 
     @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from exportstream.conversion.adding import leave_out
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
@@ -30,6 +31,7 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
+from exportstream.totals.sums import Totals
 from exportstream.writing.formats import FormatName
 from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
@@ -157,6 +159,7 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
     if status.bytes_total is not None:
         status.bytes_total *= 2
     progress = ReadProgress(counting(status, watch))
+    usual, extreme = Totals(), dict[int, Totals]()
     for number, found in enumerate(inputs):
         if is_stream(found.source):
             continue
@@ -165,10 +168,15 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
                 for _ in export.batches():
                     progress(export)
                 progress(export)
+                if (totals := export.totals).is_extreme:
+                    extreme[number] = totals
+                else:
+                    usual.merge(totals)
         except ExportstreamError as error:
             outcomes[number] = outcome_of(found.source, error, named=found.named)
             status.failed += outcomes[number].status == "failed"
             status.files_done += 1
+    leave_out(extreme, usual, outcomes)
     if status.bytes_total is not None:  # what failed is not read again, nor to its end
         good = zip(inputs, outcomes, strict=True)
         status.bytes_total = status.bytes_done + sum(found.size or 0 for found, one in good if one.status == "converted")

@@ -98,9 +98,9 @@ def convert(
         dedupe: see `open_export`.
         prices: see `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
         report: a path for the report as JSON.
-        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed); see `convert_many`. Not with
-            `running_totals`, `dedupe`, the columns `file` and `sessionNumber`, Parquet or SQLite. None for this process
-            alone.
+        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed) and with a stream; see `convert_many`.
+            Not with `running_totals`, `dedupe`, the columns `file` and `sessionNumber`, Parquet or SQLite. None for this
+            process alone.
         progress: called with the open `Export` after each batch, and at the end.
 
     Returns:
