@@ -147,6 +147,7 @@ def convert_to(
     executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
     manifest: Manifest | None = None,
+    made_of: dict[str, Any] | None = None,
     ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
@@ -158,6 +159,7 @@ def convert_to(
         executor: see `convert`; only for one source.
         progress: see `convert`.
         manifest: of the folder of the outputs; it records them as made of the first source.
+        made_of: recorded instead of the state of the first source.
         ignore: called with a source that is no export and its error; says whether to go on without it.
 
     Returns, Raises: as `convert`.
@@ -192,7 +194,7 @@ def convert_to(
         writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
-        state: dict[str, Any] = {}
+        state = dict(made_of or {})
         foreign: NotAnExportError | None = None
         for source in sources:
             with (
