@@ -143,10 +143,12 @@ class ManyReport(Report, WithOutcomes):
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
         without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
+        kept_inputs: of a merge that is up to date: inputs that are not among these any more, whose rows stay.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     without_input: list[str] = field(default_factory=list)
+    kept_inputs: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
@@ -165,6 +167,7 @@ class ManyReport(Report, WithOutcomes):
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         counts = {status: self.count(status) for status in STATUSES}
-        sums = super().to_dict() | counts | {"withoutInput": list(map(label, self.without_input))}
+        sums = super().to_dict() | counts
+        sums |= {"withoutInput": list(map(label, self.without_input)), "keptInputs": list(map(label, self.kept_inputs))}
         del sums["status"]  # each input has its own
         return sums | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}
