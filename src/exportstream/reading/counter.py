@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from operator import attrgetter
 
 from exportstream.errors import LimitError
 from exportstream.totals.batch import Batch, SessionEnd, Worked
@@ -15,7 +14,6 @@ from exportstream.totals.sums import Totals
 
 HUGE = Decimal("1e1000")  # a sum of costs beyond it may soon need more digits than it may have
 _SMALLEST_EXPONENT = -1000
-_IS_REPEATED = attrgetter("repeated")
 
 
 class Counter:
@@ -93,8 +91,9 @@ class Counter:
         if self._prices is not None:
             assert self._complete.priced is not None
             self._prices.add_to(self._complete.priced, batch.messages)
-        if self._of_session is None and not any(map(_IS_REPEATED, batch.ends)):
-            self._complete.add_sessions(batch.messages, [(end.session, end.end) for end in batch.ends])
+        ends = batch.ends
+        if self._of_session is None and not [end for end in ends if end.repeated]:
+            self._complete.add_complete(batch.messages, [end.session for end in ends], [end.end for end in ends])
             return
         for number, (messages, end) in enumerate(batch.by_session()):
             (self._complete if self._of_session is None else self._of_session).add_batch(messages)
