@@ -331,7 +331,7 @@ def test_rows_that_were_rejected_are_missing_every_night(tmp_path: Path, output:
             assert (written["skipped"], written["rejected"]) == (1, 0)
             assert file in (written["rejects"], written["inputs"][0].get("rejects"))
     if output == "rows/":
-        assert written["inputs"][0]["notes"]["rejected"] == 1
+        assert written["inputs"][0]["notes"]["rejected"] == written["keptRejected"] == 1
     put(tmp_path, "a.json", messages=3)
     os.utime(tmp_path / "a.json", (time.time() + 1, time.time() + 1))
     assert run(*nightly, cwd=tmp_path).returncode == 0

@@ -89,7 +89,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
         UsageError: a name is a URL or ``-``, or a folder has no outputs.
         MissingExtraError: Parquet files need pyarrow.
     """
-    for given in [outputs] if is_name(outputs) else outputs:
+    for given in outputs if hasattr(outputs, "__iter__") and not isinstance(outputs, str) else [outputs]:
         if not is_name(given):
             raise TypeError(f"expected a path of an output or a folder, got {type(given).__name__}")
         name = local_path(os.fsdecode(given))
