@@ -77,6 +77,7 @@ def test_a_line_for_each_output(folder: Path, format_: Any, table: Any) -> None:
             "rejected": 0,
             "damaged": 0,
             "damagedBytes": 0,
+            "doubtful": 0,
         }
         assert output.sha256 == line["sha256"]
         assert sum(line["rows"].values()) == output.rows > 0

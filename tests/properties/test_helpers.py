@@ -94,12 +94,13 @@ def checked(path: Path, executor: Executor | None) -> Any:
     return exact(found)
 
 
-def converted(path: Path, executor: Executor | None, on_error: Any, **options: Any) -> Any:
+def converted(path: Path, executor: Executor | None, on_error: Any, *, source: Any = None, **options: Any) -> Any:
     """The decompressed bytes of all outputs and of the rejects, the report, or the error and what is left then."""
     folder = path.with_name(f"{path.stem}-rows")
     folder.mkdir()
     try:
-        done = convert(path, folder / f"out.{options.get('format', 'csv')}", on_error=on_error, executor=executor, **options)
+        target = folder / f"out.{options.get('format', 'csv')}"
+        done = convert(source or path, target, on_error=on_error, executor=executor, **options)
     except ExportstreamError as error:
         return type(error), str(error), os.listdir(folder)
     else:

@@ -18,7 +18,7 @@ from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.memory import import_error
-from exportstream.storage.names import is_direct, stands_for_several
+from exportstream.storage.names import is_direct, is_piped, stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import is_zip
 from exportstream.writing.outputs import decide_outputs, is_folder, looks_like_file, refuse_same_files
@@ -118,13 +118,14 @@ def open_helpers(
         share: whether they can share the work.
         chats: see `suits_helpers`.
     """
-    jobs = jobs or os.cpu_count() or 1
-    if jobs == 1 or not share or not suits_helpers(source, reading, chats=chats):
+    wanted = jobs or os.cpu_count() or 1
+    unasked = jobs is None and is_piped(source)  # most of what comes through pipes is small
+    if wanted == 1 or unasked or not share or not suits_helpers(source, reading, chats=chats):
         yield None
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
 
-    with Workers(_as_open_files_allow(jobs - 1), tune, fork=True) as workers:
+    with Workers(_as_open_files_allow(wanted - 1), tune, fork=True) as workers:
         yield workers
 
 

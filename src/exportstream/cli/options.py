@@ -55,7 +55,10 @@ _exclude = option(
 )
 
 
-_SHARE = "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more, or 8 MiB compressed"
+_SHARE = (
+    "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more (8 MiB compressed; a pipe only "
+    "if you give N)"
+)
 
 
 def _jobs(text: str, default: str = "one per core") -> Callable[[Decorated], Decorated]:
@@ -168,8 +171,8 @@ convert_options = together(
         "--update",
         is_flag=True,
         help="Skip inputs whose outputs in the folder were made of them as they are, with these options; replace the other "
-        "outputs. A single output, one of --merge (all of it if one input is newer), and those under a URL go by times: "
-        "options are not compared. Earlier failures of a merge are not reported again.",
+        "outputs. A single output, one of --merge (all of it if one input is newer or new), and those under a URL go by "
+        "times: options are not compared.",
     ),
     _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),

@@ -176,7 +176,7 @@ def _document(done: TotalsReport) -> dict[str, Any]:
     if done.tables:
         return {"schema": SCHEMA, **tables}
     several = {name: tables[name] for name in ("inputs", "failed", "ignored")} if len(done.outcomes) > 1 else {}
-    cut = {"cut": tables["cut"]} if done.cut or several else {}
+    cut = {name: tables[name] for name in ("cut", "doubtful")} if done.cut or several else {}
     return {"schema": SCHEMA, **done.totals.to_dict(), **several, **cut}
 
 

@@ -61,8 +61,8 @@ def check(
         source: as of `open_export`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
-        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed); see `convert_many`. None for this
-            process alone.
+        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed) and with a stream; see `convert_many`.
+            None for this process alone.
 
     Raises:
         UsageError, TypeError: at once; the source is not one input, or an option has a value that it does not take.

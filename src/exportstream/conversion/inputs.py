@@ -93,6 +93,8 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     excluded = Exclude(exclude)
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
     left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
+    if not (is_name(sources) or hasattr(sources, "__iter__")) or isinstance(sources, (bytes, bytearray, memoryview)):
+        raise TypeError(_expected(sources))
     sources = [sources] if is_name(sources) else list(sources)
     names = [local_path(os.fsdecode(source)) for source in sources if is_name(source)]
     apart = len({os.path.realpath(name) for name in names if is_zip(name)}) > 1
@@ -101,7 +103,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             found.append(source)
             continue
         if not is_name(source):
-            raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
+            raise TypeError(_expected(source))
         name = local_path(os.fsdecode(source))
         before = len(found)
         found += [
@@ -121,6 +123,11 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
+
+
+def _expected(source: Any) -> str:
+    what = f"expected a path, a folder, a glob, a URL or '-', or several of them, got {type(source).__name__}"
+    return f"{what}; save it to a file, or give it alone to convert or open_export, which take bytes and open files"
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from exportstream.conversion.adding import add_up
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
 from exportstream.conversion.leftovers import outputs_without_input, without_outputs
-from exportstream.conversion.manifest import Manifest, Record
+from exportstream.conversion.manifest import NOTED, Manifest, Record
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, outcome_of
@@ -174,9 +175,7 @@ def convert_all(
         outcomes.update(Jobs(run_one, executor, status, progress, options.fail_fast).run(todo))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
         done.outcomes += strangers
-        for outcome in done.outcomes:  # in the order of the inputs
-            if outcome.report is not None:
-                done.merge(outcome.report)
+        add_up(done, done.outcomes, hint="its output is complete and stays; it is left out of all figures")
         done.seconds = time.monotonic() - started
         write_report(done)
     return done
@@ -256,7 +255,7 @@ def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> dict[int
 
 
 def _kept(job: ConvertJob, record: Record | None) -> Outcome:
-    if record is None or not (record.rejected or record.damaged):
+    notes = Notes(**{name: getattr(record, name) for name in NOTED} if record is not None else {})
+    if notes == Notes():
         return Outcome(job.source, "skipped")
-    notes = Notes(rejected=record.rejected, damaged=record.damaged, damaged_bytes=record.damaged_bytes)
     return Outcome(job.source, "skipped", notes=notes, rejects=old_rejects(None, job.outputs, [job.source]))

@@ -98,9 +98,9 @@ def convert(
         dedupe: see `open_export`.
         prices: see `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
         report: a path for the report as JSON.
-        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed); see `convert_many`. Not with
-            `running_totals`, `dedupe`, the columns `file` and `sessionNumber`, Parquet or SQLite. None for this process
-            alone.
+        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed) and with a stream; see `convert_many`.
+            Not with `running_totals`, `dedupe`, the columns `file` and `sessionNumber`, Parquet or SQLite. None for this
+            process alone.
         progress: called with the open `Export` after each batch, and at the end.
 
     Returns:
@@ -147,6 +147,7 @@ def convert_to(
     executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
     manifest: Manifest | None = None,
+    made_of: dict[str, Any] | None = None,
     ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
@@ -158,6 +159,7 @@ def convert_to(
         executor: see `convert`; only for one source.
         progress: see `convert`.
         manifest: of the folder of the outputs; it records them as made of the first source.
+        made_of: recorded instead of the state of the first source.
         ignore: called with a source that is no export and its error; says whether to go on without it.
 
     Returns, Raises: as `convert`.
@@ -192,7 +194,7 @@ def convert_to(
         writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
-        state: dict[str, Any] = {}
+        state = dict(made_of or {})
         foreign: NotAnExportError | None = None
         for source in sources:
             with (

@@ -15,8 +15,9 @@ import msgspec
 from msgspec import field
 
 from exportstream.conversion.outcome import Counts, Outcome, WithOutcomes
-from exportstream.errors import label
+from exportstream.errors import OptionError, label
 from exportstream.models.names import camel
+from exportstream.models.notes import Notes
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.text import brief
@@ -143,18 +144,31 @@ class ManyReport(Report, WithOutcomes):
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
         without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
+        kept_inputs: of a merge that is up to date: inputs that are not among these any more, whose rows stay.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     without_input: list[str] = field(default_factory=list)
+    kept_inputs: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
         return f"ManyReport({counts}{', ' if counts else ''}messages={self.messages}, rows={self.rows})"
 
     def count(self, status: str) -> int:
-        """How many inputs had this outcome."""
+        """How many inputs had this outcome, one of `STATUSES`."""
+        if status not in STATUSES:
+            raise OptionError(f"expected a status ({', '.join(STATUSES)}), got {status!r}")
         return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def kept_notes(self) -> Notes:
+        """What was rejected of inputs that are up to date when they were converted; `rejected` is of this run."""
+        notes = Notes()
+        for outcome in self.outcomes:
+            if outcome.status == "skipped":
+                notes.merge(outcome.notes or Notes())
+        return notes
 
     @property
     def all_outputs(self) -> list[Written]:
@@ -165,6 +179,8 @@ class ManyReport(Report, WithOutcomes):
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         counts = {status: self.count(status) for status in STATUSES}
-        sums = super().to_dict() | counts | {"withoutInput": list(map(label, self.without_input))}
+        sums = super().to_dict() | counts
+        sums |= {"keptRejected": self.kept_notes.rejected, "keptDamaged": self.kept_notes.damaged}
+        sums |= {"withoutInput": list(map(label, self.without_input)), "keptInputs": list(map(label, self.kept_inputs))}
         del sums["status"]  # each input has its own
         return sums | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
+from exportstream.conversion.adding import add_up, is_extreme
 from exportstream.conversion.count_one import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import Job
@@ -69,6 +70,7 @@ class TotalsReport(Counts, WithOutcomes):
             "failed": [outcome.to_dict() for outcome in self.failed],
             "ignored": [outcome.to_dict() for outcome in self.ignored],
             "cut": {label(name): messages for name, messages in self.cut.items()},
+            "doubtful": list(map(label, self.doubtful)),
         }
 
     def __str__(self) -> str:
@@ -210,13 +212,11 @@ def total_all(
     outcomes: dict[int, Outcome] = {}
     for number, outcome in run_without_copies(Jobs(run_one, executor, status, progress, fail_fast), jobs):
         outcomes[number] = outcome
-        if isinstance(outcome.report, InputCount):
+        if isinstance(outcome.report, InputCount) and not is_extreme(outcome):
             grouping.merge(outcome.report.grouping)
             outcomes[number] = replace(outcome, report=outcome.report.alone())
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
-    for outcome in done.outcomes:  # in the order of the inputs
-        if outcome.report is not None:
-            done.merge(outcome.report)
+    add_up(done, done.outcomes, hint="count it by itself", grouping=grouping)
     done.tables = make_tables(grouping, groups)
     done.seconds = time.monotonic() - started
     return done

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from exportstream.conversion.manifest import Manifest, Record
+from exportstream.conversion.merged import input_names
 from exportstream.conversion.unrecorded import is_described, is_output
 from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
 from exportstream.models.names import camel
@@ -88,7 +89,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
         UsageError: a name is a URL or ``-``, or a folder has no outputs.
         MissingExtraError: Parquet files need pyarrow.
     """
-    for given in [outputs] if is_name(outputs) else outputs:
+    for given in outputs if hasattr(outputs, "__iter__") and not isinstance(outputs, str) else [outputs]:
         if not is_name(given):
             raise TypeError(f"expected a path of an output or a folder, got {type(given).__name__}")
         name = local_path(os.fsdecode(given))
@@ -120,9 +121,8 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
             for output in sorted(records.positions):
                 record = records.get(output)
                 if record is not None:
-                    inputs.add(
-                        os.path.normpath(os.path.join(os.path.abspath(manifest.folder), str(record.input.get("name"))))
-                    )
+                    above_it = os.path.abspath(manifest.folder)
+                    inputs |= {os.path.normpath(os.path.join(above_it, name)) for name in input_names(record)}
                 if (path := place(output)) is not None and nearest[path] == number:
                     yield _verify(path, record)
     for inner, files in _walk(folder):

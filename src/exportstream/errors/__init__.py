@@ -209,7 +209,13 @@ class InvalidMessageError(InputError):
 
 
 class CompressionError(InputError):
-    """The compressed container is damaged, or needs more memory than allowed."""
+    """The compressed container is damaged, or needs more memory than allowed.
+
+    Attributes:
+        is_doubtful: whether what was decompressed before may be wrong: a checksum differs, or the data is damaged.
+    """
+
+    is_doubtful = False
 
 
 class LimitError(InputError):

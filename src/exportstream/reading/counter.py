@@ -13,8 +13,6 @@ from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
 from exportstream.totals.sums import Totals
 
-HUGE = Decimal("1e1000")  # a sum of costs beyond it may soon need more digits than it may have
-_SMALLEST_EXPONENT = -1000
 _IS_REPEATED = attrgetter("repeated")
 
 
@@ -43,9 +41,7 @@ class Counter:
     @property
     def is_extreme(self) -> bool:
         """Whether a sum of costs is so large or small that a further one may need too many digits with it."""
-        totals = (self._complete,) if self._of_session is None else (self._complete, self._of_session)
-        costs = [cost for one in totals for cost in (one.counted.cost.sum, one.declared.cost.sum) if cost is not None]
-        return any(abs(cost) >= HUGE or int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT for cost in costs)
+        return self._complete.is_extreme or (self._of_session is not None and self._of_session.is_extreme)
 
     def add(self, batch: Batch) -> None:
         """Add a batch; its ends get the totals of their sessions if they are asked for.

@@ -224,6 +224,7 @@ class Export(InputState):
             yield from self._log.read(self._source)
             self.partial = self._log.is_cut
             self.notes.grown += self._files.grown
+        self.notes.doubtful += self._files.doubtful
 
     def _batches(self) -> Generator[Batch, None, None]:
         with self.explain_memory():

@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import ExportstreamError, LimitError
-from exportstream.reading.counter import HUGE, Counter
+from exportstream.reading.counter import Counter
 from exportstream.reading.done import Done
 from exportstream.reading.formats import FormatReader, ReaderOfRuns
 from exportstream.reading.formats.registry import LOG_FORMATS
@@ -35,6 +35,7 @@ from exportstream.storage.stretch import HeldStretch, Stretch
 from exportstream.totals.batch import Batch, Worked
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import short_keys
+from exportstream.totals.sums import HUGE
 
 _EXTREME = "a cost is so large or small that only the sum of all can tell whether it is one too many"
 

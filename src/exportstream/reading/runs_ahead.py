@@ -28,7 +28,7 @@ from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.run import MakeWork, Run, read_run
 from exportstream.storage.lookahead import Lookahead
-from exportstream.storage.names import has_name
+from exportstream.storage.names import has_name, is_piped
 from exportstream.storage.source import Source
 from exportstream.storage.stretch import Stretch, head_of_large_json
 
@@ -106,8 +106,11 @@ class RunsAhead:
             except ReadError:  # reading meets it again
                 return False
         else:
-            smallest = SMALLEST_INPUT if source.compression == "none" else SMALLEST_PACKED
-            if self._size < smallest or (ahead := source.look_ahead()) is None:
+            if source.bytes_total is None:  # of a pipe: it is large once so much of it was read
+                self._not_before = SMALLEST_INPUT
+            elif self._size < (SMALLEST_INPUT if source.compression == "none" else SMALLEST_PACKED):
+                return False
+            if (ahead := source.look_ahead()) is None:
                 return False
             self._file, self._size, plain = ahead, sys.maxsize, (source.name, ())
             self._longest = min(self._longest, LONGEST_RUN // 4)
@@ -263,9 +266,13 @@ def check_executor(executor: object) -> None:
 def suits_helpers(source: Any, options: ReadOptions, *, chats: bool = True) -> bool:
     """Whether others can help to read an input: a large file of session exports, also compressed or in a zip, read as usual.
 
-    It may be an array of chats, too, unless `chats` says no, as `check` does.
+    It may be an array of chats, too, unless `chats` says no, as `check` does. What comes through a pipe may be any of them.
     """
-    if not has_name(source) or options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
+    if options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
+        return False
+    if is_piped(source):
+        return True
+    if not has_name(source):
         return False
     head = head_of_large_json(os.fsdecode(source), SMALLEST_INPUT, SMALLEST_PACKED, HEAD)
     if (found := recognise(head)) is None:

@@ -103,7 +103,9 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
                     raise OutOfMemoryError(position=used) from error
                 if "memory" not in str(error).lower():
                     what = _ERROR_NUMBER.sub("", str(error))
-                    raise CompressionError(f"the {kind} data is damaged: {what}", position=used) from error
+                    error_of_data = CompressionError(f"the {kind} data is damaged: {what}", position=used)
+                    error_of_data.is_doubtful = True
+                    raise error_of_data from error
                 what = f"the {kind} data asks for a window of more than {limit:,} bytes"
                 raise CompressionError(
                     what, hint="allow it: `max_window` of 2 GiB for zstd --long=31", position=used

@@ -84,7 +84,7 @@ class Range(Struct, frozen=True):
             if bound.tzinfo is None and self.tz is not None:
                 zone = _zone(self.tz)
                 bound = bound.astimezone() if zone is None else bound.replace(tzinfo=zone)
-        except (ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError):
             raise OptionError(
                 f"expected `{name}` to be a date or date-time, got {text!r}",
                 hint="write it as 2025-10-03, 2025-10-03T10:00, or 7d for seven days before now",
@@ -108,7 +108,7 @@ def _zone(name: str | None) -> tzinfo | None:
 
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+    except (TypeError, KeyError, ValueError, OSError):
         raise OptionError(
             f"expected `tz` to be a time zone, got {name!r}", hint="write it as Europe/Berlin, UTC or local"
         ) from None

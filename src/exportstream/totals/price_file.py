@@ -49,10 +49,18 @@ def prices_of_file(data: bytes, name: str) -> Prices:
         found = ", ".join(document) or "nothing"
         raise UsageError(f"expected [[price]] and nothing else, got {found}", source=name, hint=_HINT)
     lines = [text.count("\n", 0, found.start()) + 1 for found in _HEADER.finditer(text)]
-    entries = []
+    entries: list[_Entry] = []
+    places: dict[tuple[str, date | None], str] = {}
     for number, one in enumerate(prices):
         line = f", line {lines[number]}" if len(lines) == len(prices) else ""
-        entries.append(_entry(one, f"price {number + 1}{line}", name))
+        where = f"price {number + 1}{line}"
+        entry = _entry(one, where, name)
+        entries.append(entry)
+        before = places.setdefault((entry.pattern.pattern, entry.start), where)
+        if before != where:  # the first would count, silently
+            when = "without `from`" if entry.start is None else f"from {entry.start}"
+            what = f"expected one price of {one['model']!r} {when}, got two ({before}; {where})"
+            raise UsageError(what, source=name, hint="remove one, or give the later one its first day: from = 2026-01-31")
     starts = [str(entry.start) for entry in entries if entry.start is not None]
     version = sha256(data).hexdigest()[:12]
     return Prices(PriceList(name, version, max(starts, default=None)), lambda model: _history(entries, model))

@@ -21,12 +21,14 @@ from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
 from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs, total_cost
+from exportstream.totals.figures import Cost, Count, Difference, add_costs, compare, compare_costs, total_cost
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 from exportstream.totals.total_input import total_inputs
 
 MAX_ROLES = 64
+HUGE = Decimal("1e1000")
+_SMALLEST_EXPONENT = -1000
 _ROLES = ("assistant", "tool", "user", "system")
 KNOWN_ROLES = frozenset(_ROLES)
 
@@ -240,6 +242,17 @@ class Totals(Sums):
     def total_cost(self) -> Decimal | None:
         """Recorded and priced cost of messages together; None without prices."""
         return None if self.priced is None else total_cost(self.counted.cost.sum, self.priced.cost.sum)
+
+    @property
+    def is_extreme(self) -> bool:
+        """Whether a sum of costs is so large or small that another one may need too many digits with it."""
+        costs = [cost for cost in (self.counted.cost.sum, self.declared.cost.sum) if cost is not None]
+        return any(cost.copy_abs() >= HUGE or int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT for cost in costs)
+
+    def require_addable(self, other: Self) -> None:
+        """Raise `LimitError` if what another one counted can't be added: `merge` would have added some of it by then."""
+        for mine, theirs in ((self.counted.cost, other.counted.cost), (self.declared.cost, other.declared.cost)):
+            add_costs(mine.sum, theirs.sum)
 
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.

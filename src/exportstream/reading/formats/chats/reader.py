@@ -264,7 +264,10 @@ class ChatReader:
             error.hint = error.hint or 'on_error="skip" goes on without it'
             raise error
         self.notes.rejected += 1
-        self._reject(Reject(self._source, session_id, index, element.position, error.path, error.what, value))
+        # Nobody knows where in a conversation its messages are: they were decoded together.
+        own, whole = (element.position, None) if session_id is None else (None, element.position)
+        place = (self._source, session_id, index, own, error.path)
+        self._reject(Reject(*place, error.what, value, conversation_position=whole))
 
 
 def _require_shallow(held: list[Any], element: Element) -> None:
