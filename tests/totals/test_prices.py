@@ -364,6 +364,10 @@ ENTRY = '[[price]]\nmodel = "m"\ninput = 1\noutput = 1\n'
             ENTRY + 'from = "2025-01-01"\n',
             r"expected `from` to be a date such as 2026-01-31 without quotes, got '2025-01-01'",
         ),
+        (
+            ENTRY + ENTRY.replace('"m"', '"M"'),
+            r"expected one price of 'M' without `from`, got two \(price 1, line 1; price 2, line 5\); remove one",
+        ),
         (ENTRY + "from = 2025-01-01T00:00:00Z\n", r"expected `from` to be a date such as"),
         *(
             (

@@ -110,9 +110,7 @@ def _rejected(report: Report) -> str:
 def _rejected_before(report: Report) -> str:
     """Write how much was rejected of inputs that are up to date, when they were converted; nothing if there was none."""
     kept = [one for one in report.outcomes if one.status == "skipped"] if isinstance(report, ManyReport) else []
-    notes = Notes()
-    for outcome in kept:
-        notes.merge(outcome.notes or Notes())
+    notes = report.kept_notes if isinstance(report, ManyReport) else Notes()
     lost = [amount(notes.rejected, "messages")] if notes.rejected else []
     lost += _damaged(notes)
     names = [one.rejects for one in kept if one.rejects]
