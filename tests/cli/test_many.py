@@ -312,17 +312,17 @@ def test_update_of_one_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize("output", ["rows/", "a.csv", "--merge"])
 def test_rows_that_were_rejected_are_missing_every_night(tmp_path: Path, output: str) -> None:
     """What was rejected of an input that is up to date is said again, with the same exit code, until it is repaired."""
-    (tmp_path / "a.json").write_bytes(invalid("s"))
+    (tmp_path / "a.json").write_bytes(invalid("s") + b"\n?oops")
     target = ["--merge", "-o", "a.csv"] if output == "--merge" else ["-o", output]
     nightly = ["convert", "a.json", *target, "--format", "csv", "--update", "--on-error", "skip", "--report", "r.json"]
     time.sleep(0.02)
     assert run(*nightly, cwd=tmp_path).returncode == 5
-    what = "1 message rejected" if output == "rows/" else "messages or damaged bytes rejected"
+    lost = "1 message and 1 damaged stretch (5 B)" if output == "rows/" else "messages or damaged bytes"
     file = "rows/a.rejects.ndjson" if output == "rows/" else "a.rejects.ndjson"
     for quiet in ([], ["--quiet"]):
         done = run(*nightly, *quiet, cwd=tmp_path)
         assert done.returncode == 5
-        assert said(done)[0].endswith(f"{what} before into {file}")
+        assert said(done)[0].endswith(f"{lost} rejected before into {file}")
         assert ("up to date" in said(done)[0]) == (not quiet)
         written = report(tmp_path / "r.json")
         if output == "a.csv":

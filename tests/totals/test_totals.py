@@ -412,19 +412,6 @@ def test_seen_finds_each_key_that_came_before(batches: list[list[str]]) -> None:
         assert seen.find_repeats(keys) == repeats
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.lists(KEYS, max_size=9)), st.none() | st.integers(1, 12), st.integers(0, 2))
-def test_seen_counts_what_it_finds(batches: list[list[str]], limit: int | None, every: int) -> None:
-    """Counting repeats gives as many as finding them does, with any limit, also by turns."""
-    finding, counting = Seen(limit), Seen(limit)
-    for number, keys in enumerate(batches):
-        found = finding.find_repeats(keys)
-        if every and number % 3 < every:
-            assert counting.find_repeats(keys) == found
-        else:
-            assert counting.count_repeats(keys) == len(found)
-
-
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(KEYS, max_size=9)), st.integers(1, 12))
 def test_seen_forgets_at_the_same_keys_however_they_are_given(batches: list[list[str]], limit: int) -> None:

@@ -28,6 +28,7 @@ from exportstream.reading.price_lists import load_prices
 from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
 from exportstream.storage.names import RealPaths, RelativePaths, is_stream, is_url, state_of
+from exportstream.storage.transaction import Destination
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.json import ENCODER, read_json
 from exportstream.writing.options import WriteOptions
@@ -138,19 +139,12 @@ class Manifest:
         """Return the same manifest for a process with a working folder of its own."""
         return Manifest(os.path.abspath(self.folder))
 
-    def recording(self) -> Recording:
-        """Return a destination that appends records at its commit, as the first one of a `Transaction` after all others."""
-        return Recording(self.journal)
-
     def record(self, written: Written, source: str, state: dict[str, Any], about: dict[str, Any], notes: Notes) -> Record:
         """Return the record of an output.
 
         Args:
-            written: the output in figures.
-            source: the input's name.
             state: the input's, as of `storage.names.state_of`; of a merge the `inputs` and those that `failed`.
             about: what `describe` returns.
-            notes: of the input.
         """
         return Record(
             output=self.name_of(written.target),
@@ -243,26 +237,17 @@ class ManifestIndex:
         return _decode(self._file.readline())
 
 
-class Recording:
-    """A destination of records: they are appended when all outputs before it in the transaction have their names."""
+class Recording(Destination):
+    """A destination of records, the first of its transaction: they are appended when all others have their names."""
 
     def __init__(self, journal: Journal) -> None:
         self.name = journal.path
         self.records: list[Record] = []
         self._journal = journal
 
-    def finish(self) -> None:
-        """Nothing: records are known when the outputs are finished."""
-
     def commit(self) -> None:
         """Append the records."""
         self._journal.append([_encode(record) for record in self.records])
-
-    def undo_commit(self) -> None:
-        """Nothing: it is the last to commit."""
-
-    def abort(self) -> None:
-        """Nothing: nothing was written."""
 
 
 def _encode(record: Record) -> bytes:

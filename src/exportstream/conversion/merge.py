@@ -16,13 +16,7 @@ from exportstream.conversion.merged import made_of, manifest_of, was_made_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, outcome_of
-from exportstream.conversion.plan import (
-    is_current,
-    old_rejects,
-    refuse_existing,
-    settle_rejects,
-    total_size,
-)
+from exportstream.conversion.plan import is_current, old_rejects, refuse_existing, settle_rejects, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError
@@ -72,24 +66,9 @@ def merge_many(
 
     Args:
         sources: as of `convert_many`.
-        target: the output, as of `convert`; so are the options from here to `prices`.
-        format: see `convert`.
-        table: see `convert`.
-        level: see `convert`.
-        keys: see `convert`.
-        running_totals: see `convert`.
-        columns: see `convert`.
-        without: see `convert`.
-        flat: see `convert`.
-        csv_safe: see `convert`.
-        force: see `convert`.
-        on_error: see `convert`.
-        rejects: see `convert`.
-        max_message_size: see `convert`.
-        max_window: see `convert`.
-        dedupe: see `convert`.
-        prices: see `convert`.
-        exclude: see `convert_many`.
+        target, format, table, level, keys, running_totals, columns, without, flat, csv_safe, force: as of `convert`.
+        on_error, rejects, max_message_size, max_window, dedupe, prices: as of `convert`.
+        exclude: as of `convert_many`.
         update: replace outputs that exist, and write none if all are newer than every input and the manifest of their folder
             has each input. Inputs that failed are tried again.
         fail_fast: read each input once, and stop at the first that fails.

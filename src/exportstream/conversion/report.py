@@ -75,7 +75,7 @@ class Report(Counts):
         written = {
             "source": label(self.source),
             "status": self.status,
-            "outputs": [_in_camel(output) | {"target": label(output.target)} for output in self.outputs],
+            "outputs": [_plain(output) for output in self.outputs],
             "rows": self.rows,
             "bytesEncoded": self.bytes_encoded,
             "bytesWritten": self.bytes_written,
@@ -86,9 +86,8 @@ class Report(Counts):
         return written | super().to_dict()
 
 
-def _in_camel(output: Written) -> dict[str, Any]:
-    plain = msgspec.to_builtins(output)
-    return {camel(name): value for name, value in plain.items()}
+def _plain(output: Written) -> dict[str, Any]:
+    return {camel(name): value for name, value in msgspec.to_builtins(output).items()} | {"target": label(output.target)}
 
 
 def count_of_inputs(count: int) -> str:
@@ -97,19 +96,12 @@ def count_of_inputs(count: int) -> str:
 
 
 def open_report(
-    path: Any,
-    transaction: Transaction,
-    *,
-    force: bool,
-    source_path: str | None = None,
-    words: Callable[[str], str] = str,
+    path: Any, transaction: Transaction, *, force: bool, source_path: str | None = None, words: Callable[[str], str] = str
 ) -> Callable[[Report], None]:
     """Open a file for a report before any work, and return a function that writes the report as JSON.
 
     Args:
         path: of the file; None for no report.
-        transaction: takes the file.
-        force: whether to replace a file that exists.
         source_path: the input, which is never replaced.
         words: changes the text of errors, whose hints are in Python's words.
 

@@ -13,7 +13,7 @@ from exportstream.writing.outputs import MANIFEST, REJECTS
 
 def is_searched_name(name: str) -> bool:
     """Whether a file in a folder is looked at: its name is that of an export or a zip archive."""
-    return is_export_name(name) or _is_zip_name(name)
+    return is_export_name(name) or (name.lower().endswith(".zip") and not name.startswith("."))
 
 
 def is_searched_member(member: str) -> bool:
@@ -26,12 +26,6 @@ def is_export_name(name: str) -> bool:
     """Whether a file in a folder is taken as an export: by its suffixes, not hidden, and not our own rejects."""
     plain = _without_compression(name)
     return plain.endswith((".json", ".ndjson", ".jsonl")) and not plain.startswith(".") and not is_rejects_name(name)
-
-
-def _is_zip_name(name: str) -> bool:
-    """Whether a file in a folder is taken as a zip archive: by its suffix, and not hidden."""
-    name = os.path.basename(name).lower()
-    return name.endswith(".zip") and not name.startswith(".")
 
 
 def is_rejects_name(name: str) -> bool:

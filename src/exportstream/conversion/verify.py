@@ -183,7 +183,11 @@ def _verify(path: str, record: Record | None) -> Verified:
             return Verified(path, [NO_RECORD])
         recount = _recount(path, about.options)
         rows = recount.rows
-        findings += _compare_rows(recount, about.rows)
+        findings += [
+            f"expected {count:,} rows of {table}, got {rows.get(table, 0):,}"
+            for table, count in about.rows.items()
+            if count != rows.get(table, 0)
+        ]
         findings += _compare_totals(recount, about)
     except msgspec.ValidationError as error:
         findings.append(f"expected a record that this version understands, got another: {error}")
@@ -210,7 +214,7 @@ def _compare_bytes(path: str, record: Record) -> list[str]:
 def _read_about(path: str) -> _About | None:
     """Return what a file says about itself; None if it can't, or does not."""
     os.stat(path)
-    format_ = FORMATS.get(format_of(path) or "")
+    format_ = format_of(path)
     about = format_.load().read_about(path) if format_ is not None and format_.described else None
     return None if about is None else msgspec.convert(about, _About)
 
@@ -221,14 +225,6 @@ def _recount(path: str, options: _Options) -> Recount:
         raise msgspec.ValidationError(f"{options.format!r} of {len(options.tables)} tables")
     found: Recount = format_.load().recount(path, options.tables, is_snake=options.keys == "snake")
     return found
-
-
-def _compare_rows(found: Recount, expected: dict[str, int]) -> list[str]:
-    return [
-        f"expected {count:,} rows of {table}, got {found.rows.get(table, 0):,}"
-        for table, count in expected.items()
-        if count != found.rows.get(table, 0)
-    ]
 
 
 def _compare_totals(found: Recount, about: _About) -> list[str]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from decimal import Context, Decimal, Inexact, Rounded
 from functools import reduce
 from itertools import accumulate
+from operator import add
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from exportstream.errors import LimitError
+from exportstream.models.structs import Message
 from exportstream.models.sums import Sums
 
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
@@ -75,7 +77,7 @@ class Cost(Sums, gc=False):
             LimitError: as `add`.
         """
         if other.sum is not None:
-            self.sum = _sum([other.sum] if self.sum is None else [self.sum, other.sum])
+            self.sum = add_costs(self.sum, other.sum)
             self.count += other.count
 
 
@@ -133,10 +135,7 @@ def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
     """
     if cost is None:
         return before
-    try:
-        return _EXACT.plus(cost) if before is None else _EXACT.add(before, cost)
-    except (Inexact, Rounded):
-        return _sum([cost] if before is None else [before, cost])
+    return _sum([cost] if before is None else [before, cost])
 
 
 def total_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | None:
@@ -171,6 +170,24 @@ def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[D
         except (Inexact, Rounded):
             sums[1:] = accumulate(given, add_costs)
     return [sums[number] for number in accumulate([cost is not None for cost in costs], initial=0)]
+
+
+def total_inputs(messages: list[Message], inputs: list[int], reads: list[int]) -> list[int]:
+    """Return all tokens of each prompt: as the producer's format gives them, else input and cache reads if any is stated.
+
+    It is one rule for all producers: `input_tokens` include those of caches in one, and not in another.
+
+    Args:
+        inputs: their input tokens, without those that are not stated.
+        reads: likewise, their cache read tokens.
+    """
+    if len(inputs) == len(reads) == len(messages) == [m.total_input_tokens for m in messages].count(None):  # in one call
+        return list(map(add, inputs, reads))
+    return [
+        (m.input_tokens or 0) + (m.cache_read_tokens or 0) if m.total_input_tokens is None else m.total_input_tokens
+        for m in messages
+        if m.total_input_tokens is not None or m.input_tokens is not None or m.cache_read_tokens is not None
+    ]
 
 
 def _sum(costs: list[Decimal]) -> Decimal:

@@ -58,9 +58,11 @@ class Range(Struct, frozen=True):
         for bound, is_since in ((self._bound("since"), True), (self._bound("until"), False)):
             if bound is None:
                 continue
-            convert = _own_clock if bound.tzinfo is None else _as_aware
             for at, instant in enumerate(instants):
-                if instant is not None and (convert(instant) >= bound) != is_since:
+                if (
+                    instant is not None
+                    and ((instant.replace(tzinfo=None) if bound.tzinfo is None else _as_aware(instant)) >= bound) != is_since
+                ):
                     inside[at] = False
         return inside
 
@@ -112,10 +114,6 @@ def _zone(name: str | None) -> tzinfo | None:
         raise OptionError(
             f"expected `tz` to be a time zone, got {name!r}", hint="write it as Europe/Berlin, UTC or local"
         ) from None
-
-
-def _own_clock(instant: datetime) -> datetime:
-    return instant.replace(tzinfo=None)
 
 
 def _as_aware(instant: datetime) -> datetime:

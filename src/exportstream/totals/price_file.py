@@ -33,12 +33,7 @@ class _Entry(Struct):
 
 
 def prices_of_file(data: bytes, name: str) -> Prices:
-    """Read a price list.
-
-    Args:
-        data: the file.
-        name: of the file, for errors and outputs.
-    """
+    """Read a price list."""
     try:
         text = data.decode()
         document = tomllib.loads(text, parse_float=Decimal)
@@ -88,7 +83,8 @@ def _entry(one: Any, where: str, source: str) -> _Entry:
             continue
         rate = _rate(value)
         if rate is None:
-            raise error(f"expected `{key}` to be USD per million tokens, such as 3.75, got {_shown(value)}")
+            got = "none" if value is None else str(value) if isinstance(value, Decimal) else repr(value)
+            raise error(f"expected `{key}` to be USD per million tokens, such as 3.75, got {got}")
         rates[key] = rate
     given = rates["input"]
     write, read = rates.get("cache-write", given), rates.get("cache-read", given)
@@ -106,10 +102,6 @@ def _rate(value: Any) -> Decimal | None:
     if not isinstance(exponent, int) or not 0 <= rate <= _MOST or exponent < -_DECIMALS:  # no exponent: not a number
         return None
     return rate
-
-
-def _shown(value: Any) -> str:
-    return "none" if value is None else str(value) if isinstance(value, Decimal) else repr(value)
 
 
 def _history(entries: list[_Entry], model: str) -> History | None:

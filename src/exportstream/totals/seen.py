@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any
 
 from exportstream.models.notes import Duplicates
 from exportstream.totals.batch import Batch, SessionEnd
@@ -40,14 +38,6 @@ class Seen:
         """The same for what `short_keys` returned."""
         return [at for start, part in self._parts(short) for at in self._find(part, start)]
 
-    def count_repeats(self, keys: Sequence[str]) -> int:
-        """Remember keys, and return how many had come before: faster than finding them."""
-        return self.count_short(short_keys(keys))
-
-    def count_short(self, short: list[str | bytes]) -> int:
-        """The same for what `short_keys` returned."""
-        return sum([self._count(part) for _, part in self._parts(short)])
-
     def _parts(self, keys: list[str | bytes]) -> Iterator[tuple[int, list[str | bytes]]]:
         """Yield keys in as many parts as the limit demands, each with its position."""
         start = 0
@@ -62,7 +52,9 @@ class Seen:
     def _find(self, keys: list[str | bytes], start: int) -> list[int]:
         """Remember keys, the first of which has the position `start`."""
         if self._keys.isdisjoint(keys) and self._earlier.isdisjoint(keys):  # as usual
-            if self._add(keys) == len(keys):
+            before = len(self._keys)
+            self._keys.update(keys)
+            if len(self._keys) - before == len(keys):
                 return []
             known: set[str | bytes] = set()
         else:
@@ -74,21 +66,6 @@ class Seen:
             known.add(key)
             self._earlier.discard(key)
         return repeats
-
-    def _count(self, keys: list[str | bytes]) -> int:
-        """Remember keys, and count those that had come before."""
-        repeats = len(keys) - self._add(keys)
-        if not self._earlier.isdisjoint(keys):
-            again = self._earlier.intersection(keys)  # none of them was in `_keys`
-            self._earlier -= again
-            repeats += len(again)
-        return repeats
-
-    def _add(self, keys: list[str | bytes]) -> int:
-        """Add keys to the latest ones, and return how many were not among them."""
-        before = len(self._keys)
-        self._keys.update(keys)
-        return len(self._keys) - before
 
 
 class Dedupe:
@@ -102,7 +79,6 @@ class Dedupe:
         """Return the batch without messages that came before or are copies, and with the sessions marked that came before.
 
         Args:
-            batch: as it was read.
             dropped: counts what came before.
         """
         keys: list[str] = []
@@ -144,12 +120,6 @@ def short_key(key: str) -> str | bytes:
 
 
 def _digest(key: str) -> bytes:
-    digest: bytes = _blake2b()(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return digest
-
-
-@cache
-def _blake2b() -> Any:
     from hashlib import blake2b  # noqa: PLC0415 - few need it, and it slows the command's start
 
-    return blake2b
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -167,7 +167,8 @@ class GroupTable(Struct, frozen=True):
         return [*(("", row) for row in self.rows), *((others if kind == "others" else kind, row) for kind, row in self.rest)]
 
     def _labels(self, row: GroupRow) -> list[str | None]:
-        return [_label(name, value) for name, value in zip(self.keys, row.key, strict=True)]
+        keys = zip(self.keys, row.key, strict=True)
+        return [shown(value) if name == "file" and value is not None else value for name, value in keys]
 
     def _common_folder(self) -> str:
         """Return the folder of all files of a table, with its slash, or nothing."""
@@ -206,10 +207,6 @@ class GroupTable(Struct, frozen=True):
             [*self._cells(label, row, folder), *(column[at] for column in figures)] for at, (label, row) in enumerate(rows)
         ]
         return [*self._key_headings, *(HEADINGS[name] for name in columns)], cells
-
-
-def _label(name: str, value: str | None) -> str | None:
-    return shown(value) if name == "file" and value is not None else value
 
 
 def _attempts(columns: Sequence[str]) -> list[tuple[str, int]]:

@@ -26,9 +26,7 @@ class RejectsFile:
     """A function that takes rejects, and the file they go to.
 
     Args:
-        name: of the file.
         transaction: takes the file when the first reject comes.
-        force: replace a file that exists.
         is_asked_for: refuse a file that exists at once; otherwise when the first reject comes.
 
     Attributes:

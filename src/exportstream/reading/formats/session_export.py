@@ -285,7 +285,7 @@ class SessionReader(Struct, Events):
         self.accepted += len(messages)
         self.notes.null_dates += len([True for m in messages if m.created_at is None or m.updated_at is None])
         if repeats and self.watch_repeats:  # as far back as ids are remembered
-            self.notes.repeated_ids += self._ids.count_repeats([message.id for message in messages])
+            self.notes.repeated_ids += len(self._ids.find_repeats([message.id for message in messages]))
 
     def _count_repeats_of_sessions(self, messages: list[Message], ends: list[int]) -> None:
         """Count ids that come again in their session, for whole sessions."""

@@ -63,7 +63,8 @@ class Guard:
         data = self._held + chunk if self._held else chunk
         self._held = b""
         if not last:
-            data = self._hold_back(data)
+            end = _safe_cut(data, 0, len(data))
+            data, self._held = data[:end], data[end:]
         if not data:
             return
         error = None
@@ -88,11 +89,6 @@ class Guard:
             yield from _replace_surrogates(data[begin:good])
         if error is not None:
             raise error
-
-    def _hold_back(self, data: bytes) -> bytes:
-        end = _safe_cut(data, 0, len(data))
-        self._held = data[end:]
-        return data[:end]
 
     def _checked(self, data: bytes) -> None:
         """Check a slice; after an error the state is that before it."""

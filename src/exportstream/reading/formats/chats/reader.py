@@ -24,15 +24,16 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.done import Done
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
-from exportstream.reading.json.ahead import Ahead, Jumping
+from exportstream.reading.formats.session_runs import Done
+from exportstream.reading.json.ahead import Ahead
 from exportstream.reading.json.ahead_elements import AheadElements
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
 from exportstream.reading.json.next_element import KnownElements
 from exportstream.reading.limits import MAX_DEPTH, too_deep
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 
 _ROWS = 1000  # of a batch
@@ -85,7 +86,7 @@ class ChatReader:
         self._batch: Batch | None = None
         self._complete = 0  # conversations
         self._damage: InputError | None = None  # the last one
-        self._file: Jumping | None = None
+        self._file: Source | None = None
         self._ahead: Ahead | None = None
         self._pending = Batch([], [])  # small conversations, which are passed on together
         self._pending_bytes = 0
@@ -122,7 +123,7 @@ class ChatReader:
             if elements.skipped:
                 self.notes.add_records("lines before the JSON", Records(1, elements.skipped))
 
-    def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
+    def pass_over(self, file: Source, ahead: Ahead, /) -> None:
         """Pass over runs of conversations that are read ahead, in a file that is read from its beginning."""
         self._file, self._ahead = file, ahead
 
