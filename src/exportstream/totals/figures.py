@@ -6,7 +6,7 @@ Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Ho
 
 from __future__ import annotations
 
-from decimal import Context, Decimal, Inexact, Rounded
+from decimal import Context, Decimal, Inexact, Rounded, localcontext
 from functools import reduce
 from itertools import accumulate
 from operator import add
@@ -22,6 +22,7 @@ _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexac
 _PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
 _ROUGH = Context(prec=28, Emax=999_999_999, Emin=-999_999_999, traps=[])
 _EPSILON = Decimal(2) ** -52  # of a double: adding one may change the sum by half of this part of it
+_MANY = 20  # costs from which on `+` is faster: it needs a context of its own, but no call
 _MICRO_DOLLAR = Decimal("0.000001")
 
 
@@ -193,7 +194,11 @@ def total_inputs(messages: list[Message], inputs: list[int], reads: list[int]) -
 def _sum(costs: list[Decimal]) -> Decimal:
     """Add exactly. A single cost stays as it is; a sum that would be padded with zeros to all digits is written short."""
     try:
-        return reduce(_EXACT.add, costs[1:], _EXACT.plus(costs[0]))
+        first = _EXACT.plus(costs[0])
+        if len(costs) < _MANY:
+            return reduce(_EXACT.add, costs[1:], first)
+        with localcontext(_EXACT):
+            return sum(costs[1:], first)
     except (Inexact, Rounded):  # 1e9999999 + 0 is exact, but Decimal would write it with all its zeros
         pass
     try:

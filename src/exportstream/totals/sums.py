@@ -201,21 +201,24 @@ class Totals(Sums):
                 after the last end belong to a session that is added later.
             ends: each complete session, and how many of `messages` belong to it and to those before it.
         """
+        self.add_complete(messages, [session for session, _ in ends], [end for _, end in ends])
+
+    def add_complete(self, messages: list[Message], sessions: list[Session], ends: list[int]) -> None:
+        """The same, with the sessions and their ends in lists of their own: a pair for each takes time."""
         if (kept := counted(messages)) is not messages:
-            at = counted_ends(messages, [end for _, end in ends])
-            messages, ends = kept, [(session, end) for (session, _), end in zip(ends, at, strict=True)]
+            messages, ends = kept, counted_ends(messages, ends)
         sums, before = self.counted, self._carried
         known = [getattr(sums, name).count for name in COMPARED]
         if messages:
             sums.add_originals(messages)
         if not ends:
             return
-        self.sessions += len(ends)
-        self.declared.add([session for session, _ in ends])
+        self.sessions += len(sessions)
+        self.declared.add(sessions)
         pending = [count - getattr(before, name) for name, count in zip(COMPARED, known, strict=True)]
         new = [getattr(sums, name).count - count for name, count in zip(COMPARED, known, strict=True)]
-        for name, (sessions, count) in zip(COMPARED, carried(ends, messages, new, pending), strict=True):
-            setattr(self.carrying, name, getattr(self.carrying, name) + sessions)
+        for name, (carry, count) in zip(COMPARED, carried(ends, messages, new, pending), strict=True):
+            setattr(self.carrying, name, getattr(self.carrying, name) + carry)
             setattr(before, name, getattr(before, name) + count)
 
     def end_repeated(self) -> None:
