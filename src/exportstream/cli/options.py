@@ -74,6 +74,12 @@ _prices = option(
     help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
     "extra prices; takes half a second to load), or by a list in TOML.",
 )
+_csv_safe = option(
+    "Rows",
+    "--csv-safe",
+    is_flag=True,
+    help="Prefix cells that a spreadsheet would treat as formulas (= + - @) with '. Changes data.",
+)
 convert_options = together(
     option(
         "Output",
@@ -145,12 +151,7 @@ convert_options = together(
         help="Give each column one type in NDJSON: null where absent, in tool calls too; inputJson and extra as text.",
     ),
     option("Rows", "--running-totals", is_flag=True, help="Add the totals after each row (slower)."),
-    option(
-        "Rows",
-        "--csv-safe",
-        is_flag=True,
-        help="Prefix cells that a spreadsheet would treat as formulas (= + - @) with '. Changes data.",
-    ),
+    _csv_safe,
     option(
         "Rows",
         "--dedupe",
@@ -197,6 +198,7 @@ convert_options = together(
 totals_options = together(
     json_flag,
     _exclude,
+    _csv_safe,
     option(
         "Rows",
         "--dedupe",

@@ -15,9 +15,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from exportstream.conversion.exclude import Exclude
 from exportstream.conversion.log_files import files_of, is_transcript, name_packed, owner_of, size_of
-from exportstream.conversion.searched_names import is_export_name, is_rejects_name, is_searched_member, is_searched_name
+from exportstream.conversion.searched_names import (
+    Exclude,
+    is_export_name,
+    is_rejects_name,
+    is_searched_member,
+    is_searched_name,
+)
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (

@@ -110,9 +110,7 @@ class Jobs(Struct):
         """Submit the jobs that another process can do, each with its number."""
         from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
-        from exportstream.conversion.pool import Workers  # noqa: PLC0415 - likewise
-
-        task = partial(_run_counted if isinstance(executor, Workers) else _run_uncounted, self.run_one)
+        task = partial(_run_elsewhere, self.run_one)
         elsewhere = not isinstance(executor, (ProcessPoolExecutor, ThreadPoolExecutor))  # with a working folder of its own
         given = [(number, job) for number, job in todo.items() if not is_stream(job.source)]
         if not self.fail_fast:  # which goes by the user's order
@@ -121,16 +119,11 @@ class Jobs(Struct):
             yield _submit(executor, task, job.elsewhere() if elsewhere else job), number
 
 
-def _run_counted(run: RunJob, job: Any) -> Outcome:
-    """Run a job in a process of `Workers`, which count what they read."""
+def _run_elsewhere(run: RunJob, job: Any) -> Outcome:
+    """Run a job in another process; those of `Workers` count what they read."""
     from exportstream.conversion.pool import count_bytes  # noqa: PLC0415 - slow to import
 
     return run(job, count_bytes)
-
-
-def _run_uncounted(run: RunJob, job: Any) -> Outcome:
-    """Run a job in another process."""
-    return run(job, lambda _: None)
 
 
 def _submit(executor: Executor, task: Callable[[Any], Outcome], job: Job) -> Future[Outcome]:

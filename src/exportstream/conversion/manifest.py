@@ -135,10 +135,6 @@ class Manifest:
         self._relative = RelativePaths()
         self.journal = Journal(os.path.join(folder, MANIFEST))
 
-    def elsewhere(self) -> Manifest:
-        """Return the same manifest for a process with a working folder of its own."""
-        return Manifest(os.path.abspath(self.folder))
-
     def record(self, written: Written, source: str, state: dict[str, Any], about: dict[str, Any], notes: Notes) -> Record:
         """Return the record of an output.
 

@@ -107,7 +107,7 @@ def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
         reading = _RunReading(run, make())
         before, after = b"[" if run.in_array else b"", b"" if run.session_id is None and not run.in_array else b"]"
         if data is not None:
-            return reading.read(HeldStretch(data, before=before, after=after))
+            return reading.read(HeldStretch(b"".join((before, data, after))))
         with closing(Stretch(run.path, run.identity, run.start, run.end, before=before, after=after)) as stretch:
             return reading.read(stretch)
     except ExportstreamError:

@@ -74,20 +74,16 @@ class Stretch:
 
 
 class HeldStretch:
-    """The bytes of `before`, those of a stretch, and those of `after`, which are all in memory."""
+    """A stretch whose bytes are all in memory."""
 
-    def __init__(self, data: bytes, *, before: bytes = b"", after: bytes = b"") -> None:
-        self._parts = [memoryview(part) for part in (after, data, before) if part]
+    def __init__(self, data: bytes) -> None:
+        self._left = memoryview(data)
 
     def read_into(self, buffer: bytearray, size: int) -> int:
         """Append up to `size` bytes, none at the end; return how many."""
-        if not self._parts:
-            return 0
-        part = self._parts.pop()
-        if len(part) > size:
-            self._parts.append(part[size:])
-        buffer += part[:size]
-        return min(size, len(part))
+        part, self._left = self._left[:size], self._left[size:]
+        buffer += part
+        return len(part)
 
 
 def head_of_large_json(path: str, smallest: int, smallest_packed: int, size: int) -> bytes:

@@ -150,6 +150,12 @@ def total_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | No
         return None
 
 
+def rough_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | None:
+    """Return the same sum to 28 digits, which is always known if one of the two is: to compare it with others."""
+    known = [cost for cost in (recorded, priced) if cost is not None]
+    return reduce(_ROUGH.add, known) if known else None
+
+
 def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[Decimal | None]:
     """Return the sum before some costs, and the sum after each of them, as `add_costs` does one by one.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from exportstream.totals.figures import Cost, Count
+from exportstream.totals.figures import Cost, Count, rough_cost
 from exportstream.totals.group_figures import Figures
 from exportstream.totals.group_keys import FIELD, MESSAGE, TOOL, Key
 from exportstream.totals.groups import Grouping, Groups
@@ -105,11 +105,17 @@ def _order_of(by: tuple[str, ...], sort: str | None, *, by_size: bool) -> Callab
         return lambda item: _absent_last(item[0])
     usual = ["bytes"] if FIELD in by else ["tool_calls"] if TOOL in by else ["total_cost", "messages"]
     names = usual if sort is None else [sort.replace("-", "_")]
-    return lambda item: (*(_largest_first(getattr(item[1], name)) for name in names), _absent_last(item[0]))
+    return lambda item: (*(_largest_first(_value(item[1], name)) for name in names), _absent_last(item[0]))
 
 
 def _absent_last(key: Key) -> tuple[tuple[bool, str], ...]:
     return tuple((text is None, text or "") for text in key)
+
+
+def _value(figures: Figures, name: str) -> Any:
+    """Return a figure; in the place of a total cost of too many digits, which nobody writes down, about what it is."""
+    found = getattr(figures, name)
+    return rough_cost(figures.cost.sum, figures.priced_cost.sum) if name == "total_cost" and found is None else found
 
 
 def _largest_first(value: Any) -> tuple[bool, Any]:

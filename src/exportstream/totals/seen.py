@@ -1,4 +1,4 @@
-"""Keys that came before: repeated ids, and messages and sessions that `dedupe` drops.
+"""Keys that came before: repeated ids, messages and sessions that `dedupe` drops, and the distinct sessions of groups.
 
 Takes: ids, batches. Returns: which came before, or a batch without them. Raises: nothing.
 Holds: the keys: short ones as they are, of longer ones a digest of 16 bytes, whose collisions nobody can find.
@@ -7,12 +7,14 @@ Holds: the keys: short ones as they are, of longer ones a digest of 16 bytes, wh
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 
 from exportstream.models.notes import Duplicates
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
 
+_ALL_GROUPS = None  # the key of all groups together; no group has it
 _LONGEST = 48  # characters, as in a UUID after a number; memory does not grow with the length of longer ones
 
 
@@ -107,6 +109,31 @@ class Dedupe:
 
     def _number(self, session_id: str) -> int:
         return self._numbers.setdefault(short_key(session_id), len(self._numbers))
+
+
+class Members:
+    """The ids of sessions by group."""
+
+    def __init__(self) -> None:
+        self._ids: defaultdict[Hashable, set[str | bytes]] = defaultdict(set)
+
+    def add(self, keys: set[tuple[str | None, ...]], session_id: str | None) -> None:
+        """Add a session to groups."""
+        for key in (*keys, *([_ALL_GROUPS] if keys else [])):
+            self._ids[key].add(short_key(session_id or ""))
+
+    def merge(self, other: Members) -> None:
+        """Add those of another input."""
+        for key, ids in other._ids.items():
+            self._ids[key] |= ids
+
+    def move(self, key: tuple[str | None, ...], other: tuple[str | None, ...]) -> None:
+        """Add the sessions of a group to another one, and forget the group."""
+        self._ids[other] |= self._ids.pop(key, set())
+
+    def count(self, key: tuple[str | None, ...] | None = _ALL_GROUPS) -> int:
+        """Return how many sessions a group has, or all groups together."""
+        return len(self._ids[key])
 
 
 def short_keys(keys: Sequence[str]) -> list[str | bytes]:

@@ -254,7 +254,7 @@ class SessionReader(Struct, Events):
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
             if self.reject is None:
                 error.hint = error.hint or 'on_error="skip" keeps the complete messages'
-        elif isinstance(error, JSONSyntaxError) and self.reject is None and self.accepted:
+        elif isinstance(error, JSONSyntaxError) and self.reject is None and (self.accepted or self._keys.id is not None):
             error.hint = error.hint or 'on_error="skip" goes on after the damage'
         error.locate(
             source=self.source,
