@@ -88,6 +88,15 @@ def test_wrong_checksums_of_every_kind(tmp_path: Path) -> None:
     assert convert(f"{path}::m.json", tmp_path / "m.ndjson", on_error="skip").doubtful == [f"{path}::m.json"]
 
 
+def test_damage_in_a_session_without_messages_so_far(tmp_path: Path) -> None:
+    """What is not UTF-8, or a control character, hints at --on-error skip also before the first message."""
+    text = SAMPLE.read_bytes()
+    place = text.index(b'"title"') + 9
+    for byte in (b"\xff", b"\x01"):
+        (tmp_path / "in.json").write_bytes(text[:place] + byte + text[place:])
+        assert said(run("totals", "in.json", cwd=tmp_path))[-1].endswith("; --on-error skip goes on after the damage")
+
+
 def test_damage_only_is_an_error(tmp_path: Path) -> None:
     """A file in which nothing can be recovered is refused, also with --on-error skip."""
     (tmp_path / "damaged.json").write_bytes(b'{"id":"s",]' * 1000)

@@ -26,6 +26,8 @@ from exportstream.cli import commands
 from exportstream.cli import convert as convert_module
 from exportstream.cli.executors import open_helpers
 from exportstream.conversion import count_one, encoding, pool
+from exportstream.conversion.inputs import Input
+from exportstream.conversion.plan import input_for_helpers
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.report import Report
 from exportstream.conversion.totals import total_one
@@ -157,6 +159,10 @@ def test_small_inputs_start_no_process(tmp_path: Path) -> None:
     members = [f"{large}::{name}" for name in ("large", "x.gz", "small", "missing")]
     assert [suits_helpers(name, usual) for name in [*members, large]] == [True, True, False, False, False]
     assert [suits_helpers(small, one) for one in (usual, ReadOptions(max_message_size=10**8))] == [True, False]
+    found = Input(str(small), "")
+    others = [Input("x", "", unpacked=size) for size in (SMALLEST_INPUT // 8, SMALLEST_INPUT // 8 + 1)]
+    assert [input_for_helpers([one, found], usual) for one in others] == [found, None]
+    assert [input_for_helpers(some, usual) for some in ([], others, [Input("-", ""), found])] == [None] * 3
 
 
 CLAUDE = Transcript().user("hello").data

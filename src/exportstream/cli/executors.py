@@ -12,7 +12,7 @@ from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.options import ConvertOptions
-from exportstream.conversion.plan import is_current, large_one, old_rejects
+from exportstream.conversion.plan import input_for_helpers, is_current, old_rejects
 from exportstream.conversion.report import Report, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
@@ -57,7 +57,7 @@ def find_many(
     return found
 
 
-def skip_current(source: str, output: str | None, options: ConvertOptions) -> Report | None:
+def report_if_current(source: str, output: str | None, options: ConvertOptions) -> Report | None:
     """Return the report of one input that is older than its output and need not be converted, and write it; else None."""
     outputs, report = decide_outputs(source, output, options.writing), options.report
     if not is_current(source, outputs):
@@ -133,8 +133,8 @@ def open_for_all(
     inputs: list[Input], reading: ReadOptions, jobs: int | None, *, chats: bool = True
 ) -> AbstractContextManager[Any]:
     """Open processes that read many inputs, or that help with one of them if it is nearly all; see `open_helpers`."""
-    one = large_one(inputs)
-    if one is not None and suits_helpers(one.source, reading, chats=chats):
+    one = input_for_helpers(inputs, reading, chats=chats)
+    if one is not None:
         return open_helpers(one.source, reading, jobs)
     return open_executor(len(inputs), jobs, None)
 

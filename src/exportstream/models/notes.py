@@ -92,6 +92,7 @@ class Reject(Struct):
 
     Attributes:
         source, session_id, index: its place; `position` its first byte in the decompressed input, if known.
+        conversation_position: of a message of a chat: the first byte of its conversation.
         path: JSON path of the offending value within the message.
         reason: what was expected and what was found.
         message: the JSON value (numbers int or Decimal); `raw` its bytes, if known.
@@ -109,3 +110,4 @@ class Reject(Struct):
     raw: bytes | None = None
     damaged: bool = False
     producer: str | None = None
+    conversation_position: int | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from operator import attrgetter
 
 from exportstream.errors import LimitError
 from exportstream.totals.batch import Batch, SessionEnd, Worked
@@ -12,8 +11,6 @@ from exportstream.totals.figures import add_costs
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
 from exportstream.totals.sums import Totals
-
-_IS_REPEATED = attrgetter("repeated")
 
 
 class Counter:
@@ -89,8 +86,9 @@ class Counter:
         if self._prices is not None:
             assert self._complete.priced is not None
             self._prices.add_to(self._complete.priced, batch.messages)
-        if self._of_session is None and not any(map(_IS_REPEATED, batch.ends)):
-            self._complete.add_sessions(batch.messages, [(end.session, end.end) for end in batch.ends])
+        ends = batch.ends
+        if self._of_session is None and not [end for end in ends if end.repeated]:
+            self._complete.add_complete(batch.messages, [end.session for end in ends], [end.end for end in ends])
             return
         for number, (messages, end) in enumerate(batch.by_session()):
             (self._complete if self._of_session is None else self._of_session).add_batch(messages)

@@ -9,9 +9,10 @@ the compressed data asks for, up to `limit`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import zstandard
 
@@ -19,10 +20,6 @@ from exportstream.errors import CompressionError, CutInputError, OutOfMemoryErro
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.zstd_decoder import ZstdDecoder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 _STEP = 256 << 10  # decompressed bytes per step
 _CHUNK = 1 << 20  # stored bytes of an output

@@ -17,12 +17,7 @@ from exportstream.storage.zip import split_member
 
 
 class FileWithParts(os.PathLike[str]):
-    """The path of a file, which knows its parts.
-
-    Args:
-        path: of the file.
-        parts: paths of its parts.
-    """
+    """The path of a file, which knows its parts."""
 
     def __init__(self, path: str, parts: tuple[str, ...]) -> None:
         self.path = path

@@ -11,9 +11,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Generator
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError, changed_while
 from exportstream.storage.decompress import decompress, peek
@@ -24,9 +25,6 @@ from exportstream.storage.lookahead import Lookahead
 from exportstream.storage.names import is_stream, refuse_misuse
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 DEFAULT_MAX_WINDOW = 128 << 20
 

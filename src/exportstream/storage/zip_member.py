@@ -48,10 +48,6 @@ _CHUNK = 64 << 10  # bytes per read, as stored and as inflated
 class MemberFile:
     """The bytes of a member, from its start to its end.
 
-    Args:
-        path: of the archive.
-        member: the name of the member.
-
     Attributes:
         name: ``ARCHIVE::MEMBER``.
         size: bytes of the member.

@@ -23,9 +23,9 @@ from exportstream.totals.fields import RESULT, parts_of
 from exportstream.totals.group_figures import Figures
 from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
 from exportstream.totals.largest import Largest
-from exportstream.totals.members import Members
 from exportstream.totals.periods import Range
 from exportstream.totals.prices import Prices
+from exportstream.totals.seen import Members
 
 _LONGEST_TITLE = 200  # characters
 
@@ -235,7 +235,6 @@ class Grouping:
         """Add messages, and the sessions that end among them.
 
         Args:
-            batch: of one input.
             prices: of messages without a cost, None for none. They are no part of this, which may come from a worker.
 
         Raises:

@@ -96,13 +96,7 @@ def getter(columns: Sequence[Column]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def transposed(rows: Sequence[Any], get: Callable[[Any], tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Return the values of rows, column by column: slices of one flat list, to which whole rows are added at a time.
-
-    Args:
-        rows: structs.
-        get: the columns' `getter`.
-        width: how many columns there are.
-    """
+    """Return the values of rows, column by column: slices of one flat list, to which whole rows are added at a time."""
     flat: list[Any] = []
     deque(map(flat.extend, map(astuple, rows)), 0)
     if len(flat) != width * len(rows):  # structs that have more fields after the columns
@@ -222,9 +216,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "file": ("", "name of the input as it was given; secrets of a URL are masked"),
         "session_number": ("", "position of the session among all that were read, from 0; with `--dedupe` there are gaps"),
     },
-    "prices": {
-        "cost_source": ("", "`recorded`: `cost` is in the export; `priced`: computed; absent without a cost"),
-    },
+    "prices": {"cost_source": ("", "`recorded`: `cost` is in the export; `priced`: computed; absent without a cost")},
     "running totals": {
         "running_messages": ("messages", "messages so far"),
         "running_tool_calls": ("tool calls", "tool calls so far"),
