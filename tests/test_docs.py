@@ -24,7 +24,7 @@ from exportstream import (
 )
 from exportstream.cli.help import EXIT_CODES
 from exportstream.cli.process import Exit
-from exportstream.reading.check import KINDS
+from exportstream.reading.findings import KINDS
 from exportstream.writing.columns import ColumnType
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table

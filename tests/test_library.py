@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from exportstream import (
     merge_many,
     open_export,
     totals_many,
+    verify,
 )
 from exportstream.writing.options import FORMAT_NAMES
 from tests.kit.documents import dump, message, session, tool_call
@@ -197,12 +199,23 @@ def test_wrong_options_of_many(tmp_path: Path) -> None:
         "executor to be a concurrent.futures.Executor, got 4": lambda: convert_many([SAMPLE], target, executor=4),  # type: ignore[arg-type]
         "executor to be a concurrent.futures.Executor, got 5": lambda: totals_many([SAMPLE], executor=5),  # type: ignore[arg-type]
         "exclude to be a glob or several, got 5": lambda: convert_many([SAMPLE], target, exclude=5),  # type: ignore[arg-type]
+        "prices to be 'genai' or the path of a price list, got {'m': 1}": lambda: totals_many(SAMPLE, prices={"m": 1}),  # type: ignore[arg-type]
+        "`since` to be a date or date-time, got datetime.timedelta(days=7)": lambda: totals_many(SAMPLE, since=timedelta(7)),  # type: ignore[arg-type]
+        "`tz` to be a time zone, got 5": lambda: totals_many(SAMPLE, tz=5, by="day"),  # type: ignore[arg-type]
+        "a status (converted, skipped, ignored, failed, cancelled), got 'typo'": lambda: ManyReport().count("typo"),
         "exclude to be a glob or several, got [6]": lambda: merge_many([SAMPLE], tmp_path / "b.csv", exclude=[6]),  # type: ignore[list-item]
     }
     for expected, call in calls.items():
         with pytest.raises(OptionError) as caught:
             call()
         assert str(caught.value).partition(";")[0] == f"expected {expected}"
+    for wrong in ([SAMPLE, b"{}"], 5, b"{}", None):
+        with pytest.raises(
+            TypeError, match=r"^expected a path, .*, got (bytes|int|NoneType); save it to a file, or give it"
+        ):
+            totals_many(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected a path of an output or a folder, got int"):
+        list(verify(5))
     assert list(tmp_path.iterdir()) == []
 
 

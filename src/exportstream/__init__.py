@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from exportstream.models.structs import Message as Message
     from exportstream.models.structs import Session as Session
     from exportstream.models.structs import ToolCall as ToolCall
-    from exportstream.reading.check import Finding as Finding
-    from exportstream.reading.check import SessionCheck as SessionCheck
     from exportstream.reading.export import Export as Export
+    from exportstream.reading.findings import Finding as Finding
+    from exportstream.reading.findings import SessionCheck as SessionCheck
     from exportstream.reading.open import iter_messages as iter_messages
     from exportstream.reading.open import open_export as open_export
     from exportstream.reading.options import ReadOptions as ReadOptions
@@ -89,7 +89,7 @@ else:  # each is imported with its first use: all of them take a tenth of a seco
             "WorkerError WriteError",
             "models.notes": "Duplicates Notes Reject",
             "models.structs": "Message Session ToolCall",
-            "reading.check": "Finding SessionCheck",
+            "reading.findings": "Finding SessionCheck",
             "reading.export": "Export",
             "reading.open": "iter_messages open_export",
             "reading.options": "ReadOptions",

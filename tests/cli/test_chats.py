@@ -65,6 +65,7 @@ def test_bad_messages_go_to_the_rejects(tmp_path: Path) -> None:
     assert [row["messageIndex"] for row in rows(tmp_path / "c.ndjson")] == [0, 2]
     (reject,) = rows(tmp_path / "c.rejects.ndjson")
     assert (reject["sessionId"], reject["messageIndex"], reject["message"]["id"]) == ("c1", 1, "c1-2")
+    assert (reject["position"], reject["conversationPosition"]) == (None, 1)
     done = run("totals", "-", cwd=tmp_path, data=data[:-20])
     assert (done.returncode, b"inside conversation 0" in done.stderr) == (3, True)
     (tmp_path / "cut.json").write_bytes(data.replace(b'"author":null,', b"")[:-1] + b"," + Tree("c2").say().data[1:-20])

@@ -20,7 +20,7 @@ import zstandard
 
 import exportstream
 from exportstream.cli.figures import amount, size
-from exportstream.reading.check import KINDS, OF_SESSION
+from exportstream.reading.findings import KINDS, OF_SESSION
 from tests.kit import documents
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack

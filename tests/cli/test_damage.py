@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import json
+import lzma
+import zipfile
 from pathlib import Path
 
 import zstandard
 
+from exportstream import convert, open_export
 from tests.kit.command import run, said
 from tests.kit.documents import dump, message, session
 from tests.kit.files import DATA, lines, names
@@ -50,9 +54,47 @@ def test_damaged_compression_is_suspected(tmp_path: Path) -> None:
     assert wrong.stderr.endswith(b"; the gzip data may be damaged: test it with gzip -t\n")
     assert b"the gzip data is damaged: its checksum differs (" in flipped.stderr
     assert flipped.stderr.endswith(b"; copy or download it again, or --on-error skip keeps the complete messages\n")
-    done = run("convert", "flipped.json.gz", "-o", "out.ndjson", "--on-error", "skip", cwd=tmp_path)
-    assert (done.returncode, len(lines((tmp_path / "out.ndjson").read_bytes()))) == (5, 6)
-    assert b"is cut, or damaged from there on; kept 6 complete messages" in done.stderr
+    kept = ("convert", "flipped.json.gz", "-o", "out/", "--on-error", "skip", "--update")
+    done = run(*kept, "--report", "r.json", cwd=tmp_path)
+    assert (done.returncode, json.loads((tmp_path / "r.json").read_bytes())["rows"]) == (5, 6)
+    assert b"so that any row of this input may be wrong; kept 6 complete messages" in done.stderr
+    assert json.loads((tmp_path / "r.json").read_bytes())["doubtful"] == ["flipped.json.gz"]
+    assert b"any row of 1 input may be wrong: a checksum differed\n" in run(*kept, cwd=tmp_path).stderr
+
+
+def test_wrong_checksums_of_every_kind(tmp_path: Path) -> None:
+    """Whatever decompressed before its checksum differed may be wrong, and is counted so; a cut is no such case."""
+    text = b"".join(SAMPLE.read_bytes() for _ in range(2000))
+    packed = {
+        "gzip": (gzip.compress(text, 1), -8),
+        "zstd": (zstandard.ZstdCompressor(1, write_checksum=True).compress(text), -1),
+        "bzip2": (bz2.compress(text), -5),
+        "xz": (lzma.compress(text, preset=0), -29),
+    }
+    for name, (data, place) in packed.items():
+        changed = bytearray(data)
+        changed[place] ^= 1
+        for damaged, expected in ((bytes(changed), 1), (data[:place], 0)):
+            with open_export(damaged, on_error="skip") as export:
+                for _ in export.batches():
+                    pass
+            assert (name, export.partial, export.notes.doubtful) == (name, True, expected)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m.json", text)
+    path = tmp_path / "x.zip"
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\1\2") + 16] ^= 1  # of the checksum
+    path.write_bytes(data)
+    assert convert(f"{path}::m.json", tmp_path / "m.ndjson", on_error="skip").doubtful == [f"{path}::m.json"]
+
+
+def test_damage_in_a_session_without_messages_so_far(tmp_path: Path) -> None:
+    """What is not UTF-8, or a control character, hints at --on-error skip also before the first message."""
+    text = SAMPLE.read_bytes()
+    place = text.index(b'"title"') + 9
+    for byte in (b"\xff", b"\x01"):
+        (tmp_path / "in.json").write_bytes(text[:place] + byte + text[place:])
+        assert said(run("totals", "in.json", cwd=tmp_path))[-1].endswith("; --on-error skip goes on after the damage")
 
 
 def test_damage_only_is_an_error(tmp_path: Path) -> None:

@@ -179,3 +179,8 @@ def test_update_of_a_merge(tmp_path: Path) -> None:
     put(tmp_path, "in/b.json", messages=5)
     os.utime(tmp_path / "all.messages.csv", (1, 1))
     assert b"2 of 2 inputs converted: 8 messages and 2 sessions" in run(*arguments, cwd=tmp_path).stderr
+    (tmp_path / "in/a.json").unlink()
+    done = run(*arguments, cwd=tmp_path)
+    assert said(done)[0] == (
+        "exportstream: the output keeps rows of 1 input not given any more: in/a.json; --force without --update writes it anew"
+    )

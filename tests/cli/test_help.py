@@ -123,6 +123,8 @@ def test_examples(verb: str, tmp_path: Path) -> None:
         (["totals", "a.json", "-t", "all"], "totals has no option '-t': convert has it."),
         (["verify", "a.csv", "--json"], "verify has no option '--json': totals and check have it."),
         (["totals", "a.json", "--prises", "x"], "No such option '--prises'. Did you mean '--prices'?"),
+        (["covert", "a.json"], "No such command 'covert'. Did you mean convert?"),
+        (["nothing"], "No such command 'nothing'."),
         (["a.json"], "expected a command, got an input: exportstream convert a.json"),
         (["https://u:p@h/a.json"], "expected a command, got an input: exportstream convert https://***@h/a.json"),
     ],

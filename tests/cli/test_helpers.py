@@ -24,7 +24,10 @@ import zstandard
 from exportstream import LimitError, WorkerError, convert, convert_many, totals_many
 from exportstream.cli import commands
 from exportstream.cli import convert as convert_module
+from exportstream.cli.executors import open_helpers
 from exportstream.conversion import count_one, encoding, pool
+from exportstream.conversion.inputs import Input
+from exportstream.conversion.plan import input_for_helpers
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.report import Report
 from exportstream.conversion.totals import total_one
@@ -143,7 +146,9 @@ def test_small_inputs_start_no_process(tmp_path: Path) -> None:
     small.write_bytes(b"{" * (SMALLEST_INPUT - 1))
     packed.write_bytes(gzip.compress(b"{" + os.urandom(SMALLEST_PACKED - 1000), 1)[: SMALLEST_PACKED - 1])
     usual = ReadOptions()
-    assert [suits_helpers(name, usual) for name in (str(small), packed, "-", "missing", str(tmp_path), b"{}")] == [False] * 6
+    assert [suits_helpers(name, usual) for name in (str(small), packed, "missing", str(tmp_path), b"{}")] == [False] * 5
+    with open_helpers("-", usual, None) as executor:  # of a pipe nobody knows
+        assert executor is None
     small.write_bytes(b"{" * SMALLEST_INPUT)
     packed.write_bytes(gzip.compress(b"{" + os.urandom(SMALLEST_PACKED), 1))
     assert suits_helpers(packed, usual)
@@ -154,6 +159,10 @@ def test_small_inputs_start_no_process(tmp_path: Path) -> None:
     members = [f"{large}::{name}" for name in ("large", "x.gz", "small", "missing")]
     assert [suits_helpers(name, usual) for name in [*members, large]] == [True, True, False, False, False]
     assert [suits_helpers(small, one) for one in (usual, ReadOptions(max_message_size=10**8))] == [True, False]
+    found = Input(str(small), "")
+    others = [Input("x", "", unpacked=size) for size in (SMALLEST_INPUT // 8, SMALLEST_INPUT // 8 + 1)]
+    assert [input_for_helpers([one, found], usual) for one in others] == [found, None]
+    assert [input_for_helpers(some, usual) for some in ([], others, [Input("-", ""), found])] == [None] * 3
 
 
 CLAUDE = Transcript().user("hello").data
@@ -175,7 +184,9 @@ CLAUDE = Transcript().user("hello").data
         (["in.json.gz", "-o", "rows/"], True),
         (["claude.jsonl", "-o", "x.csv"], False),
         (["claude.jsonl", "-o", "rows/"], False),
-        (["-", "-o", "x.csv"], False),
+        (["-", "-o", "x.csv"], True),
+        (["-", "-o", "rows/"], True),
+        (["-", "-o", "-", "--max-message-size", "9MB"], False),
         (["a.zip::in.json", "-o", "x.csv"], True),
         (["a.zip::in.json.gz", "-o", "x.csv"], True),
         (["one.zip", "-o", "rows/"], True),

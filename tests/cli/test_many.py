@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,12 @@ def test_outputs_whose_inputs_were_removed(tmp_path: Path) -> None:
     assert report(tmp_path / "r.json")["withoutInput"] == outputs
     assert run(*nightly, "--quiet", cwd=tmp_path).stderr == b""
     assert all((tmp_path / name).exists() for name in outputs)
+    for members in ("ab", "b"):
+        with zipfile.ZipFile(tmp_path / "chats.zip", "w") as archive:
+            for name in members:
+                archive.writestr(f"{name}.json", export(name))
+        done = run("convert", "chats.zip", "-o", "unzipped", "--update", cwd=tmp_path)
+    assert said(done)[0] == "exportstream: 1 output has no input any more, and stays: unzipped/a.ndjson.zst"
 
 
 @pytest.mark.parametrize("format_", [[], ["--format", "ndjson"], ["--format", "csv"]])
@@ -305,17 +312,17 @@ def test_update_of_one_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize("output", ["rows/", "a.csv", "--merge"])
 def test_rows_that_were_rejected_are_missing_every_night(tmp_path: Path, output: str) -> None:
     """What was rejected of an input that is up to date is said again, with the same exit code, until it is repaired."""
-    (tmp_path / "a.json").write_bytes(invalid("s"))
+    (tmp_path / "a.json").write_bytes(invalid("s") + b"\n?oops")
     target = ["--merge", "-o", "a.csv"] if output == "--merge" else ["-o", output]
     nightly = ["convert", "a.json", *target, "--format", "csv", "--update", "--on-error", "skip", "--report", "r.json"]
     time.sleep(0.02)
     assert run(*nightly, cwd=tmp_path).returncode == 5
-    what = "1 message rejected" if output == "rows/" else "messages or damaged bytes rejected"
+    lost = "1 message and 1 damaged stretch (5 B)" if output == "rows/" else "messages or damaged bytes"
     file = "rows/a.rejects.ndjson" if output == "rows/" else "a.rejects.ndjson"
     for quiet in ([], ["--quiet"]):
         done = run(*nightly, *quiet, cwd=tmp_path)
         assert done.returncode == 5
-        assert said(done)[0].endswith(f"{what} before into {file}")
+        assert said(done)[0].endswith(f"{lost} rejected before into {file}")
         assert ("up to date" in said(done)[0]) == (not quiet)
         written = report(tmp_path / "r.json")
         if output == "a.csv":
@@ -324,7 +331,7 @@ def test_rows_that_were_rejected_are_missing_every_night(tmp_path: Path, output:
             assert (written["skipped"], written["rejected"]) == (1, 0)
             assert file in (written["rejects"], written["inputs"][0].get("rejects"))
     if output == "rows/":
-        assert written["inputs"][0]["notes"]["rejected"] == 1
+        assert written["inputs"][0]["notes"]["rejected"] == written["keptRejected"] == 1
     put(tmp_path, "a.json", messages=3)
     os.utime(tmp_path / "a.json", (time.time() + 1, time.time() + 1))
     assert run(*nightly, cwd=tmp_path).returncode == 0

@@ -15,6 +15,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from exportstream import Message, Session, Totals
+from exportstream.cli.figures import words_of_differences
 from tests.kit.chats import drawn as chats
 from tests.kit.command import run, said
 from tests.kit.documents import cut, dump, message, session, tool_call
@@ -211,6 +213,15 @@ def test_sessions_of_two_producers_with_one_id(tmp_path: Path) -> None:
     text = re.sub(r"<[^>]+>", " ", (tmp_path / "bill.html").read_text())
     assert re.search(r"prompt / input tokens\s+7\s+10\s+1 of 2 sessions declare it", text)
     assert b"1 of 2 sessions declare it" in run("totals", "in.json", "log.jsonl", cwd=tmp_path).stdout
+
+
+def test_what_only_some_sessions_count() -> None:
+    """What all sessions declare, and only some have in their messages, is not compared either."""
+    totals = Totals()
+    for name, tokens in (("a", 5), ("b", None)):
+        totals.add(Message(id="m", role="user", content="", created_at=None, updated_at=None, input_tokens=tokens))
+        totals.add(Session(id=name, title="t", prompt_tokens=7))
+    assert words_of_differences(totals) == {"promptTokens": ("1 of 2 sessions count it", "")}
 
 
 @pytest.mark.parametrize("bounds", [[], ["--since", "2025-10-01"]])

@@ -72,6 +72,16 @@ def test_outputs_are_compressed_by_their_suffix(suffix: str, tmp_path: Path) -> 
         assert (unpack(packed), packed != plain) == (plain, True)
 
 
+def test_names_in_a_csv_that_a_spreadsheet_would_run(tmp_path: Path) -> None:
+    """--csv-safe prefixes names and titles, and changes no figure."""
+    (tmp_path / "in.json").write_bytes(dump(session(message(cost=-1), id="=s", title="@t")))
+    plain, safe = (
+        run("totals", "in.json", "--by", "session", "-o", "-", *more, cwd=tmp_path).stdout for more in ([], ["--csv-safe"])
+    )
+    assert (b"group,=s," in plain, b",@t\n" in plain) == (True, True)
+    assert safe == plain.replace(b"=s", b"'=s").replace(b"@t", b"'@t")
+
+
 @pytest.mark.parametrize("by", [[], ["--by", "model"]])
 @pytest.mark.parametrize("output", ["-", "/dev/stdout"])
 def test_a_csv_on_standard_output(output: str, by: list[str], tmp_path: Path) -> None:
@@ -96,6 +106,9 @@ def test_a_time_before_now(tmp_path: Path) -> None:
     assert abs(datetime.fromisoformat(done["since"]) - (now - timedelta(days=8))) < timedelta(minutes=9)
     done = json.loads(run("totals", "in.json", "--until", "7d", "--json", cwd=tmp_path).stdout)
     assert done["tables"][0]["total"]["messages"] == 1
+    text = run("totals", "in.json", "--until", "7d", "--since", "2020-01-01", cwd=tmp_path).stdout.decode()
+    assert text.splitlines()[-2:] == ["", f"until 7d: {text[-26:-1]}"]
+    assert datetime.fromisoformat(text[-26:-1]) >= datetime.fromisoformat(done["until"])
 
 
 def test_no_output_appears_for_input_that_fails(tmp_path: Path) -> None:
@@ -131,7 +144,12 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-o", "x.txt"], "expected an output whose name ends in .csv, .md, .json, .html, got x.txt"),
+        (
+            ["-o", "x.csv.xz"],
+            "whose name ends in .csv, .md, .json, .html, got x.csv.xz; choose one, then .zst, .gz or nothing, or - for CSV",
+        ),
+        (["--by", "message"], "expected --top with --by message, got none; say how many, such as --top 10"),
+        (["-o", "x.md", "--csv-safe"], "--csv-safe goes with CSV output only"),
         (["-o", "x.csv", "--by", "day", "--by", "model"], "a CSV holds one table, got 2 times --by"),
         (["-o", "x.json", "--json"], "--json prints, and does not go with --output"),
         (["--by", "color"], "expected --by to be of session, file, project, producer, model"),

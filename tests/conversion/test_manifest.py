@@ -25,7 +25,7 @@ from exportstream.errors import UsageError, WriteError
 from exportstream.writing.outputs import MANIFEST
 from tests.kit.command import run, said, start, wait_until
 from tests.kit.documents import dump, export, message, session
-from tests.kit.files import contents, everything, many, put
+from tests.kit.files import contents, everything, many, put, zipped
 
 FORMATS = ["ndjson", "csv", "parquet", "sqlite"]
 
@@ -77,6 +77,7 @@ def test_a_line_for_each_output(folder: Path, format_: Any, table: Any) -> None:
             "rejected": 0,
             "damaged": 0,
             "damagedBytes": 0,
+            "doubtful": 0,
         }
         assert output.sha256 == line["sha256"]
         assert sum(line["rows"].values()) == output.rows > 0
@@ -212,6 +213,30 @@ def test_update_after_a_move(folder: Path) -> None:
     assert convert_many(["../in"], ".", update=True).count("skipped") == 2
     os.symlink("in", folder / "two/link")
     assert convert_many([str(folder / "two/link")], ".", update=True).count("skipped") == 2
+
+
+def test_update_of_what_was_damaged(folder: Path) -> None:
+    """The manifest records how much of an input was damaged, and what is up to date says so again."""
+    Path("in").mkdir()
+    Path("in/a.json").write_bytes(dump(session(message(0), id="s")) + b"\n?oops")
+    done = convert_many(["in"], "rows", on_error="skip")
+    assert (done.notes.damaged, done.notes.damaged_bytes) == (1, 5)
+    assert [(line["damaged"], line["damagedBytes"]) for line in lines()] == [(1, 5)]
+    (kept,) = convert_many(["in"], "rows", on_error="skip", update=True).outcomes
+    assert (kept.status, kept.rejects) == ("skipped", "rows/a.rejects.ndjson")
+    assert kept.notes is not None
+    assert (kept.notes.rejected, kept.notes.damaged, kept.notes.damaged_bytes) == (0, 1, 5)
+
+
+def test_outputs_of_members_whose_archive_was_removed(folder: Path) -> None:
+    """Members of an archive that is there are there, also if it is no input of this run."""
+    put(folder, "in/b.json")
+    zipped(folder / "a.zip", {name: dump(session(message(0), id="s")) for name in ("x.json", "y.json")})
+    convert_many(["a.zip", "in"], "rows")
+    assert convert_many(["in"], "rows", update=True).without_input == []
+    os.unlink("a.zip")
+    done = convert_many(["in"], "rows", update=True)
+    assert done.without_input == done.to_dict()["withoutInput"] == [f"rows/{name}.ndjson.zst" for name in "xy"]
 
 
 def test_update_makes_outputs_without_a_record_again(folder: Path) -> None:

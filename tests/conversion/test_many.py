@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from exportstream import Duplicates, convert, convert_many, merge_many
+from exportstream import Duplicates, convert, convert_many, merge_many, verify
 from exportstream.cli.process import exit_code
 from exportstream.conversion.pool import Workers
 from exportstream.conversion.progress import Status
@@ -406,6 +406,32 @@ def test_update_tries_again_what_failed(folder: Path) -> None:
     assert outcomes(convert_many(["in"], "rows", update=True)) == {"in/a.json": "skipped", "in/b.json": "failed"}
     (folder / "in/b.json").write_bytes(export("b"))
     assert outcomes(convert_many(["in"], "rows", update=True)) == {"in/a.json": "skipped", "in/b.json": "converted"}
+
+
+def test_update_of_a_merge_knows_its_inputs(folder: Path) -> None:
+    """What failed is tried again and stays listed; inputs that are gone are named; one with an old time is new all the same."""
+    put(folder, "in/a.json", "in/b.json", "in/c.json")
+    (folder / "in/b.json").write_bytes(export("b")[:-9])
+    for name in "abc":
+        age(folder / f"in/{name}.json", 9)
+
+    def merge() -> ManyReport:
+        return merge_many("in", "all.ndjson", update=True, report="r.json")
+
+    assert merge().rows == 6
+    again = merge()
+    assert outcomes(again) == {"in/a.json": "skipped", "in/b.json": "failed", "in/c.json": "skipped"}
+    (folder / "in/b.json").write_bytes(export("b"))
+    age(folder / "in/b.json", 8)
+    assert (merge().rows, merge().rows) == (9, 0)
+    assert next(verify("all.ndjson")).ok
+    (folder / "in/a.json").unlink()
+    kept = merge()
+    assert (kept.rows, kept.kept_inputs, kept.count("skipped")) == (0, ["in/a.json"], 2)
+    assert json.loads((folder / "r.json").read_bytes())["keptInputs"] == ["in/a.json"]
+    put(folder, "in/d.json")
+    age(folder / "in/d.json", 7)
+    assert (merge().rows, merge().kept_inputs) == (9, [])
 
 
 @pytest.mark.parametrize("options", [{}, {"format": "ndjson"}, {"table": "all"}, {"format": "csv"}])

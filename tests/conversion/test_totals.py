@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections import defaultdict
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import date
@@ -13,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from exportstream import Status, UsageError, convert, convert_many, merge_many, totals_many
+from exportstream import LimitError, Status, UsageError, convert, convert_many, merge_many, totals_many
 from exportstream.conversion.pool import Workers
 from tests.kit.documents import cut, dump, export, message, session
-from tests.kit.files import many
+from tests.kit.files import lines, many
 from tests.kit.rollouts import Rollout
 from tests.kit.transcripts import Transcript
 from tests.kit.transcripts import drawn as transcript
@@ -67,6 +68,34 @@ def test_an_input_that_fails_counts_nowhere(tmp_path: Path) -> None:
     assert (plain["inputs"], [one["source"] for one in plain["failed"]]) == (3, [failed.source])
     kept = totals_many(tmp_path, by="session", on_error="skip")
     assert (kept.failed, kept.tables[0].total.figures["messages"]) == ([], 8)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_costs_that_can_not_be_added_leave_their_input_out(tmp_path: Path, order: int) -> None:
+    """The input with extreme costs fails, wherever it stands and whoever read it; the others are counted and converted."""
+    costs = ["0.01", "1e99999999", "0.5"][::order]
+    sources = []
+    for number, cost in enumerate(costs):
+        sources.append(str(tmp_path / f"{number}.json"))
+        text = dump(session(message(0, cost="@"), id=f"s{number}")).replace(b'"@"', cost.encode())
+        Path(sources[-1]).write_bytes(text)
+    alone = totals_many(sources, by=["role", "file"])
+    with ThreadPoolExecutor(2) as threads:
+        shared = totals_many(sources, by=["role", "file"], executor=threads)
+    assert (shared.tables, shared.totals) == (alone.tables, alone.totals)
+    converted = convert_many(sources, tmp_path / "rows", report=tmp_path / "r.json")
+    merged = merge_many(sources, tmp_path / "all.ndjson")
+    for done in (alone, shared, converted, merged):
+        (failed,) = done.failed
+        assert failed.source == sources[1]
+        assert re.search("can't be added .*10,000 digits; ", failed.error or "")
+        assert (done.totals.counted.cost.sum, done.totals.counted.messages) == (Decimal("0.51"), 2)
+    assert [row.figures["messages"] for table in alone.tables for row in table.rows] == [2, 1, 1]
+    assert (converted.rows, merged.rows, len(lines((tmp_path / "all.ndjson").read_bytes()))) == (2, 2, 2)
+    assert json.loads((tmp_path / "r.json").read_bytes())["failed"] == 1
+    assert len(list((tmp_path / "rows").glob("*.zst"))) == 3
+    with pytest.raises(LimitError, match=r"/[12].json: the exact sum of the costs .*; convert it by itself"):
+        merge_many(sources, tmp_path / "fast.ndjson", fail_fast=True)
 
 
 def test_a_range_is_given_as_text_or_date(tmp_path: Path) -> None:

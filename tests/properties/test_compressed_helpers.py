@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -17,7 +19,9 @@ import zstandard
 
 from tests.kit.documents import dump, message, session
 from tests.kit.files import cuts, zipped
-from tests.properties.test_helpers import assert_same_held, assert_same_stored
+from tests.kit.helpers import Here, small_runs
+from tests.kit.readings import small_blocks
+from tests.properties.test_helpers import BLOCK, assert_same_held, assert_same_stored, checked, converted, counted
 
 
 def zstd(data: bytes) -> bytes:
@@ -75,6 +79,46 @@ def test_damaged_compressed_data(tmp_path: Path, kind: str, damage: str, on_erro
         with patch("exportstream.reading.export.HEAD", 300), patch("exportstream.reading.session_input.HEAD", 300):
             here = assert_same_stored(tmp_path / "in.json", stored, 100, on_error)
         assert here.in_full > 3
+
+
+class Pieces(io.RawIOBase):
+    """Bytes as a pipe gives them: some, and never again."""
+
+    def __init__(self, data: bytes) -> None:
+        self._pieces = cuts(data, [170, 31])
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = next(self._pieces, b"")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+@pytest.mark.parametrize("damage", [None, b"\xff" * 9])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_standard_input(tmp_path: Path, shape: str, damage: bytes | None, on_error: Any) -> None:
+    """What comes through a pipe is handed on, too, once it is known to be large; it can't be read a second time."""
+    first, second, last = export(shape)
+    data = first + second + (b"" if damage is None else damage) + last
+
+    def piped(result: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        with patch("sys.stdin", io.TextIOWrapper(io.BufferedReader(Pieces(data), 512))):
+            return result(*args, **options)
+
+    rows, here = tmp_path / "rows", Here()
+    with small_blocks(*BLOCK), small_runs(400):
+        wanted = [piped(counted, "-", None, on_error), piped(checked, "-", None)]
+        assert [piped(counted, "-", here, on_error), piped(checked, "-", Here())] == wanted
+        wanted = piped(converted, rows, None, on_error, source="-", table="all")
+        assert piped(converted, rows, here, on_error, source="-", table="all") == wanted
+    assert here.in_full > 3
+    unused = Here()
+    with small_blocks(*BLOCK), small_runs(400), patch("exportstream.reading.runs_ahead.SMALLEST_INPUT", len(data)):
+        piped(counted, "-", unused, on_error)
+    assert unused.given == 0
 
 
 @pytest.mark.parametrize("kind", PACK)

@@ -16,7 +16,7 @@ import pytest
 from exportstream import ExportstreamError, Reject
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
-from tests.kit.documents import DATE, dump, message, session_fields_last, tool_call
+from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.readings import blocks, plain
 
 # What must never be taken for a message: whole messages and a session inside the values of a message.
@@ -188,6 +188,20 @@ def test_false_starts_take_linear_time(unit: bytes) -> None:
     assert {"s0m4", "s1m1"} <= {one["id"] for one in messages} <= places(data).keys()
     assert garbage in b"".join(one.raw or b"" for one in rejects)
     assert notes.damaged_bytes == sum(len(one.raw or b"") for one in rejects if one.damaged)
+
+
+@pytest.mark.parametrize("on", [True, False])
+@pytest.mark.parametrize("garbage", [b"-", b"tru", b"1e", b'"a', b"nul"])
+@pytest.mark.parametrize("before", [b"", b"\n"])
+def test_garbage_at_the_end_is_rejected_as_it_is(before: bytes, garbage: bytes, on: bool) -> None:
+    """A number or word that the end of the input cuts is in the rejects, with its bytes and position."""
+    data = dump(session(message(0))) + before
+    for source in (data + garbage, [bytes((one,)) for one in data + garbage]):
+        rejects: list[Reject] = []
+        with blocks(on), Export(source, ReadOptions(on_error="skip"), rejects=rejects) as export:
+            assert len(list(export)) == 1
+        assert [(one.position, one.raw) for one in rejects] == [(len(data), garbage)]
+        assert export.notes.damaged_bytes == len(garbage)
 
 
 @pytest.mark.parametrize("on", [True, False])

@@ -94,12 +94,13 @@ def checked(path: Path, executor: Executor | None) -> Any:
     return exact(found)
 
 
-def converted(path: Path, executor: Executor | None, on_error: Any, **options: Any) -> Any:
+def converted(path: Path, executor: Executor | None, on_error: Any, *, source: Any = None, **options: Any) -> Any:
     """The decompressed bytes of all outputs and of the rejects, the report, or the error and what is left then."""
     folder = path.with_name(f"{path.stem}-rows")
     folder.mkdir()
     try:
-        done = convert(path, folder / f"out.{options.get('format', 'csv')}", on_error=on_error, executor=executor, **options)
+        target = folder / f"out.{options.get('format', 'csv')}"
+        done = convert(source or path, target, on_error=on_error, executor=executor, **options)
     except ExportstreamError as error:
         return type(error), str(error), os.listdir(folder)
     else:
@@ -323,6 +324,16 @@ def test_costs_that_are_out_of_all_proportion(path: Path, costs: list[Any]) -> N
     assert_same(path, b'{"id":"s","title":"t","messages":[' + array + b"]}", 300)
 
 
+def test_the_session_whose_cost_is_one_too_many(path: Path) -> None:
+    """Two costs that are far apart, each of which could be added in its run, name the same session as in one process."""
+    costs = {4: b"1e-9500", 20: b"1e900"}
+    lines = [dump(session(*map(message, range(3)), id=f"s{n}")) for n in range(40)]
+    for n, cost in costs.items():
+        lines[n] = lines[n].replace(b'"id":"m1"', b'"cost":%s,"id":"m1"' % cost, 1)
+        assert cost in lines[n]
+    assert_same(path, b"\n".join(lines), 1000)
+
+
 @pytest.mark.parametrize("run", [300, 5000])
 def test_findings_of_every_kind(path: Path, run: int) -> None:
     """Those of a run have the numbers of the whole, and the first five are the first five of the session."""
@@ -385,14 +396,14 @@ def test_every_form_of_output(path: Path, form: str, lines: bool) -> None:
 
 def test_columns_too_long_for_a_spreadsheet(tmp_path: Path) -> None:
     """Columns with long cells are found by helpers as well, and forgotten with the output that has them."""
-    made = [message(n, content="x" * (40_000 if n == 70 else 9)) for n in range(90)]
-    with small_blocks(*BLOCK), small_runs(600):
-        for number, (messages, columns) in enumerate(((made, ("content",)), (made[:70], ()))):
+    made = [message(n, content="x" * (70 if n == 10 else 9)) for n in range(90)]  # in an early run: the first that is read
+    with small_blocks(*BLOCK), small_runs(600), patch("exportstream.writing.formats.csv._LARGEST_CELL", 60):
+        for number, (messages, columns) in enumerate(((made, ("content",)), (made[11:], ()))):
             source = tmp_path / f"{number}.json"
             source.write_bytes(dump(session(*messages)))
             here = Here()
             done = convert(source, tmp_path / f"{number}.csv", csv_safe=True, executor=here)
-            assert (done.outputs[0].large_columns, here.taken > 0) == (columns, True)
+            assert (done.outputs[0].large_columns, here.taken > 10) == (columns, True)
 
 
 @pytest.mark.parametrize("every", [2, 9, 40])

@@ -28,13 +28,25 @@ BLOCKS: list[Any] = [
     {"type": "tool_result", "tool_use_id": None, "content": "no", "is_error": True},
     {"type": "tool_result", "tool_use_id": "gone"},
 ]
-PARTS: list[Any] = [
-    *(TEXT, {"type": "text", "text": "More.", "id": "p", "time": {"start": 1}}, None, {"type": "step-start", "id": "s"}),
-    *({"type": "reasoning", "text": "Hm."}, {"type": "text"}, {"type": "file", "url": "data:image/png;base64,AAAA"}),
-    {"type": "tool", "tool": "bash", "callID": "c", "state": {"status": "completed", "input": {"a": 1}, "output": "x"}},
-    {"type": "tool", "tool": "edit", "state": {"status": "error", "error": "bad", "metadata": {"m": [1]}}},
-    {"type": "tool", "tool": "edit", "callID": "", "state": None},
+IDS = {"id": "p", "sessionID": "s", "messageID": "m"}
+FILE = {"type": "file", "url": "data:image/png;base64,AAAA", "mime": "image/png", "source": {"path": [{"x": 1}]}}
+DONE = {"status": "completed", "input": {"a": 1}, "output": "x", "time": {"start": 1}, "title": "t", "metadata": {"m": [1]}}
+USUAL_PARTS: list[Any] = [
+    *(TEXT, {"type": "text", "text": "More.", "id": "p", "time": {"start": 1}}, None, IDS | {"type": "step-start"}),
+    *({"type": "reasoning", "text": "Hm.", "metadata": {"x": {"y": 1}}, "ignored": False, "time": {}}, FILE, IDS | FILE),
+    {"type": "step-finish", "tokens": {"cache": {"read": [1]}}, "reason": "stop", "snapshot": None} | IDS,
+    {"type": "patch", "files": ["a"]} | IDS,
+    {"type": "tool", "tool": "bash", "callID": "c", "state": DONE} | IDS,
+    {"type": "tool", "tool": "bash", "callID": "c", "state": DONE | {"attachments": [FILE, 5], "title": ""}},
+    {
+        "type": "tool",
+        "tool": "edit",
+        "state": {"status": "error", "error": "bad", "metadata": {"m": [1]}},
+        "metadata": [[1]],
+    },
+    {"type": "tool", "tool": "edit", "callID": "", "state": None, "id": ""},
 ]
+PARTS = [*USUAL_PARTS, {"type": "step-start", "id": "s"}, {"type": "text"}, {"type": "of next year"}]
 INFOS: dict[str, list[Any]] = {
     "role": ["assistant", "user"],
     "modelID": ["m", None],
@@ -120,10 +132,10 @@ def test_all_ways_give_the_same(make: Any, seed: int) -> None:
 @pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))
 def test_hidden_values(make: Any, value: bytes) -> None:
     """Depth, long numbers and wrong UTF-8 are found where only figures are wanted, too, and in keys of the conversation."""
-    data = dump(make(2))
-    places = [
-        place for place in (b'"text":"Hello"', b'"more":0', b'"version":"1"', b'"input":{', b'"output":"x"') if place in data
-    ]
+    usual = [opencode({"parts": USUAL_PARTS}, id="usual")] if make is opencode_export else []
+    data = dump([*usual, *make(2)])
+    wanted = [b'"text":"Hello"', b'"more":0', b'"version":"1"', b'"input":{', b'"output":"x"', b'"title":"t"', b'"x":1']
+    places = [place for place in [*wanted, b'"reason":"stop"'] if place in data]
     assert len(places) > 1
     for place in places:
         key, _, old = place.partition(b":")
@@ -147,11 +159,11 @@ def test_figures_are_read_as_structs() -> None:
 def test_messages_of_opencode_are_read_as_structs() -> None:
     """Rows that are compared with those of JSON values are made of structs indeed, but for messages with other keys."""
     usual = {name: values[0] for name, values in INFOS.items() if name != "error"}
-    data = dump(opencode({"parts": PARTS}, usual))
+    data = dump(opencode({"parts": USUAL_PARTS}, usual))
     found = opencode_usual.USUAL.open(data)
     assert found is not None
     assert [type(one) for one in found.messages] == [opencode_usual.UsualMessage] * 2
-    assert all(opencode_usual.read_usual(one) is not None for one in found.messages)
+    assert all(opencode_usual.read_usual(one, []) is not None for one in found.messages)
     found = opencode_usual.USUAL.open(dump(opencode(usual, usual | {"error": {"name": "Aborted"}})))
     assert found is not None
     decoded = [type(found.shape.decode_message(one)) for one in found.messages]

@@ -18,6 +18,7 @@ from exportstream import (
     JSONSyntaxError,
     LimitError,
     NotAnExportError,
+    Reject,
     check,
     iter_messages,
     open_export,
@@ -287,6 +288,10 @@ def test_messages_that_are_none(case: str) -> None:
     outcome = read(data, on_error="skip")
     assert [(message["session_id"], message["index"]) for message in outcome.messages] == [("c1", "#0"), ("c2", "#0")]
     assert [reject[:2] for reject in outcome.rejects] == [("c1", 1)]
+    rejects: list[Reject] = []
+    with open_export(b"  " + data, on_error="skip", rejects=rejects) as export:
+        assert len(list(export)) == 2
+    assert [(one.position, one.conversation_position) for one in rejects] == [(None, 3)]
 
 
 @pytest.mark.parametrize("keys", [{"id": None, "conversation_id": None}, {"mapping": []}, {"title": 5}, {"create_time": []}])

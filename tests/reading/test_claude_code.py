@@ -8,11 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import zstandard
 
-from exportstream import InputError, LimitError, check, iter_messages, open_export
+from exportstream import InputError, LimitError, ReadOptions, check, iter_messages, open_export
 from exportstream.models.structs import Message
+from exportstream.reading.export import Export
 from exportstream.reading.formats.claude_code.reader import TranscriptReader
 from tests.kit.documents import dump
 from tests.kit.odd_values import HIDDEN, spoil
@@ -629,9 +631,20 @@ def test_a_usage_that_comes_again_after_another() -> None:
     assert rows(transcript)[-1].output_tokens == 1
 
 
-def test_usual_lines_are_read_at_once() -> None:
+def test_usual_lines_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where only figures are wanted, no line of a usual transcript has to be read in full first."""
     transcript = drawn(1).say("m", usage={"iterations": [{"type": "message", "input_tokens": 3}]}).progress()
-    transcript.embed("a1", Transcript(SESSION, "a1").user().say("s1"))
+    agent = Transcript(SESSION, "a1").user().call("s1", "q1").result("q1").say("s2").user([{"type": "text", "text": "Ä."}])
+    transcript.embed("a1", agent).user("Next.").say("m2").user(None)
     assert len(TranscriptReader.short_decoder.decode_lines(transcript.data)) == len(transcript.lines)
     assert_figures(transcript.data)
+    in_full = []
+
+    def watch(_: TranscriptReader, line: bytes) -> Any:
+        in_full.append(line)
+        return msgspec.json.decode(line)
+
+    monkeypatch.setattr(TranscriptReader, "_decode", watch)
+    with Export(transcript.data, ReadOptions(), figures_only=True) as export:
+        assert len(list(export)) > 8
+    assert in_full == transcript.data.splitlines(keepends=True)[1:2]  # the session begins with it

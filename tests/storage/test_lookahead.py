@@ -104,10 +104,14 @@ def test_errors_come_after_the_bytes_before_them(path: Path) -> None:
             source.read(1)
 
 
-def test_only_compressed_files_are_looked_ahead_in(tmp_path: Path) -> None:
-    """Others are read by their positions, or by one reader."""
+def test_an_input_is_looked_ahead_in_once(tmp_path: Path) -> None:
+    """A plain file is read by its positions; what is not has one reader that looks ahead."""
     (tmp_path / "a").write_bytes(DATA)
-    for one in (tmp_path / "a", gzip.compress(DATA)):
-        with open_source(one) as source:
-            source.peek(4)
-            assert source.look_ahead() is None
+    with open_source(tmp_path / "a") as source:
+        source.peek(4)
+        assert source.plain is not None
+    with open_source(gzip.compress(DATA)) as source:
+        source.peek(4)
+        assert source.plain is None
+        assert source.look_ahead() is not None
+        assert source.look_ahead() is None

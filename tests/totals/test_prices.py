@@ -40,7 +40,7 @@ from exportstream import (
 )
 from exportstream.reading.price_lists import _load_genai, load_prices
 from exportstream.totals.batch import Batch
-from exportstream.totals.figures import total_cost
+from exportstream.totals.figures import rough_cost, total_cost
 from exportstream.totals.groups import Grouping
 from exportstream.totals.make_tables import make_tables
 from exportstream.totals.price_file import prices_of_file
@@ -364,6 +364,10 @@ ENTRY = '[[price]]\nmodel = "m"\ninput = 1\noutput = 1\n'
             ENTRY + 'from = "2025-01-01"\n',
             r"expected `from` to be a date such as 2026-01-31 without quotes, got '2025-01-01'",
         ),
+        (
+            ENTRY + ENTRY.replace('"m"', '"M"'),
+            r"expected one price of 'M' without `from`, got two \(price 1, line 1; price 2, line 5\); remove one",
+        ),
         (ENTRY + "from = 2025-01-01T00:00:00Z\n", r"expected `from` to be a date such as"),
         *(
             (
@@ -465,16 +469,17 @@ def test_the_sum_of_recorded_and_priced_costs(recorded: str | None, priced: str 
     given = [None if text is None else Decimal(text) for text in (recorded, priced)]
     found = total_cost(*given)
     assert (None if found is None else str(found)) == total
+    assert (rough_cost(*given) is None) == (recorded is None and priced is None)
 
 
 def test_groups_are_sorted_by_cost_and_price_together() -> None:
     """The most expensive group comes first, whether its cost was recorded or computed."""
     options = GroupOptions(by=(("role",),), priced=True)
     costs = [("a", None, 2), ("b", Decimal(3), None), ("c", None, 4), ("d", Decimal(1), None), ("e", None, None)]
-    costs += [("f", Decimal(3), None), ("f", None, 2)]
-    messages = [message(role=role, cost=cost, input_tokens=tokens and tokens * 10**6) for role, cost, tokens in costs]
+    costs += [("f", Decimal(3), None), ("f", None, 2), ("g", Decimal("1e9998"), None), ("g", None, 2e-6)]
+    messages = [message(role=role, cost=cost, input_tokens=tokens and int(tokens * 10**6)) for role, cost, tokens in costs]
     (table,) = make_tables(_grouped(messages, options, prices_of_file(FILE, "f")), options)
-    assert [row.key[0] for row in table.rows] == ["f", "c", "b", "a", "d", "e"]
+    assert [row.key[0] for row in table.rows] == ["g", "f", "c", "b", "a", "d", "e"]
 
 
 # Readings ---------------------------------------------------------------------------------------------------------------

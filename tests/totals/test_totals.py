@@ -294,7 +294,9 @@ def test_a_single_cost_stays_as_it_is(text: str) -> None:
         (["1e9999999", "-1e9999999", "1"], "1"),
         (["1", "0e-9999999"], "1"),
         (["0.10", "0.20"], "0.30"),
+        (["1e9999999", *["0"] * 30], "1E+9999999"),
         (["1e9999999", "1"], None),
+        (["1e9999999", *["1"] * 30], None),
         (["1", "1e-10001"], None),
         (["1e999999999999", "0"], None),
         (["1e999999999999"], None),
@@ -410,19 +412,6 @@ def test_seen_finds_each_key_that_came_before(batches: list[list[str]]) -> None:
                 repeats.append(at)
             known.add(key)
         assert seen.find_repeats(keys) == repeats
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.lists(KEYS, max_size=9)), st.none() | st.integers(1, 12), st.integers(0, 2))
-def test_seen_counts_what_it_finds(batches: list[list[str]], limit: int | None, every: int) -> None:
-    """Counting repeats gives as many as finding them does, with any limit, also by turns."""
-    finding, counting = Seen(limit), Seen(limit)
-    for number, keys in enumerate(batches):
-        found = finding.find_repeats(keys)
-        if every and number % 3 < every:
-            assert counting.find_repeats(keys) == found
-        else:
-            assert counting.count_repeats(keys) == len(found)
 
 
 @settings(max_examples=150, deadline=None)

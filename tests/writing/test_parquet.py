@@ -500,9 +500,11 @@ def test_null_empty_and_absent_lists_differ(tmp_path: Path) -> None:
         assert found[3]["toolCalls"][0] == {**dict.fromkeys(found[3]["toolCalls"][0]), "id": "0", "name": "", "type": "", "finished": False, "input": ""}  # fmt: skip
 
 
-def test_json_keeps_its_digits() -> None:
+@pytest.mark.parametrize("absent", [[None], []])
+def test_json_keeps_its_digits(absent: list[None]) -> None:
     """Any JSON value is JSON text with the digits of the input; null is null, as in the structs."""
-    values = [0, -1, Decimal("0.10"), True, "", "a\nb", [], {}, {"k": [None, Decimal("1E+400")]}, 10**30, None, "\u2028\0"]
+    values = [0, -1, Decimal("0.10"), True, "", "a\nb", [], {}, {"k": [None, Decimal("1E+400")]}, 10**30, "\u2028\0"]
+    values[-1:-1] = absent
     made = session(
         message(0, toolCalls=[tool_call(n, inputJson=value) for n, value in enumerate(values)], odd=Decimal("1.50"))
     )
@@ -513,6 +515,12 @@ def test_json_keeps_its_digits() -> None:
     assert json.loads(found[-1]) == values[-1]
     assert row["extra"] == '{"odd":1.50}'
     assert [one["inputJson"] for one in read(written(dump(made), "tool-calls")).to_pylist()] == found
+
+
+def test_lists_without_a_tool_call_stay_empty_lists() -> None:
+    """A batch may have lists of tool calls and no call."""
+    (row,) = read(written(dump(session(message(0, toolCalls=[]))), "messages")).to_pylist()
+    assert row["toolCalls"] == []
 
 
 def test_snake_case_reaches_into_tool_calls() -> None:

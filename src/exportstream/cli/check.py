@@ -19,7 +19,7 @@ from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.outcome import Outcome
 from exportstream.conversion.report import SCHEMA
 from exportstream.errors import ExportstreamError, label, printable, shown
-from exportstream.reading.check import KINDS, OF_SESSION, SessionCheck
+from exportstream.reading.findings import KINDS, OF_SESSION, SessionCheck
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.text import figure
 from exportstream.writing.formats.json import to_printable_json

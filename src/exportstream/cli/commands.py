@@ -40,6 +40,11 @@ class _Group(click.Group):
         name = args[0]
         if not ctx.resilient_parsing and name not in _VERBS and ("://" in name or os.path.exists(name)):
             raise click.UsageError(f"expected a command, got an input: exportstream convert {shown(name)}", ctx)
+        if not ctx.resilient_parsing and name not in _VERBS and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - only here
+
+            if likely := get_close_matches(name, _VERBS, 1):
+                raise click.UsageError(f"No such command '{shown(name)}'. Did you mean {likely[0]}?", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -9,11 +9,8 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from exportstream.cli.display import (
-    ManyProgress,
-    Progress,
-)
-from exportstream.cli.executors import find_many, hint_at_update, open_executor, open_helpers, skip_current
+from exportstream.cli.display import ManyProgress, Progress
+from exportstream.cli.executors import find_many, hint_at_update, open_executor, open_helpers, report_if_current
 from exportstream.cli.help import Command
 from exportstream.cli.options import convert_options, many_inputs
 from exportstream.cli.process import ignore_signals
@@ -76,7 +73,7 @@ def convert_command(
         done = _merge(inputs, output, options, quiet=quiet)
     elif (many := find_many(inputs, output, options, dask=dask)) is not None:
         done = _convert_many(many, str(output), options, jobs=jobs, dask=dask, quiet=quiet)
-    elif options.update and (kept := skip_current(inputs[0], output, options)) is not None:
+    elif options.update and (kept := report_if_current(inputs[0], output, options)) is not None:
         done = kept
     else:
         done = _convert_one(inputs[0], output, options, jobs=jobs or 1, quiet=quiet)

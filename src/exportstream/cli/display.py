@@ -141,7 +141,10 @@ def _warnings(notes: Notes, *, rejects: bool) -> list[str]:
 def print_cut(read: Counts) -> None:
     """Print the inputs that were cut, a line each, on standard error."""
     for name, messages in read.cut.items():
-        tell(f"{shown(name)}: the input is cut, or damaged from there on; kept {amount(messages, 'complete messages')}")
+        what = "the input is cut, or damaged from there on"
+        if name in read.doubtful:
+            what = "the checksum differs, or the compressed data is damaged, so that any row of this input may be wrong"
+        tell(f"{shown(name)}: {what}; kept {amount(messages, 'complete messages')}")
 
 
 def print_failures(outcomes: list[Outcome], *, quiet: bool) -> Exit | None:

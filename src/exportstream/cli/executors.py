@@ -12,13 +12,13 @@ from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.options import ConvertOptions
-from exportstream.conversion.plan import is_current, large_one, old_rejects
+from exportstream.conversion.plan import input_for_helpers, is_current, old_rejects
 from exportstream.conversion.report import Report, open_report
 from exportstream.errors import UsageError, mask, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.memory import import_error
-from exportstream.storage.names import is_direct, stands_for_several
+from exportstream.storage.names import is_direct, is_piped, stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import is_zip
 from exportstream.writing.outputs import decide_outputs, is_folder, looks_like_file, refuse_same_files
@@ -57,7 +57,7 @@ def find_many(
     return found
 
 
-def skip_current(source: str, output: str | None, options: ConvertOptions) -> Report | None:
+def report_if_current(source: str, output: str | None, options: ConvertOptions) -> Report | None:
     """Return the report of one input that is older than its output and need not be converted, and write it; else None."""
     outputs, report = decide_outputs(source, output, options.writing), options.report
     if not is_current(source, outputs):
@@ -118,13 +118,14 @@ def open_helpers(
         share: whether they can share the work.
         chats: see `suits_helpers`.
     """
-    jobs = jobs or os.cpu_count() or 1
-    if jobs == 1 or not share or not suits_helpers(source, reading, chats=chats):
+    wanted = jobs or os.cpu_count() or 1
+    unasked = jobs is None and is_piped(source)  # most of what comes through pipes is small
+    if wanted == 1 or unasked or not share or not suits_helpers(source, reading, chats=chats):
         yield None
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
 
-    with Workers(_as_open_files_allow(jobs - 1), tune, fork=True) as workers:
+    with Workers(_as_open_files_allow(wanted - 1), tune, fork=True) as workers:
         yield workers
 
 
@@ -132,8 +133,8 @@ def open_for_all(
     inputs: list[Input], reading: ReadOptions, jobs: int | None, *, chats: bool = True
 ) -> AbstractContextManager[Any]:
     """Open processes that read many inputs, or that help with one of them if it is nearly all; see `open_helpers`."""
-    one = large_one(inputs)
-    if one is not None and suits_helpers(one.source, reading, chats=chats):
+    one = input_for_helpers(inputs, reading, chats=chats)
+    if one is not None:
         return open_helpers(one.source, reading, jobs)
     return open_executor(len(inputs), jobs, None)
 

@@ -55,7 +55,10 @@ _exclude = option(
 )
 
 
-_SHARE = "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more, or 8 MiB compressed"
+_SHARE = (
+    "Number of processes, 40 MB each on average. They also share one file of 32 MiB or more (8 MiB compressed; a pipe only "
+    "if you give N)"
+)
 
 
 def _jobs(text: str, default: str = "one per core") -> Callable[[Decorated], Decorated]:
@@ -70,6 +73,12 @@ _prices = option(
     show_default="none",
     help="Price messages that have tokens but no cost, at the price of their date: by the package genai-prices (with the "
     "extra prices; takes half a second to load), or by a list in TOML.",
+)
+_csv_safe = option(
+    "Rows",
+    "--csv-safe",
+    is_flag=True,
+    help="Prefix cells that a spreadsheet would treat as formulas (= + - @) with '. Changes data.",
 )
 convert_options = together(
     option(
@@ -142,12 +151,7 @@ convert_options = together(
         help="Give each column one type in NDJSON: null where absent, in tool calls too; inputJson and extra as text.",
     ),
     option("Rows", "--running-totals", is_flag=True, help="Add the totals after each row (slower)."),
-    option(
-        "Rows",
-        "--csv-safe",
-        is_flag=True,
-        help="Prefix cells that a spreadsheet would treat as formulas (= + - @) with '. Changes data.",
-    ),
+    _csv_safe,
     option(
         "Rows",
         "--dedupe",
@@ -168,8 +172,8 @@ convert_options = together(
         "--update",
         is_flag=True,
         help="Skip inputs whose outputs in the folder were made of them as they are, with these options; replace the other "
-        "outputs. A single output, one of --merge (all of it if one input is newer), and those under a URL go by times: "
-        "options are not compared. Earlier failures of a merge are not reported again.",
+        "outputs. A single output, one of --merge (all of it if one input is newer or new), and those under a URL go by "
+        "times: options are not compared.",
     ),
     _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
@@ -194,6 +198,7 @@ convert_options = together(
 totals_options = together(
     json_flag,
     _exclude,
+    _csv_safe,
     option(
         "Rows",
         "--dedupe",

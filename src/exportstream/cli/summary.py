@@ -45,6 +45,12 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
         tell(
             f"{amount(len(left), 'outputs')} {has} no input any more, and {stay}: {', '.join(map(shown, left[:FEW]))}{more}"
         )
+    if isinstance(report, ManyReport) and (left := report.kept_inputs):
+        more = f" and {len(left) - FEW:,} more" if len(left) > FEW else ""
+        tell(
+            f"the output keeps rows of {amount(len(left), 'inputs')} not given any more: {', '.join(map(shown, left[:FEW]))}"
+            f"{more}; --force without --update writes it anew"
+        )
     if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
         report = report.outcomes[0].report
     what, several = shown(report.source), isinstance(report, ManyReport)
@@ -104,9 +110,7 @@ def _rejected(report: Report) -> str:
 def _rejected_before(report: Report) -> str:
     """Write how much was rejected of inputs that are up to date, when they were converted; nothing if there was none."""
     kept = [one for one in report.outcomes if one.status == "skipped"] if isinstance(report, ManyReport) else []
-    notes = Notes()
-    for outcome in kept:
-        notes.merge(outcome.notes or Notes())
+    notes = report.kept_notes if isinstance(report, ManyReport) else Notes()
     lost = [amount(notes.rejected, "messages")] if notes.rejected else []
     lost += _damaged(notes)
     names = [one.rejects for one in kept if one.rejects]
@@ -114,7 +118,8 @@ def _rejected_before(report: Report) -> str:
         names = [report.rejects]
     if names and not lost:
         lost = ["messages or damaged bytes"]
-    return f"{' and '.join(lost)} rejected before{_into(names)}" if lost else ""
+    doubt = f"; any row of {amount(notes.doubtful, 'inputs')} may be wrong: a checksum differed" if notes.doubtful else ""
+    return f"{' and '.join(lost)} rejected before{_into(names)}{doubt}" if lost else ""
 
 
 def _damaged(notes: Notes) -> list[str]:

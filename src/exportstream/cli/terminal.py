@@ -18,7 +18,7 @@ _NAMES = (
     "by|columns|csv_safe|exclude|flat|force|format|max_message_size|max_window|on_error|"
     "prices|rejects|running_totals|since|sort|table|top|tz|until|update|without"
 )
-_KEYWORD = late_pattern(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w.-]+)[\"'])")
+_KEYWORD = late_pattern(rf"`({_NAMES})`|\b({_NAMES})=(?:True|[\"']([\w.-]+)[\"']|([0-9]+)\b)")
 
 
 def tell(text: str, *, over: bool = False) -> None:
@@ -32,7 +32,7 @@ def in_options(text: str) -> str:
     """Turn the hints of the library's errors into the command's words, such as ``force=True`` into ``--force``."""
 
     def option(found: re.Match[str]) -> str:
-        name, value = found[1] or found[2], found[3]
+        name, value = found[1] or found[2], found[3] or found[4]
         return f"--{name.replace('_', '-')}" + (f" {value}" if value else "")
 
     return _KEYWORD.sub(option, text.replace("(merge_many)", "(--merge)"))

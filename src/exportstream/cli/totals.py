@@ -61,6 +61,7 @@ def totals_command(
     tz: str | None,
     sort: str | None,
     top: int | None,
+    csv_safe: bool,
     dedupe: bool,
     prices: str | None,
     exclude: tuple[str, ...],
@@ -94,6 +95,10 @@ def totals_command(
     else:
         groups = GroupOptions(by=tables, range=of_time, sort=sort, top=top, priced=prices is not None)
         text_of = _TEXTS.get(suffix, str)
+    if csv_safe:
+        if suffix != ".csv":
+            raise UsageError("--csv-safe goes with CSV output only", hint="leave it out, or give -o FILE.csv")
+        text_of = _safe_csv
     reading = ReadOptions(
         on_error=on_error,
         max_message_size=max_message_size,
@@ -124,6 +129,8 @@ def totals_command(
     )
     if output is None:
         _show(done, as_json=as_json)
+        if not as_json:
+            _show_instants(since, until, of_time)
     print_cut(done)
     failed = print_failures(done.outcomes, quiet=quiet)
     if failed or done.partial or done.rejected:
@@ -148,7 +155,7 @@ def _check_output(output: str | None, suffix: str, *, as_json: bool, tables: int
     if suffix not in _SUFFIXES:
         raise UsageError(
             f"expected an output whose name ends in {', '.join(_SUFFIXES)}, got {shown(output)}",
-            hint="choose one, or - for CSV",
+            hint="choose one, then .zst, .gz or nothing, or - for CSV",
         )
     if suffix == ".html" and (tables or sort is not None):
         raise UsageError("an HTML page has tables of its own", hint="leave out --by and --sort, or write .md or .json")
@@ -176,7 +183,7 @@ def _document(done: TotalsReport) -> dict[str, Any]:
     if done.tables:
         return {"schema": SCHEMA, **tables}
     several = {name: tables[name] for name in ("inputs", "failed", "ignored")} if len(done.outcomes) > 1 else {}
-    cut = {"cut": tables["cut"]} if done.cut or several else {}
+    cut = {name: tables[name] for name in ("cut", "doubtful")} if done.cut or several else {}
     return {"schema": SCHEMA, **done.totals.to_dict(), **several, **cut}
 
 
@@ -185,6 +192,10 @@ _TEXTS: dict[str, Callable[[TotalsReport], str]] = {
     ".csv": lambda done: done.tables[0].to_csv(),
     ".md": lambda done: "\n".join([*(table.to_markdown() for table in done.tables), *map(_of_prices, _lists(done))]),
 }
+
+
+def _safe_csv(done: TotalsReport) -> str:
+    return done.tables[0].to_csv(safe=True)
 
 
 def _show(done: TotalsReport, *, as_json: bool) -> None:
@@ -201,6 +212,13 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
         show_lines(["", without_usage(done.notes.without_usage)])
     if done.totals.priced is not None and not as_json:
         show_prices(done.totals.priced, unpriced=not done.range.is_bounded)  # they are of all messages
+
+
+def _show_instants(since: str | None, until: str | None, found: Range) -> None:
+    """Name the instants that spans before now, such as 7d, stand for."""
+    bounds = (("since", since, found.since), ("until", until, found.until))
+    if said := [f"{name} {given}: {instant}" for name, given, instant in bounds if given != instant]:
+        show_lines(["", *said])
 
 
 def _lists(done: TotalsReport) -> list[PriceList]:

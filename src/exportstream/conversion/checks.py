@@ -16,13 +16,14 @@ from exportstream.conversion.inputs import Input
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs
 from exportstream.conversion.outcome import Counts, Outcome, outcome_of
-from exportstream.conversion.plan import large_one, total_size
+from exportstream.conversion.plan import input_for_helpers, total_size
 from exportstream.conversion.progress import Status
 from exportstream.errors import ExportstreamError
-from exportstream.reading.check import CheckFields, CheckSessions, SessionCheck, check_export
+from exportstream.reading.check import CheckFields, CheckSessions, check_export
+from exportstream.reading.findings import SessionCheck
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.runs_ahead import RunsAhead, check_executor, suits_helpers
+from exportstream.reading.runs_ahead import RunsAhead, check_executor
 from exportstream.storage.input_file import ByteSource
 from exportstream.storage.names import require_one
 
@@ -58,11 +59,9 @@ def check(
     Memory grows with the number of messages of the largest session, for their repeated ids.
 
     Args:
-        source: as of `open_export`.
-        max_message_size: see `open_export`.
-        max_window: see `open_export`.
-        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed); see `convert_many`. None for this
-            process alone.
+        source, max_message_size, max_window: as of `open_export`.
+        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed) and with a stream; see `convert_many`.
+            None for this process alone.
 
     Raises:
         UsageError, TypeError: at once; the source is not one input, or an option has a value that it does not take.
@@ -86,18 +85,13 @@ def check_all(
     """Check many inputs.
 
     Args:
-        inputs: what is read.
-        options: how.
         executor: runs the checks, or helps with a large input that is nearly all; None for this process.
         all_sessions: also yield sessions without findings, if an executor is given.
 
     Yields:
         The name of an input with the findings of a session, and after all of them with its outcome.
     """
-    large = None if executor is None else large_one(inputs)
-    if executor is None or (
-        large is not None and suits_helpers(large.source, options, chats=False)
-    ):  # then it helps with the one
+    if executor is None or input_for_helpers(inputs, options, chats=False) is not None:  # it helps with the one
         for one in inputs:
             yield from ((one.source, found) for found in _check_here(one, options, executor))
         return

@@ -53,10 +53,7 @@ def count_one(
     """Count one input.
 
     Args:
-        source: as of `open_export`.
         name: the name of its groups by file.
-        reading: how it is read.
-        groups: which groups are made.
         seen: with `dedupe`, what came before.
         known: keys of messages of logs that came before.
         executor: see `total_one`.
@@ -66,11 +63,10 @@ def count_one(
         InputError, ReadError, WorkerError: as `total_one`.
     """
     positions, short = (MESSAGE,) in groups.by, not groups.is_by_size
-    helpers = None
+    helpers, name = None, "<stdin>" if is_stream(source) else name  # as `Source.name`
     if executor is not None and not (positions or reading.dedupe):  # these go by what came before
         helpers = RunsAhead(executor, partial(_GroupWork, groups, name))
     with Export(source, reading, seen=seen, known=known, positions=positions, helpers=helpers, figures_only=short) as export:
-        name = export.name if is_stream(source) else name
         done = InputCount(grouping=Grouping(groups.by, groups.range, name, distinct=reading.dedupe, top=groups.top))
         for batch in export.batches():
             if groups.by:

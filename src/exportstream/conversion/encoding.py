@@ -89,6 +89,12 @@ class _Pipeline(NamedTuple):
     frames: Callable[[], Frame] | None
 
 
+def _new_pipeline(kind: Kind, options: WriteOptions) -> _Pipeline:
+    table = new_table(kind.table, options)
+    encoder = FORMATS[kind.format].load().new_encoder(table, options)
+    return _Pipeline(table, encoder, frames(kind.compression, options.level))
+
+
 class _RunEncoder:
     """Encodes the rows of one run for one output, as a frame of their own if it is compressed."""
 
@@ -120,11 +126,7 @@ class _Kept(local):
 
     def pipelines_of(self, kinds: tuple[Kind, ...], options: WriteOptions) -> list[_Pipeline]:
         if self.made_for != (kinds, options):
-            self._pipelines = []
-            for kind in kinds:
-                table, module = new_table(kind.table, options), FORMATS[kind.format].load()
-                packed = frames(kind.compression, options.level)
-                self._pipelines.append(_Pipeline(table, module.new_encoder(table, options), packed))
+            self._pipelines = [_new_pipeline(kind, options) for kind in kinds]
             self.made_for = kinds, options
         return self._pipelines
 

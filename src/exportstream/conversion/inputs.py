@@ -15,9 +15,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from exportstream.conversion.exclude import Exclude
 from exportstream.conversion.log_files import files_of, is_transcript, name_packed, owner_of, size_of
-from exportstream.conversion.searched_names import is_export_name, is_rejects_name, is_searched_member, is_searched_name
+from exportstream.conversion.searched_names import (
+    Exclude,
+    is_export_name,
+    is_rejects_name,
+    is_searched_member,
+    is_searched_name,
+)
 from exportstream.errors import ExportstreamError, ReadError, UsageError
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
@@ -93,6 +98,9 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     excluded = Exclude(exclude)
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
     left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
+    search = _Search(left_out, excluded, real_path)
+    if not (is_name(sources) or hasattr(sources, "__iter__")) or isinstance(sources, (bytes, bytearray, memoryview)):
+        raise TypeError(_expected(sources))
     sources = [sources] if is_name(sources) else list(sources)
     names = [local_path(os.fsdecode(source)) for source in sources if is_name(source)]
     apart = len({os.path.realpath(name) for name in names if is_zip(name)}) > 1
@@ -101,14 +109,10 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             found.append(source)
             continue
         if not is_name(source):
-            raise TypeError(f"expected a path, a folder, a glob, a URL or '-', got {type(source).__name__}")
+            raise TypeError(_expected(source))
         name = local_path(os.fsdecode(source))
         before = len(found)
-        found += [
-            one
-            for one in _find(name, left_out, excluded, real_path, apart=apart)
-            if not excluded(_as_path(one.source), one.relative)
-        ]
+        found += [one for one in search.find(name, apart=apart) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
             hint = "folders are searched for .json, .ndjson, .jsonl and .zip files"
             raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
@@ -121,6 +125,11 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
+
+
+def _expected(source: Any) -> str:
+    what = f"expected a path, a folder, a glob, a URL or '-', or several of them, got {type(source).__name__}"
+    return f"{what}; save it to a file, or give it alone to convert or open_export, which take bytes and open files"
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:
@@ -140,29 +149,91 @@ def _join_parts(inputs: list[Input]) -> list[Input]:
     return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
-def _find(name: str, without: set[str], exclude: Exclude, real_path: RealPaths, *, apart: bool) -> Iterator[Input]:
-    if is_stream(name):
-        yield Input("-", "stdin", named=True)
-    elif (member := split_member(name)) is not None:
-        yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
-    elif is_zip(name):
-        # The members of two archives often have the same names: exports of chats do.
-        yield from _members(name, os.path.splitext(os.path.basename(name))[0] if apart else "", named=True)
-    elif is_url(name):
-        from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
+class _Search(Struct):
+    """A search for inputs.
 
-        named = not listing.is_pattern(name)
-        for url, relative in listing.list_urls(name):
-            if named or is_export_name(relative):
-                yield Input(url, relative, named)
-            elif is_zip(url):
-                yield from _members(url, os.path.splitext(relative)[0], named=False)
-    elif is_glob(name):
-        yield from _match(name, without, exclude)
-    elif is_folder(name):
-        yield from _walk(name, without, exclude, real_path)
-    else:  # if it is missing, reading will report the error
-        yield Input(name, os.path.basename(name), named=True)
+    Attributes:
+        without: real paths of folders and files that are left out.
+        exclude: tells what else is.
+        real_path: finds paths without links.
+    """
+
+    without: set[str]
+    exclude: Exclude
+    real_path: RealPaths
+
+    def find(self, name: str, *, apart: bool) -> Iterator[Input]:
+        """Yield the inputs that a name stands for; `apart`: names of outputs begin with that of an archive."""
+        if is_stream(name):
+            yield Input("-", "stdin", named=True)
+        elif (member := split_member(name)) is not None:
+            yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
+        elif is_zip(name):
+            # The members of two archives often have the same names: exports of chats do.
+            yield from _members(name, os.path.splitext(os.path.basename(name))[0] if apart else "", named=True)
+        elif is_url(name):
+            from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
+
+            named = not listing.is_pattern(name)
+            for url, relative in listing.list_urls(name):
+                if named or is_export_name(relative):
+                    yield Input(url, relative, named)
+                elif is_zip(url):
+                    yield from _members(url, os.path.splitext(relative)[0], named=False)
+        elif is_glob(name):
+            yield from self._match(name)
+        elif is_folder(name):
+            yield from self._walk(name)
+        else:  # if it is missing, reading will report the error
+            yield Input(name, os.path.basename(name), named=True)
+
+    def _walk(self, folder: str) -> Iterator[Input]:
+        for inner, files in self._folders(folder):
+            for name in sorted(filter(is_searched_name, files)):
+                path = os.path.join(inner, name)
+                if _is_input(path) and self.real_path(path) not in self.without:
+                    yield from _found(path, os.path.relpath(path, folder))
+
+    def _folders(self, folder: str) -> Iterator[tuple[str, list[str]]]:
+        """Yield a folder and all folders in it, each with the names of its files, in order; no hidden ones, no links."""
+
+        def fail(error: OSError) -> None:
+            raise ReadError.of(error, error.filename) from error
+
+        for inner, folders, files in os.walk(folder, onerror=fail):
+            folders[:] = sorted(
+                name
+                for name in folders
+                if not name.startswith(".")
+                and os.path.realpath(os.path.join(inner, name)) not in self.without
+                and not self.exclude(os.path.join(inner, name), os.path.relpath(os.path.join(inner, name), folder))
+            )
+            yield inner, files
+
+    def _match(self, pattern: str) -> Iterator[Input]:
+        fixed = fixed_part(pattern)
+        above = os.path.realpath(fixed)  # a folder is left out only if it is below this one, as when a folder is searched
+        below = tuple(os.path.join(path, "") for path in self.without if path.startswith(os.path.join(above, "")))
+        for path in sorted(set(self._paths(pattern))):
+            real = os.path.realpath(path)
+            if _is_input(path) and real not in self.without and not real.startswith(below) and not is_rejects_name(path):
+                yield from _found(path, os.path.relpath(path, fixed or "."))
+
+    def _paths(self, pattern: str) -> Iterator[str]:
+        """Yield the paths that a glob matches.
+
+        Neither of Python's own ``**`` will do: that of `glob` follows links, which may be a loop, and that of `pathlib`
+        passes over folders that can't be read, without a word, and enters hidden ones.
+        """
+        stars = _ANY_FOLDERS.search(pattern)
+        if stars is None:
+            yield from glob.iglob(pattern)
+            return
+        before, rest = pattern[: stars.start()], pattern[stars.end() :] or "*"
+        for start in glob.iglob(before) if before else (".",):
+            for folder, _ in self._folders(start):
+                inner = os.path.normpath(folder) if before else os.path.relpath(folder)
+                yield from self._paths(os.path.join("" if inner == "." else glob.escape(inner), rest))
 
 
 def _members(archive: str, folder: str, *, named: bool) -> Iterator[Input]:
@@ -202,64 +273,12 @@ def _as_path(source: str) -> str:
     return source if found is None else os.path.join(*found)
 
 
-def _walk(folder: str, without: set[str], exclude: Exclude, real_path: RealPaths) -> Iterator[Input]:
-    for inner, files in _folders(folder, without, exclude):
-        for name in sorted(filter(is_searched_name, files)):
-            path = os.path.join(inner, name)
-            if _is_input(path) and real_path(path) not in without:
-                yield from _found(path, os.path.relpath(path, folder))
-
-
-def _folders(folder: str, without: set[str], exclude: Exclude) -> Iterator[tuple[str, list[str]]]:
-    """Yield a folder and all folders in it, each with the names of its files, in order; not hidden ones, and no links."""
-
-    def fail(error: OSError) -> None:
-        raise ReadError.of(error, error.filename) from error
-
-    for inner, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and os.path.realpath(os.path.join(inner, name)) not in without
-            and not exclude(os.path.join(inner, name), os.path.relpath(os.path.join(inner, name), folder))
-        )
-        yield inner, files
-
-
-def _match(pattern: str, without: set[str], exclude: Exclude) -> Iterator[Input]:
-    fixed = fixed_part(pattern)
-    above = os.path.realpath(fixed)  # a folder is left out only if it is below this one, as when a folder is searched
-    below = tuple(os.path.join(path, "") for path in without if path.startswith(os.path.join(above, "")))
-    for path in sorted(set(_paths(pattern, without, exclude))):
-        real = os.path.realpath(path)
-        if _is_input(path) and real not in without and not real.startswith(below) and not is_rejects_name(path):
-            yield from _found(path, os.path.relpath(path, fixed or "."))
-
-
 def _found(path: str, relative: str) -> Iterator[Input]:
     """Yield a file that was found in a folder or by a glob, or the members of an archive."""
     if is_zip(path):
         yield from _members(path, os.path.splitext(relative)[0], named=False)
     else:
         yield Input(path, relative)
-
-
-def _paths(pattern: str, without: set[str], exclude: Exclude) -> Iterator[str]:
-    """Yield the paths that a glob matches.
-
-    Neither of Python's own ``**`` will do: that of `glob` follows links, which may be a loop, and that of `pathlib` passes
-    over folders that can't be read, without a word, and enters hidden ones.
-    """
-    stars = _ANY_FOLDERS.search(pattern)
-    if stars is None:
-        yield from glob.iglob(pattern)
-        return
-    before, rest = pattern[: stars.start()], pattern[stars.end() :] or "*"
-    for start in glob.iglob(before) if before else (".",):
-        for folder, _ in _folders(start, without, exclude):
-            inner = os.path.normpath(folder) if before else os.path.relpath(folder)
-            yield from _paths(os.path.join("" if inner == "." else glob.escape(inner), rest), without, exclude)
 
 
 def _is_input(path: str) -> bool:

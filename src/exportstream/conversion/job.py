@@ -72,7 +72,7 @@ class ConvertJob(Job):
         return replace(
             super().elsewhere(),
             outputs=[Output(_absolute(one.target), one.format, one.compression, one.tables) for one in self.outputs],
-            manifest=None if self.manifest is None else self.manifest.elsewhere(),
+            manifest=None if self.manifest is None else Manifest(_absolute(self.manifest.folder)),
         )
 
 

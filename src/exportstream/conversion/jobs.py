@@ -47,11 +47,7 @@ class Jobs(Struct):
     fail_fast: bool = False
 
     def run(self, todo: Mapping[int, Job]) -> Iterator[tuple[int, Outcome]]:
-        """Run some, and yield the outcome of each as soon as it is done.
-
-        Args:
-            todo: jobs by number.
-        """
+        """Run some, and yield the outcome of each as soon as it is done."""
         for number, outcome in self._one_by_one(todo) if self.executor is None else self._through(self.executor, todo):
             self.status.files_done += 1
             self.status.failed += outcome.status == "failed"
@@ -62,16 +58,13 @@ class Jobs(Struct):
         if self.watch is not None:
             self.watch(self.status)
 
-    def _run_here(self, job: Job) -> Outcome:
-        return self.run_one(job, counting(self.status, self.watch))
-
     def _ends(self, outcome: Outcome) -> bool:
         """Whether no further job is to begin."""
         return self.fail_fast and outcome.status == "failed"
 
     def _one_by_one(self, todo: Mapping[int, Job]) -> Iterator[tuple[int, Outcome]]:
         for number, job in todo.items():
-            outcome = self._run_here(job)
+            outcome = self.run_one(job, counting(self.status, self.watch))
             yield number, outcome
             if self._ends(outcome):
                 return
@@ -90,7 +83,7 @@ class Jobs(Struct):
                 future.add_done_callback(finished.put)
             for number, job in todo.items():
                 if is_stream(job.source) and not stopped:  # only this process has it
-                    outcome = self._run_here(job)
+                    outcome = self.run_one(job, counting(self.status, self.watch))
                     stopped = self._ends(outcome) and _cancel(futures)
                     yield number, outcome
             here = self.status.bytes_done
@@ -117,31 +110,20 @@ class Jobs(Struct):
         """Submit the jobs that another process can do, each with its number."""
         from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
-        from exportstream.conversion.pool import Workers  # noqa: PLC0415 - likewise
-
-        task = partial(_run_counted if isinstance(executor, Workers) else _run_uncounted, self.run_one)
+        task = partial(_run_elsewhere, self.run_one)
         elsewhere = not isinstance(executor, (ProcessPoolExecutor, ThreadPoolExecutor))  # with a working folder of its own
         given = [(number, job) for number, job in todo.items() if not is_stream(job.source)]
         if not self.fail_fast:  # which goes by the user's order
-            given.sort(key=_size_of, reverse=True)  # no large one comes last, alone
+            given.sort(key=lambda numbered: numbered[1].input.size or 0, reverse=True)  # no large one comes last, alone
         for number, job in given:
             yield _submit(executor, task, job.elsewhere() if elsewhere else job), number
 
 
-def _run_counted(run: RunJob, job: Any) -> Outcome:
-    """Run a job in a process of `Workers`, which count what they read."""
+def _run_elsewhere(run: RunJob, job: Any) -> Outcome:
+    """Run a job in another process; those of `Workers` count what they read."""
     from exportstream.conversion.pool import count_bytes  # noqa: PLC0415 - slow to import
 
     return run(job, count_bytes)
-
-
-def _run_uncounted(run: RunJob, job: Any) -> Outcome:
-    """Run a job in another process."""
-    return run(job, lambda _: None)
-
-
-def _size_of(numbered: tuple[int, Job]) -> int:
-    return numbered[1].input.size or 0
 
 
 def _submit(executor: Executor, task: Callable[[Any], Outcome], job: Job) -> Future[Outcome]:

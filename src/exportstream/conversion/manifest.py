@@ -28,6 +28,7 @@ from exportstream.reading.price_lists import load_prices
 from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
 from exportstream.storage.names import RealPaths, RelativePaths, is_stream, is_url, state_of
+from exportstream.storage.transaction import Destination
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.json import ENCODER, read_json
 from exportstream.writing.options import WriteOptions
@@ -36,6 +37,7 @@ from exportstream.writing.writers import Written
 
 SCHEMA = 1
 # Options that decide whether there is an output, not what is in it.
+NOTED = ("rejected", "damaged", "damaged_bytes", "doubtful")  # of `Notes`
 _NOT_COMPARED = {"force", "max_message_size", "max_window"}
 
 
@@ -45,14 +47,14 @@ class Record(Struct, rename="camel"):
     Attributes:
         output: its name within the folder.
         input: the input: its `name`, and the `size` and `modified` (nanoseconds since 1970) of a file as it was read, or the
-            `version` of a URL.
+            `version` of a URL; of a merge, see `merged.MadeOf`.
         options: those that shape the output, without those that have their default.
         version: of exportstream.
         rows: rows of each table.
         bytes: of the output as stored.
         sha256: of those.
         totals: declared and counted, as of `totals --json`.
-        rejected, damaged, damaged_bytes: what was refused and is in no row, as of `Notes`.
+        rejected, damaged, damaged_bytes, doubtful: what was refused and is in no row, or may be wrong, as of `Notes`.
         schema: of these keys.
     """
 
@@ -67,6 +69,7 @@ class Record(Struct, rename="camel"):
     rejected: int = 0
     damaged: int = 0
     damaged_bytes: int = 0
+    doubtful: int = 0
     schema: int = SCHEMA
 
 
@@ -132,36 +135,23 @@ class Manifest:
         self._relative = RelativePaths()
         self.journal = Journal(os.path.join(folder, MANIFEST))
 
-    def elsewhere(self) -> Manifest:
-        """Return the same manifest for a process with a working folder of its own."""
-        return Manifest(os.path.abspath(self.folder))
-
-    def recording(self) -> Recording:
-        """Return a destination that appends records at its commit, as the first one of a `Transaction` after all others."""
-        return Recording(self.journal)
-
     def record(self, written: Written, source: str, state: dict[str, Any], about: dict[str, Any], notes: Notes) -> Record:
         """Return the record of an output.
 
         Args:
-            written: the output in figures.
-            source: the input's name.
-            state: the input's, as of `storage.names.state_of`.
+            state: the input's, as of `storage.names.state_of`; of a merge the `inputs` and those that `failed`.
             about: what `describe` returns.
-            notes: of the input.
         """
         return Record(
             output=self.name_of(written.target),
-            input={"name": self._name_of_input(source), **state},
+            input={"name": self.name_of_input(source), **state},
             options=about["options"],
             version=about["version"],
             rows=written.table_rows,
             bytes=written.bytes_written,
             sha256=written.sha256,
             totals=about["totals"],
-            rejected=notes.rejected,
-            damaged=notes.damaged,
-            damaged_bytes=notes.damaged_bytes,
+            **{name: getattr(notes, name) for name in NOTED},
         )
 
     @contextmanager
@@ -185,7 +175,7 @@ class Manifest:
             return False
         if isinstance(source, FileWithParts):
             state = with_parts(state, map(state_of, source.parts))
-        made_of = {"name": self._name_of_input(name), **state}
+        made_of = {"name": self.name_of_input(name), **state}
         for output in outputs:
             record = records.get(self.name_of(output.target))
             if (
@@ -201,7 +191,7 @@ class Manifest:
         """Return the name of an output within the folder."""
         return self._relative(output, self.folder)
 
-    def _name_of_input(self, source: str) -> str:
+    def name_of_input(self, source: str) -> str:
         """Return the name of an input relative to the folder, so that both can move together; a URL without its secrets."""
         if is_stream(source) or is_url(source):
             return shown(source)
@@ -243,26 +233,17 @@ class ManifestIndex:
         return _decode(self._file.readline())
 
 
-class Recording:
-    """A destination of records: they are appended when all outputs before it in the transaction have their names."""
+class Recording(Destination):
+    """A destination of records, the first of its transaction: they are appended when all others have their names."""
 
     def __init__(self, journal: Journal) -> None:
         self.name = journal.path
         self.records: list[Record] = []
         self._journal = journal
 
-    def finish(self) -> None:
-        """Nothing: records are known when the outputs are finished."""
-
     def commit(self) -> None:
         """Append the records."""
         self._journal.append([_encode(record) for record in self.records])
-
-    def undo_commit(self) -> None:
-        """Nothing: it is the last to commit."""
-
-    def abort(self) -> None:
-        """Nothing: nothing was written."""
 
 
 def _encode(record: Record) -> bytes:
@@ -272,7 +253,7 @@ def _encode(record: Record) -> bytes:
     plain: dict[str, Any] = {"schema": record.schema}
     plain |= {one.encode_name: getattr(record, one.name) for one in fields_of(Record)}
     plain["output"] = Raw(dumps(record.output).encode())
-    plain["input"] = record.input | {"name": Raw(dumps(record.input["name"]).encode())}
+    plain["input"] = Raw(dumps(record.input, separators=(",", ":")).encode())
     return ENCODER.encode(plain)
 
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from exportstream.conversion.adding import add_up
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
 from exportstream.conversion.leftovers import outputs_without_input, without_outputs
-from exportstream.conversion.manifest import Manifest, Record
+from exportstream.conversion.manifest import NOTED, Manifest, Record
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, outcome_of
@@ -90,22 +91,9 @@ def convert_many(
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another. A single large
             file is read by this process, which shares the work with the workers; see `convert`.
-        format: see `convert`, also for the options from here to `prices`.
-        table: see `convert`.
-        level: see `convert`.
-        keys: see `convert`.
-        running_totals: see `convert`.
-        columns: see `convert`.
-        without: see `convert`.
-        flat: see `convert`.
-        csv_safe: see `convert`.
-        force: see `convert`.
-        on_error: see `convert`.
-        rejects: see `convert`; not a path here, since each output gets its own.
-        max_message_size: see `convert`.
-        max_window: see `convert`.
-        dedupe: see `convert`.
-        prices: see `convert`.
+        format, table, level, keys, running_totals, columns, without, flat, csv_safe, force: as of `convert`.
+        on_error, max_message_size, max_window, dedupe, prices: as of `convert`.
+        rejects: as of `convert`; not a path here, since each output gets its own.
         exclude: a glob, or several, of inputs that are left out. One without ``/`` is compared with the names of files and
             folders; one with ``/`` with paths, as given or within the folder that is searched.
         update: skip inputs whose outputs were made of them as they are, with these options, and replace the other outputs.
@@ -174,9 +162,7 @@ def convert_all(
         outcomes.update(Jobs(run_one, executor, status, progress, options.fail_fast).run(todo))
         done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
         done.outcomes += strangers
-        for outcome in done.outcomes:  # in the order of the inputs
-            if outcome.report is not None:
-                done.merge(outcome.report)
+        add_up(done, done.outcomes, hint="its output is complete and stays; it is left out of all figures")
         done.seconds = time.monotonic() - started
         write_report(done)
     return done
@@ -256,7 +242,7 @@ def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> dict[int
 
 
 def _kept(job: ConvertJob, record: Record | None) -> Outcome:
-    if record is None or not (record.rejected or record.damaged):
+    notes = Notes(**{name: getattr(record, name) for name in NOTED} if record is not None else {})
+    if notes == Notes():
         return Outcome(job.source, "skipped")
-    notes = Notes(rejected=record.rejected, damaged=record.damaged, damaged_bytes=record.damaged_bytes)
     return Outcome(job.source, "skipped", notes=notes, rejects=old_rejects(None, job.outputs, [job.source]))

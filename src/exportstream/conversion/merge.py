@@ -7,19 +7,16 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
+from exportstream.conversion.adding import leave_out
 from exportstream.conversion.inputs import Input, find_inputs
+from exportstream.conversion.merged import made_of, manifest_of, was_made_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, outcome_of
-from exportstream.conversion.plan import (
-    is_current,
-    old_rejects,
-    refuse_existing,
-    settle_rejects,
-    total_size,
-)
+from exportstream.conversion.plan import is_current, old_rejects, refuse_existing, settle_rejects, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError
@@ -30,6 +27,7 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
 from exportstream.storage.names import is_stream
 from exportstream.storage.transaction import Transaction
+from exportstream.totals.sums import Totals
 from exportstream.writing.formats import FormatName
 from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
@@ -68,25 +66,11 @@ def merge_many(
 
     Args:
         sources: as of `convert_many`.
-        target: the output, as of `convert`; so are the options from here to `prices`.
-        format: see `convert`.
-        table: see `convert`.
-        level: see `convert`.
-        keys: see `convert`.
-        running_totals: see `convert`.
-        columns: see `convert`.
-        without: see `convert`.
-        flat: see `convert`.
-        csv_safe: see `convert`.
-        force: see `convert`.
-        on_error: see `convert`.
-        rejects: see `convert`.
-        max_message_size: see `convert`.
-        max_window: see `convert`.
-        dedupe: see `convert`.
-        prices: see `convert`.
-        exclude: see `convert_many`.
-        update: replace outputs that exist, and write none if all are newer than every input.
+        target, format, table, level, keys, running_totals, columns, without, flat, csv_safe, force: as of `convert`.
+        on_error, rejects, max_message_size, max_window, dedupe, prices: as of `convert`.
+        exclude: as of `convert_many`.
+        update: replace outputs that exist, and write none if all are newer than every input and the manifest of their folder
+            has each input. Inputs that failed are tried again.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
@@ -125,19 +109,38 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
         refuse_existing([*written, rejects], report)
     reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
+    manifest = manifest_of(written[0]) if options.update else None
+    before = None if manifest is None else was_made_of(manifest, written[0])
     current = options.update and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
+    kept: list[str] = []
+    if current and manifest is not None and before is not None:
+        names = [manifest.name_of_input(one.source) for one in inputs]
+        kept = sorted({*before.inputs}.difference(names))
+        for number in (number for number, name in enumerate(names) if name not in before.inputs):
+            outcomes[number] = replace(outcomes[number], status="converted")  # it may be by now
+        _read_first(inputs, outcomes, status, progress, reading)
+        if any(one.status == "converted" for one in outcomes):
+            current = False
+            outcomes = [Outcome(found.source, "converted") for found in inputs]
     if not (options.fail_fast or current):
         _read_first(inputs, outcomes, status, progress, reading)
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
     if current:
+        done.kept_inputs = kept
         done.rejects = old_rejects(named_rejects, outputs, (one.source for one in inputs))
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=options.words)
         if good:
             merging = ConvertOptions(reading=reading, writing=writing, rejects=rejects)  # the report is that of all inputs
-            merged, noticed, ignored = _merge(good, outputs, status, progress, merging)
+            recording: dict[str, Any] = {}
+            if manifest is not None:
+                manifest.compact_if_stale()
+                failed = [one.source for one in outcomes if one.status == "failed"]
+                sources_now = [one.source for one in outcomes if one.status != "failed"]
+                recording = {"manifest": manifest, "made_of": to_builtins(made_of(manifest, sources_now, failed))}
+            merged, noticed, ignored = _merge(good, outputs, status, progress, merging, recording)
             done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)
             left = iter(noticed)
@@ -157,25 +160,36 @@ def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, wa
     if status.bytes_total is not None:
         status.bytes_total *= 2
     progress = ReadProgress(counting(status, watch))
+    usual, extreme = Totals(), dict[int, Totals]()
     for number, found in enumerate(inputs):
-        if is_stream(found.source):
+        if is_stream(found.source) or outcomes[number].status != "converted":
             continue
         try:
             with Export(found.files, reading, figures_only=True) as export:
                 for _ in export.batches():
                     progress(export)
                 progress(export)
+                if (totals := export.totals).is_extreme:
+                    extreme[number] = totals
+                else:
+                    usual.merge(totals)
         except ExportstreamError as error:
             outcomes[number] = outcome_of(found.source, error, named=found.named)
             status.failed += outcomes[number].status == "failed"
             status.files_done += 1
+    leave_out(extreme, usual, outcomes)
     if status.bytes_total is not None:  # what failed is not read again, nor to its end
         good = zip(inputs, outcomes, strict=True)
         status.bytes_total = status.bytes_done + sum(found.size or 0 for found, one in good if one.status == "converted")
 
 
 def _merge(
-    inputs: list[Input], outputs: list[Output], status: Status, watch: Watch, options: ConvertOptions
+    inputs: list[Input],
+    outputs: list[Output],
+    status: Status,
+    watch: Watch,
+    options: ConvertOptions,
+    recording: dict[str, Any],
 ) -> tuple[Report, list[tuple[Notes, Duplicates]], dict[str, Outcome]]:
     """Convert inputs into the outputs; return the report, what was noticed and dropped of each, and those ignored."""
     progress = ReadProgress(counting(status, watch))
@@ -198,7 +212,7 @@ def _merge(
             noticed.append((export.notes, export.duplicates))  # which still grow
 
     sources = [found.files for found in inputs]
-    done = convert_to(sources, outputs, options, progress=follow, ignore=ignore)
+    done = convert_to(sources, outputs, options, progress=follow, ignore=ignore, **recording)
     status.files_done = status.files
     progress.up_to(done.bytes_read)
     return done, noticed, ignored

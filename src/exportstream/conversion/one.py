@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from exportstream.conversion.encoding import encoding_helpers
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.manifest import Manifest, describe
+from exportstream.conversion.manifest import Manifest, Recording, describe
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.plan import make_folders, settle_rejects
 from exportstream.conversion.report import Report, count_of_inputs, open_report
@@ -90,17 +90,14 @@ def convert(
             ``extra`` as JSON text, so that each column has one type.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
-        on_error: see `open_export`; so are `max_message_size`, `max_window`, `dedupe` and `prices`.
+        on_error, max_message_size, max_window, dedupe: as of `open_export`.
         rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
             output), or a list or a function that gets each `Reject`.
-        max_message_size: see `open_export`.
-        max_window: see `open_export`.
-        dedupe: see `open_export`.
-        prices: see `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
+        prices: as of `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
         report: a path for the report as JSON.
-        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed); see `convert_many`. Not with
-            `running_totals`, `dedupe`, the columns `file` and `sessionNumber`, Parquet or SQLite. None for this process
-            alone.
+        executor: helps with a file of 32 MiB or more (8 MiB if it is compressed) and with a stream; see `convert_many`.
+            Not with `running_totals`, `dedupe`, the columns `file` and `sessionNumber`, Parquet or SQLite. None for this
+            process alone.
         progress: called with the open `Export` after each batch, and at the end.
 
     Returns:
@@ -147,6 +144,7 @@ def convert_to(
     executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
     manifest: Manifest | None = None,
+    made_of: dict[str, Any] | None = None,
     ignore: Callable[[Any, ExportstreamError], bool] = lambda *_: False,
 ) -> Report:
     """Convert exports, one after the other, into each of the outputs.
@@ -155,9 +153,9 @@ def convert_to(
         sources: each as of `open_export`.
         outputs: all are written from one reading.
         options: how they are converted; what says which inputs there are has no effect here.
-        executor: see `convert`; only for one source.
-        progress: see `convert`.
+        executor, progress: as of `convert`; an executor only for one source.
         manifest: of the folder of the outputs; it records them as made of the first source.
+        made_of: recorded instead of the state of the first source.
         ignore: called with a source that is no export and its error; says whether to go on without it.
 
     Returns, Raises: as `convert`.
@@ -179,7 +177,7 @@ def convert_to(
     rejects_file: RejectsFile | None = None
     # Rejects get their name first, then the outputs, then the report; then the outputs are recorded.
     with explain_memory(lambda: {"source": path}), Transaction() as transaction:
-        recording = transaction.add(manifest.recording()) if manifest is not None else None
+        recording = transaction.add(Recording(manifest.journal)) if manifest is not None else None
         write_report = open_report(report, transaction, force=writing.force, source_path=path)
         origin = Origin(path, size, reading.dedupe, digest=manifest is not None, outputs=len(outputs))
         writers = Writers(outputs, writing, transaction, origin)
@@ -192,7 +190,7 @@ def convert_to(
         writes_messages = any("messages" in output.tables for output in outputs)
         session_totals = any("sessions" in output.tables for output in outputs)
         unchanged: list[Callable[[], None]] = []
-        state: dict[str, Any] = {}
+        state = dict(made_of or {})
         foreign: NotAnExportError | None = None
         for source in sources:
             with (

@@ -56,9 +56,10 @@ def options_of(given: Mapping[str, Any], words: Callable[[str], str] = str) -> C
 
     Raises:
         OptionError: a value is not possible.
+        TypeError: a keyword is none of the three.
     """
-    known = {*_OTHERS, *_READING, *_WRITING, *_OF_RUN, "table"}
-    assert given.keys() <= known, given.keys() - known
+    if unknown := given.keys() - {*_OTHERS, *_READING, *_WRITING, *_OF_RUN, "table"}:
+        raise TypeError(f"expected options of a conversion, got {', '.join(sorted(unknown))}")
     return ConvertOptions(
         reading=ReadOptions(**_picked(_READING, given)),
         writing=WriteOptions(

@@ -11,7 +11,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from exportstream.errors import LONGEST_LINE, ExportstreamError, NotAnExportError, TransferError, label, printable
+from exportstream.errors import (
+    LONGEST_LINE,
+    ExportstreamError,
+    LimitError,
+    NotAnExportError,
+    TransferError,
+    label,
+    printable,
+)
 from exportstream.models.names import fields_of
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
@@ -30,6 +38,7 @@ class Counts(Struct, rename="camel"):
         bytes_parsed: bytes of JSON in it.
         partial: whether an input was cut or damaged, and its complete messages were kept.
         cut: names of the inputs that were cut, with the messages kept of each.
+        doubtful: names of inputs any of whose rows may be wrong: a checksum differs, or compressed data is damaged.
         notes: counts of things that were noticed and are not errors.
         duplicates: counts of what `dedupe` dropped. Messages and sessions above include them; rows and totals do not.
         totals: totals at the end.
@@ -42,6 +51,7 @@ class Counts(Struct, rename="camel"):
     bytes_parsed: int = 0
     partial: bool = False
     cut: dict[str, int] = field(default_factory=dict)
+    doubtful: list[str] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
     duplicates: Duplicates = field(default_factory=Duplicates)
     totals: Totals = field(default_factory=Totals)
@@ -56,9 +66,15 @@ class Counts(Struct, rename="camel"):
         self.partial |= export.partial or export.notes.damaged > 0
         if export.partial:
             self.cut[export.name] = export.accepted
+        if export.notes.doubtful:
+            self.doubtful.append(export.name)
         self.notes.merge(export.notes)
         self.duplicates.merge(export.duplicates)
-        self.totals.merge(export.totals)
+        try:
+            self.totals.merge(export.totals)
+        except LimitError as error:
+            error.locate(source=export.name, hint="convert it by itself")
+            raise
 
     def merge(self, other: Counts) -> None:
         """Add what was read of other inputs."""
@@ -66,6 +82,7 @@ class Counts(Struct, rename="camel"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.partial |= other.partial
         self.cut |= other.cut
+        self.doubtful += other.doubtful
         self.notes.merge(other.notes)
         self.duplicates.merge(other.duplicates)
         self.totals.merge(other.totals)
@@ -74,6 +91,7 @@ class Counts(Struct, rename="camel"):
         """Return the same as plain values under the names of the JSON."""
         read = {f.encode_name: msgspec.to_builtins(getattr(self, f.name)) for f in fields_of(Counts) if f.name != "totals"}
         read["cut"] = {label(name): messages for name, messages in self.cut.items()}
+        read["doubtful"] = list(map(label, self.doubtful))
         return read | {"totals": self.totals.to_dict()}
 
 

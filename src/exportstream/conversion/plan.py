@@ -19,6 +19,7 @@ from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.options import ConvertOptions
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.reading.options import ReadOptions
+from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.names import RealPaths, exists, has_name, is_direct, is_url, modified
 from exportstream.writing.outputs import Output, decide_in_folder, is_same_file, rejects_name
 
@@ -56,13 +57,18 @@ def total_size(inputs: Iterable[Input]) -> int | None:
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def large_one(inputs: Sequence[Input]) -> Input | None:
-    """Return the input that takes nearly all of the time, as the one with the chats in a zip; None if there is none."""
+def input_for_helpers(inputs: Sequence[Input], reading: ReadOptions, *, chats: bool = True) -> Input | None:
+    """Return the input that takes nearly all of the time, if processes can help to read it, as the chats in a zip.
+
+    Args:
+        inputs: all that are read.
+        reading, chats: as of `suits_helpers`.
+    """
     largest = max(inputs, key=lambda one: one.size or 0, default=None)
     total = total_size(inputs)
-    if largest is None or total is None:
+    if largest is None or total is None or total > (largest.size or 0) * _NEARLY_ALL:
         return None
-    return largest if total <= (largest.size or 0) * _NEARLY_ALL else None
+    return largest if suits_helpers(largest.source, reading, chats=chats) else None
 
 
 def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions, real_path: RealPaths) -> list[ConvertJob]:

@@ -15,8 +15,9 @@ import msgspec
 from msgspec import field
 
 from exportstream.conversion.outcome import Counts, Outcome, WithOutcomes
-from exportstream.errors import label
+from exportstream.errors import OptionError, label
 from exportstream.models.names import camel
+from exportstream.models.notes import Notes
 from exportstream.storage.sink import open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.text import brief
@@ -74,7 +75,7 @@ class Report(Counts):
         written = {
             "source": label(self.source),
             "status": self.status,
-            "outputs": [_in_camel(output) | {"target": label(output.target)} for output in self.outputs],
+            "outputs": [_plain(output) for output in self.outputs],
             "rows": self.rows,
             "bytesEncoded": self.bytes_encoded,
             "bytesWritten": self.bytes_written,
@@ -85,9 +86,8 @@ class Report(Counts):
         return written | super().to_dict()
 
 
-def _in_camel(output: Written) -> dict[str, Any]:
-    plain = msgspec.to_builtins(output)
-    return {camel(name): value for name, value in plain.items()}
+def _plain(output: Written) -> dict[str, Any]:
+    return {camel(name): value for name, value in msgspec.to_builtins(output).items()} | {"target": label(output.target)}
 
 
 def count_of_inputs(count: int) -> str:
@@ -96,19 +96,12 @@ def count_of_inputs(count: int) -> str:
 
 
 def open_report(
-    path: Any,
-    transaction: Transaction,
-    *,
-    force: bool,
-    source_path: str | None = None,
-    words: Callable[[str], str] = str,
+    path: Any, transaction: Transaction, *, force: bool, source_path: str | None = None, words: Callable[[str], str] = str
 ) -> Callable[[Report], None]:
     """Open a file for a report before any work, and return a function that writes the report as JSON.
 
     Args:
         path: of the file; None for no report.
-        transaction: takes the file.
-        force: whether to replace a file that exists.
         source_path: the input, which is never replaced.
         words: changes the text of errors, whose hints are in Python's words.
 
@@ -143,18 +136,31 @@ class ManyReport(Report, WithOutcomes):
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
         without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
+        kept_inputs: of a merge that is up to date: inputs that are not among these any more, whose rows stay.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     without_input: list[str] = field(default_factory=list)
+    kept_inputs: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
         return f"ManyReport({counts}{', ' if counts else ''}messages={self.messages}, rows={self.rows})"
 
     def count(self, status: str) -> int:
-        """How many inputs had this outcome."""
+        """How many inputs had this outcome, one of `STATUSES`."""
+        if status not in STATUSES:
+            raise OptionError(f"expected a status ({', '.join(STATUSES)}), got {status!r}")
         return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def kept_notes(self) -> Notes:
+        """What was rejected of inputs that are up to date when they were converted; `rejected` is of this run."""
+        notes = Notes()
+        for outcome in self.outcomes:
+            if outcome.status == "skipped":
+                notes.merge(outcome.notes or Notes())
+        return notes
 
     @property
     def all_outputs(self) -> list[Written]:
@@ -165,6 +171,8 @@ class ManyReport(Report, WithOutcomes):
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values, named as in the report file."""
         counts = {status: self.count(status) for status in STATUSES}
-        sums = super().to_dict() | counts | {"withoutInput": list(map(label, self.without_input))}
+        sums = super().to_dict() | counts
+        sums |= {"keptRejected": self.kept_notes.rejected, "keptDamaged": self.kept_notes.damaged}
+        sums |= {"withoutInput": list(map(label, self.without_input)), "keptInputs": list(map(label, self.kept_inputs))}
         del sums["status"]  # each input has its own
         return sums | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}

@@ -17,12 +17,13 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
+from exportstream.conversion.adding import add_up, is_extreme
 from exportstream.conversion.count_one import InputCount, count_one
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import Job
 from exportstream.conversion.jobs import Jobs, RunJob
 from exportstream.conversion.outcome import Counts, Outcome, WithOutcomes, outcome_of
-from exportstream.conversion.plan import large_one, total_size
+from exportstream.conversion.plan import input_for_helpers, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch
 from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
@@ -30,7 +31,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
-from exportstream.reading.runs_ahead import check_executor, suits_helpers
+from exportstream.reading.runs_ahead import check_executor
 from exportstream.storage.names import is_stream
 from exportstream.totals.groups import Grouping
 from exportstream.totals.make_tables import make_tables
@@ -69,6 +70,7 @@ class TotalsReport(Counts, WithOutcomes):
             "failed": [outcome.to_dict() for outcome in self.failed],
             "ignored": [outcome.to_dict() for outcome in self.ignored],
             "cut": {label(name): messages for name, messages in self.cut.items()},
+            "doubtful": list(map(label, self.doubtful)),
         }
 
     def __str__(self) -> str:
@@ -145,9 +147,7 @@ def totals_many(
         top: give only the first groups a row of their own, the others one together.
         executor: see `convert_many`. It helps with a file of 32 MiB or more (8 MiB if it is compressed) that is nearly all,
             unless `dedupe` or groups by message are asked for.
-        on_error: see `open_export`; so are all up to `prices`.
-        max_message_size: see `open_export`.
-        max_window: see `open_export`.
+        on_error, max_message_size, max_window: as of `open_export`.
         dedupe: see `open_export`; over all inputs, each of which is read twice, to leave a bad one out. Not with an
             executor.
         prices: see `open_export`; the tables get the figures ``pricedCost`` and ``unpricedMessages``.
@@ -172,11 +172,7 @@ def totals_many(
         priced=prices is not None,
     )
     reading = ReadOptions(
-        on_error=on_error,
-        max_message_size=max_message_size,
-        max_window=max_window,
-        dedupe=dedupe,
-        prices=prices,
+        on_error=on_error, max_message_size=max_message_size, max_window=max_window, dedupe=dedupe, prices=prices
     )
     found = find_inputs(sources, exclude=exclude)
     return total_all(found, reading, groups, executor=executor, fail_fast=fail_fast, progress=progress)
@@ -202,7 +198,7 @@ def total_all(
     inputs = find_inputs(sources)
     jobs = [TotalsJob(one, reading, name=one.source, groups=groups, seen=seen) for one in inputs]
     run_one: RunJob = _run_job
-    if executor is not None and (one := large_one(inputs)) is not None and suits_helpers(one.source, reading):
+    if executor is not None and input_for_helpers(inputs, reading) is not None:
         run_one, executor = partial(_run_job, executor=executor), None  # it helps with the one
     status = Status(len(jobs), total_size(inputs))
     done = TotalsReport(range=groups.range)
@@ -210,13 +206,11 @@ def total_all(
     outcomes: dict[int, Outcome] = {}
     for number, outcome in run_without_copies(Jobs(run_one, executor, status, progress, fail_fast), jobs):
         outcomes[number] = outcome
-        if isinstance(outcome.report, InputCount):
+        if isinstance(outcome.report, InputCount) and not is_extreme(outcome):
             grouping.merge(outcome.report.grouping)
             outcomes[number] = replace(outcome, report=outcome.report.alone())
     done.outcomes = [outcomes.get(number) or Outcome(job.source, "cancelled") for number, job in enumerate(jobs)]
-    for outcome in done.outcomes:  # in the order of the inputs
-        if outcome.report is not None:
-            done.merge(outcome.report)
+    add_up(done, done.outcomes, hint="count it by itself", grouping=grouping)
     done.tables = make_tables(grouping, groups)
     done.seconds = time.monotonic() - started
     return done
@@ -233,9 +227,6 @@ def total_one(
     """Count the totals of one export as their options say.
 
     Args:
-        source: as of `open_export`.
-        reading: how it is read.
-        groups: which tables are made.
         executor: helps with a large file of sessions or chats, also compressed or in a zip; None for this process alone.
         progress: called with the open `Export` after each batch.
 

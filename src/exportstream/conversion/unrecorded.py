@@ -10,7 +10,6 @@ from functools import cache
 
 from exportstream.errors import ExportstreamError, MissingExtraError
 from exportstream.storage.decompress import read_output
-from exportstream.writing.formats import FORMATS
 from exportstream.writing.outputs import format_of
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
@@ -26,7 +25,7 @@ def is_output(path: str) -> bool | None:
     Returns:
         None for a file that is empty, damaged, or can't be read.
     """
-    format_ = FORMATS.get(format_of(path) or "")
+    format_ = format_of(path)
     if format_ is None:
         return False
     try:
@@ -45,8 +44,7 @@ def is_output(path: str) -> bool | None:
 
 def is_described(path: str) -> bool:
     """Whether outputs of such a name describe themselves."""
-    format_ = FORMATS.get(format_of(path) or "")
-    return format_ is not None and format_.described
+    return (format_ := format_of(path)) is not None and format_.described
 
 
 def _first_line(path: str) -> bytes:

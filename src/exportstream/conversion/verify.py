@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from exportstream.conversion.manifest import Manifest, Record
+from exportstream.conversion.merged import input_names
 from exportstream.conversion.unrecorded import is_described, is_output
 from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
 from exportstream.models.names import camel
@@ -88,7 +89,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
         UsageError: a name is a URL or ``-``, or a folder has no outputs.
         MissingExtraError: Parquet files need pyarrow.
     """
-    for given in [outputs] if is_name(outputs) else outputs:
+    for given in outputs if hasattr(outputs, "__iter__") and not isinstance(outputs, str) else [outputs]:
         if not is_name(given):
             raise TypeError(f"expected a path of an output or a folder, got {type(given).__name__}")
         name = local_path(os.fsdecode(given))
@@ -120,9 +121,8 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
             for output in sorted(records.positions):
                 record = records.get(output)
                 if record is not None:
-                    inputs.add(
-                        os.path.normpath(os.path.join(os.path.abspath(manifest.folder), str(record.input.get("name"))))
-                    )
+                    above_it = os.path.abspath(manifest.folder)
+                    inputs |= {os.path.normpath(os.path.join(above_it, name)) for name in input_names(record)}
                 if (path := place(output)) is not None and nearest[path] == number:
                     yield _verify(path, record)
     for inner, files in _walk(folder):
@@ -183,7 +183,11 @@ def _verify(path: str, record: Record | None) -> Verified:
             return Verified(path, [NO_RECORD])
         recount = _recount(path, about.options)
         rows = recount.rows
-        findings += _compare_rows(recount, about.rows)
+        findings += [
+            f"expected {count:,} rows of {table}, got {rows.get(table, 0):,}"
+            for table, count in about.rows.items()
+            if count != rows.get(table, 0)
+        ]
         findings += _compare_totals(recount, about)
     except msgspec.ValidationError as error:
         findings.append(f"expected a record that this version understands, got another: {error}")
@@ -210,7 +214,7 @@ def _compare_bytes(path: str, record: Record) -> list[str]:
 def _read_about(path: str) -> _About | None:
     """Return what a file says about itself; None if it can't, or does not."""
     os.stat(path)
-    format_ = FORMATS.get(format_of(path) or "")
+    format_ = format_of(path)
     about = format_.load().read_about(path) if format_ is not None and format_.described else None
     return None if about is None else msgspec.convert(about, _About)
 
@@ -221,14 +225,6 @@ def _recount(path: str, options: _Options) -> Recount:
         raise msgspec.ValidationError(f"{options.format!r} of {len(options.tables)} tables")
     found: Recount = format_.load().recount(path, options.tables, is_snake=options.keys == "snake")
     return found
-
-
-def _compare_rows(found: Recount, expected: dict[str, int]) -> list[str]:
-    return [
-        f"expected {count:,} rows of {table}, got {found.rows.get(table, 0):,}"
-        for table, count in expected.items()
-        if count != found.rows.get(table, 0)
-    ]
 
 
 def _compare_totals(found: Recount, about: _About) -> list[str]:

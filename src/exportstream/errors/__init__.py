@@ -62,21 +62,13 @@ class ExportstreamError(Exception):
         path: str | None = None,
         position: int | None = None,
         exact: bool = False,
-        line: int | None = None,
-        column: int | None = None,
     ) -> None:
         super().__init__(what)
-        self.what = what
-        self.hint = hint
-        self.source = source
-        self.session_id = session_id
-        self.message_index = message_index
-        self.last_id = last_id
-        self.path = path
-        self.position = position
-        self.exact = exact
-        self.line = line
-        self.column = column
+        self.what, self.hint, self.source = what, hint, source
+        self.session_id, self.message_index, self.last_id = session_id, message_index, last_id
+        self.path, self.position, self.exact = path, position, exact
+        self.line: int | None = None
+        self.column: int | None = None
 
     def locate(self, **place: object) -> None:
         """Fill in those parts of the place that are not known yet; what an inner stage said stays."""
@@ -209,7 +201,13 @@ class InvalidMessageError(InputError):
 
 
 class CompressionError(InputError):
-    """The compressed container is damaged, or needs more memory than allowed."""
+    """The compressed container is damaged, or needs more memory than allowed.
+
+    Attributes:
+        is_doubtful: whether what was decompressed before may be wrong: a checksum differs, or the data is damaged.
+    """
+
+    is_doubtful = False
 
 
 class LimitError(InputError):

@@ -82,19 +82,13 @@ def exact_instant(text: str | None) -> tuple[datetime, str] | None:
 def truncated_instants(dates: list[str | None]) -> list[datetime | None]:
     """Parse date-times; digits of a second after the sixth are cut off, not rounded, so that no day changes.
 
-    Args:
-        dates: texts; None where there is none.
-
     Returns:
         A datetime for each, with a zone if the text has one; None where there is none, or where it can't be parsed.
     """
     given = [text for text in dates if text is not None]
     if not any(text[26:27].isdigit() for text in given):  # usually no text has that many digits
         with suppress(msgspec.ValidationError):
-            found = msgspec.convert(given, list[datetime])
-            if len(given) == len(dates):
-                return list(found)
-            each = iter(found)
+            each = iter(msgspec.convert(given, list[datetime]))
             return [None if text is None else next(each) for text in dates]
     return [None if text is None else parse_instant(_without_nanoseconds(text)) for text in dates]
 
@@ -111,7 +105,6 @@ def earliest_and_latest(
     """Find the earliest and the latest of date-times, as written; all digits of a second are compared.
 
     Args:
-        dates: texts, date-times or not.
         first: the earliest of those before, if any; it stays where another is equal.
         last: the latest of those before.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -34,39 +35,31 @@ def fields_of(kind: type[Struct]) -> tuple[FieldInfo, ...]:
 def derive(
     base: type[Struct],
     name: str,
-    rename: Callable[[str], str],
-    types: dict[str, Any],
+    rename: Callable[[str], str] | None = None,
+    types: Mapping[str, Any] = MappingProxyType({}),
     extra: Iterable[str] = (),
     *,
     kw_only: bool = True,
 ) -> Any:
-    """A subclass of `base` with other wire names, other field types, and a slot for each extra key.
+    """A subclass of `base` with other wire names (None keeps them), other field types, and a slot for each extra key.
 
     Fields are listed anew because msgspec gives a wire name only to a class's own fields. Without extra keys no slot is
     added, so instances of the two classes have one layout, and assigning ``__class__`` is all it takes to rename them.
     """
     listed: list[Any] = []
-    for f in struct_fields(base):
-        kind = types.get(f.name, f.type)
-        if f.required:
-            listed.append((f.name, kind))
-        elif f.default_factory is not msgspec.NODEFAULT:
-            listed.append((f.name, kind, field(default_factory=f.default_factory)))
-        else:
-            listed.append((f.name, kind, f.default))
-    wire_names = {f.name: rename(f.name) for f in struct_fields(base)}
-    for number, key in enumerate(extra):
-        slot = f"unknown_{number}"
-        wire_names[slot] = key
-        listed.append((slot, Any, UNSET))
-    return msgspec.defstruct(name, listed, bases=(base,), module=__name__, kw_only=kw_only, rename=wire_names.get)
+    for f in fields_of(base):
+        wire_name = f.encode_name if rename is None else rename(f.name)
+        given: dict[str, Any] = {"default": f.default, "default_factory": f.default_factory, "name": wire_name}
+        listed.append((f.name, types.get(f.name, f.type), field(**given)))
+    listed += [(f"unknown_{number}", Any, field(default=UNSET, name=key)) for number, key in enumerate(extra)]
+    return msgspec.defstruct(name, listed, bases=(base,), module=__name__, kw_only=kw_only)
 
 
 def _maybe_list(kind: Any) -> Any:
     return list[kind] | None
 
 
-_OURS: dict[str, Any] = dict.fromkeys(("producer", "parent_session_id", "project"), OurText)  # of a session
+OURS_OF_SESSION = {"producer", "parent_session_id", "project"}  # ours to fill in, as `structs.OURS` of a message
 
 
 def session_keys(required: Collection[str], *, is_snake: bool) -> Any:
@@ -77,9 +70,9 @@ def session_keys(required: Collection[str], *, is_snake: bool) -> Any:
             such fields, the others are UNSET instead.
         is_snake: whether the names are snake_case.
     """
-    types = {"cost": Any, "id": str, "title": str, "extra": OurExtra, **_OURS}
+    types = {"cost": Any, "id": str, "title": str, "extra": OurExtra, **dict.fromkeys(OURS_OF_SESSION, OurText)}
     listed: list[Any] = []
-    for f in struct_fields(Session):
+    for f in fields_of(Session):
         kind = types.get(f.name, f.type)
         is_required = f.name in required or f.name in ("id", "title")
         if is_required:
@@ -99,11 +92,11 @@ def session_keys(required: Collection[str], *, is_snake: bool) -> Any:
 
 
 CAMEL_NAMES: dict[type[Struct], dict[str, str]] = {
-    kind: {f.name: f.encode_name for f in struct_fields(kind)} for kind in (ToolCall, Message, Session)
+    kind: {f.name: f.encode_name for f in fields_of(kind)} for kind in (ToolCall, Message, Session)
 }
 
 
-class MessageTypes:
+class MessageTypes(Struct, frozen=True, eq=False):
     """A pair of struct types that decode under one set of names, with a slot for each learned unknown key.
 
     Attributes:
@@ -112,33 +105,20 @@ class MessageTypes:
         is_snake: whether the names are snake_case.
     """
 
-    def __init__(
-        self,
-        message: Any,
-        tool_call: Any,
-        message_keys: tuple[str, ...] = (),
-        call_keys: tuple[str, ...] = (),
-        *,
-        is_snake: bool = False,
-    ) -> None:
-        self.message = message
-        self.tool_call = tool_call
-        self.message_keys = message_keys
-        self.call_keys = call_keys
-        self.is_snake = is_snake
+    message: Any
+    tool_call: Any
+    message_keys: tuple[str, ...] = ()
+    call_keys: tuple[str, ...] = ()
+    is_snake: bool = False
 
     def learned(self, *, message_key: str | None = None, call_key: str | None = None) -> MessageTypes:
         """The same names, and one more unknown key taken by messages or by tool calls."""
         message_keys = _with_key(self.message_keys, message_key)
         call_keys = _with_key(self.call_keys, call_key)
         base = snake_types() if self.is_snake else CAMEL
-        base_message, base_call = base.message, base.tool_call
-        names = {f.name: f.encode_name for f in struct_fields(base_message)}
-        call_names = {f.name: f.encode_name for f in struct_fields(base_call)}
-        call = derive(base_call, base_call.__name__, call_names.__getitem__, {}, call_keys)
-        message = derive(
-            base_message, base_message.__name__, names.__getitem__, {"tool_calls": _maybe_list(call)}, message_keys
-        )
+        call = derive(base.tool_call, base.tool_call.__name__, extra=call_keys)
+        types = {"tool_calls": _maybe_list(call)}
+        message = derive(base.message, base.message.__name__, types=types, extra=message_keys)
         return MessageTypes(message, call, message_keys, call_keys, is_snake=self.is_snake)
 
     def collect_extra(self, messages: list[Any]) -> None:
@@ -173,7 +153,7 @@ CAMEL = MessageTypes(Message, ToolCall)
 @cache
 def snake_types() -> MessageTypes:
     """The types of snake_case names, without learned keys. Few need them, and it takes a millisecond to make them."""
-    call = derive(ToolCall, "SnakeToolCall", snake, {})
+    call = derive(ToolCall, "SnakeToolCall", snake)
     message = derive(Message, "SnakeMessage", snake, {"tool_calls": _maybe_list(call)})
     return MessageTypes(message, call, is_snake=True)
 

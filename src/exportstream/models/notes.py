@@ -42,6 +42,8 @@ class Notes(Sums):
         rejected: messages that were refused and skipped.
         damaged: stretches of bytes that are not JSON, or where the input is cut; they were skipped.
         damaged_bytes: how many bytes they have.
+        doubtful: inputs (of a log each of its files) whose compressed data is damaged, or checksum differs: any of their
+            messages may be wrong.
         grown: logs that grew while they were read; they were read up to the size they had when they were opened.
         torn: bytes of last lines that were not complete, in logs that a program may still write to.
         without_usage: messages of producers that state neither tokens nor costs, such as ChatGPT.
@@ -54,6 +56,7 @@ class Notes(Sums):
     rejected: int = 0
     damaged: int = 0
     damaged_bytes: int = 0
+    doubtful: int = 0
     grown: int = 0
     torn: int = 0
     without_usage: int = 0
@@ -89,6 +92,7 @@ class Reject(Struct):
 
     Attributes:
         source, session_id, index: its place; `position` its first byte in the decompressed input, if known.
+        conversation_position: of a message of a chat: the first byte of its conversation.
         path: JSON path of the offending value within the message.
         reason: what was expected and what was found.
         message: the JSON value (numbers int or Decimal); `raw` its bytes, if known.
@@ -106,3 +110,4 @@ class Reject(Struct):
     raw: bytes | None = None
     damaged: bool = False
     producer: str | None = None
+    conversation_position: int | None = None

@@ -34,7 +34,7 @@ else:  # not even null is taken
     OurCount = OurInt
     OurList = Annotated[list[Any], Meta(min_length=1, max_length=0, extra={"type": "JSON"})]
     OurFlag = Annotated[int, Meta(ge=1, le=0, extra={"type": "boolean"})]
-
+OURS: tuple[Any, ...] = (OurStr, OurInt, OurExtra, OurText, OurCount, OurList, OurFlag)
 
 Count = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # 64 bits: sums of them stay far from any limit
 
@@ -48,13 +48,7 @@ else:  # decoded as any value: msgspec's Decimal also takes text, which is not a
 
 
 class ToolCall(
-    Struct,
-    kw_only=True,
-    omit_defaults=True,
-    repr_omit_defaults=True,
-    forbid_unknown_fields=True,
-    gc=False,
-    rename="camel",
+    Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, forbid_unknown_fields=True, gc=False, rename="camel"
 ):
     """One tool call of a message.
 
@@ -86,13 +80,7 @@ class ToolCall(
 
 
 class Message(
-    Struct,
-    kw_only=True,
-    omit_defaults=True,
-    repr_omit_defaults=True,
-    forbid_unknown_fields=True,
-    gc=False,
-    rename="camel",
+    Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, forbid_unknown_fields=True, gc=False, rename="camel"
 ):
     """One message of a session.
 

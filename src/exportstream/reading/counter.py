@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from operator import attrgetter
 
 from exportstream.errors import LimitError
 from exportstream.totals.batch import Batch, SessionEnd, Worked
@@ -12,10 +11,6 @@ from exportstream.totals.figures import add_costs
 from exportstream.totals.priced import Priced
 from exportstream.totals.prices import Prices
 from exportstream.totals.sums import Totals
-
-HUGE = Decimal("1e1000")  # a sum of costs beyond it may soon need more digits than it may have
-_SMALLEST_EXPONENT = -1000
-_IS_REPEATED = attrgetter("repeated")
 
 
 class Counter:
@@ -43,9 +38,7 @@ class Counter:
     @property
     def is_extreme(self) -> bool:
         """Whether a sum of costs is so large or small that a further one may need too many digits with it."""
-        totals = (self._complete,) if self._of_session is None else (self._complete, self._of_session)
-        costs = [cost for one in totals for cost in (one.counted.cost.sum, one.declared.cost.sum) if cost is not None]
-        return any(abs(cost) >= HUGE or int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT for cost in costs)
+        return self._complete.is_extreme or (self._of_session is not None and self._of_session.is_extreme)
 
     def add(self, batch: Batch) -> None:
         """Add a batch; its ends get the totals of their sessions if they are asked for.
@@ -93,8 +86,9 @@ class Counter:
         if self._prices is not None:
             assert self._complete.priced is not None
             self._prices.add_to(self._complete.priced, batch.messages)
-        if self._of_session is None and not any(map(_IS_REPEATED, batch.ends)):
-            self._complete.add_sessions(batch.messages, [(end.session, end.end) for end in batch.ends])
+        ends = batch.ends
+        if self._of_session is None and not [end for end in ends if end.repeated]:
+            self._complete.add_complete(batch.messages, [end.session for end in ends], [end.end for end in ends])
             return
         for number, (messages, end) in enumerate(batch.by_session()):
             (self._complete if self._of_session is None else self._of_session).add_batch(messages)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Generator, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from exportstream.errors import CompressionError, ExportstreamError, JSONSyntaxError
 from exportstream.models.notes import Duplicates, Notes
@@ -22,7 +22,7 @@ from exportstream.reading.input_state import InputState
 from exportstream.reading.one_by_one import OneByOne
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.price_lists import load_prices
-from exportstream.reading.session_input import Helpers, SessionInput
+from exportstream.reading.session_input import SessionInput
 from exportstream.storage.joined_files import Sources
 from exportstream.storage.line_of import locate_line
 from exportstream.storage.memory import explain_memory
@@ -30,6 +30,9 @@ from exportstream.totals.batch import Batch
 from exportstream.totals.seen import Dedupe
 from exportstream.totals.sums import Totals
 from exportstream.totals.text import brief
+
+if TYPE_CHECKING:
+    from exportstream.reading.runs_ahead import RunsAhead
 
 _DEFAULT = ReadOptions()
 
@@ -67,7 +70,7 @@ class Export(InputState):
         known: Container[str | bytes] | None = None,
         positions: bool = False,
         figures_only: bool = False,
-        helpers: Helpers | None = None,
+        helpers: RunsAhead | None = None,
     ) -> None:
         check_rejects(rejects)
         reject = rejects.append if isinstance(rejects, list) else rejects
@@ -224,6 +227,7 @@ class Export(InputState):
             yield from self._log.read(self._source)
             self.partial = self._log.is_cut
             self.notes.grown += self._files.grown
+        self.notes.doubtful += self._files.doubtful
 
     def _batches(self) -> Generator[Batch, None, None]:
         with self.explain_memory():

@@ -49,11 +49,7 @@ def open_export(
     """
     require_one(source)
     options = ReadOptions(
-        on_error=on_error,
-        max_message_size=max_message_size,
-        max_window=max_window,
-        dedupe=dedupe,
-        prices=prices,
+        on_error=on_error, max_message_size=max_message_size, max_window=max_window, dedupe=dedupe, prices=prices
     )
     return Export(source, options, rejects=rejects)
 
@@ -70,24 +66,15 @@ def iter_messages(
     """Yield the messages of an export lazily, and close what was opened at the end.
 
     Args:
-        source: as of `open_export`; so are all others.
-        on_error: see `open_export`; here the default is to stop, also in logs.
-        rejects: see `open_export`.
-        max_message_size: see `open_export`.
-        max_window: see `open_export`.
-        dedupe: see `open_export`.
+        source, rejects, max_message_size, max_window, dedupe: as of `open_export`.
+        on_error: as of `open_export`; here the default is to stop, also in logs.
 
     Raises:
         UsageError, TypeError: at once; the source is not one input, or an option has a value that it does not take.
         InputError, ReadError: as `open_export`, when the first message is asked for.
     """
     require_one(source)
-    options = ReadOptions(
-        on_error=on_error,
-        max_message_size=max_message_size,
-        max_window=max_window,
-        dedupe=dedupe,
-    )
+    options = ReadOptions(on_error=on_error, max_message_size=max_message_size, max_window=max_window, dedupe=dedupe)
     check_rejects(rejects)
     return _iter_messages(source, options, rejects)
 

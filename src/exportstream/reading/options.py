@@ -49,6 +49,9 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         if self.on_error not in ("stop", "skip", None):
             hint = 'give it as rejects, with on_error="skip"' if callable(self.on_error) else None
             raise OptionError(f"expected on_error to be 'stop' or 'skip', got {self.on_error!r}", hint=hint)
+        if not isinstance(self.prices, (str, bytes, os.PathLike, PriceFile, type(None))):
+            hint = "write them to a file in TOML: [[price]], then model, input and output"
+            raise OptionError(f"expected prices to be 'genai' or the path of a price list, got {self.prices!r}", hint=hint)
         sizes = {"max_message_size": self.max_message_size, "max_window": self.max_window}
         check_flags(dedupe=self.dedupe)
         check_numbers(**sizes)

@@ -13,6 +13,7 @@ beginning, so it goes the same way; those of an array are read as an array.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from threading import local
 from typing import Any, Protocol
 
@@ -20,11 +21,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import ExportstreamError, LimitError
-from exportstream.reading.counter import HUGE, Counter
-from exportstream.reading.done import Done
+from exportstream.reading.counter import Counter
 from exportstream.reading.formats import FormatReader, ReaderOfRuns
 from exportstream.reading.formats.registry import LOG_FORMATS
 from exportstream.reading.formats.session_export import SessionReader
+from exportstream.reading.formats.session_runs import Done
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
 from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import MessageDecoder
@@ -35,6 +36,7 @@ from exportstream.storage.stretch import HeldStretch, Stretch
 from exportstream.totals.batch import Batch, Worked
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import short_keys
+from exportstream.totals.sums import HUGE
 
 _EXTREME = "a cost is so large or small that only the sum of all can tell whether it is one too many"
 
@@ -98,7 +100,6 @@ def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
     """Read a run as far as it is what it seems to be.
 
     Args:
-        run: where it is.
         make: returns what its messages are given to.
         data: its bytes; None if they are in the file as they are.
     """
@@ -106,8 +107,8 @@ def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
         reading = _RunReading(run, make())
         before, after = b"[" if run.in_array else b"", b"" if run.session_id is None and not run.in_array else b"]"
         if data is not None:
-            return reading.read(HeldStretch(data, before=before, after=after))
-        with Stretch(run.path, run.identity, run.start, run.end, before=before, after=after) as stretch:
+            return reading.read(HeldStretch(b"".join((before, data, after))))
+        with closing(Stretch(run.path, run.identity, run.start, run.end, before=before, after=after)) as stretch:
             return reading.read(stretch)
     except ExportstreamError:
         return Done(run.start)

@@ -20,15 +20,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import OptionError, ReadError, WorkerError, mask
-from exportstream.reading.done import Done
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.registry import recognise
-from exportstream.reading.formats.session_runs import RunReader
+from exportstream.reading.formats.session_runs import Done, RunReader
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.run import MakeWork, Run, read_run
 from exportstream.storage.lookahead import Lookahead
-from exportstream.storage.names import has_name
+from exportstream.storage.names import has_name, is_piped
 from exportstream.storage.source import Source
 from exportstream.storage.stretch import Stretch, head_of_large_json
 
@@ -57,7 +56,6 @@ class RunsAhead:
     """Reads runs of one input ahead, with the help of an executor.
 
     Args:
-        executor: reads runs.
         make: see `read_run`; of messages, and also of whole sessions unless `make_of_sessions` is given.
         make_of_sessions: the same of whole sessions.
         numbered: whether messages need their numbers where they are read. Then the messages of a run are counted by the
@@ -96,7 +94,12 @@ class RunsAhead:
         *,
         figures_only: bool = False,
     ) -> bool:
-        """See `Helpers`."""
+        """Begin with an input; return whether it is one whose runs can be read.
+
+        Args:
+            producer: of chats, which are read instead; None for sessions.
+            figures_only: whether only figures of chats are wanted.
+        """
         self._size = source.bytes_total or 0
         if (plain := source.plain) is not None:
             if self._size < SMALLEST_INPUT:
@@ -106,14 +109,16 @@ class RunsAhead:
             except ReadError:  # reading meets it again
                 return False
         else:
-            smallest = SMALLEST_INPUT if source.compression == "none" else SMALLEST_PACKED
-            if self._size < smallest or (ahead := source.look_ahead()) is None:
+            if source.bytes_total is None:  # of a pipe: it is large once so much of it was read
+                self._not_before = SMALLEST_INPUT
+            elif self._size < (SMALLEST_INPUT if source.compression == "none" else SMALLEST_PACKED):
+                return False
+            if (ahead := source.look_ahead()) is None:
                 return False
             self._file, self._size, plain = ahead, sys.maxsize, (source.name, ())
             self._longest = min(self._longest, LONGEST_RUN // 4)
-            self._most = (
-                2 * self._jobs + 3
-            )  # one in work and one waiting for each process, and all that a pool can't give back
+            # One in work and one waiting for each process, and all that a pool can't give back.
+            self._most = 2 * self._jobs + 3
         path = os.path.abspath(plain[0])  # a cluster has a working folder of its own
         self._run = Run(
             path,
@@ -130,12 +135,12 @@ class RunsAhead:
         return True
 
     def give_up(self) -> None:
-        """See `Helpers`."""
+        """Read nothing more ahead."""
         self._drop()
         self._not_before = sys.maxsize
 
     def end(self) -> None:
-        """See `Helpers`."""
+        """End: nothing more of the input is wanted."""
         self._drop()
         if isinstance(self._file, Stretch):
             self._file.close()
@@ -263,9 +268,13 @@ def check_executor(executor: object) -> None:
 def suits_helpers(source: Any, options: ReadOptions, *, chats: bool = True) -> bool:
     """Whether others can help to read an input: a large file of session exports, also compressed or in a zip, read as usual.
 
-    It may be an array of chats, too, unless `chats` says no, as `check` does.
+    It may be an array of chats, too, unless `chats` says no, as `check` does. What comes through a pipe may be any of them.
     """
-    if not has_name(source) or options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
+    if options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
+        return False
+    if is_piped(source):
+        return True
+    if not has_name(source):
         return False
     head = head_of_large_json(os.fsdecode(source), SMALLEST_INPUT, SMALLEST_PACKED, HEAD)
     if (found := recognise(head)) is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from exportstream.errors import ExportstreamError, JSONSyntaxError
 from exportstream.reading.formats import HEAD
@@ -17,41 +17,15 @@ from exportstream.reading.formats.repaired_rejects import RejectLines, is_reject
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import LaterIds
 from exportstream.reading.formats.session_runs import RunReader
-from exportstream.reading.json.ahead import Ahead, AheadStream
+from exportstream.reading.json.ahead import AheadStream
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.source import Source
 
-
-class Helpers(Ahead, Protocol):
-    """Read runs of one input ahead of its reading."""
-
-    def begin(
-        self,
-        source: Source,
-        options: ReadOptions,
-        reader: RunReader,
-        producer: str | None = None,
-        *,
-        figures_only: bool = False,
-    ) -> bool:
-        """Begin with an input; return whether it is one whose runs can be read.
-
-        Args:
-            source: the input.
-            options: how it is read.
-            reader: reads sessions.
-            producer: of chats, which are read instead; None for sessions.
-            figures_only: whether only figures of chats are wanted.
-        """
-
-    def give_up(self) -> None:
-        """Read nothing more ahead."""
-
-    def end(self) -> None:
-        """End: nothing more of the input is wanted."""
+if TYPE_CHECKING:
+    from exportstream.reading.runs_ahead import RunsAhead
 
 
 class SessionInput:
@@ -66,7 +40,7 @@ class SessionInput:
         is_cut: whether the input was cut, and what was complete was kept.
     """
 
-    def __init__(self, source: Source, options: ReadOptions, helpers: Helpers | None = None) -> None:
+    def __init__(self, source: Source, options: ReadOptions, helpers: RunsAhead | None = None) -> None:
         self.is_cut = False
         self._source = source
         self._options = options

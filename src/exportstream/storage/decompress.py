@@ -9,9 +9,10 @@ the compressed data asks for, up to `limit`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import zstandard
 
@@ -19,10 +20,6 @@ from exportstream.errors import CompressionError, CutInputError, OutOfMemoryErro
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.zstd_decoder import ZstdDecoder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 _STEP = 256 << 10  # decompressed bytes per step
 _CHUNK = 1 << 20  # stored bytes of an output
@@ -103,7 +100,9 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
                     raise OutOfMemoryError(position=used) from error
                 if "memory" not in str(error).lower():
                     what = _ERROR_NUMBER.sub("", str(error))
-                    raise CompressionError(f"the {kind} data is damaged: {what}", position=used) from error
+                    error_of_data = CompressionError(f"the {kind} data is damaged: {what}", position=used)
+                    error_of_data.is_doubtful = True
+                    raise error_of_data from error
                 what = f"the {kind} data asks for a window of more than {limit:,} bytes"
                 raise CompressionError(
                     what, hint="allow it: `max_window` of 2 GiB for zstd --long=31", position=used

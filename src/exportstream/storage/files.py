@@ -17,23 +17,16 @@ import os
 import stat
 import sys
 from contextlib import suppress
-from typing import IO, Protocol
+from typing import IO
 
 from exportstream.errors import UsageError, WriteError
 from exportstream.storage.names import is_stream
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.temporary import Temporary
-from exportstream.storage.transaction import Destination
+from exportstream.storage.transaction import ByteDestination
 
 _CAN_NOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-
-
-class ByteDestination(Destination, Protocol):
-    """A destination that takes bytes."""
-
-    def write(self, data: bytes) -> None:
-        """Write all of `data`."""
 
 
 def open_destination(target: str | os.PathLike[str] | IO[bytes], source_path: str | None, *, force: bool) -> ByteDestination:
@@ -94,21 +87,8 @@ def _exists(name: str) -> UsageError:
     return UsageError("the output exists", hint="force=True replaces it", source=name)
 
 
-class _Direct:
-    """A destination that is written directly: it has its name already, and nothing can be taken back."""
-
-    def commit(self) -> None:
-        pass
-
-    def undo_commit(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
-
-
-class _Stream(_Direct):
-    """A file object that was given, and stays open."""
+class _Stream(ByteDestination):
+    """A file object that was given, and stays open. It is written directly."""
 
     def __init__(self, file: IO[bytes], name: str, *, sync: bool = False) -> None:
         self.name = name
@@ -131,7 +111,7 @@ class _Stream(_Direct):
                 _sync(self._file.fileno())
 
 
-class Device(_Direct):
+class Device(ByteDestination):
     """A FIFO or device, opened here and written directly."""
 
     def __init__(self, fd: int, name: str) -> None:

@@ -24,13 +24,7 @@ _TRAILER = 8  # bytes: the checksum, and the size
 
 
 class GzipDecoder:
-    """A decoder of one member with the interface of `bz2.BZ2Decompressor`.
-
-    Attributes:
-        eof: whether the member has ended.
-        needs_input: whether nothing can be returned before there is more input.
-        unused_data: the bytes after the end.
-    """
+    """A decoder of one member with the interface of `bz2.BZ2Decompressor`."""
 
     def __init__(self) -> None:
         self.eof = False

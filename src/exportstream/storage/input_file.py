@@ -57,7 +57,6 @@ class InputFile:
     """A file that was opened.
 
     Args:
-        file: the open file.
         path: its path, None if the caller opened it.
 
     Attributes:

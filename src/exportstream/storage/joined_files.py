@@ -10,18 +10,14 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from exportstream.errors import CompressionError
 from exportstream.storage.names import state_of
 from exportstream.storage.source import Source, open_source
 from exportstream.storage.zip import split_member
 
 
 class FileWithParts(os.PathLike[str]):
-    """The path of a file, which knows its parts.
-
-    Args:
-        path: of the file.
-        parts: paths of its parts.
-    """
+    """The path of a file, which knows its parts."""
 
     def __init__(self, path: str, parts: tuple[str, ...]) -> None:
         self.path = path
@@ -73,6 +69,12 @@ class Sources:
     def grown(self) -> int:
         """How many have grown since they were opened, where that is allowed."""
         return sum(source.has_grown for source in (self.main, *self._read))
+
+    @property
+    def doubtful(self) -> int:
+        """How many have compressed data that is damaged, or a checksum that differs: what they gave before may be wrong."""
+        errors = [source.error for source in (self.main, *self._read)]
+        return sum(isinstance(error, CompressionError) and error.is_doubtful for error in errors)
 
     def look(self) -> Iterator[Source]:
         """Open each part to look at it, before it is read."""

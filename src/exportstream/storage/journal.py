@@ -24,11 +24,7 @@ except ImportError:  # Windows
 
 
 class Journal:
-    """A file of lines; it appears with its first line.
-
-    Args:
-        path: of the file.
-    """
+    """A file of lines; it appears with its first line."""
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -12,10 +12,6 @@ _CONTINUATIONS = bytes(range(0x80, 0xC0))  # the bytes of a character after its 
 def find_line(source: Source, position: int) -> tuple[int, int] | None:
     """Find the line and column of a byte, by reading a file once more up to there.
 
-    Args:
-        source: what was read.
-        position: a byte of the decompressed input.
-
     Returns:
         Both counted from 1, the column in characters. None if the input has no lines before it, is no file, or can't be read
         again.

@@ -7,12 +7,10 @@ when all pieces before it were taken. Holds: the pieces that were looked at, and
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Generator
+from typing import NamedTuple, Protocol
 
 from exportstream.errors import ExportstreamError
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 _KEPT = 2 << 20  # bytes that stay after they were taken: a reading may have taken some of what it has not dealt with
 

@@ -93,6 +93,11 @@ def is_direct(name: str) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def is_piped(given: Any) -> bool:
+    """Whether the bytes of an input named so come one after the other: standard input, a FIFO or device, or a URL."""
+    return is_stream(given) or (is_name(given) and (is_url(given) or is_direct(os.fsdecode(given))))
+
+
 def is_terminal(target: Any) -> bool:
     """Whether an output is standard output and that is a terminal, or a terminal by its name."""
     if is_stream(target):

@@ -13,8 +13,8 @@ from collections import deque
 from typing import IO, TYPE_CHECKING, Any
 
 from exportstream.storage.compress import Frame, check_level, frames
-from exportstream.storage.files import ByteDestination, open_destination
-from exportstream.storage.transaction import StagedOutput
+from exportstream.storage.files import open_destination
+from exportstream.storage.transaction import ByteDestination, StagedOutput
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -92,7 +92,11 @@ class Sink(StagedOutput):
         self.bytes_in = 0
         self.bytes_out = 0
         self._write = destination.write
-        self._hash = _new_hash() if digest else None
+        self._hash: Any = None
+        if digest:
+            from hashlib import sha256  # noqa: PLC0415 - few need it, and it slows the command's start
+
+            self._hash = sha256()
         self._small: list[bytes] = []
         self._small_size = 0
         self._worker: ThreadPoolExecutor | None = None
@@ -181,9 +185,3 @@ class Sink(StagedOutput):
             if self._hash is not None:
                 self._hash.update(data)
             self.bytes_out += len(data)
-
-
-def _new_hash() -> Any:
-    from hashlib import sha256  # noqa: PLC0415 - few need it, and it slows the command's start
-
-    return sha256()

@@ -2,8 +2,7 @@
 
 Takes: anything that gives bytes. Returns: the bytes of the document, decompressed and without a UTF-8 byte order mark.
 Raises: `ReadError` if the system fails or the file changes meanwhile, `JSONSyntaxError` for UTF-16 and UTF-32,
-`NotAnExportError` for some other kinds of files, what `decompress` raises, and `UsageError` or `TypeError` for a source that
-can't be opened at all.
+`NotAnExportError` for some other kinds of files, what `decompress` raises, and `UsageError` or `TypeError` for no source.
 Holds: one piece of stored or decompressed bytes, and what `decompress` holds.
 """
 
@@ -12,9 +11,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Generator
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError, changed_while
 from exportstream.storage.decompress import decompress, peek
@@ -25,9 +25,6 @@ from exportstream.storage.lookahead import Lookahead
 from exportstream.storage.names import is_stream, refuse_misuse
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 DEFAULT_MAX_WINDOW = 128 << 20
 
@@ -81,6 +78,7 @@ class Source:
         compression: ``none``, ``gzip``, ``zstd``, ``bzip2`` or ``xz``; known after the first read.
         state: see `names.state_of`; empty if it is not known.
         reopenable: whether `reopen` works.
+        error: what ended it, and is raised by each further read; None as long as there is none.
     """
 
     def __init__(self, file: Any, name: str, max_window: int, *, path: str | None = None, start: int | None = None) -> None:
@@ -108,7 +106,7 @@ class Source:
         self._rest: bytes | memoryview = b""
         self._pieces: Generator[bytes, None, None] | Lookahead = self._iter_pieces()
         self._complete = False
-        self._error: ExportstreamError | None = None
+        self.error: ExportstreamError | None = None
         self._end: int | None = None  # where to stop, in bytes of the input
 
     def read(self, size: int) -> bytes:
@@ -156,7 +154,7 @@ class Source:
         """
         count = 0
         nothing_between = self.position == self.bytes_read > 0
-        if self._regular and self.compression == "none" and nothing_between and self._error is None:
+        if self._regular and self.compression == "none" and nothing_between and self.error is None:
             end = len(buffer)
             room_size = size if self._end is None else min(size, self._end - self.bytes_read)
             buffer += _BLANK[:room_size] if room_size <= len(_BLANK) else bytes(room_size)
@@ -166,7 +164,7 @@ class Source:
             except OSError:  # the read below meets it again, and reports it
                 pass
             except BaseException:  # such as KeyboardInterrupt: the bytes are lost, so further reads must fail
-                self._error = self._broken_off()
+                self.error = self._broken_off()
                 raise
             finally:
                 del buffer[end + count :]
@@ -182,16 +180,11 @@ class Source:
     def plain(self) -> tuple[str, tuple[int, ...]] | None:
         """Path and `identity` of a regular file whose bytes are given as they are; None for all else, and before a read."""
         is_plain = self._regular and self.compression == "none" and self.bytes_read > 0 and self._end is None
-        return (str(self._path), identity(self._stat)) if is_plain and self._error is None else None
+        return (str(self._path), identity(self._stat)) if is_plain and self.error is None else None
 
     def look_ahead(self) -> Lookahead | None:
-        """Return the pieces of a compressed file, or member of a zip, to be looked at before they are read; else None."""
-        if (
-            self._path is None
-            or (self.compression == "none" and not isinstance(self._file, MemberFile))
-            or self._error is not None
-            or isinstance(self._pieces, Lookahead)
-        ):
+        """Return the pieces of what is not `plain`, to be looked at before they are read; None after an error."""
+        if self.error is not None or isinstance(self._pieces, Lookahead):
             return None
         self._pieces = Lookahead(self._rest, self._pieces, self.position, self)
         self._rest = b""
@@ -251,19 +244,19 @@ class Source:
     def _next_piece(self, size: int, *, pending: bool) -> bytes:
         """Return one piece, ``b""`` at the end. An error waits until the bytes before it have been returned."""
         self._ask = _CHUNK if isinstance(self._pieces, Lookahead) else size
-        if self._error is None:
+        if self.error is None:
             try:
                 piece = next(self._pieces, b"")
             except ExportstreamError as error:
                 error.locate(source=self.name, position=self.position)
-                self._error = error
+                self.error = error
             else:
                 if piece or self._complete:
                     return piece
                 raise self._broken_off()  # such as KeyboardInterrupt ended the generator: that must not look like the end
         if pending:
             return b""
-        raise self._error
+        raise self.error
 
     def _broken_off(self) -> ReadError:
         return ReadError("an earlier read of it was broken off", source=self.name, position=self.position)

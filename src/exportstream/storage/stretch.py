@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import closing
-from types import TracebackType
-from typing import Self
 
 from exportstream.errors import ExportstreamError, ReadError, changed_while
 from exportstream.storage.decompress import decompress, peek
@@ -23,26 +21,18 @@ from exportstream.storage.zip_member import MemberFile
 
 
 class Stretch:
-    """The bytes of `before`, those from `start` to `end`, and those of `after`. Use it in a ``with``.
+    """The bytes of `before`, those from `start` to `end`, and those of `after`. Close it when they were read.
 
     Args:
         path: of a regular file.
         expected: its `identity`.
         start: position of the first byte.
         end: the position after the last one.
-        before: bytes that are not in the file, as those of `after`.
-        after: see `before`.
+        before, after: bytes that are not in the file.
     """
 
     def __init__(
-        self,
-        path: str,
-        expected: tuple[int, ...],
-        start: int = 0,
-        end: int = 0,
-        *,
-        before: bytes = b"",
-        after: bytes = b"",
+        self, path: str, expected: tuple[int, ...], start: int = 0, end: int = 0, *, before: bytes = b"", after: bytes = b""
     ) -> None:
         self._path = path
         self._position, self._end, self._before, self._after = start, end, before, after
@@ -50,12 +40,6 @@ class Stretch:
         if identity(os.fstat(self._file.fileno())) != expected:
             self._file.close()
             raise self._changed()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -90,20 +74,16 @@ class Stretch:
 
 
 class HeldStretch:
-    """The bytes of `before`, those of a stretch, and those of `after`, which are all in memory."""
+    """A stretch whose bytes are all in memory."""
 
-    def __init__(self, data: bytes, *, before: bytes = b"", after: bytes = b"") -> None:
-        self._parts = [memoryview(part) for part in (after, data, before) if part]
+    def __init__(self, data: bytes) -> None:
+        self._left = memoryview(data)
 
     def read_into(self, buffer: bytearray, size: int) -> int:
         """Append up to `size` bytes, none at the end; return how many."""
-        if not self._parts:
-            return 0
-        part = self._parts.pop()
-        if len(part) > size:
-            self._parts.append(part[size:])
-        buffer += part[:size]
-        return min(size, len(part))
+        part, self._left = self._left[:size], self._left[size:]
+        buffer += part
+        return len(part)
 
 
 def head_of_large_json(path: str, smallest: int, smallest_packed: int, size: int) -> bytes:

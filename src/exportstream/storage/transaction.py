@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 from exportstream.errors import ExportstreamError, WriteError
 
 
-class Destination(Protocol):
-    """Something that is written, then finished, then committed; or aborted before that."""
+class Destination:
+    """Something that is written, then finished, then committed; or aborted before that.
+
+    What a subclass does not define does nothing: there is nothing to do, or nothing that can be taken back.
+    """
 
     name: str
 
@@ -28,6 +31,13 @@ class Destination(Protocol):
 
     def abort(self) -> None:
         """Remove it before its commit, if it can be removed. Never raises."""
+
+
+class ByteDestination(Destination):
+    """A destination that takes bytes."""
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`."""
 
 
 _Added = TypeVar("_Added", bound=Destination)
@@ -65,7 +75,7 @@ class Transaction:
                 undo.pop_all()
 
 
-class StagedOutput:
+class StagedOutput(Destination):
     """An output on top of a destination; it alone knows its state: open, finished, committed or aborted.
 
     Subclasses write; they override `_complete`, `_close` and `_explain`. As a context manager it commits at the end of the

@@ -48,10 +48,6 @@ _CHUNK = 64 << 10  # bytes per read, as stored and as inflated
 class MemberFile:
     """The bytes of a member, from its start to its end.
 
-    Args:
-        path: of the archive.
-        member: the name of the member.
-
     Attributes:
         name: ``ARCHIVE::MEMBER``.
         size: bytes of the member.
@@ -81,7 +77,7 @@ class MemberFile:
         self._count += len(data)
         self._crc = zlib.crc32(data, self._crc)
         if self._count > self.size:
-            raise CompressionError(f"the member is damaged: expected {self.size:,} bytes, got more", hint=AGAIN)
+            raise _damaged(f"expected {self.size:,} bytes, got more")
         if not data:
             self._require_whole()
         return data
@@ -115,7 +111,7 @@ class MemberFile:
             try:
                 data: bytes = self._inflate.decompress(stored, _CHUNK)
             except zlib.error as error:
-                raise CompressionError(f"the member is damaged: {error}", hint=AGAIN) from error
+                raise _damaged(str(error)) from error
             if data:
                 return data
             if not stored and not self._inflate.eof:
@@ -130,7 +126,13 @@ class MemberFile:
         if self._count < self.size:
             raise self._cut()
         if self._crc != self._member.crc:
-            raise CompressionError("the member is damaged: its checksum is not the one in the archive", hint=AGAIN)
+            raise _damaged("its checksum is not the one in the archive")
+
+
+def _damaged(what: str) -> CompressionError:
+    error = CompressionError(f"the member is damaged: {what}", hint=AGAIN)
+    error.is_doubtful = True
+    return error
 
 
 def _open_at(path: str, offset: int) -> Any:

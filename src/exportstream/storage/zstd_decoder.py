@@ -18,14 +18,6 @@ class ZstdDecoder:
 
     The input is cut into slices of two blocks, since a block has 128 KiB at most by the format. Without looking at blocks
     slices of 256 bytes might return 8 MiB: 4 bytes can be a block. Anything wrong is left to the library.
-
-    Args:
-        decompressor: decodes the frame.
-
-    Attributes:
-        eof: whether the frame has ended.
-        needs_input: whether nothing can be returned before there is more input.
-        unused_data: the bytes after the end.
     """
 
     def __init__(self, decompressor: ZstdDecompressor) -> None:

@@ -7,9 +7,9 @@ Raises: nothing. Holds: three numbers.
 from __future__ import annotations
 
 from itertools import accumulate
-from operator import attrgetter, gt
+from operator import attrgetter
 
-from exportstream.models.structs import Message, Session
+from exportstream.models.structs import Message
 from exportstream.models.sums import Sums
 
 
@@ -28,14 +28,12 @@ class Carrying(Sums):
 COMPARED = Carrying.__struct_fields__
 
 
-def carried(
-    ends: list[tuple[Session, int]], messages: list[Message], counts: list[int], pending: list[int]
-) -> list[tuple[int, int]]:
+def carried(ends: list[int], messages: list[Message], counts: list[int], pending: list[int]) -> list[tuple[int, int]]:
     """Return for each of the compared figures how many sessions have a message that carries it, and how many messages do.
 
     Args:
-        ends: as of `Totals.add_sessions`; only messages before the last one count.
-        messages: as of `Totals.add_sessions`.
+        ends: as of `Totals.add_complete`; only messages before the last one count.
+        messages: likewise.
         counts: how many of `messages` carry each figure. All or none is usual, and needs no look at the messages.
         pending: how many earlier messages of the first session carry it; they count, too.
     """
@@ -51,7 +49,7 @@ def carried(
     ]
 
 
-def _at_ends(ends: list[tuple[Session, int]], flags: list[bool], pending: int) -> tuple[int, int]:
+def _at_ends(ends: list[int], flags: list[bool], pending: int) -> tuple[int, int]:
     before = list(accumulate(flags, initial=pending))
-    at_ends = [before[end] for _, end in ends]
-    return sum(map(gt, at_ends, [0, *at_ends])), at_ends[-1]
+    at_ends = [before[end] for end in ends]
+    return len({0, *at_ends}) - 1, at_ends[-1]  # each session with one brings a number of its own, as they only grow

@@ -6,20 +6,23 @@ Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Ho
 
 from __future__ import annotations
 
-from decimal import Context, Decimal, Inexact, Rounded
+from decimal import Context, Decimal, Inexact, Rounded, localcontext
 from functools import reduce
 from itertools import accumulate
+from operator import add
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from exportstream.errors import LimitError
+from exportstream.models.structs import Message
 from exportstream.models.sums import Sums
 
 _EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
 _PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
 _ROUGH = Context(prec=28, Emax=999_999_999, Emin=-999_999_999, traps=[])
 _EPSILON = Decimal(2) ** -52  # of a double: adding one may change the sum by half of this part of it
+_MANY = 20  # costs from which on `+` is faster: it needs a context of its own, but no call
 _MICRO_DOLLAR = Decimal("0.000001")
 
 
@@ -75,7 +78,7 @@ class Cost(Sums, gc=False):
             LimitError: as `add`.
         """
         if other.sum is not None:
-            self.sum = _sum([other.sum] if self.sum is None else [self.sum, other.sum])
+            self.sum = add_costs(self.sum, other.sum)
             self.count += other.count
 
 
@@ -133,10 +136,7 @@ def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
     """
     if cost is None:
         return before
-    try:
-        return _EXACT.plus(cost) if before is None else _EXACT.add(before, cost)
-    except (Inexact, Rounded):
-        return _sum([cost] if before is None else [before, cost])
+    return _sum([cost] if before is None else [before, cost])
 
 
 def total_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | None:
@@ -148,6 +148,12 @@ def total_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | No
         return add_costs(recorded, priced)
     except LimitError:
         return None
+
+
+def rough_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | None:
+    """Return the same sum to 28 digits, which is always known if one of the two is: to compare it with others."""
+    known = [cost for cost in (recorded, priced) if cost is not None]
+    return reduce(_ROUGH.add, known) if known else None
 
 
 def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[Decimal | None]:
@@ -167,10 +173,32 @@ def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[D
     return [sums[number] for number in accumulate([cost is not None for cost in costs], initial=0)]
 
 
+def total_inputs(messages: list[Message], inputs: list[int], reads: list[int]) -> list[int]:
+    """Return all tokens of each prompt: as the producer's format gives them, else input and cache reads if any is stated.
+
+    It is one rule for all producers: `input_tokens` include those of caches in one, and not in another.
+
+    Args:
+        inputs: their input tokens, without those that are not stated.
+        reads: likewise, their cache read tokens.
+    """
+    if len(inputs) == len(reads) == len(messages) == [m.total_input_tokens for m in messages].count(None):  # in one call
+        return list(map(add, inputs, reads))
+    return [
+        (m.input_tokens or 0) + (m.cache_read_tokens or 0) if m.total_input_tokens is None else m.total_input_tokens
+        for m in messages
+        if m.total_input_tokens is not None or m.input_tokens is not None or m.cache_read_tokens is not None
+    ]
+
+
 def _sum(costs: list[Decimal]) -> Decimal:
     """Add exactly. A single cost stays as it is; a sum that would be padded with zeros to all digits is written short."""
     try:
-        return reduce(_EXACT.add, costs[1:], _EXACT.plus(costs[0]))
+        first = _EXACT.plus(costs[0])
+        if len(costs) < _MANY:
+            return reduce(_EXACT.add, costs[1:], first)
+        with localcontext(_EXACT):
+            return sum(costs[1:], first)
     except (Inexact, Rounded):  # 1e9999999 + 0 is exact, but Decimal would write it with all its zeros
         pass
     try:

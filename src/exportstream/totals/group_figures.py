@@ -14,10 +14,9 @@ from msgspec import field
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.models.sums import Sums
 from exportstream.totals.fields import Part, utf8_size
-from exportstream.totals.figures import Cost, Count, total_cost
+from exportstream.totals.figures import Cost, Count, total_cost, total_inputs
 from exportstream.totals.priced import Priced, tidy
 from exportstream.totals.prices import Prices
-from exportstream.totals.total_input import total_inputs
 
 
 class Figures(Sums):
@@ -29,20 +28,14 @@ class Figures(Sums):
         tool_calls: how many calls there are.
         failed: those whose ``isError`` is true.
         unfinished: those whose ``finished`` is false.
-        input_tokens: sum over the messages; so are all others up to `cost`.
-        output_tokens: see `input_tokens`.
-        cache_creation_tokens: see `input_tokens`.
-        cache_read_tokens: see `input_tokens`.
+        input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: sums over the messages.
         cost: recorded cost in USD.
         priced_cost: price of the messages without a recorded cost in USD, where prices are given.
         unpriced_messages: those with tokens but neither a cost nor a price, where prices are given.
         content_bytes: bytes of ``content`` as UTF-8.
         reasoning_duration: sum of the server's integers; the format states no unit.
-        declared_prompt_tokens: declared by the sessions; only by session, file and producer.
-        declared_completion_tokens: see `declared_prompt_tokens`.
-        declared_cost: see `declared_prompt_tokens`.
-        values: how many values a field has, and their `bytes`; only by field.
-        bytes: see `values`.
+        declared_prompt_tokens, declared_completion_tokens, declared_cost: only by session, file and producer.
+        values, bytes: how many values a field has, and their bytes; only by field.
         total_input_tokens: all tokens of the prompts, by one rule for all producers; see `total_inputs`.
     """
 
@@ -91,7 +84,7 @@ class Figures(Sums):
         self.cache_read_tokens.add(reads)
         self.total_input_tokens.add(total_inputs(messages, inputs, reads))
         self.reasoning_duration.add([m.reasoning_duration for m in messages if m.reasoning_duration is not None])
-        self.content_bytes += _utf8_size([m.content for m in messages])
+        self.content_bytes += sum([utf8_size(m.content) for m in messages])
 
     def add_calls(self, calls: list[ToolCall]) -> None:
         """Add calls."""
@@ -111,9 +104,3 @@ class Figures(Sums):
         self.declared_prompt_tokens.add([session.prompt_tokens] if session.prompt_tokens is not None else [])
         self.declared_completion_tokens.add([session.completion_tokens] if session.completion_tokens is not None else [])
         self.declared_cost.add([session.cost] if session.cost is not None else [])
-
-
-def _utf8_size(texts: list[str]) -> int:
-    if all(map(str.isascii, texts)):
-        return sum(map(len, texts))
-    return sum(map(utf8_size, texts))

@@ -23,9 +23,9 @@ from exportstream.totals.fields import RESULT, parts_of
 from exportstream.totals.group_figures import Figures
 from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
 from exportstream.totals.largest import Largest
-from exportstream.totals.members import Members
 from exportstream.totals.periods import Range
 from exportstream.totals.prices import Prices
+from exportstream.totals.seen import Members
 
 _LONGEST_TITLE = 200  # characters
 
@@ -160,6 +160,13 @@ class Groups(Struct):
             for key in keys:
                 self._at(key).sessions = self.members.count(key)
 
+    def require_addable(self, other: Groups) -> None:
+        """Raise `LimitError` if the groups of another input can't be added: `merge` would have added a part of them."""
+        for key in self.figures.keys() & other.figures.keys():
+            both = Figures()
+            both.merge(self.figures[key])
+            both.merge(other.figures[key])
+
     def merge(self, other: Groups) -> None:
         """Add the groups of another input."""
         for key, figures in other.figures.items():
@@ -228,7 +235,6 @@ class Grouping:
         """Add messages, and the sessions that end among them.
 
         Args:
-            batch: of one input.
             prices: of messages without a cost, None for none. They are no part of this, which may come from a worker.
 
         Raises:
@@ -249,6 +255,13 @@ class Grouping:
                 table.add(batch, self._source)
             else:
                 table.add(columns)
+
+    def require_addable(self, other: Grouping) -> None:
+        """Raise `LimitError` if what was counted of another input can't be added."""
+        more: Any  # of the same kind as the table
+        for table, more in zip([*self.tables, self.undated], [*other.tables, other.undated], strict=True):
+            if isinstance(table, Groups):
+                table.require_addable(more)
 
     def merge(self, other: Grouping) -> None:
         """Add what was counted of another input."""

@@ -5,19 +5,20 @@ Takes: `Grouping`. Returns: `GroupTable`. Raises: nothing. Holds: a row for each
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
-from exportstream.totals.figures import Cost, Count
+from exportstream.totals.figures import Cost, Count, rough_cost
 from exportstream.totals.group_figures import Figures
-from exportstream.totals.group_keys import MESSAGE, Key
+from exportstream.totals.group_keys import FIELD, MESSAGE, TOOL, Key
 from exportstream.totals.groups import Grouping, Groups
 from exportstream.totals.largest import Largest
+from exportstream.totals.periods import PERIODS
 from exportstream.totals.priced import tidy
 from exportstream.totals.table_options import NAMES, OF_MESSAGE, GroupOptions, words_of
-from exportstream.totals.table_order import order_of
 from exportstream.totals.tables import GroupRow, GroupTable, Value
 
 
@@ -35,7 +36,7 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
     names = [word.replace("-", "_") for word in words]
     applies = options.sort is not None and options.sort in (*groups.by, *words)
     limit = None if groups.by in options.whole else options.top
-    order = order_of(groups.by, options.sort if applies else None, by_size=limit is not None)
+    order = _order_of(groups.by, options.sort if applies else None, by_size=limit is not None)
     found = sorted(groups.figures.items(), key=order) if groups.by else []  # one group of all is the total
     top = len(found) if limit is None else limit
     others = None
@@ -93,3 +94,30 @@ def _row(key: Key, figures: Figures, names: Sequence[str], without: set[str] | N
             value = tidy(value)  # however the input was split
         values[NAMES[name]] = None if name in (without or ()) else value
     return GroupRow(key, values)
+
+
+def _order_of(by: tuple[str, ...], sort: str | None, *, by_size: bool) -> Callable[[tuple[Key, Figures]], Any]:
+    """Return the sort key of groups. Equal ones come in the order of their keys, and absent values last."""
+    if sort in by:
+        at = by.index(str(sort))
+        return lambda item: _absent_last((item[0][at], *item[0]))
+    if sort is None and by and by[0] in PERIODS and not by_size:
+        return lambda item: _absent_last(item[0])
+    usual = ["bytes"] if FIELD in by else ["tool_calls"] if TOOL in by else ["total_cost", "messages"]
+    names = usual if sort is None else [sort.replace("-", "_")]
+    return lambda item: (*(_largest_first(_value(item[1], name)) for name in names), _absent_last(item[0]))
+
+
+def _absent_last(key: Key) -> tuple[tuple[bool, str], ...]:
+    return tuple((text is None, text or "") for text in key)
+
+
+def _value(figures: Figures, name: str) -> Any:
+    """Return a figure; in the place of a total cost of too many digits, which nobody writes down, about what it is."""
+    found = getattr(figures, name)
+    return rough_cost(figures.cost.sum, figures.priced_cost.sum) if name == "total_cost" and found is None else found
+
+
+def _largest_first(value: Any) -> tuple[bool, Any]:
+    value = value.sum if isinstance(value, (Count, Cost)) else value
+    return (value is None, 0 if value is None else value.copy_negate() if isinstance(value, Decimal) else -value)

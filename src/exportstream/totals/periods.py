@@ -58,9 +58,11 @@ class Range(Struct, frozen=True):
         for bound, is_since in ((self._bound("since"), True), (self._bound("until"), False)):
             if bound is None:
                 continue
-            convert = _own_clock if bound.tzinfo is None else _as_aware
             for at, instant in enumerate(instants):
-                if instant is not None and (convert(instant) >= bound) != is_since:
+                if (
+                    instant is not None
+                    and ((instant.replace(tzinfo=None) if bound.tzinfo is None else _as_aware(instant)) >= bound) != is_since
+                ):
                     inside[at] = False
         return inside
 
@@ -84,7 +86,7 @@ class Range(Struct, frozen=True):
             if bound.tzinfo is None and self.tz is not None:
                 zone = _zone(self.tz)
                 bound = bound.astimezone() if zone is None else bound.replace(tzinfo=zone)
-        except (ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError):
             raise OptionError(
                 f"expected `{name}` to be a date or date-time, got {text!r}",
                 hint="write it as 2025-10-03, 2025-10-03T10:00, or 7d for seven days before now",
@@ -108,14 +110,10 @@ def _zone(name: str | None) -> tzinfo | None:
 
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+    except (TypeError, KeyError, ValueError, OSError):
         raise OptionError(
             f"expected `tz` to be a time zone, got {name!r}", hint="write it as Europe/Berlin, UTC or local"
         ) from None
-
-
-def _own_clock(instant: datetime) -> datetime:
-    return instant.replace(tzinfo=None)
 
 
 def _as_aware(instant: datetime) -> datetime:

@@ -33,12 +33,7 @@ class _Entry(Struct):
 
 
 def prices_of_file(data: bytes, name: str) -> Prices:
-    """Read a price list.
-
-    Args:
-        data: the file.
-        name: of the file, for errors and outputs.
-    """
+    """Read a price list."""
     try:
         text = data.decode()
         document = tomllib.loads(text, parse_float=Decimal)
@@ -49,10 +44,18 @@ def prices_of_file(data: bytes, name: str) -> Prices:
         found = ", ".join(document) or "nothing"
         raise UsageError(f"expected [[price]] and nothing else, got {found}", source=name, hint=_HINT)
     lines = [text.count("\n", 0, found.start()) + 1 for found in _HEADER.finditer(text)]
-    entries = []
+    entries: list[_Entry] = []
+    places: dict[tuple[str, date | None], str] = {}
     for number, one in enumerate(prices):
         line = f", line {lines[number]}" if len(lines) == len(prices) else ""
-        entries.append(_entry(one, f"price {number + 1}{line}", name))
+        where = f"price {number + 1}{line}"
+        entry = _entry(one, where, name)
+        entries.append(entry)
+        before = places.setdefault((entry.pattern.pattern, entry.start), where)
+        if before != where:  # the first would count, silently
+            when = "without `from`" if entry.start is None else f"from {entry.start}"
+            what = f"expected one price of {one['model']!r} {when}, got two ({before}; {where})"
+            raise UsageError(what, source=name, hint="remove one, or give the later one its first day: from = 2026-01-31")
     starts = [str(entry.start) for entry in entries if entry.start is not None]
     version = sha256(data).hexdigest()[:12]
     return Prices(PriceList(name, version, max(starts, default=None)), lambda model: _history(entries, model))
@@ -80,7 +83,8 @@ def _entry(one: Any, where: str, source: str) -> _Entry:
             continue
         rate = _rate(value)
         if rate is None:
-            raise error(f"expected `{key}` to be USD per million tokens, such as 3.75, got {_shown(value)}")
+            got = "none" if value is None else str(value) if isinstance(value, Decimal) else repr(value)
+            raise error(f"expected `{key}` to be USD per million tokens, such as 3.75, got {got}")
         rates[key] = rate
     given = rates["input"]
     write, read = rates.get("cache-write", given), rates.get("cache-read", given)
@@ -98,10 +102,6 @@ def _rate(value: Any) -> Decimal | None:
     if not isinstance(exponent, int) or not 0 <= rate <= _MOST or exponent < -_DECIMALS:  # no exponent: not a number
         return None
     return rate
-
-
-def _shown(value: Any) -> str:
-    return "none" if value is None else str(value) if isinstance(value, Decimal) else repr(value)
 
 
 def _history(entries: list[_Entry], model: str) -> History | None:

@@ -59,9 +59,7 @@ class Unpriced(Struct, frozen=True, rename="camel"):
         reason: a `Reason`.
         messages: how many there are.
         input_tokens: sum of their input tokens that were not read from a cache.
-        output_tokens: sum of their tokens; so are the others.
-        cache_creation_tokens: see `output_tokens`.
-        cache_read_tokens: see `output_tokens`.
+        output_tokens, cache_creation_tokens, cache_read_tokens: sums of their tokens.
     """
 
     model: str | None

@@ -72,7 +72,6 @@ class Prices:
     """Prices messages.
 
     Args:
-        of: name, version and date of the list.
         find: returns the history of a model, None if the list does not have the model.
     """
 
@@ -194,9 +193,6 @@ def _without_cost(messages: Iterable[Message]) -> list[Message]:
 
 
 def _by_model(messages: list[Message]) -> Iterable[tuple[str | None, list[Message]]]:
-    models = {m.model for m in messages}
-    if len(models) == 1:
-        return [(models.pop(), messages)]
     parts: defaultdict[str | None, list[Message]] = defaultdict(list)
     for m in messages:
         parts[m.model].append(m)

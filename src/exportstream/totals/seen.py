@@ -1,4 +1,4 @@
-"""Keys that came before: repeated ids, and messages and sessions that `dedupe` drops.
+"""Keys that came before: repeated ids, messages and sessions that `dedupe` drops, and the distinct sessions of groups.
 
 Takes: ids, batches. Returns: which came before, or a batch without them. Raises: nothing.
 Holds: the keys: short ones as they are, of longer ones a digest of 16 bytes, whose collisions nobody can find.
@@ -7,14 +7,14 @@ Holds: the keys: short ones as they are, of longer ones a digest of 16 bytes, wh
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 
 from exportstream.models.notes import Duplicates
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import COPIES, counted
 
+_ALL_GROUPS = None  # the key of all groups together; no group has it
 _LONGEST = 48  # characters, as in a UUID after a number; memory does not grow with the length of longer ones
 
 
@@ -40,14 +40,6 @@ class Seen:
         """The same for what `short_keys` returned."""
         return [at for start, part in self._parts(short) for at in self._find(part, start)]
 
-    def count_repeats(self, keys: Sequence[str]) -> int:
-        """Remember keys, and return how many had come before: faster than finding them."""
-        return self.count_short(short_keys(keys))
-
-    def count_short(self, short: list[str | bytes]) -> int:
-        """The same for what `short_keys` returned."""
-        return sum([self._count(part) for _, part in self._parts(short)])
-
     def _parts(self, keys: list[str | bytes]) -> Iterator[tuple[int, list[str | bytes]]]:
         """Yield keys in as many parts as the limit demands, each with its position."""
         start = 0
@@ -62,7 +54,9 @@ class Seen:
     def _find(self, keys: list[str | bytes], start: int) -> list[int]:
         """Remember keys, the first of which has the position `start`."""
         if self._keys.isdisjoint(keys) and self._earlier.isdisjoint(keys):  # as usual
-            if self._add(keys) == len(keys):
+            before = len(self._keys)
+            self._keys.update(keys)
+            if len(self._keys) - before == len(keys):
                 return []
             known: set[str | bytes] = set()
         else:
@@ -74,21 +68,6 @@ class Seen:
             known.add(key)
             self._earlier.discard(key)
         return repeats
-
-    def _count(self, keys: list[str | bytes]) -> int:
-        """Remember keys, and count those that had come before."""
-        repeats = len(keys) - self._add(keys)
-        if not self._earlier.isdisjoint(keys):
-            again = self._earlier.intersection(keys)  # none of them was in `_keys`
-            self._earlier -= again
-            repeats += len(again)
-        return repeats
-
-    def _add(self, keys: list[str | bytes]) -> int:
-        """Add keys to the latest ones, and return how many were not among them."""
-        before = len(self._keys)
-        self._keys.update(keys)
-        return len(self._keys) - before
 
 
 class Dedupe:
@@ -102,7 +81,6 @@ class Dedupe:
         """Return the batch without messages that came before or are copies, and with the sessions marked that came before.
 
         Args:
-            batch: as it was read.
             dropped: counts what came before.
         """
         keys: list[str] = []
@@ -133,6 +111,31 @@ class Dedupe:
         return self._numbers.setdefault(short_key(session_id), len(self._numbers))
 
 
+class Members:
+    """The ids of sessions by group."""
+
+    def __init__(self) -> None:
+        self._ids: defaultdict[Hashable, set[str | bytes]] = defaultdict(set)
+
+    def add(self, keys: set[tuple[str | None, ...]], session_id: str | None) -> None:
+        """Add a session to groups."""
+        for key in (*keys, *([_ALL_GROUPS] if keys else [])):
+            self._ids[key].add(short_key(session_id or ""))
+
+    def merge(self, other: Members) -> None:
+        """Add those of another input."""
+        for key, ids in other._ids.items():
+            self._ids[key] |= ids
+
+    def move(self, key: tuple[str | None, ...], other: tuple[str | None, ...]) -> None:
+        """Add the sessions of a group to another one, and forget the group."""
+        self._ids[other] |= self._ids.pop(key, set())
+
+    def count(self, key: tuple[str | None, ...] | None = _ALL_GROUPS) -> int:
+        """Return how many sessions a group has, or all groups together."""
+        return len(self._ids[key])
+
+
 def short_keys(keys: Sequence[str]) -> list[str | bytes]:
     """Return what is remembered of each key."""
     return [key if len(key) <= _LONGEST else _digest(key) for key in keys]  # a call for each is slow
@@ -144,12 +147,6 @@ def short_key(key: str) -> str | bytes:
 
 
 def _digest(key: str) -> bytes:
-    digest: bytes = _blake2b()(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return digest
-
-
-@cache
-def _blake2b() -> Any:
     from hashlib import blake2b  # noqa: PLC0415 - few need it, and it slows the command's start
 
-    return blake2b
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -21,14 +21,14 @@ from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
 from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, compare, compare_costs, total_cost
+from exportstream.totals.figures import Cost, Count, Difference, add_costs, compare, compare_costs, total_cost, total_inputs
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
-from exportstream.totals.total_input import total_inputs
 
 MAX_ROLES = 64
-_ROLES = ("assistant", "tool", "user", "system")
-KNOWN_ROLES = frozenset(_ROLES)
+HUGE = Decimal("1e1000")
+_SMALLEST_EXPONENT = -1000
+KNOWN_ROLES = frozenset({"assistant", "tool", "user", "system"})
 
 _Item = TypeVar("_Item", bound=Message | Session)
 
@@ -100,7 +100,7 @@ class Counted(Sums):
     def add_originals(self, messages: list[Message]) -> None:
         """Add messages that are no copies. Every message comes here; comprehensions are the fastest loops."""
         self.messages += len(messages)
-        self._add_roles(_count_roles([m.role for m in messages]))
+        self._add_roles(Counter([m.role for m in messages]))
         calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
         if calls:
             self.tool_calls += len(calls)
@@ -154,12 +154,6 @@ class Counted(Sums):
             self._add_dates([date for date in (other.first_date, other.last_date) if date is not None])
 
 
-def _count_roles(roles: list[str]) -> dict[str, int]:
-    """Count each role. Comparing with a few takes half of the time of hashing all."""
-    counts = {role: count for role in _ROLES if (count := roles.count(role))}
-    return counts if sum(counts.values()) == len(roles) else Counter(roles)
-
-
 class Totals(Sums):
     """Sums over messages and sessions.
 
@@ -207,21 +201,24 @@ class Totals(Sums):
                 after the last end belong to a session that is added later.
             ends: each complete session, and how many of `messages` belong to it and to those before it.
         """
+        self.add_complete(messages, [session for session, _ in ends], [end for _, end in ends])
+
+    def add_complete(self, messages: list[Message], sessions: list[Session], ends: list[int]) -> None:
+        """The same, with the sessions and their ends in lists of their own: a pair for each takes time."""
         if (kept := counted(messages)) is not messages:
-            at = counted_ends(messages, [end for _, end in ends])
-            messages, ends = kept, [(session, end) for (session, _), end in zip(ends, at, strict=True)]
+            messages, ends = kept, counted_ends(messages, ends)
         sums, before = self.counted, self._carried
         known = [getattr(sums, name).count for name in COMPARED]
         if messages:
             sums.add_originals(messages)
         if not ends:
             return
-        self.sessions += len(ends)
-        self.declared.add([session for session, _ in ends])
+        self.sessions += len(sessions)
+        self.declared.add(sessions)
         pending = [count - getattr(before, name) for name, count in zip(COMPARED, known, strict=True)]
         new = [getattr(sums, name).count - count for name, count in zip(COMPARED, known, strict=True)]
-        for name, (sessions, count) in zip(COMPARED, carried(ends, messages, new, pending), strict=True):
-            setattr(self.carrying, name, getattr(self.carrying, name) + sessions)
+        for name, (carry, count) in zip(COMPARED, carried(ends, messages, new, pending), strict=True):
+            setattr(self.carrying, name, getattr(self.carrying, name) + carry)
             setattr(before, name, getattr(before, name) + count)
 
     def end_repeated(self) -> None:
@@ -240,6 +237,17 @@ class Totals(Sums):
     def total_cost(self) -> Decimal | None:
         """Recorded and priced cost of messages together; None without prices."""
         return None if self.priced is None else total_cost(self.counted.cost.sum, self.priced.cost.sum)
+
+    @property
+    def is_extreme(self) -> bool:
+        """Whether a sum of costs is so large or small that another one may need too many digits with it."""
+        costs = [cost for cost in (self.counted.cost.sum, self.declared.cost.sum) if cost is not None]
+        return any(cost.copy_abs() >= HUGE or int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT for cost in costs)
+
+    def require_addable(self, other: Self) -> None:
+        """Raise `LimitError` if what another one counted can't be added: `merge` would have added some of it by then."""
+        for mine, theirs in ((self.counted.cost, other.counted.cost), (self.declared.cost, other.declared.cost)):
+            add_costs(mine.sum, theirs.sum)
 
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.

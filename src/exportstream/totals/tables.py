@@ -23,6 +23,7 @@ from exportstream.totals.text import WIDTH, aligned, beside, exact, tell_apart, 
 Value = int | Decimal | None
 
 _LABEL, _SHORT_LABEL = 48, 4  # columns of a label that stay: figures are left out before labels get shorter
+_RISKY = "=+-@\t\r"  # a spreadsheet runs a cell that begins so
 _LONG_NAME = 4096  # characters
 _LEFT_OUT_FIRST = (
     "unfinished",
@@ -90,8 +91,11 @@ class GroupTable(Struct, frozen=True):
             **{name: None if row is None else dict(row.figures) for name, row in rest.items()},
         }
 
-    def to_csv(self) -> str:
+    def to_csv(self, *, safe: bool = False) -> str:
         """Return the rows as CSV, with every figure.
+
+        Args:
+            safe: prefix names that a spreadsheet would run (``= + - @``, tab, CR first) with an apostrophe.
 
         The column ``row`` says what a row is: ``group``, ``others`` (those after the first `top`) or ``undated``. The last
         two have no key. There is a ``total`` only without `by`, so that groups and others can be added up.
@@ -106,7 +110,8 @@ class GroupTable(Struct, frozen=True):
         for kind, row in [*(("group", row) for row in self.rows), *rest]:
             key = self._labels(row) if row.key else [None] * len(self.keys)
             title = [row.title] if titled else []
-            writer.writerow([kind, *(text or "" for text in key), *row.figures.values(), *title])
+            names = [f"'{text}" if safe and text and text[0] in _RISKY else text or "" for text in (*key, *title)]
+            writer.writerow([kind, *names[: len(key)], *row.figures.values(), *names[len(key) :]])
         return text.getvalue()
 
     def to_markdown(self) -> str:
@@ -162,7 +167,8 @@ class GroupTable(Struct, frozen=True):
         return [*(("", row) for row in self.rows), *((others if kind == "others" else kind, row) for kind, row in self.rest)]
 
     def _labels(self, row: GroupRow) -> list[str | None]:
-        return [_label(name, value) for name, value in zip(self.keys, row.key, strict=True)]
+        keys = zip(self.keys, row.key, strict=True)
+        return [shown(value) if name == "file" and value is not None else value for name, value in keys]
 
     def _common_folder(self) -> str:
         """Return the folder of all files of a table, with its slash, or nothing."""
@@ -201,10 +207,6 @@ class GroupTable(Struct, frozen=True):
             [*self._cells(label, row, folder), *(column[at] for column in figures)] for at, (label, row) in enumerate(rows)
         ]
         return [*self._key_headings, *(HEADINGS[name] for name in columns)], cells
-
-
-def _label(name: str, value: str | None) -> str | None:
-    return shown(value) if name == "file" and value is not None else value
 
 
 def _attempts(columns: Sequence[str]) -> list[tuple[str, int]]:

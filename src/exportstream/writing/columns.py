@@ -7,11 +7,11 @@ Types come from the annotations of the structs; units and meanings are listed he
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from itertools import chain
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
@@ -96,16 +96,12 @@ def getter(columns: Sequence[Column]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def transposed(rows: Sequence[Any], get: Callable[[Any], tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Return the values of rows, column by column: slices of one flat list, twice as fast as zip.
-
-    Args:
-        rows: structs.
-        get: the columns' `getter`.
-        width: how many columns there are.
-    """
-    flat = list(chain.from_iterable(map(astuple, rows)))
+    """Return the values of rows, column by column: slices of one flat list, to which whole rows are added at a time."""
+    flat: list[Any] = []
+    deque(map(flat.extend, map(astuple, rows)), 0)
     if len(flat) != width * len(rows):  # structs that have more fields after the columns
-        flat = list(chain.from_iterable(map(get, rows)))
+        flat.clear()
+        deque(map(flat.extend, map(get, rows)), 0)
     return [flat[number::width] for number in range(width)]
 
 
@@ -220,9 +216,7 @@ _UNITS_AND_MEANINGS: dict[str, dict[str, tuple[str, str]]] = {
         "file": ("", "name of the input as it was given; secrets of a URL are masked"),
         "session_number": ("", "position of the session among all that were read, from 0; with `--dedupe` there are gaps"),
     },
-    "prices": {
-        "cost_source": ("", "`recorded`: `cost` is in the export; `priced`: computed; absent without a cost"),
-    },
+    "prices": {"cost_source": ("", "`recorded`: `cost` is in the export; `priced`: computed; absent without a cost")},
     "running totals": {
         "running_messages": ("messages", "messages so far"),
         "running_tool_calls": ("tool calls", "tool calls so far"),

@@ -53,10 +53,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name, value, known in (
-            ("format", self.format, FORMAT_NAMES),
-            ("keys", self.keys, ("camel", "snake")),
-        ):
+        for name, value, known in (("format", self.format, FORMAT_NAMES), ("keys", self.keys, ("camel", "snake"))):
             if value is not None and value not in known:
                 raise OptionError(f"expected {name} to be one of {', '.join(known)}, got {value!r}")
         check_flags(running_totals=self.running_totals, flat=self.flat, place=self.place)

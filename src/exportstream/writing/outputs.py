@@ -52,7 +52,7 @@ def decide_outputs(source: Any, target: Any, options: WriteOptions) -> list[Outp
     its output, unless one file holds all of them.
     """
     if target is None:
-        target = _default_target(source, options)
+        target = strip_suffixes(_beside(os.fspath(source))) + suffix_of(options) if has_name(source) else "-"
     if not has_name(target):
         return [_decide_stream(target, *_decide_format("", options.format or "ndjson"), options)]
     path = os.fspath(target)
@@ -135,9 +135,9 @@ def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[
     return [decide_outputs(None, f"{folder.rstrip('/')}/{table}/{name}", one)[0] for table, one in alone]
 
 
-def format_of(name: str) -> str | None:
+def format_of(name: str) -> OutputFormat | None:
     """The format that the suffix of a name says, None if it says none."""
-    return _FORMAT_OF.get(_split(name)[1].lower())
+    return FORMATS.get(_FORMAT_OF.get(_split(name)[1].lower(), ""))
 
 
 def looks_like_file(target: str) -> bool:
@@ -168,12 +168,6 @@ def _said(path: str) -> tuple[str | None, str]:
     """Return the format that the suffixes of a name say, and the compression."""
     _, format_, compression = _split(path)
     return _FORMAT_OF.get(format_.lower()), _COMPRESSION_OF.get(compression.lower(), "none")
-
-
-def _default_target(source: Any, options: WriteOptions) -> str:
-    if not has_name(source):
-        return "-"
-    return strip_suffixes(_beside(os.fspath(source))) + suffix_of(options)
 
 
 def _beside(source: str) -> str:

@@ -1,7 +1,8 @@
 """Rejected messages and damaged bytes go to a file of their own, one JSON object on each line.
 
-Takes: `Reject`. Writes: source, sessionId, messageIndex, position (bytes, if known), path, reason, producer (of logs), and
-the message; in its place `bytes` for damaged bytes, as text, or `base64` if they are not UTF-8 or hold NULs.
+Takes: `Reject`. Writes: source, sessionId, messageIndex, position (bytes, if known), path, reason, conversationPosition (of
+chats), producer (of logs), and the message; in its place `bytes` for damaged bytes, as text, or `base64` if they are not
+UTF-8 or hold NULs.
 Raises: `UsageError`, `WriteError`. Holds: one reject. The file appears only if there is something in it.
 """
 
@@ -25,9 +26,7 @@ class RejectsFile:
     """A function that takes rejects, and the file they go to.
 
     Args:
-        name: of the file.
         transaction: takes the file when the first reject comes.
-        force: replace a file that exists.
         is_asked_for: refuse a file that exists at once; otherwise when the first reject comes.
 
     Attributes:
@@ -65,6 +64,8 @@ class RejectsFile:
             "path": reject.path,
             "reason": reject.reason,
         }
+        if reject.conversation_position is not None:
+            line["conversationPosition"] = reject.conversation_position
         if reject.producer is not None:
             line["producer"] = reject.producer
         if reject.damaged:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import accumulate, islice
+from itertools import accumulate, islice, repeat
 from typing import Any
 
 from msgspec import Struct, field
@@ -52,8 +52,6 @@ class Running:
         """Return the totals after each row that a batch has in a table. Those of a session are added after its messages.
 
         Args:
-            batch: the next one.
-            table: the table's name.
             kind: `RunningRow`, or the same in snake_case.
         """
         messages = batch.messages
@@ -68,7 +66,7 @@ class Running:
         else:
             counts = [len(message.tool_calls or ()) for message in messages]
             columns = _after_each_call(counts, columns)
-        sums: Iterator[_Sums] = zip(*columns, strict=True)
+        sums = list(map(iter, columns))
         rows = []
         start = 0
         for end in batch.ends:
@@ -81,12 +79,15 @@ class Running:
         rows += self._rows(kind, sums, sum(counts[start:]))
         return rows
 
-    def _rows(self, kind: Any, sums: Iterator[_Sums], count: int) -> list[Any]:
-        """Rows with the next sums over messages, while those over sessions stay the same."""
+    def _rows(self, kind: Any, sums: list[Iterator[Any]], count: int) -> list[Any]:
+        """Rows with the next sums over messages, while those over sessions stay the same.
+
+        Made without the names of fields, and by `map`, they take a fraction of the time.
+        """
         declared = self._declared.declared
         prompt, completion = declared.prompt_tokens.sum or 0, declared.completion_tokens.sum or 0
         cost = declared.cost.sum
-        return [kind(*one, prompt, completion, cost) for one in islice(sums, count)]  # with names it takes far longer
+        return list(islice(map(kind, *sums, repeat(prompt), repeat(completion), repeat(cost)), count))
 
     def _after_each(self, messages: list[Message]) -> list[list[Any]]:
         """Return the sums so far and those after each message, by column; a copy adds nothing."""

@@ -98,7 +98,6 @@ def choose(
     """Choose the columns of a table.
 
     Args:
-        table: its name.
         known: the columns it can have.
         usual: those it has unless told otherwise; ``*`` among the names.
         columns: names to write in this order, None for the usual ones. Names of other tables are passed over.
@@ -136,7 +135,6 @@ class Selection:
     """Makes rows of some columns: structs that have these fields, in this order.
 
     Args:
-        columns: the columns.
         parts: for each of the lists that rows are made of, the attributes that its items have.
         flat: whether absent values are written as null, and any JSON as text.
     """

@@ -8,7 +8,7 @@ there is one list. Raises: `UsageError` for a choice that leaves none, `LimitErr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import cache
 from itertools import chain, repeat
@@ -135,8 +135,7 @@ class Table:
         self.name = name
         self.is_snake = keys == "snake"
         self._types = snake_types() if self.is_snake else CAMEL
-        self._running = Running()
-        self._sessions = 0
+        self._sessions, sums = 0, Running()
         row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
         kinds = {name: row, _PLACE: PlaceRow}
         kinds |= {_PRICES: PriceRow} if priced and name == "messages" else {}
@@ -161,7 +160,11 @@ class Table:
             if (left := [column for column in part if column.attribute in used]) or title == name
         }
         self.is_apart = parts.keys().isdisjoint((_PLACE, _RUNNING))
-        makers = {_PLACE: self._places, _PRICES: self._price_rows, _RUNNING: self._running_rows}
+        makers: dict[str, Callable[[Batch], list[Any]]] = {
+            _PLACE: self._places,
+            _PRICES: lambda batch: price_rows(batch, kinds[_PRICES]),
+            _RUNNING: lambda batch: sums.rows(batch, name, kinds[_RUNNING]),
+        }
         self._others = [makers[title] for title in parts if title != name]
         self._selection: Selection | None = None
         self.columns = list(parts.values())
@@ -200,9 +203,6 @@ class Table:
             for number, count in self._counts(batch)
             for place in repeat(new(file=file, session_number=first + number), count)
         ]
-
-    def _price_rows(self, batch: Batch) -> list[Any]:
-        return price_rows(batch, self._kinds[_PRICES])
 
     def _rows(self, batch: Batch) -> list[Any]:
         if self.name == "sessions":
@@ -255,12 +255,9 @@ class Table:
             counted_last_date=counted.last_date,
         )
 
-    def _running_rows(self, batch: Batch) -> list[Any]:
-        return self._running.rows(batch, self.name, self._kinds[_RUNNING])
-
 
 @cache
 def _in_snake(kind: type[Struct]) -> Any:
     if kind is Message:
         return snake_types().message
-    return derive(kind, kind.__name__, snake, {}, kw_only=kind not in (ToolCallRow, RunningRow))
+    return derive(kind, kind.__name__, snake, kw_only=kind not in (ToolCallRow, RunningRow))

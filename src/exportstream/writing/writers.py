@@ -107,12 +107,6 @@ class Writer(Protocol):
 class Writers:
     """The writers of all outputs of a conversion.
 
-    Args:
-        outputs: to open.
-        options: how rows are written.
-        transaction: takes the outputs' destinations.
-        origin: the input.
-
     Raises:
         UsageError, WriteError: an output can't be opened.
     """

@@ -13,7 +13,7 @@ from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch
 
 if TYPE_CHECKING:
-    from exportstream.reading.json.ahead import Ahead, Jumping
+    from exportstream.reading.json.ahead import Ahead
     from exportstream.reading.json.next_element import KnownElements
 
 HEAD = 64 * 1024  # bytes that a format is recognised by; a pipe may have less of them
@@ -70,7 +70,7 @@ class ReaderOfRuns(LogReader, Protocol):
 
     elements: KnownElements | None
 
-    def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
+    def pass_over(self, file: Source, ahead: Ahead, /) -> None:
         """Pass over the runs of an array that are read ahead."""
 
 

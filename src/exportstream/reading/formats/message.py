@@ -8,73 +8,35 @@ Holds: nothing. What msgspec's typed decoding takes in `json.blocks` gives the s
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
 from exportstream.errors import InvalidMessageError, json_kind
-from exportstream.models.names import CAMEL_NAMES
-from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.models.names import CAMEL_NAMES, OURS_OF_SESSION, fields_of
+from exportstream.models.structs import OURS, Message, Session, ToolCall
 
 FIELDS = {
     kind: {wire: name for name, camel in CAMEL_NAMES[kind].items() for wire in (camel, name)}
     for kind in (Message, ToolCall, Session)
 }
 # Ours to fill in, not the input's.
-_OURS = frozenset(
-    [
-        "session_id",
-        "index",
-        "extra",
-        "producer",
-        "agent_id",
-        "usage_state",
-        "attachments",
-        "total_input_tokens",
-        "reasoning_tokens",
-        "parent_id",
-        "active",
-        "cache_creation_1h_tokens",
-        "parent_session_id",
-        "project",
-    ]
-)
+_OURS = {one.name for one in fields_of(Message) if one.type in OURS} | OURS_OF_SESSION
 for _kind, _names in FIELDS.items():
     FIELDS[_kind] = {wire: name for wire, name in _names.items() if name not in _OURS}
 
-_INTEGERS = frozenset(
-    [
-        "reasoning_duration",
-        "input_tokens",
-        "output_tokens",
-        "cache_creation_tokens",
-        "cache_read_tokens",
-        "user_message_count",
-        "assistant_message_count",
-        "tool_call_count",
-        "prompt_tokens",
-        "completion_tokens",
-    ]
-)
-_TEXTS = frozenset(
-    [
-        "id",
-        "role",
-        "content",
-        "model",
-        "finish_reason",
-        "reasoning",
-        "name",
-        "type",
-        "input",
-        "result",
-        "metadata",
-        "title",
-    ]
-)
+
+def _kind_of(annotation: Any) -> Any:
+    """Return a type without None, and without what else is said of it."""
+    while get_origin(annotation) in (Annotated, Union, UnionType):
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+_KINDS = {one.name: _kind_of(one.type) for kind in FIELDS for one in fields_of(kind)}  # of a name it is the same everywhere
+_WORDS = {str: "string", bool: "boolean"}
 _DATES = frozenset({"created_at", "updated_at"})
-_TEXT_LISTS = frozenset({"thinking_blocks", "redacted_thinking_blocks", "screenshot_urls"})
-_BOOLEANS = frozenset({"finished", "is_error"})
 _REQUIRED = {
     Message: ("id", "role", "content", "created_at", "updated_at"),
     ToolCall: ("id", "name", "type", "finished", "input"),
@@ -151,19 +113,16 @@ def _missing(keys: list[str]) -> str:
 
 def convert_field(name: str, value: Any) -> Any:
     """Check the type of a field; raises ValueError with what was expected and got."""
-    if name in _TEXTS or name in _DATES:
-        if type(value) is not str:
-            raise ValueError(_found("string", value))
-    elif name in _INTEGERS:
+    kind = _KINDS[name]
+    if kind is int:
         return to_integer(value)
-    elif name == "cost":
+    if name == "cost":
         if type(value) not in (int, Decimal):
             raise ValueError(_found("number", value))
         return Decimal(value)
-    elif name in _BOOLEANS:
-        if type(value) is not bool:
-            raise ValueError(_found("boolean", value))
-    elif name in _TEXT_LISTS and (not isinstance(value, list) or any(type(item) is not str for item in value)):
+    if kind in _WORDS and type(value) is not kind:
+        raise ValueError(_found(_WORDS[kind], value))
+    if kind == list[str] and (not isinstance(value, list) or any(type(item) is not str for item in value)):
         raise ValueError(_found("array of strings", value))
     return value
 

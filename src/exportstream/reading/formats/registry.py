@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 
 from exportstream.reading.formats import HEAD, InputFormat, MakeReader
 from exportstream.reading.formats.chats import recognise as chats
@@ -10,45 +11,23 @@ from exportstream.reading.formats.claude_code import recognise as claude_code
 from exportstream.reading.formats.codex import recognise as codex
 
 
-def _load_codex() -> MakeReader:
-    from exportstream.reading.formats.codex.reader import RolloutReader  # noqa: PLC0415 - see above
-
-    return RolloutReader
-
-
-def _load_claude_code() -> MakeReader:
-    from exportstream.reading.formats.claude_code.reader import TranscriptReader  # noqa: PLC0415 - see above
-
-    return TranscriptReader
+def _log_reader(of: str, name: str) -> MakeReader:
+    make: MakeReader = getattr(import_module(f"{__package__}.{of}.reader"), name)
+    return make
 
 
-def _load_chatgpt() -> MakeReader:
-    from exportstream.reading.formats.chats.chatgpt import FORMAT  # noqa: PLC0415 - see above
+def _chat_reader(of: str) -> MakeReader:
     from exportstream.reading.formats.chats.reader import ChatReader  # noqa: PLC0415 - see above
 
-    return partial(ChatReader, FORMAT)
-
-
-def _load_claude_ai() -> MakeReader:
-    from exportstream.reading.formats.chats.claude_ai import FORMAT  # noqa: PLC0415 - see above
-    from exportstream.reading.formats.chats.reader import ChatReader  # noqa: PLC0415 - see above
-
-    return partial(ChatReader, FORMAT)
-
-
-def _load_opencode() -> MakeReader:
-    from exportstream.reading.formats.chats.opencode import FORMAT  # noqa: PLC0415 - see above
-    from exportstream.reading.formats.chats.reader import ChatReader  # noqa: PLC0415 - see above
-
-    return partial(ChatReader, FORMAT)
+    return partial(ChatReader, import_module(f"{__package__}.chats.{of}").FORMAT)
 
 
 LOG_FORMATS = (
-    InputFormat(codex.PRODUCER, codex.is_rollout, _load_codex),
-    InputFormat(claude_code.PRODUCER, claude_code.is_transcript, _load_claude_code),
-    InputFormat(chats.CHATGPT, chats.is_chatgpt, _load_chatgpt, is_log=False, has_runs=True),
-    InputFormat(chats.CLAUDE_AI, chats.is_claude_ai, _load_claude_ai, is_log=False, has_runs=True),
-    InputFormat(chats.OPENCODE, chats.is_opencode, _load_opencode, is_log=False),
+    InputFormat(codex.PRODUCER, codex.is_rollout, partial(_log_reader, "codex", "RolloutReader")),
+    InputFormat(claude_code.PRODUCER, claude_code.is_transcript, partial(_log_reader, "claude_code", "TranscriptReader")),
+    InputFormat(chats.CHATGPT, chats.is_chatgpt, partial(_chat_reader, "chatgpt"), is_log=False, has_runs=True),
+    InputFormat(chats.CLAUDE_AI, chats.is_claude_ai, partial(_chat_reader, "claude_ai"), is_log=False, has_runs=True),
+    InputFormat(chats.OPENCODE, chats.is_opencode, partial(_chat_reader, "opencode"), is_log=False),
 )
 
 

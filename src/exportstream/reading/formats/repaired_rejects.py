@@ -44,8 +44,6 @@ class RejectLines:
     """One reading of a file of rejects.
 
     Args:
-        reader: where bytes come from.
-        events: is told what was read.
         limit: bytes of the largest line taken.
         skip: whether bytes that are still damaged are rejected again, or an error.
     """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain
 from typing import Any
 
 from msgspec import Struct, field
@@ -28,6 +27,7 @@ from exportstream.reading.formats.message import build_message
 from exportstream.reading.formats.not_exports import WHAT_IS_READ
 from exportstream.reading.formats.session_ids import missing_keys
 from exportstream.reading.formats.session_keys import SessionKeys
+from exportstream.reading.formats.whole_sessions import count_repeats, number_messages
 from exportstream.reading.json.events import Events
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.seen import Seen
@@ -163,16 +163,11 @@ class SessionReader(Struct, Events):
     def sessions(self, sessions: list[Session], messages: list[Message], ends: list[int]) -> None:
         """Take whole sessions; see `Events`."""
         self._note()
-        start, before = 0, len(self._messages)
-        for session, end in zip(sessions, ends, strict=True):
-            session_id = session.id or ""
-            for index, message in enumerate(messages[start:end]):
-                message.session_id = session_id
-                message.index = index
-            start = end
-        self._ends += [SessionEnd(session, before + end) for session, end in zip(sessions, ends, strict=True)]
+        before = len(self._messages)
+        number_messages(sessions, messages, ends)
+        self._ends += map(SessionEnd, sessions, [before + end for end in ends] if before else ends)
         if self.watch_repeats:
-            self._count_repeats_of_sessions(messages, ends)
+            self.notes.repeated_ids += count_repeats(messages, ends)
         self.session, self.within = sessions[-1], False
         self.index = ends[-1] - (ends[-2] if len(ends) > 1 else 0)
         self._keys = SessionKeys(self.session)
@@ -259,7 +254,7 @@ class SessionReader(Struct, Events):
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
             if self.reject is None:
                 error.hint = error.hint or 'on_error="skip" keeps the complete messages'
-        elif isinstance(error, JSONSyntaxError) and self.reject is None and self.accepted:
+        elif isinstance(error, JSONSyntaxError) and self.reject is None and (self.accepted or self._keys.id is not None):
             error.hint = error.hint or 'on_error="skip" goes on after the damage'
         error.locate(
             source=self.source,
@@ -285,11 +280,4 @@ class SessionReader(Struct, Events):
         self.accepted += len(messages)
         self.notes.null_dates += len([True for m in messages if m.created_at is None or m.updated_at is None])
         if repeats and self.watch_repeats:  # as far back as ids are remembered
-            self.notes.repeated_ids += self._ids.count_repeats([message.id for message in messages])
-
-    def _count_repeats_of_sessions(self, messages: list[Message], ends: list[int]) -> None:
-        """Count ids that come again in their session, for whole sessions."""
-        ids = [message.id for message in messages]
-        if len(set(ids)) < len(ids):
-            for start, end in zip(chain((0,), ends), ends, strict=False):
-                self.notes.repeated_ids += end - start - len(set(ids[start:end]))
+            self.notes.repeated_ids += len(self._ids.find_repeats([message.id for message in messages]))

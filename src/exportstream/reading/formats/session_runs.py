@@ -5,11 +5,44 @@ Takes: the events of `json.ahead`. Returns, raises: as `SessionReader`. Holds: a
 
 from __future__ import annotations
 
-from exportstream.reading.done import Done
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from exportstream.models.notes import Notes
+from exportstream.models.structs import Session
 from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_keys import SessionKeys
 from exportstream.reading.json.ahead import AheadEvents
 from exportstream.totals.batch import Batch, Worked
+from exportstream.totals.sums import Totals
+
+if TYPE_CHECKING:
+    from exportstream.reading.json.next_element import KnownElements
+
+
+class Done(Struct):
+    """What came of a run that was read apart from the rest of its input; see `reading.run`.
+
+    Attributes:
+        end: the position at which reading goes on: the beginning of the run if nothing was taken.
+        worked: what came of it.
+        messages: how many there are.
+        last_id: id of the last message.
+        last_index: how many messages the last session has; only for whole sessions.
+        session: the last of them.
+        elements: what is known of its objects, if chats are searched for after damage.
+        notes: what was noticed, without repeated ids of messages of one session.
+    """
+
+    end: int
+    worked: Worked = field(default_factory=lambda: Worked(Totals()))
+    messages: int = 0
+    last_id: str | None = None
+    last_index: int = 0
+    session: Session | None = None
+    elements: KnownElements | None = None
+    notes: Notes = field(default_factory=Notes)
 
 
 class RunReader(SessionReader, AheadEvents):
@@ -38,7 +71,7 @@ class RunReader(SessionReader, AheadEvents):
         if run.session is None:
             self.index += run.messages
             if self.watch_repeats:
-                self.notes.repeated_ids += self._ids.count_short(worked.ids)
+                self.notes.repeated_ids += len(self._ids.find_short(worked.ids))
         else:
             self.session, self.index, self.within = run.session, run.last_index, False
             self._keys = SessionKeys(self.session)

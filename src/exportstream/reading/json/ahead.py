@@ -17,6 +17,7 @@ from exportstream.reading.json.buffer import Buffer
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.stream import Stream
 from exportstream.reading.limits import MAX_DEPTH
+from exportstream.storage.source import Source
 
 _NEXT_LINE = late_pattern(rb"\n(?=\{)")
 HEAD = 512  # bytes that hold the first two keys of a session
@@ -61,23 +62,7 @@ class AheadEvents(Events):
         """Messages or sessions, which come next, were read elsewhere."""
 
 
-class Jumping(Protocol):
-    """A reader of a file that can be read on at a later position.
-
-    Attributes:
-        position: of the next byte.
-    """
-
-    position: int
-
-    def read_into(self, buffer: bytearray, size: int, /) -> int:
-        """See `Reader`."""
-
-    def jump(self, position: int, /) -> None:
-        """Read on at another position."""
-
-
-def is_plain(file: Jumping, buffer: Buffer) -> bool:
+def is_plain(file: Source, buffer: Buffer) -> bool:
     """Whether positions are those of the file's own bytes: there was no byte order mark."""
     return file.position == buffer.position + buffer.left > 0
 
@@ -85,7 +70,7 @@ def is_plain(file: Jumping, buffer: Buffer) -> bool:
 class AheadStream(Stream):
     """A `Stream` that passes over what was read ahead, once `pass_over` has told it who does that."""
 
-    def pass_over(self, reader: Jumping, events: AheadEvents, ahead: Ahead) -> None:
+    def pass_over(self, reader: Source, events: AheadEvents, ahead: Ahead) -> None:
         """Pass over what is read ahead; reader and events are those of the stream."""
         self._file = reader
         self._told = events

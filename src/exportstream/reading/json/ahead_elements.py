@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exportstream.reading.json.ahead import HEAD, Ahead, Jumping, Passed, is_plain
+from exportstream.reading.json.ahead import HEAD, Ahead, Passed, is_plain
 from exportstream.reading.json.blocks import separator_like
 from exportstream.reading.json.elements import Element, Elements
+from exportstream.storage.source import Source
 
 
 class AheadElements(Elements):
     """Reads the objects of one input; those of an array may be read elsewhere."""
 
-    def __init__(self, file: Jumping, ahead: Ahead, *, limit: int, decode: Callable[[bytes | memoryview], Any]) -> None:
+    def __init__(self, file: Source, ahead: Ahead, *, limit: int, decode: Callable[[bytes | memoryview], Any]) -> None:
         super().__init__(file, limit=limit, decode=decode)
         self._file = file
         self._ahead = ahead

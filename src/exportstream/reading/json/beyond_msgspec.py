@@ -9,6 +9,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from decimal import Decimal
 from gc import is_tracked
+from itertools import filterfalse
 from typing import Any
 
 from exportstream.reading.json.guard import has_long_number
@@ -89,10 +90,11 @@ def is_usual(data: bytes, lines: Iterable[bytes] | None = None) -> bool:
     """
     if has_long_number(data, 0, len(data)):
         return False
+    if lines is not None:
+        others: Iterable[bytes] = filterfalse(bytes.isascii, lines)
+        data = b"".join(others)
     if data.isascii():
         return True
-    if lines is not None:
-        data = b"".join([line for line in lines if not line.isascii()])
     decoder = getincrementaldecoder("utf-8")()
     try:
         for start in range(0, len(data), _SLICE):

@@ -33,6 +33,7 @@ LARGEST_BLOCK = 1024 * 1024  # for messages that are larger than a block; beyond
 SMALLEST_BLOCK = 8 * 1024
 
 _FIRST_KEYS = late_pattern(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
+_BETWEEN = late_pattern(rb"[ \t\r\n,]*")
 _TRAILING = late_pattern(r"trailing characters \(byte (\d+)\)\Z")
 _VALUES = msgspec.json.Decoder(float_hook=Decimal)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -243,3 +244,15 @@ def _array_end(error: Exception, start: int) -> int | None:
     """Index of the end of an array that more bytes follow. msgspec counts the first of them from 1."""
     found = _TRAILING.search(str(error))
     return start - 2 + int(found.group(1)) if found else None
+
+
+def starts_of_elements(data: bytearray, begin: int, end: int) -> list[int]:
+    """Return the indexes where the elements of an array begin; its first byte after the bracket is at `begin`."""
+    starts, text = [], b"".join((b"[", memoryview(data)[begin:end], b"]"))
+    at = 1
+    for element in _RAWS.decode(text):
+        found = _BETWEEN.match(text, at)
+        at = at if found is None else found.end()
+        starts.append(begin + at - 1)
+        at += memoryview(element).nbytes
+    return starts

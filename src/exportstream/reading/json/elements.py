@@ -78,7 +78,6 @@ class Elements:
     """One reading of one input.
 
     Args:
-        reader: where bytes come from.
         limit: bytes of the largest object taken.
         skip: whether lines before the first object are passed over.
         decode: decodes an object; raises one of `REFUSALS` if it is not JSON.

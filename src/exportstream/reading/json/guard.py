@@ -24,7 +24,7 @@ STRING_GOES_ON = late_pattern(rb'[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))', re.DOT
 LONG_NUMBER = late_pattern(rb"(?<!\d)\d{%d}" % (MAX_DIGITS + 1))  # tried at the first digit of a run, not at each
 _DIGITS = b"0123456789"
 _STRIDE = 512
-_SAMPLED_RUN = late_pattern(rb"\d{8}")
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")  # so that a run of digits is found without a pattern, which is slow
 _ESCAPE_AT_END = late_pattern(rb"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF = late_pattern(rb"\\u[dD]")
@@ -63,7 +63,8 @@ class Guard:
         data = self._held + chunk if self._held else chunk
         self._held = b""
         if not last:
-            data = self._hold_back(data)
+            end = _safe_cut(data, 0, len(data))
+            data, self._held = data[:end], data[end:]
         if not data:
             return
         error = None
@@ -88,11 +89,6 @@ class Guard:
             yield from _replace_surrogates(data[begin:good])
         if error is not None:
             raise error
-
-    def _hold_back(self, data: bytes) -> bytes:
-        end = _safe_cut(data, 0, len(data))
-        self._held = data[end:]
-        return data[:end]
 
     def _checked(self, data: bytes) -> None:
         """Check a slice; after an error the state is that before it."""
@@ -159,7 +155,7 @@ class Guard:
 
 def has_long_number(data: bytes | bytearray, start: int, end: int) -> bool:
     """Whether there is a run of more than `MAX_DIGITS` digits: it holds eight of the bytes looked at, side by side."""
-    return bool(_SAMPLED_RUN.search(data[start:end:_STRIDE])) and bool(LONG_NUMBER.search(data, start, end))
+    return b"00000000" in data[start:end:_STRIDE].translate(_ZEROS) and bool(LONG_NUMBER.search(data, start, end))
 
 
 def _safe_cut(data: bytes, start: int, end: int) -> int:

@@ -11,7 +11,6 @@ of a huge object a quarter, and five times.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import msgspec
 
@@ -30,24 +29,11 @@ _HUGE = 16 * 1024 * 1024  # bytes of an object from which on memory is dearer th
 _SKIP = msgspec.json.Decoder(msgspec.Raw)
 
 
-class Measured(NamedTuple):
-    """An object.
-
-    Attributes:
-        size: its bytes.
-        is_odd: whether it has halves of surrogate pairs, which msgspec refuses.
-    """
-
-    size: int
-    is_odd: bool
-
-
-def measure(buffer: Buffer, limit: int) -> Measured:
+def measure(buffer: Buffer, limit: int) -> tuple[int, bool]:
     """Measure the object at the start of a buffer.
 
-    Args:
-        buffer: more is read into it.
-        limit: bytes of the largest object taken.
+    Returns:
+        Its bytes, and whether it has halves of surrogate pairs, which msgspec refuses.
     """
     window, is_odd = BLOCK, False
     if buffer.left < BLOCK // 4:  # usually enough; each read moves what is left
@@ -58,13 +44,13 @@ def measure(buffer: Buffer, limit: int) -> Measured:
         with memoryview(buffer.data)[buffer.start : buffer.start + size] as view:
             try:
                 _SKIP.decode(replace_surrogates(bytes(view))[0] if is_odd else view)
-                return _within(Measured(_without_space(view), is_odd), limit)
+                return _within(_without_space(view), limit), is_odd
             except REFUSALS as refusal:  # if it were kept, it would keep this frame, and all that the callers hold
                 words, is_deep = str(refusal), isinstance(refusal, RecursionError)
                 wrong = None if "trailing" in words else refusal_of(refusal, buffer.position)
         place = int(found[1]) if (found := _PLACE.search(words)) is not None else size
         if wrong is None:
-            return _within(Measured(place - 1, is_odd), limit)  # msgspec counts this one from 1
+            return _within(place - 1, limit), is_odd  # msgspec counts this one from 1
         if is_deep:
             raise wrong
         if not is_all and place >= size - _MARGIN:
@@ -90,10 +76,10 @@ def _without_space(view: memoryview) -> int:
     return max(0, size - _TAIL) + len(tail) if size else 0
 
 
-def _within(measured: Measured, limit: int) -> Measured:
-    if measured.size > limit:
+def _within(size: int, limit: int) -> int:
+    if size > limit:
         raise _too_large(limit)
-    return measured
+    return size
 
 
 def _too_large(limit: int) -> LimitError:
@@ -104,12 +90,7 @@ def _too_large(limit: int) -> LimitError:
 
 
 def refusal_of(error: Exception, position: int) -> InputError:
-    """Return our error for one of msgspec.
-
-    Args:
-        error: it is one of `REFUSALS`.
-        position: of the object.
-    """
+    """Return our error for one of msgspec."""
     words = str(error)
     if isinstance(error, RecursionError):
         return too_deep()

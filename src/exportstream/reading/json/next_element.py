@@ -68,10 +68,8 @@ class NextElement(DamageSearch):
     """The search for elements in one input.
 
     Args:
-        buffer: the input.
         known: elements that came before; more may come to be known.
         is_element: whether an object with such keys is an element.
-        report: takes the damaged bytes.
         limit: bytes of the largest element taken.
     """
 
@@ -192,7 +190,7 @@ class NextElement(DamageSearch):
                 if position - before - size > WINDOW:
                     return True
                 try:
-                    size = measure(buffer, WINDOW).size
+                    size, _ = measure(buffer, WINDOW)
                 except LimitError:
                     return True
                 except InputError:

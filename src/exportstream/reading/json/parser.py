@@ -87,7 +87,8 @@ class Parser:
                 raise JSONSyntaxError("not JSON: a string that does not end") from None
         except _REFUSALS as error:
             if piece:
-                self._wrong = self._first_wrong(piece)
+                starts = {"in_string": self._starts_in_string, "after_key": self.envelope.after_key}
+                self._wrong = first_wrong_byte(_refuses, self.envelope.open, self._tail, piece, **starts)
             self._report()  # what came before the error
             if not piece:
                 raise CutInputError("the input ends before the document is complete") from error
@@ -107,11 +108,6 @@ class Parser:
             self.envelope.follow(self._tokens)
         finally:
             self._tokens.clear()
-
-    def _first_wrong(self, piece: bytes) -> int | None:
-        """Index of the byte for which ijson refused a piece."""
-        starts = {"in_string": self._starts_in_string, "after_key": self.envelope.after_key}
-        return first_wrong_byte(_refuses, self.envelope.open, self._tail, piece, **starts)
 
 
 def _reason(error: Exception) -> str:

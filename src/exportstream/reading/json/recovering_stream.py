@@ -18,6 +18,8 @@ from exportstream.reading.json.recovery_trial import CheckMessage
 from exportstream.reading.json.stream import Next, Stream
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 
+_ENDS = tuple(bytes((one,)) for one in b' \t\r\n{}[],:"')  # after these bytes no number or word goes on
+
 
 class RecoveringStream(Stream):
     """A `Stream` that goes on after bytes that are not JSON, and ends where the input is cut.
@@ -87,7 +89,8 @@ class RecoveringStream(Stream):
         before = self.position - len(piece) - parser.held, len(envelope.open), parser.in_string
         values = envelope.values
         super()._push(piece, last=last)
-        if not (envelope.building or parser.in_string or envelope.after_key or parser.held):
+        in_scalar = piece[-1:] not in _ENDS  # a number or a word may go on: nobody has seen it yet
+        if not (envelope.building or parser.in_string or envelope.after_key or parser.held or in_scalar):
             self._recovery.hold(self.position, envelope.depth, in_string=False)
         elif envelope.values != values:
             self._recovery.hold(before[0], before[1], in_string=before[2])

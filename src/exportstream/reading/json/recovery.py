@@ -43,8 +43,6 @@ class Recovery(DamageSearch):
     """The recovery of one input.
 
     Args:
-        buffer: the input.
-        events: is told what is damaged.
         check_message: raises InvalidMessageError for a JSON value that is no message.
         limit: bytes of the largest message taken.
 

@@ -35,7 +35,9 @@ class SessionLines:
     def decode(self, lines: bytes, count: int) -> list[Session] | None:
         """Decode so many lines."""
         if self._alike is None and count > 1:  # looking at all of them takes three times as long
-            self._look_at(lines[: lines.find(b"\n") + 1])
+            first = lines[: lines.find(b"\n") + 1]
+            if self._decode_any(first, 1, is_snake=False) is None:
+                self._decode_any(first, 1, is_snake=True)
         sessions = self._decode_alike(lines, count)
         if sessions is None:
             sessions = self._decode_any(lines, count, is_snake=False)
@@ -54,11 +56,6 @@ class SessionLines:
         required, is_snake = self._alike
         sessions = _decode(lines, count, required, is_snake=is_snake)
         return sessions if sessions is not None and _has_keys(lines, count * len(required)) else None
-
-    def _look_at(self, line: bytes) -> None:
-        """Look at the keys of one line."""
-        if self._decode_any(line, 1, is_snake=False) is None:
-            self._decode_any(line, 1, is_snake=True)
 
     def _decode_any(self, lines: bytes, count: int, *, is_snake: bool) -> list[Any] | None:
         """Decode lines of any keys, and look at the first one."""

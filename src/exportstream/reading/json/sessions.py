@@ -24,12 +24,11 @@ import msgspec
 
 from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
-from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK
+from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, starts_of_elements
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number
 from exportstream.reading.json.session_lines import SessionLines
-from exportstream.reading.json.starts import starts_of_elements
 from exportstream.reading.json.usual_sessions import split
 from exportstream.reading.limits import MAX_DEPTH
 

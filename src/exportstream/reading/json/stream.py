@@ -16,14 +16,13 @@ from enum import Enum, auto
 
 from exportstream.errors import CutInputError, ExportstreamError, InputError, LimitError
 from exportstream.errors.patterns import late_pattern
-from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks
+from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, Blocks, starts_of_elements
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
 from exportstream.reading.json.decoder import MessageDecoder
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.messages_key import MessagesKeys
 from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.sessions import Sessions
-from exportstream.reading.json.starts import starts_of_elements
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE, MAX_DEPTH
 
 _BEFORE_ARRAY = late_pattern(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}(?=\[)")
@@ -43,19 +42,12 @@ class Stream:
     """One reading of one input.
 
     Args:
-        reader: where bytes come from.
-        events: what is told what was read.
         use_blocks: whether anything but ijson is tried.
         max_message_size: bytes of the largest message taken.
     """
 
     def __init__(
-        self,
-        reader: Reader,
-        events: Events,
-        *,
-        use_blocks: bool = True,
-        max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
+        self, reader: Reader, events: Events, *, use_blocks: bool = True, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     ) -> None:
         self.damage: InputError | None = None  # the last one after which the reading went on; see `RecoveringStream`
         self._events = events

@@ -292,5 +292,5 @@ class LineReader(ABC, Generic[_S]):
             self._current.positions = []
             self.accepted += len(rows)
             if self._watch_repeats:
-                self.notes.repeated_ids += self._ids.count_repeats([row.id for row in counted(rows)])
+                self.notes.repeated_ids += len(self._ids.find_repeats([row.id for row in counted(rows)]))
             self._messages += rows

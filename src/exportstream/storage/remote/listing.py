@@ -6,24 +6,15 @@ Takes: a URL. Raises: what `urls` raises. Holds: the names of a list.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 
 from exportstream.errors import ReadError
 from exportstream.storage.remote.archive import version_at
 from exportstream.storage.remote.reader import RemoteFile, state_of_version
-from exportstream.storage.remote.urls import (
-    WEB,
-    connect,
-    kind_of,
-    scheme_of,
-    translate_errors,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+from exportstream.storage.remote.urls import WEB, connect, kind_of, scheme_of, translate_errors
 
 
 def is_pattern(url: str) -> bool:

@@ -14,14 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from exportstream.errors import ReadError, changed_while, mask, shown
-from exportstream.storage.remote.urls import (
-    CHECK,
-    WEB,
-    connect,
-    explain,
-    scheme_of,
-    translate_errors,
-)
+from exportstream.storage.remote.urls import CHECK, WEB, connect, explain, scheme_of, translate_errors
 
 _READ_AHEAD = 8 << 20
 _PLAIN_ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")  # those that `decompress` recognises by itself

@@ -15,6 +15,7 @@ from contextlib import nullcontext, suppress
 
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.storage.remote.urls import connect, has_scheme, kind_of, require_known, scheme_of, translate_errors
+from exportstream.storage.transaction import ByteDestination
 
 _PART = 16 << 20
 _COMMITS = ("s3", "s3a", "gs", "gcs", "memory")  # backends whose files appear, or replace others, by a commit
@@ -39,8 +40,8 @@ def open_output(url: str, source_path: str | None = None, *, force: bool) -> Rem
     return RemoteDestination(url, force=force)
 
 
-class RemoteDestination:
-    """An object that gets its name at the commit; a `ByteDestination` of `exportstream.storage.files`.
+class RemoteDestination(ByteDestination):
+    """An object that gets its name at the commit.
 
     Without `force` the commit refuses to replace an object that appeared meanwhile, unless that happens in the last instant.
     If the answer to a commit is lost, the object may be there, and is complete. A killed process leaves nothing under the

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exportstream.errors import ExportstreamError, MissingExtraError, TransferError, UsageError, mask, shown
 from exportstream.errors.patterns import late_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 WEB = ("http", "https")
 CHECK = "check the address"
@@ -29,12 +26,7 @@ _EXTRA = "remote"
 _IN_EXTRA = (*WEB, "s3", "s3a", "gs", "gcs")  # schemes whose libraries it installs
 _LATER, _CREDENTIALS = "try again later", "check the address and the credentials"
 _NETWORK = "check the address and the network, then try again"
-_HINTS = {
-    401: _CREDENTIALS,
-    403: _CREDENTIALS,
-    408: _LATER,
-    429: _LATER,
-}
+_HINTS = {401: _CREDENTIALS, 403: _CREDENTIALS, 408: _LATER, 429: _LATER}
 
 
 def has_scheme(text: str) -> bool:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from exportstream.errors import LimitError
 from exportstream.models.dates import are_alike, offsets_of, parse_instant
 from exportstream.writing.columns import Column, ColumnType, getter, transposed
-from exportstream.writing.formats.json import json_cells
+from exportstream.writing.formats.json import ENCODER, json_cells
 
 _TEXT, _INTEGER, _BOOLEAN = pa.string(), pa.int64(), pa.bool_()
 _TEXTS = pa.list_(pa.field("element", _TEXT, nullable=False))
@@ -78,7 +78,7 @@ class Columns:
         """One array for each field."""
         arrays: list[Any] = []
         for values, (fields, make) in zip(transposed(rows, self._get, len(self._makers)), self._makers, strict=True):
-            if values and values[0] is None and values.count(None) == len(values):
+            if not values or (values[0] is None and values.count(None) == len(values)):
                 arrays += [pa.nulls(len(values), field.type) for field in fields]
             else:
                 arrays += make(values)
@@ -189,7 +189,11 @@ def _micros(text: str | None) -> int | None:
 
 
 def _json(values: Values) -> list[Any]:
-    return _plain(_TEXT, json_cells(values))
+    """JSON of each value. Where all have one, Arrow cuts it into lines: no object is made of each."""
+    if None in values:
+        return _plain(_TEXT, json_cells(values))
+    lines = pc.split_pattern(_plain(_TEXT, [ENCODER.encode_lines(values)[:-1]])[0], "\n")
+    return [lines.flatten()]
 
 
 def _tool_calls(columns: Columns, values: Values) -> list[Any]:

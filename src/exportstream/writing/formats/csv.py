@@ -37,7 +37,6 @@ _RISKY = re.compile(r"[=+\-@\t\r]")
 _CELL = re.compile(rb'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
 _SAMPLE = 64  # values; if few of them differ, cells are made of the different ones only
 _LARGEST_CELL = 32_767  # characters of UTF-16: Excel's limit, and that of others
-_LONG = 256  # bytes; longer texts on average are looked at one by one, shorter ones by column
 
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
@@ -210,18 +209,10 @@ class CSV:
         return [b"" if value is None else next(quoted) for value in values], b""
 
     def _texts(self, values: Sequence[str]) -> list[bytes]:
-        """Texts with their quotes doubled; most columns have none, and are looked through at once."""
+        """Texts with their quotes doubled."""
         if self._safe:
             values = ["'" + value if _RISKY.match(value) else value for value in values]
-        texts = list(map(str.encode, values))
-        if sum(map(len, texts)) > _LONG * len(texts):
-            return [text.replace(b'"', b'""') for text in texts]
-        joined = b"\0".join(texts)
-        if b'"' not in joined:
-            return texts
-        if joined.count(b"\0") == len(texts) - 1:
-            return joined.replace(b'"', b'""').split(b"\0")
-        return [text.replace(b'"', b'""') for text in texts]
+        return [text.replace(b'"', b'""') for text in map(str.encode, values)]
 
     def _others(self, values: Sequence[Any], *, bare: bool) -> list[bytes]:
         """Numbers and booleans bare, other values as quoted JSON. A spreadsheet would run JSON that begins with -."""

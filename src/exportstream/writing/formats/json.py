@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -16,11 +17,10 @@ ENCODER = msgspec.json.Encoder(decimal_format="number")
 def json_cells(values: Sequence[Any]) -> list[Any]:
     """Return each value as JSON in bytes, and None as None.
 
-    All are encoded at once, and split at line feeds: JSON has none of its own.
+    All are encoded at once. JSON has no line feed of its own, and a file finds those faster than `split`.
     """
     given = [value for value in values if value is not None]
-    cells = ENCODER.encode_lines(given).split(b"\n")
-    cells.pop()
+    cells = [line[:-1] for line in BytesIO(ENCODER.encode_lines(given))]
     if len(cells) == len(values):
         return cells
     each = iter(cells)

@@ -43,7 +43,7 @@ def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
     """Decode a conversation; return its JSON value if it is not usual."""
     if figures_only and (found := FIGURES.open(data)) is not None:
         with suppress(InvalidMessageError):
-            return Conversation(_session(found.keys), found.rows(read_figures, _read_message), {})
+            return Conversation(_session(found.keys), found.rows(read_figures, _read_message), {}, found.deep)
     return decode_any(data)
 
 

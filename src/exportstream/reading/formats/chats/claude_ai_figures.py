@@ -6,6 +6,8 @@ Raises: nothing. Holds: nothing.
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Raw, Struct
 
 from exportstream.models.structs import Message, ToolCall
@@ -34,8 +36,9 @@ class FigureMessage(Struct, gc=False):
 FIGURES = Shape("chat_messages", NAMES, list[FigureMessage], list[Raw], FigureMessage, passes_over=True)
 
 
-def read_figures(message: FigureMessage) -> Message:
+def read_figures(message: FigureMessage, deep: list[Any]) -> Message:
     """Make the row of a message with its figures, names and content only."""
+    del deep  # no struct holds such values
     texts: list[str] = []
     calls: Calls | None = None
     for number, block in enumerate(message.content or ()):

@@ -13,8 +13,8 @@ from typing import Any
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
-from exportstream.reading.formats.chats.opencode_figures import FIGURES, MILLI, add_sums, read_figures
-from exportstream.reading.formats.chats.opencode_parts import add_parts
+from exportstream.reading.formats.chats.opencode_figures import FIGURES, read_figures, sums_of
+from exportstream.reading.formats.chats.opencode_parts import read_values
 from exportstream.reading.formats.chats.opencode_usual import USUAL, USUAL_KEYS, read_usual
 from exportstream.reading.formats.chats.recognise import OPENCODE, is_opencode_session
 from exportstream.reading.formats.chats.shapes import rows_of
@@ -25,7 +25,7 @@ from exportstream.reading.formats.chats.values import (
     object_of,
     required_text,
     text_of,
-    time_of,
+    time_of_millis,
     usual_first,
 )
 from exportstream.reading.formats.message import to_integer
@@ -44,7 +44,7 @@ def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
     if found is not None:
         read = read_figures if figures_only else read_usual
         with suppress(InvalidMessageError):
-            return Conversation(_session(found.keys), found.rows(read, _read_message), {})
+            return Conversation(_session(found.keys), found.rows(read, _read_message), {}, found.deep)
     return decode_any(data)
 
 
@@ -63,8 +63,8 @@ def _session(value: dict[str, Any]) -> Session:
     return Session(
         id=required_text(info.get("id"), "$.info.id"),
         title=text_of(info.get("title"), "$.info.title"),
-        created_at=time_of(times.get("created"), "$.info.time.created", MILLI),
-        updated_at=time_of(times.get("updated"), "$.info.time.updated", MILLI),
+        created_at=time_of_millis(times.get("created"), "$.info.time.created"),
+        updated_at=time_of_millis(times.get("updated"), "$.info.time.updated"),
         parent_session_id=text_of(info.get("parentID"), "$.info.parentID"),
         project=text_of(info.get("directory"), "$.info.directory"),
         cost=None if cost is None else Decimal(cost),
@@ -83,15 +83,20 @@ def _read_message(message: Any) -> Message:
         content="",
         model=text_of(info.get("modelID"), "$.info.modelID"),
         finish_reason=text_of(info.get("finish"), "$.info.finish"),
-        created_at=time_of(times.get("created"), "$.info.time.created", MILLI),
-        updated_at=time_of(times.get("completed"), "$.info.time.completed", MILLI),
+        created_at=time_of_millis(times.get("created"), "$.info.time.created"),
+        updated_at=time_of_millis(times.get("completed"), "$.info.time.completed"),
         parent_id=text_of(info.get("parentID"), "$.info.parentID"),
     )
     extra = usual_first(kept(info, _MESSAGE_KEYS), USUAL_KEYS)
     if more := kept(times, _MESSAGE_TIMES):
         extra["time"] = more
     _add_usage(row, info, extra)
-    add_parts(row, list_of(message.get("parts"), "$.parts"), extra)
+    texts, thoughts, calls, files, rest = read_values(list_of(message.get("parts"), "$.parts"), row.id)
+    row.content = "\n\n".join(texts)
+    row.reasoning, row.thinking_blocks = "\n\n".join(thoughts) or None, thoughts or None
+    row.tool_calls, row.attachments = calls or None, files or None
+    if rest:
+        extra["parts"] = rest
     row.extra = extra | kept(message, ("info", "parts")) or None
     return row
 
@@ -112,11 +117,12 @@ def _add_usage(row: Message, info: dict[str, Any], extra: dict[str, Any]) -> Non
         more["cache"] = more_of_cache
     if more:
         extra["tokens"] = more
-    row.input_tokens = _count(tokens, "input")
-    row.reasoning_tokens = _count(tokens, "reasoning")
-    row.cache_read_tokens = _count(cache, "read")
-    row.cache_creation_tokens = _count(cache, "write")
-    add_sums(row, _count(tokens, "output"), tokens.get("total"))
+    row.input_tokens = given = _count(tokens, "input")
+    row.reasoning_tokens = reasoning = _count(tokens, "reasoning")
+    row.cache_read_tokens = read = _count(cache, "read")
+    row.cache_creation_tokens = written = _count(cache, "write")
+    sums = sums_of(given, _count(tokens, "output"), reasoning, read, written, tokens.get("total"))
+    row.total_input_tokens, row.output_tokens = sums
     row.usage_state = "final" if row.updated_at is not None else "partial"
 
 

@@ -13,11 +13,10 @@ from msgspec import Raw, Struct
 
 from exportstream.models.structs import Count, Message, ToolCall
 from exportstream.reading.formats.chats.shapes import Shape
-from exportstream.reading.formats.chats.values import time_of
+from exportstream.reading.formats.chats.values import time_of_millis
 
 NAMES = ("info",)
 ENDED = ("completed", "error")
-MILLI = 1000
 
 
 class _Times(Struct, gc=False):
@@ -71,10 +70,10 @@ FIGURES = Shape("messages", NAMES, list[FigureMessage], list[Raw], FigureMessage
 _NO_TIMES, _NO_CACHE = _Times(), _Cache()
 
 
-def read_figures(message: FigureMessage) -> Message | None:
+def read_figures(message: FigureMessage, deep: list[Any]) -> Message | None:
     """Make the row of a message with its figures, names and content only; None if it has to be read as a value."""
-    row = begin_row(message.info)
-    if row is None:
+    del deep  # no struct holds such values
+    if not is_cost(message.info.cost):
         return None
     texts: list[str] = []
     calls: list[ToolCall] = []
@@ -89,45 +88,58 @@ def read_figures(message: FigureMessage) -> Message | None:
             is_error = True if status == "error" else None
             call = ToolCall(id="", name=part.tool, type="function", finished=status in ENDED, is_error=is_error, input="")
             calls.append(call)
-    row.content = texts[0] if len(texts) == 1 else "\n\n".join(texts)
-    row.tool_calls = calls or None
-    return row
+    return make_row(message.info, texts[0] if len(texts) == 1 else "\n\n".join(texts), calls or None)
 
 
-def begin_row(info: Any) -> Message | None:
-    """Make a row of a struct with what all rows have, its tokens among them; None if it has to be read as a value."""
+def is_cost(value: Any) -> bool:
+    """Whether a value is a number, or null."""
+    return value is None or value.__class__ in (int, Decimal)
+
+
+def make_row(
+    info: Any,
+    content: str,
+    calls: list[ToolCall] | None,
+    *,
+    updated_at: str | None = None,
+    parent_id: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Message:
+    """Make a row of a struct whose cost is one; with at most 15 keywords: Python passes more of them by a dict."""
     times, cost = info.time or _NO_TIMES, info.cost
-    if cost is not None:
-        if cost.__class__ not in (int, Decimal):
-            return None
-        cost = Decimal(cost)
     row = Message(
         session_id="",  # without it, msgspec calls what makes the default
         id=info.id,
         role=info.role,
-        content="",
+        content=content,
         model=info.model_id,
         finish_reason=info.finish,
-        created_at=time_of(times.created, "$.info.time.created", MILLI),
-        updated_at=None,
-        cost=cost,
+        tool_calls=calls,
+        created_at=time_of_millis(times.created, "$.info.time.created"),
+        updated_at=updated_at,
+        cost=None if cost is None else Decimal(cost),
+        extra=extra,
+        parent_id=parent_id,
     )
     if (tokens := info.tokens) is not None:
         cache = tokens.cache or _NO_CACHE
-        row.input_tokens, row.reasoning_tokens = tokens.input, tokens.reasoning
-        row.cache_read_tokens, row.cache_creation_tokens = cache.read, cache.write
-        add_sums(row, tokens.output, tokens.total)
+        row.input_tokens = given = tokens.input
+        row.reasoning_tokens = reasoning = tokens.reasoning
+        row.cache_read_tokens, row.cache_creation_tokens = read, written = cache.read, cache.write
+        row.total_input_tokens, row.output_tokens = sums_of(given, tokens.output, reasoning, read, written, tokens.total)
         row.usage_state = "partial" if times.completed is None else "final"
     return row
 
 
-def add_sums(row: Message, output: int | None, total: Any) -> None:
-    """Add the sums of tokens. Neither cache is in the input, and reasoning is not in the output, until it is added here.
+def sums_of(
+    given: int | None, output: int | None, reasoning: int | None, read: int | None, written: int | None, total: Any
+) -> tuple[int | None, int | None]:
+    """All tokens of the input and of the output.
 
-    In some older versions reasoning is in the output; there the total tells.
+    Neither cache is in the input, and reasoning is not in the output, until it is added here. In some older versions
+    reasoning is in the output; there the total tells.
     """
-    if row.input_tokens is not None:
-        row.total_input_tokens = row.input_tokens + (row.cache_read_tokens or 0) + (row.cache_creation_tokens or 0)
-    if output is not None:
-        is_within = row.total_input_tokens is not None and total == row.total_input_tokens + output
-        row.output_tokens = output if is_within else output + (row.reasoning_tokens or 0)
+    whole = None if given is None else given + (read or 0) + (written or 0)
+    if output is not None and reasoning and (whole is None or total != whole + output):
+        output += reasoning
+    return whole, output

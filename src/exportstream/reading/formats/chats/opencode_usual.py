@@ -6,15 +6,16 @@ Raises: nothing. Holds: nothing.
 
 from __future__ import annotations
 
+from gc import is_tracked
 from typing import Any
 
 from msgspec import Raw, Struct
 
 from exportstream.models.structs import Count, Message
-from exportstream.reading.formats.chats.opencode_figures import MILLI, NAMES, begin_row
-from exportstream.reading.formats.chats.opencode_parts import add_parts
+from exportstream.reading.formats.chats.opencode_figures import NAMES, is_cost, make_row
+from exportstream.reading.formats.chats.opencode_usual_parts import UsualPart, read_parts
 from exportstream.reading.formats.chats.shapes import Shape
-from exportstream.reading.formats.chats.values import PLAIN, time_of
+from exportstream.reading.formats.chats.values import PLAIN, time_of_millis
 
 USUAL_KEYS = ("providerID", "mode", "summary", "agent", "model", "path")  # those without a column
 _NAMES = {"model_id": "modelID", "parent_id": "parentID", "provider_id": "providerID", "session_id": "sessionID"}
@@ -57,28 +58,55 @@ class _Info(Struct, gc=False, forbid_unknown_fields=True, rename=_NAMES):
 
 
 class UsualMessage(Struct, gc=False, forbid_unknown_fields=True):
-    """A message with all its keys; its parts are values, as some of them are kept as they are."""
+    """A message with all its keys."""
 
     info: _Info
-    parts: list[Any] | None = None
+    parts: list[UsualPart] | None = None
 
 
 USUAL = Shape("messages", NAMES, list[UsualMessage], list[Raw], UsualMessage, reads_all=True)
 
 
-def read_usual(message: UsualMessage) -> Message | None:
-    """Make the row of a message; None if it has to be read as a value."""
+def read_usual(message: UsualMessage, deep: list[Any]) -> Message | None:
+    """Make the row of a message; None if it has to be read as a value.
+
+    Args:
+        message: the struct.
+        deep: gets values of the row that may have many levels, within as many lists as they are below it.
+    """
     info = message.info
-    row = begin_row(info)
-    if row is None:
-        return None
-    row.parent_id = info.parent_id
-    if info.time is not None:
-        row.updated_at = time_of(info.time.completed, "$.info.time.completed", MILLI)
-    given = (info.provider_id, info.mode, info.summary, info.agent, info.model, info.path)
-    extra = {key: item for key, item in zip(USUAL_KEYS, given, strict=True) if item or item.__class__ in PLAIN}
+    if not is_cost(info.cost):
+        return None  # before values of it are noted
+    texts, thoughts, calls, files, rest = read_parts(message.parts or (), info.id, deep)
+    extra: dict[str, Any] = {}
+    if info.provider_id is not None:
+        extra["providerID"] = info.provider_id
+    if info.mode is not None:
+        extra["mode"] = info.mode
+    if (summary := info.summary) or summary.__class__ in PLAIN:
+        extra["summary"] = summary
+    if info.agent is not None:
+        extra["agent"] = info.agent
+    if (model := info.model) or model.__class__ in PLAIN:
+        extra["model"] = model
+    if (path := info.path) or path.__class__ in PLAIN:
+        extra["path"] = path
+    if is_tracked(summary) or is_tracked(model) or is_tracked(path):
+        deep.append([summary, model, path])
     if info.tokens is not None and info.tokens.total is not None:
         extra["tokens"] = {"total": info.tokens.total}
-    add_parts(row, message.parts or [], extra)
-    row.extra = extra or None
+    if rest:
+        extra["parts"] = rest
+    row = make_row(
+        info,
+        texts[0] if len(texts) == 1 else "\n\n".join(texts),
+        calls or None,
+        updated_at=None if info.time is None else time_of_millis(info.time.completed, "$.info.time.completed"),
+        parent_id=info.parent_id,
+        extra=extra or None,
+    )
+    if thoughts:
+        row.reasoning, row.thinking_blocks = "\n\n".join(thoughts), thoughts
+    if files:
+        row.attachments = files
     return row

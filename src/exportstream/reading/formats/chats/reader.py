@@ -24,15 +24,16 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.done import Done
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
-from exportstream.reading.json.ahead import Ahead, Jumping
+from exportstream.reading.formats.session_runs import Done
+from exportstream.reading.json.ahead import Ahead
 from exportstream.reading.json.ahead_elements import AheadElements
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.elements import Element, Elements
 from exportstream.reading.json.next_element import KnownElements
 from exportstream.reading.limits import MAX_DEPTH, too_deep
+from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 
 _ROWS = 1000  # of a batch
@@ -85,7 +86,7 @@ class ChatReader:
         self._batch: Batch | None = None
         self._complete = 0  # conversations
         self._damage: InputError | None = None  # the last one
-        self._file: Jumping | None = None
+        self._file: Source | None = None
         self._ahead: Ahead | None = None
         self._pending = Batch([], [])  # small conversations, which are passed on together
         self._pending_bytes = 0
@@ -122,7 +123,7 @@ class ChatReader:
             if elements.skipped:
                 self.notes.add_records("lines before the JSON", Records(1, elements.skipped))
 
-    def pass_over(self, file: Jumping, ahead: Ahead, /) -> None:
+    def pass_over(self, file: Source, ahead: Ahead, /) -> None:
         """Pass over runs of conversations that are read ahead, in a file that is read from its beginning."""
         self._file, self._ahead = file, ahead
 
@@ -264,7 +265,10 @@ class ChatReader:
             error.hint = error.hint or 'on_error="skip" goes on without it'
             raise error
         self.notes.rejected += 1
-        self._reject(Reject(self._source, session_id, index, element.position, error.path, error.what, value))
+        # Nobody knows where in a conversation its messages are: they were decoded together.
+        own, whole = (element.position, None) if session_id is None else (None, element.position)
+        place = (self._source, session_id, index, own, error.path)
+        self._reject(Reject(*place, error.what, value, conversation_position=whole))
 
 
 def _require_shallow(held: list[Any], element: Element) -> None:

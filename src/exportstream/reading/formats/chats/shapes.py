@@ -21,6 +21,7 @@ from msgspec import UNSET, Raw, Struct
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message
 from exportstream.reading.formats.chats.chat_format import Refused
+from exportstream.reading.formats.chats.reader import held_by
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.elements import decode_any
@@ -103,7 +104,7 @@ class Shape:
             return decode_any(data)
 
 
-ReadsStruct = Callable[[Any], Message | None]
+ReadsStruct = Callable[[Any, list[Any]], Message | None]
 ReadsValue = Callable[[Any], Message]
 
 
@@ -116,6 +117,7 @@ class Opened(Struct, gc=False):
         messages: they are structs, or still bytes.
         shape: of the messages.
         values: the messages as JSON values, where they were needed.
+        deep: values of rows that may have many levels, as of a `Conversation`.
     """
 
     data: bytes
@@ -123,6 +125,7 @@ class Opened(Struct, gc=False):
     messages: Any
     shape: Shape
     values: Any = None
+    deep: list[Any] = []
 
     def value(self, key: Any) -> Any:
         """The JSON value of what `messages` has at a key or index."""
@@ -137,21 +140,24 @@ class Opened(Struct, gc=False):
         """Make the rows of an array of messages.
 
         Args:
-            read: makes the row of a struct; None if it has to be read as a value.
+            read: makes the row of a struct, and adds to `deep`; None if it has to be read as a value.
             read_value: makes the row of a JSON value; raises `InvalidMessageError`.
         """
-        shape = self.shape
+        shape, deep = self.shape, self.deep
         for index, message in enumerate(self.messages):
             found = shape.decode_message(message) if message.__class__ is Raw else message
             if isinstance(found, Struct):
-                if (row := read(found)) is not None:
+                if (row := read(found, deep)) is not None:
                     yield row
                     continue
                 found = self.value(index)
             try:
-                yield read_value(found)
+                row = read_value(found)
             except InvalidMessageError as error:
                 yield Refused(error, found)
+            else:
+                deep += held_by(row)
+                yield row
 
 
 def _any_may_be_deep(messages: Raw) -> bool:

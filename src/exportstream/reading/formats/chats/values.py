@@ -23,6 +23,7 @@ _USUAL_DIGITS = 10  # from 2001 to 2286
 _IN_HOUR = [minute + second for minute in [f"{n:02}:" for n in range(60)] for second in [f"{n:02}" for n in range(60)]]
 _MILLIS = ["", *(f".{n:03}".rstrip("0") for n in range(1, 1000))]
 _LATEST = 253_402_300_800  # the first second of the year 10000
+_BASE_MILLI, _LATEST_MILLI = _BASE * 1000, _LATEST * 1000
 _FEW_NAMES, _MOST_RESTS = 64, 1000
 _LONGEST_POWER = 64
 _REST: dict[tuple[Any, tuple[str, ...]], tuple[str, ...]] = {}
@@ -106,10 +107,9 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
         return value
     if type(value) not in (int, Decimal):
         raise expected("number or string", value, path)
-    if type(value) is int and 0 <= value < _LATEST * unit:
-        value, rest = divmod(value, unit)
+    if unit == 1 and type(value) is int and 0 <= value < _LATEST:
         hours, second = divmod(value - _BASE, 3600)
-        return f"{_hour(hours)}{_IN_HOUR[second]}{_MILLIS[rest * 1000 // unit]}Z"
+        return f"{_hour(hours)}{_IN_HOUR[second]}Z"
     if unit != 1:
         value = Decimal(value) / unit
     if not 0 <= value < _LATEST:
@@ -122,6 +122,15 @@ def time_of(value: Any, path: str, unit: int = 1) -> str | None:
     whole, point, fraction = text.partition(".")
     hours, second = divmod(int(whole) - _BASE, 3600)
     return f"{_hour(hours)}{_IN_HOUR[second]}{point}{fraction}Z"
+
+
+def time_of_millis(value: Any, path: str) -> str | None:
+    """The same for a number of milliseconds."""
+    if value.__class__ is int and 0 <= value < _LATEST_MILLI:  # as usual
+        hours, milli = divmod(value - _BASE_MILLI, 3_600_000)
+        second, milli = divmod(milli, 1000)
+        return f"{_hour(hours)}{_IN_HOUR[second]}{_MILLIS[milli]}Z"
+    return time_of(value, path, 1000)
 
 
 def time_of_raw(raw: Raw, path: str) -> str | None:

@@ -13,7 +13,7 @@ from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.formats.claude_code.attachments import attachment
 from exportstream.reading.formats.claude_code.blocks import Result, call_of, cost_of, is_call, is_result, read_result
-from exportstream.reading.formats.claude_code.short import ShortLine, ShortMessage
+from exportstream.reading.formats.claude_code.short import ShortEmbedded, ShortLine, ShortMessage
 from exportstream.reading.formats.claude_code.usage import Usage
 from exportstream.reading.formats.content import TEXT_TYPES, Block, leftover, read_content, text_of
 
@@ -157,7 +157,7 @@ class Response:
                 if not values or values[-1] != value:
                     values.append(value)
 
-    def add_short(self, line: ShortLine, message: ShortMessage, blocks: list[Block]) -> None:
+    def add_short(self, line: ShortLine | ShortEmbedded, message: ShortMessage, blocks: list[Block]) -> None:
         """Add a record of which only figures are wanted. It has no results of tools."""
         uuid = line.uuid
         if uuid is not None:

@@ -46,19 +46,37 @@ class ShortMessage(Struct, gc=False):
 
 
 class ShortLine(Struct, gc=False):
-    """A record; what else is needed to know that it has no other figures."""
+    """A record, and what tells that it has no other figures. Fields in the order of the file are found faster."""
 
-    type: str | None = None
-    timestamp: str | None = None
-    uuid: str | None = None
     parent: str | None = field(default=None, name="parentUuid")
-    session: str | None = field(default=None, name="sessionId")
-    subtype: Any = None
-    cwd: Any = None
-    agent: str | None = field(default=None, name="agentId")
     is_side: bool | None = field(default=None, name="isSidechain")
-    content: Raw | UnsetType = UNSET
+    agent: str | None = field(default=None, name="agentId")
+    cwd: Any = None
+    session: str | None = field(default=None, name="sessionId")
+    type: str | None = None
     message: ShortMessage | UnsetType = UNSET
     data: Raw | UnsetType = UNSET
+    uuid: str | None = None
+    timestamp: str | None = None
+    subtype: Any = None
+    content: Raw | UnsetType = UNSET
     cost: Raw | UnsetType = field(default=UNSET, name="costUSD")
     fork: Raw | UnsetType = field(default=UNSET, name="forkedFrom")
+
+
+class ShortEmbedded(Struct, gc=False):
+    """A message of a sub-agent that a progress record embeds."""
+
+    type: str | None = None
+    message: ShortMessage | None = None
+    uuid: str | None = None
+    timestamp: str | None = None
+    cost: Raw | UnsetType = field(default=UNSET, name="costUSD")
+
+
+class ShortProgress(Struct, gc=False):
+    """The data of a progress record."""
+
+    message: ShortEmbedded | None = None
+    type: str | None = None
+    agent: str | None = field(default=None, name="agentId")

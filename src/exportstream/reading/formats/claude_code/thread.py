@@ -13,8 +13,8 @@ from exportstream.models.structs import Message
 from exportstream.reading.formats.claude_code.attachments import attachment, without_base64
 from exportstream.reading.formats.claude_code.blocks import Result, is_result, read_result
 from exportstream.reading.formats.claude_code.response import Entry, Response
-from exportstream.reading.formats.claude_code.short import ShortLine, ShortMessage
-from exportstream.reading.formats.content import Block, read_content
+from exportstream.reading.formats.claude_code.short import ShortEmbedded, ShortLine, ShortMessage
+from exportstream.reading.formats.content import TEXT_TYPES, Block, read_content
 
 _LARGEST_PENDING = 1 << 20  # bytes of messages that wait for the end of a response
 
@@ -68,7 +68,7 @@ class Thread:
         response.held += size
         return response.id
 
-    def add_short(self, line: ShortLine, message: ShortMessage, blocks: list[Block], size: int) -> int:
+    def add_short(self, line: ShortLine | ShortEmbedded, message: ShortMessage, blocks: list[Block], size: int) -> int:
         """Add a record of a response, of which only figures are wanted; return the bytes that the response holds."""
         response = self._response
         if response is None or not message.id or response.id != message.id:
@@ -81,7 +81,7 @@ class Thread:
         response.held += size
         return response.held
 
-    def end_calls(self, line: ShortLine, results: list[Block], size: int) -> bool:
+    def end_calls(self, line: ShortLine | ShortEmbedded, results: list[Block], size: int) -> bool:
         """Take results of tools, of which only figures are wanted; return False if not all of their calls wait for them."""
         response = self._response
         if response is None or not response.end_calls(results, line.timestamp):
@@ -90,6 +90,14 @@ class Thread:
         if line.uuid is not None:
             self._join(line.uuid)
         return True
+
+    def add_words(self, line: ShortLine | ShortEmbedded, role: str, content: str | list[Block] | None, size: int) -> None:
+        """Add a message that no model wrote, of which only figures are wanted."""
+        if isinstance(content, list):
+            content = "\n".join([block.text for block in content if block.type in TEXT_TYPES and block.text is not None])
+        time, row_id = line.timestamp, line.uuid or ""
+        self.last_id = row_id or self.last_id
+        self.add_row(Message(id=row_id, role=role, content=content or "", created_at=time, updated_at=time), size)
 
     def add_row(self, row: Message, size: int) -> None:
         """Add a row that comes after the response."""

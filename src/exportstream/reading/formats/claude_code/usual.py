@@ -14,16 +14,20 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, Raw
 
 from exportstream.models.notes import Records, add_sizes
 from exportstream.reading.formats.claude_code.session import TranscriptSession
-from exportstream.reading.formats.claude_code.short import ShortLine
+from exportstream.reading.formats.claude_code.short import ShortEmbedded, ShortLine, ShortMessage, ShortProgress
 from exportstream.reading.json.beyond_msgspec import may_be_deep
+from exportstream.reading.json.decoder import REFUSALS
 
 MESSAGES = frozenset({"assistant", "user", None})
 _NO_RESULTS = frozenset({"text", "thinking", "tool_use", None})  # the usual blocks; a look at the end of a text takes longer
 _SIMPLE_PROGRESS = re.compile(rb'\{"type":"((?!agent_)\w{1,40})"')
+_EMBEDDED = frozenset({"assistant", "user"})
+_PROGRESS = msgspec.json.Decoder(ShortProgress)
 _OTHERS = frozenset({"system", "summary", "ai-title", "custom-title"})  # they may have a row, or a title
 
 
@@ -46,44 +50,94 @@ def take_usual(
             line, raw, session.line = found
             if line.__class__ is not ShortLine or line.session != session_id:
                 return found
-            message, kind, size = line.message, line.type, len(raw)
-            if message is not UNSET:
-                if kind not in MESSAGES or line.cost is not UNSET or line.fork is not UNSET:
+            kind, is_row = line.type, True
+            if line.message is not UNSET:
+                if kind not in MESSAGES or line.fork is not UNSET:
                     return found
-                role, blocks = message.role or kind, message.content
-                if role is None or blocks.__class__ is not list:
+                if not _add_message(session, line, line.message, line.agent, raw, limit, is_side=line.is_side is True):
                     return found
-                results = 0
-                for block in blocks:
-                    if block.type not in _NO_RESULTS and str(block.type).endswith("tool_result"):
-                        results += 1
-                if results != (0 if role == "assistant" else len(blocks) or 1) or may_be_deep(raw):
-                    return found
-                thread = session.thread_of(line.agent, is_side=line.is_side is True)
-                if thread.held + size * (results or 1) > limit:  # most likely too large for a response
-                    return found
-                thread.line = session.line
-                if not results:
-                    thread.add_short(line, message, blocks, size)
-                elif not thread.end_calls(line, blocks, size):
-                    return found
-                if line.timestamp is not None:
-                    time = line.timestamp
-                continue
-            if kind == "progress" and line.data is not UNSET:
+            elif kind == "progress" and line.data is not UNSET:
                 simple = _SIMPLE_PROGRESS.match(line.data)
-                if simple is None:
+                progress = None if simple is not None else _decode_progress(line.data)
+                if simple is not None:
+                    kind, is_row = kind_of_progress(simple[1]), False
+                elif progress is None:
                     return found
-                kind = kind_of_progress(simple[1])
+                elif (record := _message_in(progress, session)) is None:
+                    kind, is_row = "progress" if progress.type is None else f"progress/{progress.type}", False
+                elif not _add_embedded(session, record, progress.agent, raw, limit):
+                    return found
             elif kind in _OTHERS:
                 return found
+            else:
+                is_row = False
             if line.timestamp is not None:
                 time = line.timestamp
-            sizes_of[kind].append(size)
+            if not is_row:
+                sizes_of[kind].append(len(raw))
     finally:
         session.last_time = time
         add_sizes(counted, sizes_of)
     return None
+
+
+def _add_message(
+    session: TranscriptSession,
+    record: ShortLine | ShortEmbedded,
+    message: ShortMessage,
+    agent: str | None,
+    raw: bytes,
+    limit: int,
+    *,
+    is_side: bool,
+) -> bool:
+    """Add a message, of which only figures are wanted; return False, with nothing added, if it has to be read in full."""
+    role, content, size = message.role or record.type, message.content, len(raw)
+    if role is None or record.cost is not UNSET or may_be_deep(raw):
+        return False
+    results, blocks = 0, content if isinstance(content, list) else []
+    for block in blocks:
+        if block.type not in _NO_RESULTS and str(block.type).endswith("tool_result"):
+            results += 1
+    if (results and results != len(blocks)) or (role == "assistant" and (results or blocks is not content)):
+        return False
+    thread = session.thread_of(agent, is_side=is_side)
+    if thread.held + size * (results or 1) > limit:  # most likely too large for a response
+        return False
+    thread.line = session.line
+    if role == "assistant":
+        thread.add_short(record, message, blocks, size)
+    elif results:
+        return thread.end_calls(record, blocks, size)
+    else:
+        thread.add_words(record, role, content, size)
+    return True
+
+
+def _add_embedded(session: TranscriptSession, record: ShortEmbedded, agent: str | None, raw: bytes, limit: int) -> bool:
+    """Do the same for a message of a sub-agent. One without a time has that of the record around it."""
+    message = record.message
+    if message is None or not record.timestamp:
+        return False
+    return _add_message(session, record, message, agent, raw, limit, is_side=True)
+
+
+def _decode_progress(data: Raw) -> ShortProgress | None:
+    """Decode the data of a progress record; None if it has to be read in full."""
+    try:
+        return _PROGRESS.decode(data)
+    except REFUSALS:
+        return None
+
+
+def _message_in(progress: ShortProgress, session: TranscriptSession) -> ShortEmbedded | None:
+    """The message that a progress record embeds; None if it has none, or if another file of the session has it."""
+    record = progress.message
+    if progress.type != "agent_progress" or record is None or record.message is None:
+        return None
+    if record.type not in _EMBEDDED or session.is_elsewhere(record.message.id, record.uuid):
+        return None
+    return record
 
 
 def simple_progress(data: Any) -> str | None:

@@ -23,6 +23,7 @@ from exportstream.reading.limits import MAX_DEPTH
 from exportstream.reading.lines.records import Record
 
 _QUOTE = b'"'[0]
+_SHALLOW = 2 * MAX_DEPTH  # bytes: in so few there are not too many levels
 _EVENTS = frozenset({Event, ShortItem})
 
 
@@ -50,28 +51,7 @@ def take_usual(
         for found in lines:
             line, raw, session.line = found
             item, kind, size = line.payload, line.type, len(raw)
-            if kind == "response_item":
-                if session.held + size > limit:
-                    return found
-                if item.__class__ is dict:
-                    try:
-                        if size > 2 * MAX_DEPTH and size - _size_of_text(item) > 2 * MAX_DEPTH:
-                            refuse_deep(item)
-                        is_row = session.add_item(item, line.timestamp, size)
-                    except InputError as error:
-                        time = line.timestamp
-                        refuse(error, Record(line, raw, found[2]))
-                        continue
-                    counted_as = None if is_row else f"response_item/{item['type']}"
-                elif item.__class__ is ShortItem and not (size > 2 * MAX_DEPTH and may_be_deep_item(item, raw)):
-                    if not session.add_short(item, raw, line.timestamp):
-                        return found
-                    counted_as = None
-                else:
-                    return found
-            elif item.__class__ not in _EVENTS:
-                return found
-            elif kind == "event_msg":
+            if kind == "event_msg" and item.__class__ in _EVENTS:
                 event = item.type
                 if event == "token_count":
                     if item.info is not None:
@@ -81,6 +61,27 @@ def take_usual(
                 time = line.timestamp
                 events[event].append(size)
                 continue
+            if kind == "response_item":
+                if session.held + size > limit:
+                    return found
+                if item.__class__ is ShortItem and (size <= _SHALLOW or not may_be_deep_item(item, raw)):
+                    if not session.add_short(item, raw, line.timestamp):
+                        return found
+                    time = line.timestamp
+                    continue
+                if item.__class__ is not dict:
+                    return found
+                try:
+                    if size > _SHALLOW and size - _size_of_text(item) > _SHALLOW:
+                        refuse_deep(item)
+                    is_row = session.add_item(item, line.timestamp, size)
+                except InputError as error:
+                    time = line.timestamp
+                    refuse(error, Record(line, raw, found[2]))
+                    continue
+                counted_as = None if is_row else f"response_item/{item['type']}"
+            elif item.__class__ not in _EVENTS:
+                return found
             elif kind == "turn_context":
                 session.add_turn(item)
                 counted_as = kind
@@ -108,4 +109,4 @@ def may_be_deep_item(item: ShortItem, raw: bytes) -> bool:
     if text is UNSET:
         text = item.arguments if item.arguments is not UNSET else item.encrypted_content
     texts = len(text) if text is not UNSET and memoryview(text)[0] == _QUOTE else 0
-    return len(raw) - texts > 2 * MAX_DEPTH and may_be_deep(raw)
+    return len(raw) - texts > _SHALLOW and may_be_deep(raw)

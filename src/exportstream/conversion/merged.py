@@ -1,0 +1,59 @@
+"""What the output of a merge was made of, as its folder's manifest has it: its inputs, and those that failed.
+
+Takes: the manifest, and the names of inputs. Returns: those of the time when the output was written. Raises: `ReadError`.
+Holds: a name for each input.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from exportstream.conversion.manifest import Manifest, Record
+from exportstream.storage.names import has_name, is_direct, is_url
+
+
+class MadeOf(Struct):
+    """The inputs of a merge.
+
+    Attributes:
+        inputs: names of those that were read, relative to the folder.
+        failed: names of those that failed, and have no rows.
+    """
+
+    inputs: list[str]
+    failed: list[str]
+
+
+def manifest_of(target: Any) -> Manifest | None:
+    """Return the manifest of the folder of an output; None if it is no file."""
+    if not has_name(target) or is_url(name := os.fsdecode(target)) or is_direct(name):
+        return None
+    return Manifest(os.path.dirname(name) or ".")
+
+
+def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -> MadeOf:
+    """Return what an output is made of, under the names that the manifest has."""
+    return MadeOf([*map(manifest.name_of_input, sources)], [*map(manifest.name_of_input, failed)])
+
+
+def was_made_of(manifest: Manifest, output: str) -> MadeOf | None:
+    """Return what an output was made of; None if that is not recorded, as of a merge without ``update``."""
+    with manifest.open() as records:
+        record = records.get(manifest.name_of(output))
+    if record is None or "inputs" not in record.input:
+        return None
+    return MadeOf(_texts(record.input["inputs"]), _texts(record.input.get("failed")))
+
+
+def input_names(record: Record) -> list[str]:
+    """Return the names of all inputs of an output."""
+    return _texts(record.input.get("inputs")) or _texts([record.input.get("name")])
+
+
+def _texts(names: Any) -> list[str]:
+    """Return what is text: anybody may have written the manifest."""
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
