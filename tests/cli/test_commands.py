@@ -252,7 +252,7 @@ def test_one_summary_line_without_a_terminal(folder: Path) -> None:
     done = run("convert", "session.json", "-o", "out.ndjson", cwd=folder)
     assert done.stdout == b""
     assert re.fullmatch(
-        r"exportstream: session\.json: 6 rows to out\.ndjson \(2\.6 kB, 1\.0x smaller than the JSON\) "
+        r"exportstream: session\.json: 6 rows to out\.ndjson \(2\.6 kB\) "
         r"in \d+\.\d s \(\d+(\.\d)? [kMG]?B/s\)\n",
         done.stderr.decode(),
     )
@@ -1012,6 +1012,9 @@ def test_dedupe_drops_what_came_before(folder: Path) -> None:
     assert (plain["counted"]["messages"], plain["sessions"]) == (12, 2)
     assert (once["counted"]["messages"], once["sessions"]) == (6, 1)
     assert once["declared"]["promptTokens"] == {"sum": SESSION["promptTokens"], "count": 1}
+    assert run("totals", "-", "--dedupe", cwd=folder, data=twice).stdout.endswith(
+        b"\n\nrepeated and dropped: 6 messages, 1 session\n"
+    )
     done = run("convert", "-", "--dedupe", "--report", "r.json", cwd=folder, data=twice)
     assert lines(done.stdout) == lines(run("convert", "-", cwd=folder, data=SAMPLE.read_bytes()).stdout)
     assert done.stderr.rstrip().endswith(b"; repeated and dropped: 6 messages, 1 session")
