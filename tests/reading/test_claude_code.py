@@ -355,8 +355,9 @@ def test_data_deep_in_a_result(begin: str) -> None:
     """As deep as JSON may be here: base64 data is found, and Python's own limit is not met."""
     end = "]" if begin == "[" else "}"
     deep = [json.loads(begin * 500 + text + end * 500) for text in ('{"base64":"aGVsbG8="}', '{"size":5}')]
-    transcript = begun().call("m1").user([{"type": "tool_result", "tool_use_id": "t1"}], toolUseResult=deep[0])
-    (call,) = rows(transcript)[1].tool_calls or ()
+    transcript = begun().call("m1").user([{"type": "tool_result", "tool_use_id": "t1"}], toolUseResult=7)
+    data = transcript.data.replace(b'"toolUseResult":7', b'"toolUseResult":' + json.dumps(deep[0]).encode())
+    (call,) = rows(data)[1].tool_calls or ()
     assert json.dumps(call.extra) == json.dumps({"toolUseResult": deep[1]})
 
 

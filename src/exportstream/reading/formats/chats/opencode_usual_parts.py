@@ -154,15 +154,17 @@ def _held(keys: tuple[str, ...], given: tuple[Any, ...]) -> dict[str, Any]:
 def _call(part: _Call, row_id: str, number: int, deep: list[Any]) -> ToolCall:
     state, call_id, extra = part.state or _NO_STATE, part.call_id, {"id": part.id}
     status, given, title, time, metadata = state.status, state.input, state.title, state.time, state.metadata
-    result = state.error if status == "error" else state.output
+    result, other = (state.error, state.output) if status == "error" else (state.output, state.error)
+    unfinished = None if status in ENDED else status
     if not part.id or part.metadata is not None:
         extra = _held(MORE_OF_CALL, (part.id, part.metadata))
         if is_tracked(part.metadata):
             deep.append([part.metadata])
-    if title and time and metadata and state.raw is state.attachments is None:  # nearly always
+    if title and time and metadata and state.raw is state.attachments is other is unfinished is None:  # nearly always
         of_state = {"title": title, "metadata": metadata, "time": time}
     else:
         of_state = _held(MORE_OF_STATE, (title, metadata, time, state.raw, describe_files(state.attachments)))
+        of_state |= _held(("output" if status == "error" else "error", "status"), (other, unfinished))
     if of_state:
         extra["state"] = of_state
         if is_tracked(of_state):
