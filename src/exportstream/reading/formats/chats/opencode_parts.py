@@ -21,7 +21,7 @@ _UNFINISHED_KEYS = ("input", "output")
 _FILE_KEYS = frozenset({"type", "mime", "filename", "url", "id", "messageID", "sessionID"})
 MORE_OF_TEXT = ("time", "synthetic", "ignored", "metadata")  # the usual keys without a column, in their order
 MORE_OF_CALL = ("id", "metadata")
-MORE_OF_STATE = ("title", "metadata", "time", "raw", "attachments")
+MORE_OF_STATE = ("title", "metadata", "time", "raw", "attachments", "output", "error", "status")
 KEPT_PARTS = {  # parts that are kept as they are: the keys that come after the type, in their order
     "step-start": ("snapshot",),
     "step-finish": ("reason", "snapshot", "cost", "tokens"),
