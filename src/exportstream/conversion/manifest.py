@@ -139,8 +139,11 @@ class Manifest:
         """Return the record of an output.
 
         Args:
+            written: the output in figures.
+            source: the input's name.
             state: the input's, as of `storage.names.state_of`; of a merge the `inputs` and those that `failed`.
             about: what `describe` returns.
+            notes: of the input.
         """
         return Record(
             output=self.name_of(written.target),

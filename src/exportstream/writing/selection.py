@@ -98,6 +98,7 @@ def choose(
     """Choose the columns of a table.
 
     Args:
+        table: its name.
         known: the columns it can have.
         usual: those it has unless told otherwise; ``*`` among the names.
         columns: names to write in this order, None for the usual ones. Names of other tables are passed over.
