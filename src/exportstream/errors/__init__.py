@@ -25,6 +25,7 @@ of URLs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from exportstream.errors.secrets import mask as mask
@@ -139,6 +140,14 @@ class UsageError(ExportstreamError, ValueError):
 
 class OptionError(UsageError):
     """An option has a value that it does not take."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return a question that names the known word that is nearest to one with a typing error; None if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an error
+
+    near = get_close_matches(word, list(known), 1)
+    return f"did you mean {near[0]}?" if near else None
 
 
 def check_numbers(**numbers: object) -> None:
