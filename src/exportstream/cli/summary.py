@@ -97,7 +97,7 @@ def _ratio(report: Report) -> str:
 def _rejected(report: Report) -> str:
     """Write how much was rejected, and into which files; nothing if there was none."""
     all_ = report.messages + report.rejected
-    lost = [f"{report.rejected:,} of {all_:,} messages"] if report.rejected else []
+    lost = [f"{report.rejected:,} of {amount(all_, 'messages')}"] if report.rejected else []
     lost += _damaged(report.notes)
     parts = [report, *(one.report for one in report.outcomes)] if isinstance(report, ManyReport) else [report]
     into = _into([part.rejects for part in parts if isinstance(part, Report) and part.rejects])
