@@ -32,6 +32,7 @@ from exportstream.errors.secrets import mask as mask
 from exportstream.errors.secrets import shown as shown
 
 LONGEST_LINE = 5 * 4096  # characters: a line may name a few files, and a name has up to 4,096
+IN_SHELLS = "only a shell replaces ~, and not in quotes: write the home folder out"
 _JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
@@ -229,7 +230,10 @@ class TransferError(ExportstreamError, OSError):
     @classmethod
     def of(cls, error: OSError, source: str | None = None) -> Self:
         """Return an error of the system about the input or output `source` as our own; one that is ours stays as it is."""
-        return error if isinstance(error, cls) else cls(error.strerror or str(error), source=source)
+        if isinstance(error, cls):
+            return error
+        hint = IN_SHELLS if isinstance(error, FileNotFoundError) and (source or "").startswith("~") else None
+        return cls(error.strerror or str(error), source=source, hint=hint)
 
 
 class ReadError(TransferError):
