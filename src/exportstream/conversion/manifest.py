@@ -36,8 +36,8 @@ from exportstream.writing.outputs import MANIFEST, Output
 from exportstream.writing.writers import Written
 
 SCHEMA = 1
-# Options that decide whether there is an output, not what is in it.
 NOTED = ("rejected", "damaged", "damaged_bytes", "doubtful")  # of `Notes`
+# Options that decide whether there is an output, not what is in it.
 _NOT_COMPARED = {"force", "max_message_size", "max_window"}
 
 

@@ -126,7 +126,8 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     status = Status(len(inputs), total_size(inputs))
     manifest = manifest_of(written[0]) if options.update else None
     before = None if manifest is None else was_made_of(manifest, written[0])
-    current = options.update and all(is_current(one.source, outputs, one.parts) for one in inputs)
+    known = before is None or before.inputs  # else it is not the output that was recorded
+    current = options.update and bool(known) and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
     kept: list[str] = []
     if current and manifest is not None and before is not None:
