@@ -228,6 +228,8 @@ def test_public_names_are_all_of_them() -> None:
     assert set(exportstream.__all__) == homes.keys()
     for name, module in homes.items():
         assert getattr(exportstream, name) is getattr(sys.modules[str(module)], name)
+    others = {name for name in dir(exportstream) if not name.startswith("__")} - set(exportstream.__all__)
+    assert others == {"errors"}, "completion offers nothing that is not public"
     assert set(exportstream.__all__) <= set(dir(exportstream))
     with pytest.raises(AttributeError, match="'exportstream' has no attribute 'convert_all'"):
         exportstream.convert_all  # noqa: B018

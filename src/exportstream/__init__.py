@@ -114,4 +114,4 @@ else:  # each is imported with its first use: all of them take a tenth of a seco
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_HOMES})
+        return sorted({*_HOMES, "errors", *(name for name in globals() if name.startswith("__"))})

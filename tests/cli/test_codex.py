@@ -152,7 +152,7 @@ def test_a_rollout_in_two_places_counts_once(tmp_path: Path, longer: int | None,
         for rollout in rollouts:
             rollout.lines = [line.replace(b'"timestamp":', b'"when":') for line in rollout.lines]
     names = _copies(tmp_path, *rollouts)
-    done = run("convert", *names, "-o", "all.ndjson", "--merge", "-t", "messages,sessions", "--quiet", cwd=tmp_path)
+    done = run("convert", *names, "-o", "all.ndjson", "--merge", "-t", "messages,sessions", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     messages, sessions = rows(tmp_path / "all.messages.ndjson"), rows(tmp_path / "all.sessions.ndjson")
     (tmp_path / "alone.jsonl").write_bytes(rollouts[longer or 0].data)
@@ -165,9 +165,13 @@ def test_a_rollout_in_two_places_counts_once(tmp_path: Path, longer: int | None,
     assert sum(row.get("completionTokens", 0) for row in sessions) == alone["declared"]["completionTokens"]["sum"]  # type: ignore[misc]
     for jobs in ("1", "2"):
         found = json.loads(speak("totals", *names, "--json", "--jobs", jobs, cwd=tmp_path).stdout)
-        assert found["counted"] == alone["counted"]
+        assert found["counted"] == {**alone["counted"], "copies": len(messages) - len(own)}
         for key in ("promptTokens", "completionTokens"):
             assert found["declared"][key]["sum"] == alone["declared"][key]["sum"]
+    copies = f"copies in logs, which no total counts: {len(messages) - len(own)} messages\n"
+    assert done.stderr.decode().endswith(f"; {copies}")
+    if longer is None and has_times:
+        assert speak("totals", *names, cwd=tmp_path).stdout.endswith(f"\n\n{copies}")
     kept = run("convert", *names, "-o", "once.ndjson", "--merge", "--dedupe", "--quiet", cwd=tmp_path)
     assert (kept.returncode, len(rows(tmp_path / "once.ndjson"))) == (0, len(own))
 

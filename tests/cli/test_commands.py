@@ -252,7 +252,7 @@ def test_one_summary_line_without_a_terminal(folder: Path) -> None:
     done = run("convert", "session.json", "-o", "out.ndjson", cwd=folder)
     assert done.stdout == b""
     assert re.fullmatch(
-        r"exportstream: session\.json: 6 rows to out\.ndjson \(2\.6 kB, 1\.0x smaller than the JSON\) "
+        r"exportstream: session\.json: 6 rows to out\.ndjson \(2\.6 kB\) "
         r"in \d+\.\d s \(\d+(\.\d)? [kMG]?B/s\)\n",
         done.stderr.decode(),
     )
@@ -652,7 +652,7 @@ def test_quiet_shows_nothing_on_a_terminal(folder: Path) -> None:
 
 
 def test_one_is_singular_and_nothing_is_not_smaller(folder: Path) -> None:
-    """The summary says 1 row; of an export without messages it gives no ratio, since no row was written."""
+    """The summary says 1 row; of an export without valid messages it gives no ratio, since no row was written."""
     one = json.dumps({"id": "s", "title": "t" * 500, "messages": [SESSION["messages"][0]]}, default=float).encode()
     done = run("convert", "-", "-o", "one.ndjson", cwd=folder, data=one)
     assert b": 1 row to one.ndjson (" in done.stderr
@@ -661,10 +661,12 @@ def test_one_is_singular_and_nothing_is_not_smaller(folder: Path) -> None:
         "-",
         "-o",
         "none.csv",
+        "--on-error",
+        "skip",
         cwd=folder,
-        data=json.dumps({"id": "s", "title": "t" * 500, "messages": []}).encode(),
+        data=json.dumps({"id": "s", "title": "t" * 500, "messages": [{"id": "m"}]}).encode(),
     )
-    assert re.search(rb": 0 rows to none\.csv \(\d+ B\) in ", done.stderr)
+    assert re.search(rb": 0 rows to none\.csv \(\d+ B\) in .*; 1 of 1 message rejected into ", done.stderr)
     half = one.replace(b'"content": "', b'"content": "\\ud800', 1)
     text = run("check", "-", cwd=folder, data=half).stdout.decode()
     assert text.splitlines()[0] == "session s: 1 message"
@@ -1012,6 +1014,9 @@ def test_dedupe_drops_what_came_before(folder: Path) -> None:
     assert (plain["counted"]["messages"], plain["sessions"]) == (12, 2)
     assert (once["counted"]["messages"], once["sessions"]) == (6, 1)
     assert once["declared"]["promptTokens"] == {"sum": SESSION["promptTokens"], "count": 1}
+    assert run("totals", "-", "--dedupe", cwd=folder, data=twice).stdout.endswith(
+        b"\n\nrepeated and dropped: 6 messages, 1 session\n"
+    )
     done = run("convert", "-", "--dedupe", "--report", "r.json", cwd=folder, data=twice)
     assert lines(done.stdout) == lines(run("convert", "-", cwd=folder, data=SAMPLE.read_bytes()).stdout)
     assert done.stderr.rstrip().endswith(b"; repeated and dropped: 6 messages, 1 session")

@@ -141,10 +141,11 @@ def test_a_page_loads_nothing(tmp_path: Path) -> None:
 
 
 def test_notes_of_the_figures(tmp_path: Path) -> None:
-    """A page says which tokens may be too few and which producers state none, and has all input of those that differ."""
+    """A page says which tokens may be too few, what are copies and which producers state no tokens, and has all input of those that differ."""
     transcript = drawn(1)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jsonl").write_bytes(transcript.data)
+    (tmp_path / "in" / "copy.jsonl").write_bytes(transcript.data)
     (tmp_path / "in" / "b.json").write_bytes(dump(chats(1)))
     counted = json.loads(run("totals", "in", "--json", cwd=tmp_path).stdout)["counted"]
     assert run("totals", "in", "-o", "bill.html", cwd=tmp_path).returncode == 0
@@ -156,6 +157,8 @@ def test_notes_of_the_figures(tmp_path: Path) -> None:
     assert total["cacheCreationTokens"] == str(counted["cacheCreationTokens"]["sum"])
     assert counted["partialTokens"] > 0
     assert f"{counted['partialTokens']} messages may have used more tokens than counted here" in page.text
+    assert counted["copies"] > 0
+    assert f"copies in logs, which no total counts: {counted['copies']} messages" in page.text
     assert re.search(r"\d+ messages of producers that state no tokens and no costs", page.text)
 
 

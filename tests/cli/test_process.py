@@ -62,6 +62,7 @@ def test_completion_script(shell: str, tmp_path: Path) -> None:
         ("exportstream convert --runn", ["--running-totals"]),
         ("exportstream convert --table tool", ["tool-calls"]),
         ("exportstream convert -t messages,tool", ["messages,tool-calls"]),
+        ("exportstream totals --by day,mo", ["day,model", "day,month"]),
         ("exportstream convert --format csv.", ["csv.zst", "csv.gz"]),
     ],
 )

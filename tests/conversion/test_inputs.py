@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from exportstream import iter_messages
 from exportstream.cli.process import exit_code
 from exportstream.conversion.inputs import find_inputs
 from exportstream.errors import ReadError, UsageError
@@ -188,6 +189,14 @@ def test_nothing_found_is_a_usage_error(folder: Path, name: str) -> None:
         find_inputs(["a.json", name])
     assert error.value.source == name
     assert exit_code(error.value) == 2
+
+
+def test_a_home_folder_that_no_shell_wrote_out() -> None:
+    """A name that begins with ~, as in quotes or in Python, is no folder of that name: the error says so."""
+    with pytest.raises(UsageError, match="no exports found; only a shell replaces ~, and not in quotes"):
+        find_inputs(["~/nothing-here/*.jsonl"])
+    with pytest.raises(ReadError, match="No such file or directory; only a shell replaces ~"):
+        list(iter_messages("~/nothing-here"))
 
 
 def test_no_sources_are_a_usage_error() -> None:

@@ -409,7 +409,10 @@ def test_update_tries_again_what_failed(folder: Path) -> None:
 
 
 def test_update_of_a_merge_knows_its_inputs(folder: Path) -> None:
-    """What failed is tried again and stays listed; inputs that are gone are named; one with an old time is new all the same."""
+    """What failed is tried again and stays listed; inputs that are gone are named; one with an old time is new all the same.
+
+    An output that was written again without a record is written once more.
+    """
     put(folder, "in/a.json", "in/b.json", "in/c.json")
     (folder / "in/b.json").write_bytes(export("b")[:-9])
     for name in "abc":
@@ -432,6 +435,8 @@ def test_update_of_a_merge_knows_its_inputs(folder: Path) -> None:
     put(folder, "in/d.json")
     age(folder / "in/d.json", 7)
     assert (merge().rows, merge().kept_inputs) == (9, [])
+    merge_many("in/d.json", "all.ndjson", force=True)  # not recorded: the record is of the output before
+    assert (merge().rows, merge().rows) == (9, 0)
 
 
 @pytest.mark.parametrize("options", [{}, {"format": "ndjson"}, {"table": "all"}, {"format": "csv"}])

@@ -353,6 +353,7 @@ def _totals(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
             **counted,
             "withTokens": sum(any(name in row for name in tokens) for row in messages),
             "partialTokens": sum(row.get("usageState") == "partial" for row in messages),
+            "copies": 0,  # logs alone have them
             "firstDate": first,
             "lastDate": last,
             "unparsedDates": unparsed,

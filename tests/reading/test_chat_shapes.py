@@ -45,6 +45,7 @@ USUAL_PARTS: list[Any] = [
         "metadata": [[1]],
     },
     {"type": "tool", "tool": "edit", "callID": "", "state": None, "id": ""},
+    {"type": "tool", "tool": "edit", "state": {"status": "running", "error": "late", "time": {"start": 1}}},
 ]
 PARTS = [*USUAL_PARTS, {"type": "step-start", "id": "s"}, {"type": "text"}, {"type": "of next year"}]
 INFOS: dict[str, list[Any]] = {
@@ -181,8 +182,8 @@ def test_keys_without_a_column_keep_one_order(seed: int) -> None:
 
 
 def read_extra(data: bytes) -> list[str]:
-    """What `extra` of each row is, with the order of its keys."""
-    return [repr(row.extra) for row in iter_messages(data)]
+    """What `extra` of each row and of its calls is, with the order of its keys."""
+    return [repr([row.extra, *(call.extra for call in row.tool_calls or ())]) for row in iter_messages(data)]
 
 
 SHAPES: list[tuple[Shape, dict[str, Any]]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -347,6 +348,17 @@ def test_attachments_without_their_data() -> None:
     assert response.attachments == [{"type": "image/png", "size": 5}]
     assert response.tool_calls is not None
     assert response.tool_calls[0].extra == {"toolUseResult": {"type": "image", "file": {"size": 5, "type": "image/png"}}}
+
+
+@pytest.mark.parametrize("begin", ["[", '{"a":'])
+def test_data_deep_in_a_result(begin: str) -> None:
+    """As deep as JSON may be here: base64 data is found, and Python's own limit is not met."""
+    end = "]" if begin == "[" else "}"
+    deep = [json.loads(begin * 500 + text + end * 500) for text in ('{"base64":"aGVsbG8="}', '{"size":5}')]
+    transcript = begun().call("m1").user([{"type": "tool_result", "tool_use_id": "t1"}], toolUseResult=7)
+    data = transcript.data.replace(b'"toolUseResult":7', b'"toolUseResult":' + json.dumps(deep[0]).encode())
+    (call,) = rows(data)[1].tool_calls or ()
+    assert json.dumps(call.extra) == json.dumps({"toolUseResult": deep[1]})
 
 
 def test_kinds_of_blocks() -> None:

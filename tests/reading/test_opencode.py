@@ -122,6 +122,7 @@ def test_files_of_calls() -> None:
 def test_parts() -> None:
     """Reasoning, calls and files get their columns; data is left out, and all other parts are kept."""
     done = {"status": "completed", "input": {"cmd": "ls"}, "output": "a", "title": "t", "metadata": {}, "time": {"start": 1}}
+    failed = done | {"status": "error", "input": {}, "output": "half", "error": "no"}
     step = {"type": "step-finish", "reason": "stop", "cost": 1}
     (row,) = rows(
         {
@@ -133,6 +134,8 @@ def test_parts() -> None:
                 {"type": "tool", "tool": "bash", "callID": "c1", "state": done, "messageID": "m"},
                 {"type": "tool", "tool": "read", "state": {"status": "error", "input": "x", "error": "no"}},
                 {"type": "tool", "tool": "edit", "callID": "c3", "state": {"status": "running"}},
+                {"type": "tool", "tool": "glob", "callID": "c4", "state": failed},
+                {"type": "tool", "tool": "glob", "callID": "c5", "state": failed | {"status": "completed"}},
                 {"type": "file", "mime": "image/png", "filename": "p.png", "url": "data:image/png;base64,QUJD"},
                 {"type": "file", "url": "file:///x", "source": {"path": "x"}},
                 step,
@@ -146,7 +149,9 @@ def test_parts() -> None:
     ] == [
         ("c1", "bash", '{"cmd":"ls"}', {"cmd": "ls"}, "a", True, None, {"state": {"title": "t", "time": {"start": 1}}}),
         ("msg_0:1", "read", "x", None, "no", True, True, None),
-        ("c3", "edit", "", None, None, False, None, None),
+        ("c3", "edit", "", None, None, False, None, {"state": {"status": "running"}}),
+        ("c4", "glob", "{}", {}, "no", True, True, {"state": {"title": "t", "time": {"start": 1}, "output": "half"}}),
+        ("c5", "glob", "{}", {}, "half", True, None, {"state": {"title": "t", "time": {"start": 1}, "error": "no"}}),
     ]
     assert row.attachments == [
         {"name": "p.png", "type": "image/png", "size": 3},

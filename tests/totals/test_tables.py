@@ -181,18 +181,19 @@ def test_text_fits_a_terminal(labels: list[tuple[str, str]]) -> None:
         assert line.isprintable()
 
 
-def test_figures_give_way_before_names_and_dates() -> None:
+@pytest.mark.parametrize("files", [1, 2])
+def test_figures_give_way_before_names_and_dates(files: int) -> None:
     """Files are named without their common folder, and dates are whole, where the figures would not fit beside them."""
     used = {"input_tokens": 10**6, "output_tokens": 10**6, "cache_read_tokens": 10**9, "created_at": "2025-10-03T10:00:00Z"}
     chosen = GroupOptions(by=(("file", "day"),))
-    names = [f"/tmp/trial/session-with-a-long-name-{number}.json" for number in (1, 2)]
+    names = [f"/tmp/trial/session-with-a-long-name-{number}.json" for number in range(files)]
     grouping = Grouping(chosen.by, chosen.range)
     for name in names:
         one = Grouping(chosen.by, chosen.range, name)
         one.add(Batch([message(None, "12.123456", **used)], []))
         grouping.merge(one)
     (made,) = make_tables(grouping, chosen)
-    assert [line.split()[:2] for line in str(made).splitlines()[1:3]] == [
+    assert [line.split()[:2] for line in str(made).splitlines()[1:-1]] == [
         [name.removeprefix("/tmp/trial/"), "2025-10-03"] for name in names
     ]
 
@@ -309,6 +310,9 @@ def test_secrets_of_urls_are_masked() -> None:
     [
         ({"by": (("day",), ("tool",)), "sort": "color"}, "expected `sort` to be a column of a table (day, sessions"),
         ({"by": (("tool",),), "sort": "cost"}, "expected `sort`"),
+        ({"by": (("tool",),), "sort": "priced"}, "(tool, tool-calls, failed, unfinished), got 'priced'"),
+        ({"by": (("day",),), "sort": "priced"}, "got 'priced'; it goes with `prices`"),
+        ({"by": (("day",),), "sort": "outputs"}, "got 'outputs'; did you mean output-tokens?"),
         ({"by": (("tool",),), "top": 0}, "expected `top` to be a positive number, got 0"),
         ({"by": (("tool",),), "top": "3"}, "expected `top` to be a positive number, got '3'"),
         ({"sort": "cost"}, "expected `sort` with groups, got none"),

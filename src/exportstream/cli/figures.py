@@ -8,6 +8,7 @@ from typing import Any
 
 from exportstream.cli.terminal import show_lines
 from exportstream.errors import printable, shown
+from exportstream.models.notes import Duplicates
 from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
 from exportstream.totals.text import WIDTH, aligned, figure, width_of, widths_of
@@ -78,6 +79,18 @@ def partial_tokens(messages: int) -> str:
     """Say that the tokens of so many messages may be too few."""
     their = "its" if messages == 1 else "their"
     return f"{amount(messages, 'messages')} may have used more tokens than counted here: {their} last usage was not written"
+
+
+def copies(messages: int) -> str:
+    """Say how many messages are rows of convert, and in no figure."""
+    return f"copies in logs, which no total counts: {amount(messages, 'messages')}"
+
+
+def dropped(duplicates: Duplicates) -> str:
+    """Say how many messages and sessions came again, with ``--dedupe``; nothing if there were none."""
+    counts = {"messages": duplicates.messages, "sessions": duplicates.sessions}
+    repeats = [amount(count, words) for words, count in counts.items() if count]
+    return f"repeated and dropped: {', '.join(repeats)}" if repeats else ""
 
 
 def _fitted(lines: list[list[str]], width: int) -> list[str]:

@@ -8,6 +8,13 @@ from exportstream.cli.help import option, together
 from exportstream.cli.options import force_flag
 from exportstream.totals.group_keys import DIMENSIONS
 
+
+def _complete_words(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the last of several words with commas between them."""
+    before, comma, last = incomplete.rpartition(",")
+    return [before + comma + word for word in DIMENSIONS if word.startswith(last)]
+
+
 grouping_options = together(
     option(
         "Output",
@@ -23,6 +30,7 @@ grouping_options = together(
         "--by",
         multiple=True,
         metavar="WORDS",
+        shell_complete=_complete_words,
         show_default="totals of everything",
         help=f"Count by {', '.join(DIMENSIONS[:-1])} or {DIMENSIONS[-1]}; by several with commas (day,model). Give it more "
         "than once for several tables. By tool, calls are counted; by field, bytes; by message, the largest are listed, as "

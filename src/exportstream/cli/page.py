@@ -14,13 +14,13 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from exportstream.cli.charts import COSTS, TOKENS, Part, chart_of, parts_of, series_of, stack_of, sum_of
-from exportstream.cli.figures import amount, partial_tokens, rows_of_totals, without_usage, words_of_differences
+from exportstream.cli.figures import amount, copies, partial_tokens, rows_of_totals, without_usage, words_of_differences
 from exportstream.cli.terminal import in_options
 from exportstream.conversion.totals import TotalsReport
 from exportstream.errors import printable, shown
 from exportstream.storage.memory import import_error
 from exportstream.totals.periods import Range
-from exportstream.totals.sums import Totals
+from exportstream.totals.sums import Counted, Totals
 from exportstream.totals.table_options import GroupOptions
 from exportstream.totals.tables import GroupRow, GroupTable, Value, says_no_more
 from exportstream.totals.text import figure, texts_of
@@ -138,9 +138,13 @@ def _contents(done: TotalsReport) -> dict[str, Any]:
 
 def _of_messages(done: TotalsReport) -> list[tuple[int, str]]:
     """Return what is to be known of the figures, and of how many messages; that is counted without a range only."""
-    partial = 0 if done.range.is_bounded else done.totals.counted.partial_tokens
+    counted = Counted() if done.range.is_bounded else done.totals.counted
     unstated = done.notes.without_usage
-    return [(partial, partial_tokens(partial)), (unstated, without_usage(unstated))]
+    return [
+        (counted.partial_tokens, partial_tokens(counted.partial_tokens)),
+        (counted.copies, copies(counted.copies)),
+        (unstated, without_usage(unstated)),
+    ]
 
 
 def _ignored(done: TotalsReport) -> list[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 
 from exportstream.cli.display import FEW, print_cut, print_failures, print_few_warnings
-from exportstream.cli.figures import amount, show_totals, size, without_usage
+from exportstream.cli.figures import amount, copies, dropped, show_totals, size, without_usage
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import tell
 from exportstream.conversion.report import ManyReport, Report
 from exportstream.errors import shown
 from exportstream.models.notes import Notes
 from exportstream.writing.writers import Written
+
+_SMALLER = 1.05  # times: less is the same size, and would be shown as 1.0x
 
 
 def print_all_warnings(report: Report, *, rejects: bool) -> None:
@@ -66,11 +68,13 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
     targets = " and ".join(shown(output.target) for output in report.outputs)
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
     by = ", by several processes" if report.shared else ", by one process" if jobs > 1 and not several else ""
-    silent = f"; {without_usage(report.notes.without_usage)}" if report.notes.without_usage else ""
+    counts = report.totals.counted.copies, report.notes.without_usage
+    uncounted = [words(count) for words, count in zip((copies, without_usage), counts, strict=True) if count]
+    others = "".join(f"; {words}" for words in (dropped(report.duplicates), *uncounted) if words)
     tell(
         f"{what}: {_rows_of(report.all_outputs)}{f' to {targets}' if targets else ''} "
         f"({size(report.bytes_written)}{_ratio(report)}) in {report.seconds:.1f} s ({size(rate)}/s){by}"
-        f"{_rejected(report)}{_dropped(report)}{silent}{before}"
+        f"{_rejected(report)}{others}{before}"
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)
@@ -87,20 +91,13 @@ def _ratio(report: Report) -> str:
     """Write how much smaller outputs with messages are than the JSON; other tables are summaries."""
     whole = report.rows and any("messages" in output.tables for output in report.all_outputs)
     smaller = report.bytes_parsed / report.bytes_written if whole and report.bytes_written else 0
-    return f", {smaller:.1f}x smaller than the JSON" if smaller > 1 else ""
-
-
-def _dropped(report: Report) -> str:
-    """Write how many messages and sessions came again, with ``--dedupe``."""
-    counts = {"messages": report.duplicates.messages, "sessions": report.duplicates.sessions}
-    repeats = [amount(count, words) for words, count in counts.items() if count]
-    return f"; repeated and dropped: {', '.join(repeats)}" if repeats else ""
+    return f", {smaller:.1f}x smaller than the JSON" if smaller >= _SMALLER else ""
 
 
 def _rejected(report: Report) -> str:
     """Write how much was rejected, and into which files; nothing if there was none."""
     all_ = report.messages + report.rejected
-    lost = [f"{report.rejected:,} of {all_:,} messages"] if report.rejected else []
+    lost = [f"{report.rejected:,} of {amount(all_, 'messages')}"] if report.rejected else []
     lost += _damaged(report.notes)
     parts = [report, *(one.report for one in report.outcomes)] if isinstance(report, ManyReport) else [report]
     into = _into([part.rejects for part in parts if isinstance(part, Report) and part.rejects])

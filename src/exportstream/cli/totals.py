@@ -12,7 +12,15 @@ import click
 
 from exportstream.cli.display import ManyProgress, Progress, print_cut, print_failures, print_few_warnings
 from exportstream.cli.executors import are_several, open_for_all, open_helpers
-from exportstream.cli.figures import partial_tokens, show_prices, show_totals, width_of_output, without_usage
+from exportstream.cli.figures import (
+    copies,
+    dropped,
+    partial_tokens,
+    show_prices,
+    show_totals,
+    width_of_output,
+    without_usage,
+)
 from exportstream.cli.grouping import grouping_options
 from exportstream.cli.help import Command
 from exportstream.cli.options import many_inputs, totals_options
@@ -26,6 +34,7 @@ from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
+from exportstream.totals.sums import Counted
 from exportstream.totals.table_options import GroupOptions, as_bound
 from exportstream.totals.text import WIDTH
 from exportstream.writing.formats.json import to_printable_json
@@ -201,16 +210,22 @@ def _safe_csv(done: TotalsReport) -> str:
 def _show(done: TotalsReport, *, as_json: bool) -> None:
     if as_json:
         show_json(to_printable_json(_document(done)))
-    elif done.tables:
+        return
+    if done.tables:
         show_lines(done.to_text(width_of_output(WIDTH)).split("\n"))
     else:
         show_totals(done.totals, stderr=False)
-    partial = done.totals.counted.partial_tokens
-    if partial and not as_json and not done.range.is_bounded:  # it is of all messages
-        show_lines(["", partial_tokens(partial)])
-    if done.notes.without_usage and not as_json:
-        show_lines(["", without_usage(done.notes.without_usage)])
-    if done.totals.priced is not None and not as_json:
+    counted = Counted() if done.range.is_bounded else done.totals.counted  # it is of all messages
+    for count, words in (
+        (counted.partial_tokens, partial_tokens),
+        (counted.copies, copies),
+        (done.notes.without_usage, without_usage),
+    ):
+        if count:
+            show_lines(["", words(count)])
+    if repeats := dropped(done.duplicates):
+        show_lines(["", repeats])
+    if done.totals.priced is not None:
         show_prices(done.totals.priced, unpriced=not done.range.is_bounded)  # they are of all messages
 
 

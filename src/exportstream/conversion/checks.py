@@ -59,7 +59,9 @@ def check(
     Memory grows with the number of messages of the largest session, for their repeated ids.
 
     Args:
-        source, max_message_size, max_window: as of `open_export`.
+        source: as of `open_export`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
         executor: helps with a file of 32 MiB or more (8 MiB if it is compressed) and with a stream; see `convert_many`.
             None for this process alone.
 
@@ -85,6 +87,8 @@ def check_all(
     """Check many inputs.
 
     Args:
+        inputs: what is read.
+        options: how.
         executor: runs the checks, or helps with a large input that is nearly all; None for this process.
         all_sessions: also yield sessions without findings, if an executor is given.
 

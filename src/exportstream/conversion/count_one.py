@@ -53,7 +53,10 @@ def count_one(
     """Count one input.
 
     Args:
+        source: as of `open_export`.
         name: the name of its groups by file.
+        reading: how it is read.
+        groups: which groups are made.
         seen: with `dedupe`, what came before.
         known: keys of messages of logs that came before.
         executor: see `total_one`.

@@ -23,7 +23,7 @@ from exportstream.conversion.searched_names import (
     is_searched_member,
     is_searched_name,
 )
-from exportstream.errors import ExportstreamError, ReadError, UsageError
+from exportstream.errors import IN_SHELLS, ExportstreamError, ReadError, UsageError
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
     RealPaths,
@@ -114,8 +114,10 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         before = len(found)
         found += [one for one in search.find(name, apart=apart) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
-            hint = "folders are searched for .json, .ndjson, .jsonl and .zip files"
-            raise UsageError("no exports found", source=name, hint=f"{hint}, without `exclude`" if excluded else hint)
+            hint = (
+                f"folders are searched for .json, .ndjson, .jsonl and .zip files{', without `exclude`' if excluded else ''}"
+            )
+            raise UsageError("no exports found", source=name, hint=IN_SHELLS if name.startswith("~") else hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}

@@ -20,6 +20,7 @@ def outputs_without_input(manifest: Manifest, others: Container[str]) -> list[st
     """Return the outputs in a folder that were made of files which are no longer there.
 
     Args:
+        manifest: of the folder.
         others: names of outputs within the folder whose inputs are there.
     """
     folder = os.path.realpath(manifest.folder)

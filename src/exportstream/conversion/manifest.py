@@ -36,8 +36,8 @@ from exportstream.writing.outputs import MANIFEST, Output
 from exportstream.writing.writers import Written
 
 SCHEMA = 1
-# Options that decide whether there is an output, not what is in it.
 NOTED = ("rejected", "damaged", "damaged_bytes", "doubtful")  # of `Notes`
+# Options that decide whether there is an output, not what is in it.
 _NOT_COMPARED = {"force", "max_message_size", "max_window"}
 
 
@@ -139,8 +139,11 @@ class Manifest:
         """Return the record of an output.
 
         Args:
+            written: the output in figures.
+            source: the input's name.
             state: the input's, as of `storage.names.state_of`; of a merge the `inputs` and those that `failed`.
             about: what `describe` returns.
+            notes: of the input.
         """
         return Record(
             output=self.name_of(written.target),

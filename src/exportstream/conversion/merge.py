@@ -66,9 +66,24 @@ def merge_many(
 
     Args:
         sources: as of `convert_many`.
-        target, format, table, level, keys, running_totals, columns, without, flat, csv_safe, force: as of `convert`.
-        on_error, rejects, max_message_size, max_window, dedupe, prices: as of `convert`.
-        exclude: as of `convert_many`.
+        target: the output, as of `convert`; so are the options from here to `prices`.
+        format: see `convert`.
+        table: see `convert`.
+        level: see `convert`.
+        keys: see `convert`.
+        running_totals: see `convert`.
+        columns: see `convert`.
+        without: see `convert`.
+        flat: see `convert`.
+        csv_safe: see `convert`.
+        force: see `convert`.
+        on_error: see `convert`.
+        rejects: see `convert`.
+        max_message_size: see `convert`.
+        max_window: see `convert`.
+        dedupe: see `convert`.
+        prices: see `convert`.
+        exclude: see `convert_many`.
         update: replace outputs that exist, and write none if all are newer than every input and the manifest of their folder
             has each input. Inputs that failed are tried again.
         fail_fast: read each input once, and stop at the first that fails.
@@ -111,7 +126,8 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     status = Status(len(inputs), total_size(inputs))
     manifest = manifest_of(written[0]) if options.update else None
     before = None if manifest is None else was_made_of(manifest, written[0])
-    current = options.update and all(is_current(one.source, outputs, one.parts) for one in inputs)
+    known = before is None or before.inputs  # else it is not the output that was recorded
+    current = options.update and bool(known) and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
     kept: list[str] = []
     if current and manifest is not None and before is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from exportstream.conversion.manifest import Manifest, Record
-from exportstream.storage.names import has_name, is_direct, is_url
+from exportstream.storage.names import has_name, is_direct, is_url, state_of
 
 
 class MadeOf(Struct):
@@ -41,12 +41,17 @@ def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -
 
 
 def was_made_of(manifest: Manifest, output: str) -> MadeOf | None:
-    """Return what an output was made of; None if that is not recorded, as of a merge without ``update``."""
+    """Return what an output was made of; None if that is not recorded, as of a merge without ``update``.
+
+    If the output has another size, it was written again since, and nobody knows of what: then there are no inputs.
+    """
     with manifest.open() as records:
         record = records.get(manifest.name_of(output))
-    if record is None or "inputs" not in record.input:
+    if record is None:
         return None
-    return MadeOf(_texts(record.input["inputs"]), _texts(record.input.get("failed")))
+    if (state_of(output) or {}).get("size") != record.bytes:
+        return MadeOf([], [])
+    return MadeOf(input_names(record), _texts(record.input.get("failed")))
 
 
 def input_names(record: Record) -> list[str]:

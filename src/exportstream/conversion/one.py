@@ -90,10 +90,13 @@ def convert(
             ``extra`` as JSON text, so that each column has one type.
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
-        on_error, max_message_size, max_window, dedupe: as of `open_export`.
+        on_error: see `open_export`.
         rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
             output), or a list or a function that gets each `Reject`.
-        prices: as of `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
+        dedupe: see `open_export`.
+        prices: see `open_export`; rows of messages get their price as `cost`, and `costSource` says which were priced.
         report: a path for the report as JSON.
         executor: helps with a file of 32 MiB or more (8 MiB if it is compressed) and with a stream; see `convert_many`.
             Not with `running_totals`, `dedupe`, the columns `file` and `sessionNumber`, Parquet or SQLite. None for this
@@ -153,7 +156,8 @@ def convert_to(
         sources: each as of `open_export`.
         outputs: all are written from one reading.
         options: how they are converted; what says which inputs there are has no effect here.
-        executor, progress: as of `convert`; an executor only for one source.
+        executor: as of `convert`; only for one source.
+        progress: as of `convert`.
         manifest: of the folder of the outputs; it records them as made of the first source.
         made_of: recorded instead of the state of the first source.
         ignore: called with a source that is no export and its error; says whether to go on without it.

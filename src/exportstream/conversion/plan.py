@@ -62,7 +62,8 @@ def input_for_helpers(inputs: Sequence[Input], reading: ReadOptions, *, chats: b
 
     Args:
         inputs: all that are read.
-        reading, chats: as of `suits_helpers`.
+        reading: how they are read.
+        chats: as of `suits_helpers`.
     """
     largest = max(inputs, key=lambda one: one.size or 0, default=None)
     total = total_size(inputs)

@@ -102,6 +102,8 @@ def open_report(
 
     Args:
         path: of the file; None for no report.
+        transaction: takes the file.
+        force: whether to replace a file that exists.
         source_path: the input, which is never replaced.
         words: changes the text of errors, whose hints are in Python's words.
 

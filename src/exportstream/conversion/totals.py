@@ -147,7 +147,9 @@ def totals_many(
         top: give only the first groups a row of their own, the others one together.
         executor: see `convert_many`. It helps with a file of 32 MiB or more (8 MiB if it is compressed) that is nearly all,
             unless `dedupe` or groups by message are asked for.
-        on_error, max_message_size, max_window: as of `open_export`.
+        on_error: see `open_export`; so are all up to `prices`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
         dedupe: see `open_export`; over all inputs, each of which is read twice, to leave a bad one out. Not with an
             executor.
         prices: see `open_export`; the tables get the figures ``pricedCost`` and ``unpricedMessages``.
@@ -227,6 +229,9 @@ def total_one(
     """Count the totals of one export as their options say.
 
     Args:
+        source: as of `open_export`.
+        reading: how it is read.
+        groups: which tables are made.
         executor: helps with a large file of sessions or chats, also compressed or in a zip; None for this process alone.
         progress: called with the open `Export` after each batch.
 

@@ -25,12 +25,14 @@ of URLs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from exportstream.errors.secrets import mask as mask
 from exportstream.errors.secrets import shown as shown
 
 LONGEST_LINE = 5 * 4096  # characters: a line may name a few files, and a name has up to 4,096
+IN_SHELLS = "only a shell replaces ~, and not in quotes: write the home folder out"
 _JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
@@ -141,6 +143,14 @@ class OptionError(UsageError):
     """An option has a value that it does not take."""
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return a question that names the known word that is nearest to one with a typing error; None if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an error
+
+    near = get_close_matches(word, list(known), 1)
+    return f"did you mean {near[0]}?" if near else None
+
+
 def check_numbers(**numbers: object) -> None:
     """Raise `OptionError` for one that is neither a whole number nor None."""
     for name, value in numbers.items():
@@ -220,7 +230,10 @@ class TransferError(ExportstreamError, OSError):
     @classmethod
     def of(cls, error: OSError, source: str | None = None) -> Self:
         """Return an error of the system about the input or output `source` as our own; one that is ours stays as it is."""
-        return error if isinstance(error, cls) else cls(error.strerror or str(error), source=source)
+        if isinstance(error, cls):
+            return error
+        hint = IN_SHELLS if isinstance(error, FileNotFoundError) and (source or "").startswith("~") else None
+        return cls(error.strerror or str(error), source=source, hint=hint)
 
 
 class ReadError(TransferError):

@@ -105,6 +105,7 @@ def earliest_and_latest(
     """Find the earliest and the latest of date-times, as written; all digits of a second are compared.
 
     Args:
+        dates: texts, date-times or not.
         first: the earliest of those before, if any; it stays where another is equal.
         last: the latest of those before.
 

@@ -48,6 +48,8 @@ def check_export(source: Any, options: ReadOptions, helpers: RunsAhead | None = 
     """Read an export and yield the oddities of each of its sessions; see `check`.
 
     Args:
+        source: as of `open_export`.
+        options: how it is read.
         helpers: other processes, which do `CheckFields` and `CheckSessions`.
     """
     found = _OpenSessions()

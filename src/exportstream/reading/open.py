@@ -66,8 +66,12 @@ def iter_messages(
     """Yield the messages of an export lazily, and close what was opened at the end.
 
     Args:
-        source, rejects, max_message_size, max_window, dedupe: as of `open_export`.
-        on_error: as of `open_export`; here the default is to stop, also in logs.
+        source: as of `open_export`; so are all others.
+        on_error: see `open_export`; here the default is to stop, also in logs.
+        rejects: see `open_export`.
+        max_message_size: see `open_export`.
+        max_window: see `open_export`.
+        dedupe: see `open_export`.
 
     Raises:
         UsageError, TypeError: at once; the source is not one input, or an option has a value that it does not take.

@@ -100,6 +100,7 @@ def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
     """Read a run as far as it is what it seems to be.
 
     Args:
+        run: where it is.
         make: returns what its messages are given to.
         data: its bytes; None if they are in the file as they are.
     """

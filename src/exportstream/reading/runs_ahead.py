@@ -97,6 +97,9 @@ class RunsAhead:
         """Begin with an input; return whether it is one whose runs can be read.
 
         Args:
+            source: the input, of which some bytes were read.
+            options: how it is read.
+            reader: takes what is read of it.
             producer: of chats, which are read instead; None for sessions.
             figures_only: whether only figures of chats are wanted.
         """

@@ -179,6 +179,7 @@ def total_inputs(messages: list[Message], inputs: list[int], reads: list[int]) -
     It is one rule for all producers: `input_tokens` include those of caches in one, and not in another.
 
     Args:
+        messages: of any producer.
         inputs: their input tokens, without those that are not stated.
         reads: likewise, their cache read tokens.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
-from exportstream.errors import OptionError
+from exportstream.errors import OptionError, did_you_mean
 from exportstream.models.structs import MIX
 from exportstream.totals.batch import Batch
 from exportstream.totals.periods import PERIODS, Range
@@ -72,7 +72,8 @@ def check_words(names: tuple[str, ...]) -> None:
     """Refuse words that are no dimensions, and those that come twice."""
     for name in names:
         if name not in DIMENSIONS:
-            raise OptionError(f"expected `by` to be of {', '.join(DIMENSIONS)}, got {name!r}")
+            what = f"expected `by` to be of {', '.join(DIMENSIONS)}, got {name!r}"
+            raise OptionError(what, hint=did_you_mean(name, DIMENSIONS))
     if len({*names}) < len(names):
         raise OptionError(f"expected each word of `by` once, got {','.join(names)}")
     if MESSAGE in names and len(names) > 1:

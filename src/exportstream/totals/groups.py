@@ -235,6 +235,7 @@ class Grouping:
         """Add messages, and the sessions that end among them.
 
         Args:
+            batch: of one input.
             prices: of messages without a cost, None for none. They are no part of this, which may come from a worker.
 
         Raises:

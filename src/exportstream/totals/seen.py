@@ -81,6 +81,7 @@ class Dedupe:
         """Return the batch without messages that came before or are copies, and with the sessions marked that came before.
 
         Args:
+            batch: as it was read.
             dropped: counts what came before.
         """
         keys: list[str] = []

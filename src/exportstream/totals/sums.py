@@ -70,6 +70,7 @@ class Counted(Sums):
         total_input_tokens: all tokens of the prompts, computed by one rule for all producers; see `total_inputs`.
         with_tokens: messages that carry any of the four before.
         partial_tokens: those of them whose tokens may have grown after they were written (`usage_state` ``partial``).
+        copies: messages of logs that are copies (`usage_state` ``repeated`` or ``replayed``): rows, but in no other figure.
         cost: sum of costs in USD.
         first_date, last_date: the earliest and latest createdAt, as written; a date-time without a zone is compared
             as UTC. All digits of a second are compared.
@@ -88,6 +89,7 @@ class Counted(Sums):
     total_input_tokens: Count = field(default_factory=Count)
     with_tokens: int = 0
     partial_tokens: int = 0
+    copies: int = 0
     cost: Cost = field(default_factory=Cost)
     first_date: str | None = None
     last_date: str | None = None
@@ -95,7 +97,9 @@ class Counted(Sums):
 
     def add_batch(self, messages: list[Message]) -> None:
         """Add many messages at once, without copies."""
-        self.add_originals(counted(messages))
+        kept = counted(messages)
+        self.copies += len(messages) - len(kept)
+        self.add_originals(kept)
 
     def add_originals(self, messages: list[Message]) -> None:
         """Add messages that are no copies. Every message comes here; comprehensions are the fastest loops."""
@@ -205,9 +209,10 @@ class Totals(Sums):
 
     def add_complete(self, messages: list[Message], sessions: list[Session], ends: list[int]) -> None:
         """The same, with the sessions and their ends in lists of their own: a pair for each takes time."""
-        if (kept := counted(messages)) is not messages:
-            messages, ends = kept, counted_ends(messages, ends)
         sums, before = self.counted, self._carried
+        if (kept := counted(messages)) is not messages:
+            sums.copies += len(messages) - len(kept)
+            messages, ends = kept, counted_ends(messages, ends)
         known = [getattr(sums, name).count for name in COMPARED]
         if messages:
             sums.add_originals(messages)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import fields as struct_fields
 from msgspec.structs import force_setattr
 
-from exportstream.errors import OptionError
+from exportstream.errors import OptionError, did_you_mean
 from exportstream.totals.group_figures import Figures
 from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, TOOL, check_words
 from exportstream.totals.periods import Range
@@ -108,7 +108,9 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
         ]
         if self.sort is not None and self.sort not in possible:
             words = ", ".join(dict.fromkeys(possible))
-            raise OptionError(f"expected `sort` to be a column of a table ({words}), got {sort!r}")
+            of_prices = not self.priced and any(self.sort in words_of(names, priced=True) for names in self.by)
+            hint = "it goes with `prices`" if of_prices else did_you_mean(self.sort, possible)
+            raise OptionError(f"expected `sort` to be a column of a table ({words}), got {sort!r}", hint=hint)
 
 
 def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:

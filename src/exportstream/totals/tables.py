@@ -171,9 +171,9 @@ class GroupTable(Struct, frozen=True):
         return [shown(value) if name == "file" and value is not None else value for name, value in keys]
 
     def _common_folder(self) -> str:
-        """Return the folder of all files of a table, with its slash, or nothing."""
+        """Return the folder of all files of a table (or of its one file), with its slash, or nothing."""
         files = [row.key[self.keys.index("file")] or "" for row in self.rows] if "file" in self.keys else []
-        if len({*files}) < 2:
+        if not files:
             return ""
         first, last = shown(min(files)), shown(max(files))  # all others begin as these two do
         same = list(takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))

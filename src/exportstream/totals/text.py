@@ -77,7 +77,10 @@ def widths_of(
     """Return the widths of the columns of a table that has labels on the left and figures on the right.
 
     Args:
+        headings: of all columns.
+        lines: cells, as many in each.
         labels: how many columns are labels. Labels are cut where the table is wider than `width`; figures never are.
+        width: columns of a terminal.
         least: columns of a label that stay in any case.
         whole: positions of labels that are never cut.
     """

@@ -52,6 +52,8 @@ class Running:
         """Return the totals after each row that a batch has in a table. Those of a session are added after its messages.
 
         Args:
+            batch: the next one.
+            table: the table's name.
             kind: `RunningRow`, or the same in snake_case.
         """
         messages = batch.messages

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, defstruct
 
-from exportstream.errors import UsageError
+from exportstream.errors import UsageError, did_you_mean
 from exportstream.writing.columns import Column, ColumnType
 from exportstream.writing.formats.json import json_texts
 
@@ -76,14 +76,8 @@ def refuse_unknown(tables: Mapping[str, Sequence[Column]], columns: Sequence[str
             elif name.field or not found:
                 listed = "; ".join(f"{table}: {', '.join(one.name for one in known)}" for table, known in tables.items())
                 what = f"expected `{option}` to name columns that are written, got {text!r}"
-                raise UsageError(what, hint=f"{_did_you_mean(name.column, tables)}{listed}")
-
-
-def _did_you_mean(column: str, tables: Mapping[str, Sequence[Column]]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for an error
-
-    near = get_close_matches(column, [one.name for known in tables.values() for one in known], 1)
-    return f"did you mean {near[0]}? " if near else ""
+                near = did_you_mean(name.column, [one.name for known in tables.values() for one in known])
+                raise UsageError(what, hint=f"{near} {listed}" if near else listed)
 
 
 def choose(
@@ -98,6 +92,7 @@ def choose(
     """Choose the columns of a table.
 
     Args:
+        table: its name.
         known: the columns it can have.
         usual: those it has unless told otherwise; ``*`` among the names.
         columns: names to write in this order, None for the usual ones. Names of other tables are passed over.

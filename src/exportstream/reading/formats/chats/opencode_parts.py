@@ -16,11 +16,12 @@ from exportstream.reading.formats.content import as_text, size_of_base64
 
 _CALL_KEYS = frozenset({"type", "tool", "callID", "state", "messageID", "sessionID"})
 _TEXT_KEYS = frozenset({"type", "text", "id", "messageID", "sessionID"})
-_STATE_KEYS = frozenset({"status", "input", "output", "error"})
+_FAILED_KEYS, _COMPLETED_KEYS = ("status", "input", "error"), ("status", "input", "output")  # of states, with a column
+_UNFINISHED_KEYS = ("input", "output")
 _FILE_KEYS = frozenset({"type", "mime", "filename", "url", "id", "messageID", "sessionID"})
 MORE_OF_TEXT = ("time", "synthetic", "ignored", "metadata")  # the usual keys without a column, in their order
 MORE_OF_CALL = ("id", "metadata")
-MORE_OF_STATE = ("title", "metadata", "time", "raw", "attachments")
+MORE_OF_STATE = ("title", "metadata", "time", "raw", "attachments", "output", "error", "status")
 KEPT_PARTS = {  # parts that are kept as they are: the keys that come after the type, in their order
     "step-start": ("snapshot",),
     "step-finish": ("reason", "snapshot", "cost", "tokens"),
@@ -68,10 +69,11 @@ def _call(part: dict[str, Any], otherwise: str) -> ToolCall:
     state: dict[str, Any] = found if type(found) is dict else {}
     status, given, call_id = state.get("status"), state.get("input"), part.get("callID")
     result = state.get("error") if status == "error" else state.get("output")
+    known = _FAILED_KEYS if status == "error" else _COMPLETED_KEYS if status in ENDED else _UNFINISHED_KEYS
     more = usual_first(kept(part, _CALL_KEYS), MORE_OF_CALL)
     if "attachments" in state:
         state = state | {"attachments": describe_files(state["attachments"])}
-    if of_state := usual_first(kept(state, _STATE_KEYS), MORE_OF_STATE):
+    if of_state := usual_first(kept(state, known), MORE_OF_STATE):
         more["state"] = of_state
     return ToolCall(
         id=call_id if type(call_id) is str and call_id else otherwise,

@@ -154,15 +154,19 @@ def _held(keys: tuple[str, ...], given: tuple[Any, ...]) -> dict[str, Any]:
 def _call(part: _Call, row_id: str, number: int, deep: list[Any]) -> ToolCall:
     state, call_id, extra = part.state or _NO_STATE, part.call_id, {"id": part.id}
     status, given, title, time, metadata = state.status, state.input, state.title, state.time, state.metadata
-    result = state.error if status == "error" else state.output
+    # The one of the two that is not the result, and the status of a call that has not ended, have no column.
+    result, output, error = (state.error, state.output, None) if status == "error" else (state.output, None, state.error)
+    unfinished = None if status in ENDED else status
     if not part.id or part.metadata is not None:
         extra = _held(MORE_OF_CALL, (part.id, part.metadata))
         if is_tracked(part.metadata):
             deep.append([part.metadata])
-    if title and time and metadata and state.raw is state.attachments is None:  # nearly always
+    raw, files = state.raw, state.attachments
+    if title and time and metadata and raw is files is output is error is unfinished is None:  # nearly always
         of_state = {"title": title, "metadata": metadata, "time": time}
     else:
-        of_state = _held(MORE_OF_STATE, (title, metadata, time, state.raw, describe_files(state.attachments)))
+        more = (title, metadata, time, raw, describe_files(files), output, error, unfinished)
+        of_state = _held(MORE_OF_STATE, more)
     if of_state:
         extra["state"] = of_state
         if is_tracked(of_state):

@@ -36,19 +36,27 @@ def attachment(part: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def without_base64(value: Any) -> Any:
-    """A value in which the size of base64 data stands in its place, as of images that a tool returned."""
-    if isinstance(value, list):
-        return [without_base64(item) for item in value] if value and not isinstance(value[0], str) else value
-    if not isinstance(value, dict):
-        return value
-    found: dict[str, Any] = {}
-    is_source = value.get("type") == "base64"
-    for key, item in value.items():
-        if isinstance(item, str):
-            if key == "base64" or (is_source and key == "data"):
-                found["size"] = size_of_base64(item)
-            else:
-                found[key] = item
-        else:
-            found[key] = without_base64(item) if isinstance(item, (dict, list)) else item
-    return found
+    """Put the size of base64 data in its place, as of images that a tool returned, and return the same value.
+
+    It may be as deep as JSON may be here, which is deeper than functions can call themselves.
+    """
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            _shorten(one)
+            waiting += [item for item in one.values() if isinstance(item, (dict, list))]
+        elif isinstance(one, list) and one and not isinstance(one[0], str):
+            waiting += [item for item in one if isinstance(item, (dict, list))]
+    return value
+
+
+def _shorten(value: dict[str, Any]) -> None:
+    """Put a size in the place of base64 data."""
+    data = {"base64", "data"} if value.get("type") == "base64" else {"base64"}
+    if any(isinstance(value.get(key), str) for key in data):
+        items = list(value.items())
+        value.clear()
+        for key, item in items:
+            is_data = key in data and isinstance(item, str)
+            value["size" if is_data else key] = size_of_base64(item) if is_data else item
