@@ -284,12 +284,12 @@ class Failing:
         return self.call(*arguments, **options)
 
 
-MIXED = (  # long enough for several writes; every hundredth message is refused
+MIXED = (  # long enough for several writes; every fortieth message is refused
     b'{"id":"s","title":"t","messages":['
     + b",".join(
         b'{"id":"%d","role":%b,"content":"%b","createdAt":"","updatedAt":""}'
-        % (n, b"1" if n % 100 == 0 else b'"user"', random.Random(n).randbytes(2600).hex().encode())
-        for n in range(1000)
+        % (n, b"1" if n % 40 == 0 else b'"user"', random.Random(n).randbytes(2600).hex().encode())
+        for n in range(400)
     )
     + b"]}"
 )
@@ -326,7 +326,7 @@ def test_the_nth_call_of_the_system_fails(
             assert found == old or len((found or b"").splitlines()) == 10
             assert after == {name: data for name, data in before.items() if name != rejects.name}, turn
         else:
-            assert (report.rows, report.rejected) == (990, 10)
+            assert (report.rows, report.rejected) == (390, 10)
             assert zstd_accepts(out)
             assert len(rejects.read_bytes().splitlines()) == 10
             assert sorted({*before, "out.ndjson.zst", "rejects.ndjson"}) == names(tmp_path)
