@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
+from decimal import Decimal
 from gc import is_tracked
 from operator import or_
 from typing import Any
@@ -125,7 +126,8 @@ def _keep(found: dict[str, Any], rest: list[Any], deep: list[Any]) -> None:
             deep += [
                 [[[item]]]
                 for item in filter(is_tracked, found.values())
-                if any(map(is_tracked, item.values() if item.__class__ is dict else item))
+                if item.__class__ is not Decimal  # which Python tracks since 3.13
+                and any(map(is_tracked, item.values() if item.__class__ is dict else item))
             ]
 
 
