@@ -6,8 +6,8 @@ Takes: structs that were decoded. Returns: fields of a row. Raises: nothing. Hol
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 from decimal import Decimal
+from functools import reduce
 from gc import is_tracked
 from operator import or_
 from typing import Any
