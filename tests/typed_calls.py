@@ -57,7 +57,7 @@ def right() -> None:
     plain: dict[str, object] = messages[0].to_dict() | totals.to_dict() | report.to_dict() | Session().to_dict()
     dropped: int = report.duplicates.messages
     gaps: dict[str, Difference] = totals.differences()
-    totals.add_sessions([], [(Session(), 0)])
+    totals.add_sessions([], [Session()], [0])
     priced: Priced | None = totals.priced
     many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv.gz", update=True, progress=watch)
     merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True, prices="genai")

@@ -103,7 +103,7 @@ def test_the_parser(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (NDJSON, "encode", "out.ndjson.zst"),
         (CSV, "encode", "out.csv"),
         (SQLTable, "insertions", "out.db"),
-        (Totals, "add_complete", "out.ndjson"),
+        (Totals, "add_sessions", "out.ndjson"),
         (Source, "read", "out.ndjson"),
         (Source, "read_into", "out.ndjson"),
     ],

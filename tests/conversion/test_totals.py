@@ -72,7 +72,7 @@ def test_an_input_that_fails_counts_nowhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_costs_that_can_not_be_added_leave_their_input_out(tmp_path: Path, order: int) -> None:
-    """The input with extreme costs fails, wherever it stands and whoever read it; the others are counted and converted."""
+    """The input with extreme costs fails, in any order and with any executor; the others are counted and converted."""
     costs = ["0.01", "1e99999999", "0.5"][::order]
     sources = []
     for number, cost in enumerate(costs):

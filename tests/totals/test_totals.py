@@ -106,13 +106,14 @@ def test_one_by_one_in_batches_and_merged_agree(messages: list[Message], cut: in
 
 def add_slice(totals: Totals, items: list[Any]) -> None:
     """Add messages and the sessions after them in one call."""
-    messages, ends = [], []
+    messages, complete, ends = [], [], []
     for item in items:
         if isinstance(item, Session):
-            ends.append((item, len(messages)))
+            complete.append(item)
+            ends.append(len(messages))
         else:
             messages.append(item)
-    totals.add_sessions(messages, ends)
+    totals.add_sessions(messages, complete, ends)
 
 
 CARRYING = st.lists(MESSAGES, max_size=3) | st.lists(st.builds(message, input_tokens=st.just(1), cost=st.just(Decimal(1))))

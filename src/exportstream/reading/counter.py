@@ -88,7 +88,7 @@ class Counter:
             self._prices.add_to(self._complete.priced, batch.messages)
         ends = batch.ends
         if self._of_session is None and not [end for end in ends if end.repeated]:
-            self._complete.add_complete(batch.messages, [end.session for end in ends], [end.end for end in ends])
+            self._complete.add_sessions(batch.messages, [end.session for end in ends], [end.end for end in ends])
             return
         for number, (messages, end) in enumerate(batch.by_session()):
             (self._complete if self._of_session is None else self._of_session).add_batch(messages)

@@ -32,7 +32,7 @@ def carried(ends: list[int], messages: list[Message], counts: list[int], pending
     """Return for each of the compared figures how many sessions have a message that carries it, and how many messages do.
 
     Args:
-        ends: as of `Totals.add_complete`; only messages before the last one count.
+        ends: as of `Totals.add_sessions`; only messages before the last one count.
         messages: likewise.
         counts: how many of `messages` carry each figure. All or none is usual, and needs no look at the messages.
         pending: how many earlier messages of the first session carry it; they count, too.

@@ -106,9 +106,8 @@ class Counted(Sums):
         self.messages += len(messages)
         self._add_roles(Counter([m.role for m in messages]))
         calls = [call for m in messages if m.tool_calls for call in m.tool_calls]
-        if calls:
-            self.tool_calls += len(calls)
-            self.tool_errors += len([True for call in calls if call.is_error])
+        self.tool_calls += len(calls)
+        self.tool_errors += len([True for call in calls if call.is_error])
         self.cost.add([m.cost for m in messages if m.cost is not None])
         self._add_tokens(messages)
         self._add_dates([m.created_at for m in messages if m.created_at is not None])
@@ -183,7 +182,7 @@ class Totals(Sums):
     def add(self, item: Message | Session) -> None:
         """Add one message, or one session after its messages."""
         if isinstance(item, Session):
-            self.add_sessions([], [(item, 0)])
+            self.add_sessions([], [item], [0])
         else:
             self.counted.add_batch([item])
 
@@ -197,18 +196,15 @@ class Totals(Sums):
         """Add messages of the session that is added next."""
         self.counted.add_batch(messages)
 
-    def add_sessions(self, messages: list[Message], ends: list[tuple[Session, int]]) -> None:
+    def add_sessions(self, messages: list[Message], sessions: list[Session], ends: list[int]) -> None:
         """Add messages of several sessions at once, and those sessions.
 
         Args:
             messages: in the order of the sessions. Messages of the first session may have been added before, and those
                 after the last end belong to a session that is added later.
-            ends: each complete session, and how many of `messages` belong to it and to those before it.
+            sessions: those that are complete.
+            ends: for each of them, how many of `messages` belong to it and to those before it.
         """
-        self.add_complete(messages, [session for session, _ in ends], [end for _, end in ends])
-
-    def add_complete(self, messages: list[Message], sessions: list[Session], ends: list[int]) -> None:
-        """The same, with the sessions and their ends in lists of their own: a pair for each takes time."""
         sums, before = self.counted, self._carried
         if (kept := counted(messages)) is not messages:
             sums.copies += len(messages) - len(kept)
