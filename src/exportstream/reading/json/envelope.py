@@ -277,8 +277,9 @@ class Envelope:
             return _OBJECT
         if "messages" not in self._keys:
             ours = not _OF_A_ROW.isdisjoint(self._keys)
-            hint = "it looks like an output of exportstream: give it the export" if ours else None
-            raise _no_session(_listed(self._keys), hint)
+            if ours:
+                raise _no_session("what looks like an output of exportstream", "give it the export")
+            raise _no_session(_listed(self._keys))
         self._to.end_session()
         return _ARRAY if self.in_array else _TOP
 
