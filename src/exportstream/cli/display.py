@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import amount, size
+from exportstream.cli.figures import FEW, amount, size
 from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.outcome import Counts, Outcome
@@ -18,7 +18,6 @@ from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
 from exportstream.storage.zip import SEPARATOR, zip_file_of
 
-FEW = 5  # inputs
 _REFRESH = 0.2  # seconds
 _NARROW, _BROAD = 10, 40  # columns of the bar
 _FIGURES = 38  # columns: bytes, speed and time left, with a blank after each

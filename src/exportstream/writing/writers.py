@@ -219,8 +219,8 @@ class EncodedWriter:
                 beside_others=origin.outputs > 1,
             )
         )
-        # The sink keeps it, even of no bytes, until there are rows. Before those that other processes compressed it is a frame
-        # of its own: a reader that takes only the first frame then gets no rows, rather than some of them.
+        # The sink keeps it, even one of no bytes, until there are rows. Before rows that others compressed it is a frame of
+        # its own: a reader that takes only the first frame then gets no rows, rather than some of them.
         self._sink.write(self._encoder.header())
         self.name = self._sink.name
         self.rows = {self._table.name: 0}
