@@ -237,6 +237,24 @@ def test_update_into_the_same_folder(tmp_path: Path) -> None:
     assert everything(tmp_path) == sorted([*before, "d2/new.json", "d2/new.ndjson.zst"])
 
 
+def test_outputs_of_another_format(tmp_path: Path) -> None:
+    """--update names outputs that an earlier run made of the same inputs, which this one leaves as they are."""
+    many(tmp_path / "in", 2)
+    put(tmp_path, "other/new.json")
+    run("convert", "in", "other", "-o", "rows", cwd=tmp_path)
+    run("convert", "in", "--merge", "--update", "-o", "rows/all.csv", cwd=tmp_path)  # which has runs of its own
+    nightly = ["convert", "in", "-o", "rows", "--update", "--report", "r.json"]
+    assert said(run(*nightly, cwd=tmp_path)) == ["exportstream: 0 of 2 inputs converted, 2 up to date"]
+    assert report(tmp_path / "r.json")["notUpdated"] == []
+    left = [
+        f"rows/{path.relative_to(tmp_path / 'in').with_suffix('')}.ndjson.zst" for path in (tmp_path / "in").rglob("*.json")
+    ]
+    done = run(*nightly, "--format", "csv", cwd=tmp_path)
+    words = "2 outputs of these inputs in another format or table are not updated"
+    assert said(done)[0] == f"exportstream: {words}: {', '.join(sorted(left))}"
+    assert report(tmp_path / "r.json")["notUpdated"] == sorted(left)
+
+
 def test_outputs_whose_inputs_were_removed(tmp_path: Path) -> None:
     """--update names the outputs that have no input any more, and leaves them where they are."""
     many(tmp_path / "in", 8)

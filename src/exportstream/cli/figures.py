@@ -13,6 +13,7 @@ from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
 from exportstream.totals.text import WIDTH, aligned, figure, width_of, widths_of
 
+FEW = 5  # names that are listed
 _SHORT_NAME = 8  # columns
 _FEWEST = 3  # columns of a table of what has no price: name, reason, messages
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
@@ -188,6 +189,12 @@ def amount(count: int, words: str) -> str:
     """Write a count before words in the plural, which one of `_SINGULAR` makes singular: 2 rows, 1 row."""
     plural = next((plural for plural in _SINGULAR if plural in words), None) if count == 1 else None
     return f"{count:,} {words if plural is None else words.replace(plural, _SINGULAR[plural], 1)}"
+
+
+def few(names: list[str], others: str) -> str:
+    """Write the first few names, and how many others there are, in these words."""
+    more = f" and {amount(len(names) - FEW, others)}" if len(names) > FEW else ""
+    return f"{', '.join(map(shown, names[:FEW]))}{more}"
 
 
 def size(count: float) -> str:

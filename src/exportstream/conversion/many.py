@@ -20,7 +20,7 @@ from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.leftovers import outputs_without_input, without_outputs
+from exportstream.conversion.leftovers import outputs_left, without_outputs
 from exportstream.conversion.manifest import NOTED, Manifest, Record
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
@@ -163,9 +163,7 @@ def convert_all(
         manifest.compact_if_stale()
     done = ManyReport(source=count_of_inputs(len(jobs) + len(strangers)))
     if manifest is not None and options.update:
-        done.without_input = outputs_without_input(
-            manifest, {manifest.name_of(one.target) for job in jobs for one in job.outputs}
-        )
+        done.without_input, done.not_updated = outputs_left(manifest, jobs)
     with Transaction() as transaction:
         write_report = open_report(options.report, transaction, force=replaces, words=options.words)
         status = Status(len(todo), total_size(job.input for job in todo.values()))

@@ -36,9 +36,9 @@ def no_messages(token: str, keys: AbstractSet[str]) -> NotAnExportError:
 
 def no_messages_among(keys: AbstractSet[str]) -> NotAnExportError:
     """Return the error for an object with such keys, without `messages`."""
-    ours = not _OF_A_ROW.isdisjoint(keys)
-    hint = "it looks like an output of exportstream: give it the export" if ours else None
-    return no_session(_listed(keys), foreign=True, hint=hint)
+    if not _OF_A_ROW.isdisjoint(keys):
+        return no_session("what looks like an output of exportstream", foreign=True, hint="give it the export")
+    return no_session(_listed(keys), foreign=True)
 
 
 def _listed(keys: AbstractSet[str]) -> str:
