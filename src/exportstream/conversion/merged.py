@@ -6,14 +6,13 @@ Holds: a name for each input.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
 from exportstream.conversion.manifest import Manifest, Record
-from exportstream.storage.names import has_name, is_direct, is_url, state_of
+from exportstream.storage.names import state_of
 
 
 class MadeOf(Struct):
@@ -28,28 +27,22 @@ class MadeOf(Struct):
     failed: list[str]
 
 
-def manifest_of(target: Any) -> Manifest | None:
-    """Return the manifest of the folder of an output; None if it is no file."""
-    if not has_name(target) or is_url(name := os.fsdecode(target)) or is_direct(name):
-        return None
-    return Manifest(os.path.dirname(name) or ".")
-
-
 def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -> MadeOf:
     """Return what an output is made of, under the names that the manifest has."""
     return MadeOf([*map(manifest.name_of_input, sources)], [*map(manifest.name_of_input, failed)])
 
 
-def was_made_of(manifest: Manifest, output: str) -> MadeOf | None:
+def was_made_of(manifest: Manifest, output: str, options: dict[str, Any]) -> MadeOf | None:
     """Return what an output was made of; None if that is not recorded, as of a merge without ``update``.
 
-    If the output has another size, it was written again since, and nobody knows of what: then there are no inputs.
+    If it was made with other options than these, as of `manifest.options_of`, there are no inputs; nor if it has another size:
+    it was written again since, and nobody knows of what.
     """
     with manifest.open() as records:
         record = records.get(manifest.name_of(output))
     if record is None:
         return None
-    if (state_of(output) or {}).get("size") != record.bytes:
+    if record.options != options or (state_of(output) or {}).get("size") != record.bytes:
         return MadeOf([], [])
     return MadeOf(input_names(record), _texts(record.input.get("failed")))
 
