@@ -1,4 +1,4 @@
-"""What the output of a merge was made of, as its folder's manifest has it: its inputs, and those that failed.
+"""What the output of a merge was made of, as its folder's manifest has it: its inputs, those that failed, what was noted.
 
 Takes: the manifest, and the names of inputs. Returns: those of the time when the output was written. Raises: `ReadError`.
 Holds: a name for each input.
@@ -12,7 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from exportstream.conversion.manifest import Manifest, Record
+from exportstream.conversion.manifest import Manifest, Record, notes_of
+from exportstream.models.notes import Notes
 from exportstream.storage.names import has_name, is_direct, is_url, state_of
 
 
@@ -28,6 +29,18 @@ class MadeOf(Struct):
     failed: list[str]
 
 
+class Before(Struct):
+    """The last merge to an output.
+
+    Attributes:
+        inputs: names of those that were read, relative to the folder.
+        notes: what was refused of them and is in no row, or may be wrong.
+    """
+
+    inputs: list[str]
+    notes: Notes
+
+
 def manifest_of(target: Any) -> Manifest | None:
     """Return the manifest of the folder of an output; None if it is no file."""
     if not has_name(target) or is_url(name := os.fsdecode(target)) or is_direct(name):
@@ -40,7 +53,7 @@ def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -
     return MadeOf([*map(manifest.name_of_input, sources)], [*map(manifest.name_of_input, failed)])
 
 
-def was_made_of(manifest: Manifest, output: str) -> MadeOf | None:
+def was_made_of(manifest: Manifest, output: str) -> Before | None:
     """Return what an output was made of; None if that is not recorded, as of a merge without ``update``.
 
     If the output has another size, it was written again since, and nobody knows of what: then there are no inputs.
@@ -50,8 +63,8 @@ def was_made_of(manifest: Manifest, output: str) -> MadeOf | None:
     if record is None:
         return None
     if (state_of(output) or {}).get("size") != record.bytes:
-        return MadeOf([], [])
-    return MadeOf(input_names(record), _texts(record.input.get("failed")))
+        return Before([], Notes())
+    return Before(input_names(record), notes_of(record))
 
 
 def input_names(record: Record) -> list[str]:
