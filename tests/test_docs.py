@@ -115,7 +115,7 @@ ERRORS = {
     "expected a session export, got an error response": totals_of('{"error":{"code":404,"message":"no session"}}'),
     "expected a session export, got an empty input": totals_of(""),
     "expected each key of a session once": totals_of(session(keys='"id":"s","id":"s","title":"t",')),
-    "it looks like an output of exportstream": f"exportstream convert {SAMPLE} -o o.ndjson; exportstream check o.ndjson",
+    "got what looks like an output of exportstream": f"exportstream convert {SAMPLE} -o o.ndjson; exportstream check o.ndjson",
     "the input ends before the document is complete": f"head -c 900 {SAMPLE} > in.json; exportstream totals in.json",
     "the compressed input is cut": f"gzip -c {SAMPLE} | head -c 300 > in.gz; exportstream totals in.gz",
     "data is damaged": f"(gzip -c {SAMPLE} | head -c 300; head -c 900 /dev/zero | tr '\\0' '\\377') > in.gz; exportstream totals in.gz",

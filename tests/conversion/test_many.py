@@ -261,7 +261,7 @@ def test_old_outputs_beside_the_inputs_are_ignored(folder: Path) -> None:
         2,
         ["in/a.ndjson.zst", "in/b.ndjson.zst"],
     )
-    assert "it looks like an output of exportstream" in str(done.ignored[0].error)
+    assert "got what looks like an output of exportstream" in str(done.ignored[0].error)
     (folder / "in" / "c.json").write_bytes(b"no")
     (folder / "in" / "c.ndjson").write_bytes(b"no")
     with pytest.raises(UsageError, match="written twice"):

@@ -17,7 +17,7 @@ import pytest
 from exportstream import LimitError, Status, UsageError, convert, convert_many, merge_many, totals_many
 from exportstream.conversion.pool import Workers
 from tests.kit.documents import cut, dump, export, message, session
-from tests.kit.files import lines, many
+from tests.kit.files import lines, many, put
 from tests.kit.rollouts import Rollout
 from tests.kit.transcripts import Transcript
 from tests.kit.transcripts import drawn as transcript
@@ -68,6 +68,15 @@ def test_an_input_that_fails_counts_nowhere(tmp_path: Path) -> None:
     assert (plain["inputs"], [one["source"] for one in plain["failed"]]) == (3, [failed.source])
     kept = totals_many(tmp_path, by="session", on_error="skip")
     assert (kept.failed, kept.tables[0].total.figures["messages"]) == ([], 8)
+
+
+def test_a_report_as_text(tmp_path: Path) -> None:
+    """Without groups the text of a report is the totals in brief; inputs that failed are below them."""
+    put(tmp_path, "a.json")
+    whole, failed = totals_many(tmp_path / "a.json"), totals_many("~/none", by="day")
+    assert (str(whole), repr(whole)) == (repr(whole.totals), "TotalsReport(inputs=1, failed=0, messages=3, tables=0)")
+    assert str(failed).startswith(f"{failed.tables[0]}\n\nfailed: ~/none: No such file or directory; only a shell ")
+    assert repr(failed) == "TotalsReport(inputs=1, failed=1, messages=0, tables=1)"
 
 
 @pytest.mark.parametrize("order", [1, -1])

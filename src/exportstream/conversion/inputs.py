@@ -23,7 +23,7 @@ from exportstream.conversion.searched_names import (
     is_searched_member,
     is_searched_name,
 )
-from exportstream.errors import IN_SHELLS, ExportstreamError, ReadError, UsageError
+from exportstream.errors import ExportstreamError, ReadError, UsageError, hint_of
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
     RealPaths,
@@ -117,7 +117,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             hint = (
                 f"folders are searched for .json, .ndjson, .jsonl and .zip files{', without `exclude`' if excluded else ''}"
             )
-            raise UsageError("no exports found", source=name, hint=IN_SHELLS if name.startswith("~") else hint)
+            raise UsageError("no exports found", source=name, hint=hint_of(name) or hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}

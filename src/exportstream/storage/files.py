@@ -19,7 +19,7 @@ import sys
 from contextlib import suppress
 from typing import IO
 
-from exportstream.errors import UsageError, WriteError
+from exportstream.errors import UsageError, WriteError, hint_of
 from exportstream.storage.names import is_stream
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.temporary import Temporary
@@ -78,7 +78,7 @@ def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool 
             raise _exists(path)
         return File(path, old, force=force, by_name=not direct)
     except FileNotFoundError as error:
-        raise WriteError("its folder does not exist", source=path, hint="make the folder first") from error
+        raise WriteError("its folder does not exist", source=path, hint=hint_of(path) or "make the folder first") from error
     except OSError as error:
         raise WriteError.of(error, path) from error
 

@@ -18,6 +18,7 @@ from exportstream.storage.file_state import state_of_file
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.zip import is_zip, split_member, zip_file_of
 
+STDIN = "<stdin>"  # how standard input is called in messages
 COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
 _HINT = "give them one by one"
 _JSON_TEXT = late_pattern(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")

@@ -77,7 +77,7 @@ def refuse_unknown(tables: Mapping[str, Sequence[Column]], columns: Sequence[str
                 listed = "; ".join(f"{table}: {', '.join(one.name for one in known)}" for table, known in tables.items())
                 what = f"expected `{option}` to name columns that are written, got {text!r}"
                 near = did_you_mean(name.column, [one.name for known in tables.values() for one in known])
-                raise UsageError(what, hint=f"{near} {listed}" if near else listed)
+                raise UsageError(what, hint=near or listed)
 
 
 def choose(

@@ -210,7 +210,9 @@ class EncodedWriter:
                 beside_others=origin.outputs > 1,
             )
         )
-        self._sink.write(self._encoder.header())  # the sink keeps it until there are rows
+        # The sink keeps it, even one of no bytes, until there are rows. Before rows that others compressed it is a frame of
+        # its own: a reader that takes only the first frame then gets no rows, rather than some of them.
+        self._sink.write(self._encoder.header())
         self.name = self._sink.name
         self.rows = {self._table.name: 0}
         self.large_columns = self._encoder.large_columns
