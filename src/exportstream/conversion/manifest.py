@@ -36,7 +36,7 @@ from exportstream.writing.outputs import MANIFEST, Output
 from exportstream.writing.writers import Written
 
 SCHEMA = 1
-NOTED = ("rejected", "damaged", "damaged_bytes", "doubtful")  # of `Notes`
+_NOTED = ("rejected", "damaged", "damaged_bytes", "doubtful")  # of `Notes`
 # Options that decide whether there is an output, not what is in it.
 _NOT_COMPARED = {"force", "max_message_size", "max_window"}
 
@@ -80,6 +80,11 @@ class _Name(Struct):
 
 
 _NAMES = msgspec.json.Decoder(_Name)
+
+
+def notes_of(record: Record) -> Notes:
+    """Return what a record has of the notes of its inputs."""
+    return Notes(**{name: getattr(record, name) for name in _NOTED})
 
 
 def options_of(output: Output, reading: ReadOptions, writing: WriteOptions) -> dict[str, Any]:
@@ -154,7 +159,7 @@ class Manifest:
             bytes=written.bytes_written,
             sha256=written.sha256,
             totals=about["totals"],
-            **{name: getattr(notes, name) for name in NOTED},
+            **{name: getattr(notes, name) for name in _NOTED},
         )
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What the output of a merge was made of, as its folder's manifest has it: its inputs, and those that failed.
+"""What the output of a merge was made of, as its folder's manifest has it: its inputs, those that failed, what was noted.
 
 Takes: the manifest, and the names of inputs. Returns: those of the time when the output was written. Raises: `ReadError`.
 Holds: a name for each input.
@@ -11,7 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from exportstream.conversion.manifest import Manifest, Record
+from exportstream.conversion.manifest import Manifest, Record, notes_of
+from exportstream.models.notes import Notes
 from exportstream.storage.names import state_of
 
 
@@ -27,24 +28,36 @@ class MadeOf(Struct):
     failed: list[str]
 
 
+class Before(Struct):
+    """The last merge to an output.
+
+    Attributes:
+        inputs: names of those that were read, relative to the folder.
+        notes: what was refused of them and is in no row, or may be wrong.
+    """
+
+    inputs: list[str]
+    notes: Notes
+
+
 def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -> MadeOf:
     """Return what an output is made of, under the names that the manifest has."""
     return MadeOf([*map(manifest.name_of_input, sources)], [*map(manifest.name_of_input, failed)])
 
 
-def was_made_of(manifest: Manifest, output: str, options: dict[str, Any]) -> MadeOf | None:
+def was_made_of(manifest: Manifest, output: str, options: dict[str, Any]) -> Before | None:
     """Return what an output was made of; None if that is not recorded, as of a merge without ``update``.
 
-    If it was made with other options than these, as of `manifest.options_of`, there are no inputs; nor if it has another size:
-    it was written again since, and nobody knows of what.
+    There are no inputs if it was made with other options than these, as of `manifest.options_of`, or has another size: it
+    was written again since, and nobody knows of what.
     """
     with manifest.open() as records:
         record = records.get(manifest.name_of(output))
     if record is None:
         return None
     if record.options != options or (state_of(output) or {}).get("size") != record.bytes:
-        return MadeOf([], [])
-    return MadeOf(input_names(record), _texts(record.input.get("failed")))
+        return Before([], Notes())
+    return Before(input_names(record), notes_of(record))
 
 
 def input_names(record: Record) -> list[str]:

@@ -35,7 +35,6 @@ NO_FILE = "expected an output, got no such file, and no record of one"
 class _Options(Struct):
     format: str
     tables: tuple[Literal["messages", "tool-calls", "sessions"], ...]
-    keys: str = "camel"
 
 
 class _Priced(Struct):
@@ -228,7 +227,7 @@ def _recount(path: str, options: _Options) -> Recount:
     format_ = FORMATS.get(options.format)
     if format_ is None or (len(options.tables) != 1 and not format_.all_tables):
         raise msgspec.ValidationError(f"{options.format!r} of {len(options.tables)} tables")
-    found: Recount = format_.load().recount(path, options.tables, is_snake=options.keys == "snake")
+    found: Recount = format_.load().recount(path, options.tables)
     return found
 
 
