@@ -322,9 +322,35 @@ def test_update_of_one_input(tmp_path: Path) -> None:
     assert run("convert", "a.json", "-o", "a.csv", "--update", cwd=tmp_path).returncode == 0
     again = run("convert", "a.json", "-o", "a.csv", "--update", cwd=tmp_path)
     assert (again.returncode, again.stderr) == (0, b"exportstream: a.json: up to date\n")
+    assert run("verify", "a.csv", cwd=tmp_path).stdout == b"1 output, 0 with findings\n"
     put(tmp_path, "a.json", messages=5)
     os.utime(tmp_path / "a.csv", (1, 1))
     assert b"5 rows to a.csv" in run("convert", "a.json", "-o", "a.csv", "--update", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("output", [["-o", "a.csv"], ["-o", "all.csv", "--merge"], ["-o", "a.csv", "-t", "all"]])
+def test_update_of_one_output_with_other_options(tmp_path: Path, output: list[str]) -> None:
+    """Options and an older input are seen by a single output that was written with --update; without, times decide."""
+    put(tmp_path, "a.json")
+    time.sleep(0.02)
+
+    def is_done(*options: str) -> bool:
+        return b" to a" in run("convert", "a.json", *output, *options, cwd=tmp_path).stderr
+
+    assert is_done()
+    assert [is_done("--update", *options) for options in ([], ["--keys", "snake"])] == [False, False]
+    (tmp_path / "all.csv" if "--merge" in output else next(tmp_path.glob("a*.csv"))).unlink()
+    assert [is_done("--update", *options) for options in ([], [], ["--keys", "snake"], ["--keys", "snake"], [], [])] == [
+        True,
+        False,
+    ] * 3
+    if "--merge" not in output:  # which goes by times for its inputs
+        os.utime(tmp_path / "a.json", (1, 1))
+        assert [is_done("--update"), is_done("--update")] == [True, False]
+    for keys in ["snake", "camel"] * 3:
+        assert is_done("--update", "--keys", keys)
+    manifest = (tmp_path / MANIFEST).read_bytes().splitlines()
+    assert len(manifest) <= 3 * len({json.loads(line)["output"] for line in manifest})
 
 
 @pytest.mark.parametrize("output", ["rows/", "a.csv", "--merge"])

@@ -27,7 +27,7 @@ from exportstream.reading.options import ReadOptions
 from exportstream.reading.price_lists import load_prices
 from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
-from exportstream.storage.names import RealPaths, RelativePaths, is_stream, is_url, state_of
+from exportstream.storage.names import RealPaths, RelativePaths, has_name, is_direct, is_stream, is_url, state_of
 from exportstream.storage.transaction import Destination
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.json import ENCODER, read_json
@@ -204,6 +204,13 @@ class Manifest:
         if is_stream(source) or is_url(source):
             return shown(source)
         return self._relative(self.real_path(source), self._real_folder)
+
+
+def manifest_of(target: Any) -> Manifest | None:
+    """Return the manifest of the folder of an output; None if it is no file."""
+    if not has_name(target) or is_url(name := os.fsdecode(target)) or is_direct(name):
+        return None
+    return Manifest(os.path.dirname(name) or ".")
 
 
 class ManifestIndex:

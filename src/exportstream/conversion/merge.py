@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from exportstream.conversion.adding import leave_out
 from exportstream.conversion.inputs import Input, find_inputs
-from exportstream.conversion.merged import made_of, manifest_of, was_made_of
+from exportstream.conversion.manifest import manifest_of
+from exportstream.conversion.manifest import options_of as recorded_options
+from exportstream.conversion.merged import made_of, was_made_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, outcome_of
@@ -85,7 +87,7 @@ def merge_many(
         prices: see `convert`.
         exclude: see `convert_many`.
         update: replace outputs that exist, and write none if all are newer than every input and the manifest of their folder
-            has each input. Inputs that failed are tried again.
+            has each input, and these options. Inputs that failed are tried again.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
@@ -125,7 +127,9 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
     manifest = manifest_of(written[0]) if options.update else None
-    before = None if manifest is None else was_made_of(manifest, written[0])
+    before = None
+    if manifest is not None:
+        before = was_made_of(manifest, written[0], recorded_options(outputs[0], reading, writing))
     known = before is None or before.inputs  # else it is not the output that was recorded
     current = options.update and bool(known) and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]

@@ -6,7 +6,6 @@ Holds: a name for each input.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,7 @@ from msgspec import Struct
 
 from exportstream.conversion.manifest import Manifest, Record, notes_of
 from exportstream.models.notes import Notes
-from exportstream.storage.names import has_name, is_direct, is_url, state_of
+from exportstream.storage.names import state_of
 
 
 class MadeOf(Struct):
@@ -41,28 +40,22 @@ class Before(Struct):
     notes: Notes
 
 
-def manifest_of(target: Any) -> Manifest | None:
-    """Return the manifest of the folder of an output; None if it is no file."""
-    if not has_name(target) or is_url(name := os.fsdecode(target)) or is_direct(name):
-        return None
-    return Manifest(os.path.dirname(name) or ".")
-
-
 def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -> MadeOf:
     """Return what an output is made of, under the names that the manifest has."""
     return MadeOf([*map(manifest.name_of_input, sources)], [*map(manifest.name_of_input, failed)])
 
 
-def was_made_of(manifest: Manifest, output: str) -> Before | None:
+def was_made_of(manifest: Manifest, output: str, options: dict[str, Any]) -> Before | None:
     """Return what an output was made of; None if that is not recorded, as of a merge without ``update``.
 
-    If the output has another size, it was written again since, and nobody knows of what: then there are no inputs.
+    There are no inputs if it was made with other options than these, as of `manifest.options_of`, or has another size: it
+    was written again since, and nobody knows of what.
     """
     with manifest.open() as records:
         record = records.get(manifest.name_of(output))
     if record is None:
         return None
-    if (state_of(output) or {}).get("size") != record.bytes:
+    if record.options != options or (state_of(output) or {}).get("size") != record.bytes:
         return Before([], Notes())
     return Before(input_names(record), notes_of(record))
 
