@@ -204,7 +204,7 @@ class Export(InputState):
             self._log.figures_only = self._figures_only
             if isinstance(self._log, JoinedReader):
                 self._log.known = self._known
-            if found.has_runs and isinstance(self._log, ReaderOfRuns):
+            if isinstance(self._log, ReaderOfRuns):
                 self._share(self._log, found.producer)
 
     def _share(self, reader: ReaderOfRuns, producer: str) -> None:
