@@ -90,6 +90,14 @@ CASES = {
     "ndjson": Case(
         "**exportstream** to NDJSON, zstd", _CONVERT, "exportstream", count_lines, ".ndjson.zst", takes=_ANY_FILE
     ),
+    "ndjson-2": Case(
+        "exportstream to NDJSON, zstd, `--jobs 2`",
+        [*_CONVERT, "--jobs", "2"],
+        "exportstream",
+        count_lines,
+        ".ndjson.zst",
+        takes=_ANY_FILE,
+    ),
     "ndjson-plain": Case(
         "exportstream to NDJSON, uncompressed",
         [*_CONVERT, "--format", "ndjson"],
@@ -98,6 +106,9 @@ CASES = {
         ".ndjson",
     ),
     "csv": Case("exportstream to CSV, zstd", _CONVERT, "exportstream", count_rows, ".csv.zst"),
+    "csv-2": Case(
+        "exportstream to CSV, zstd, `--jobs 2`", [*_CONVERT, "--jobs", "2"], "exportstream", count_rows, ".csv.zst"
+    ),
     "csv-all": Case(
         "exportstream to CSV, zstd, all tables",
         [*_CONVERT, "--table", "all"],

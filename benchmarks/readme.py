@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARKS = ("<!-- benchmarks -->", "<!-- /benchmarks -->")
-README_CASES = ("floor", "ndjson", "csv", "parquet", "sqlite", "totals", "ijson", "orjson", "jq", "duckdb", "polars")
+_OURS = ("ndjson", "csv", "csv-2", "parquet", "sqlite", "totals")
+README_CASES = ("floor", *_OURS, "ijson", "orjson", "jq", "duckdb", "polars")
 README_SESSIONS = ("sessions-1", "sessions-5", "sessions-5-array")
 README_COLUMNS = {  # in the table of archives: the cases, of which a shape has one
+    "`--jobs 2`": ("ndjson-2",),
     "`totals`": ("totals",),
     "msgspec script": ("msgspec-lines", "msgspec-array"),
     "`jq -c`": ("jq", "jq-array"),

@@ -53,6 +53,28 @@ def test_files_by_their_names(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
+    """A name that no manifest has is no output that could be written again."""
+    done = run("verify", "none.db", cwd=tmp_path)
+    nothing = b"none.db: expected an output, got no such file, and no record of one\n1 output, 1 with findings\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, nothing, b"")
+
+
+def test_outputs_of_inputs_that_changed(tmp_path: Path) -> None:
+    """Outputs whose inputs changed since are named, whatever their format, and no finding."""
+    put(tmp_path, "in/a.json")
+    put(tmp_path, "in/b.json")
+    for format_ in ("ndjson", "csv"):
+        run("convert", "in", "-o", "rows", "--format", format_, "--update", cwd=tmp_path)
+    put(tmp_path, "in/a.json", messages=7)
+    run("convert", "in", "-o", "rows", "--format", "csv", "--update", cwd=tmp_path)
+    done = run("verify", "rows", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"4 outputs, 0 with findings\n")
+    assert said(done) == [
+        "exportstream: 1 output made of inputs that changed since: rows/a.ndjson; run their convert again, with --update"
+    ]
+
+
 @pytest.mark.parametrize(("name", "words"), [("s3://b/x", "verify a copy of it"), ("in", "expected a folder of outputs")])
 def test_what_is_no_output(tmp_path: Path, name: str, words: str) -> None:
     """URLs and folders without outputs are wrong usage."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import amount, size
+from exportstream.cli.figures import FEW, amount, size
 from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.outcome import Counts, Outcome
@@ -16,9 +16,9 @@ from exportstream.conversion.progress import Status
 from exportstream.errors import printable, shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
+from exportstream.storage.names import STDIN, is_stream
 from exportstream.storage.zip import SEPARATOR, zip_file_of
 
-FEW = 5  # inputs
 _REFRESH = 0.2  # seconds
 _NARROW, _BROAD = 10, 40  # columns of the bar
 _FIGURES = 38  # columns: bytes, speed and time left, with a blank after each
@@ -102,12 +102,17 @@ class ManyProgress(_Bar):
             self._show(status.bytes_done, status.bytes_total, parts)
 
 
+def name_of(source: str) -> str:
+    """Return the name of an input as errors have it, too."""
+    return STDIN if is_stream(source) else shown(source)
+
+
 def print_few_warnings(parts: list[tuple[str, Notes]], hint: str, *, rejects: bool = True) -> None:
     """Print the warnings of the first few inputs that have any, a line each, and how to see those of the others."""
     noticed = [(source, lines) for source, notes in parts if (lines := _warnings(notes, rejects=rejects))]
     for source, lines in noticed[:FEW]:
         for line in lines:
-            tell(f"{shown(source)}: warning: {line}")
+            tell(f"{name_of(source)}: warning: {line}")
     if more := noticed[FEW:]:
         tell(f"warnings for {amount(len(more), 'more inputs')}; {hint}")
 

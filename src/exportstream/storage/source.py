@@ -22,7 +22,7 @@ from exportstream.storage.file_state import identity, state_of_file
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
 from exportstream.storage.input_file import ByteSource, Chunks, InputFile, open_path, size_from, start_of
 from exportstream.storage.lookahead import Lookahead
-from exportstream.storage.names import is_stream, refuse_misuse
+from exportstream.storage.names import STDIN, is_stream, refuse_misuse
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
 
@@ -51,16 +51,14 @@ def open_source(source: ByteSource, *, max_window: int | None = None) -> Source:
     window = min(max(max_window or DEFAULT_MAX_WINDOW, 1 << 10), 1 << 31)  # the limits of zstd itself
     if is_stream(source):
         if sys.stdin is None:
-            raise ReadError("standard input is closed", source="<stdin>")
-        return Source(sys.stdin.buffer, "<stdin>", window)
+            raise ReadError("standard input is closed", source=STDIN)
+        return Source(sys.stdin.buffer, STDIN, window)
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         file = open_path(path)
         return Source(file, file.name, window, path=path)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Source(io.BytesIO(source), "<bytes>", window)
-    if isinstance(source, io.TextIOBase):
-        raise TypeError("expected a file opened for bytes (mode 'rb'), got one opened for text")
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return Source(source, name if isinstance(name, str) else "<stream>", window)
