@@ -28,7 +28,7 @@ from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.damage import end_of_piece
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
-from exportstream.reading.lines.session import LogSession
+from exportstream.reading.lines.session import LogSession, require_room
 from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import counted
@@ -187,6 +187,7 @@ class LineReader(ABC, Generic[_S]):
             self._position = position
             try:
                 self._read_line(value, line)
+                require_room(self._current, self._limit)
             except InputError as error:
                 self._refuse(error, Record(value, line, position))
             if self._ends:
@@ -202,6 +203,7 @@ class LineReader(ABC, Generic[_S]):
                     raise record.error
                 if record.value is not None:
                     self._read_line(record.value, record.line)
+                    require_room(self._current, self._limit)
             except InputError as error:
                 if run.is_torn and isinstance(error, JSONSyntaxError):
                     self.notes.torn += len(record.line)

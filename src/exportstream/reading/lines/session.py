@@ -31,17 +31,9 @@ class LogSession(Protocol):
         """Complete the session."""
 
 
-def require_room(held: int, limit: int) -> None:
-    """Check what a response holds.
-
-    Args:
-        held: its bytes so far.
-        limit: bytes of the largest response.
-
-    Raises:
-        LimitError: it holds more.
-    """
-    if held > limit:
+def require_room(session: LogSession | None, limit: int) -> None:
+    """Raise `LimitError` if what is not complete of a session, which is a response, has more bytes than `limit`."""
+    if session is not None and session.held > limit:
         raise LimitError(
             f"expected responses of at most {limit:,} bytes, got a longer one",
             hint="allow more with `max_message_size` (memory grows with the largest response)",
