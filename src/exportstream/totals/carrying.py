@@ -34,9 +34,13 @@ def carried(ends: list[int], messages: list[Message], counts: list[int], pending
     Args:
         ends: as of `Totals.add_sessions`; only messages before the last one count.
         messages: likewise.
-        counts: how many of `messages` carry each figure; none needs no look at the messages.
+        counts: how many of `messages` carry each figure. All or none is usual, and needs no look at the messages.
         pending: how many earlier messages of the first session carry it; they count, too.
     """
+    if len(set(counts)) == len(set(pending)) == 1 and 0 < counts[0] < len(messages):  # most carry all figures or none
+        flags = [m.cost is not None and m.input_tokens is not None and m.output_tokens is not None for m in messages]
+        if flags.count(True) == counts[0]:
+            return [_at_ends(ends, flags, pending[0])] * len(counts)
     return [
         (int(earlier > 0), earlier)
         if count == 0
