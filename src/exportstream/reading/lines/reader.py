@@ -55,7 +55,7 @@ class LineReader(ABC, Generic[_S]):
         run_decoders: of the lines of a run, as far as usual ones need no second look; the first that takes all is used.
         short_decoder: of the lines of a run, where only figures are wanted; None for `run_decoders`.
         figures_only: whether rows need no more than totals do: figures, names, and texts of messages.
-        skips: kinds of lines that are passed over.
+        skip: lines that are passed over.
         payload: JSON path of what `_decode` decodes.
         number: how many sessions have begun.
         within: whether the last of them is not complete yet.
@@ -70,7 +70,7 @@ class LineReader(ABC, Generic[_S]):
     decoder: ClassVar[Any]
     run_decoders: ClassVar[Sequence[Any]] = ()
     short_decoder: ClassVar[Any] = None
-    skips: ClassVar[Sequence[Skip]] = ()
+    skip: ClassVar[Skip | None] = None
     payload: ClassVar[str] = "$"
 
     def __init__(self, source: str, reject: Callable[[Reject], None] | None, *, watch_repeats: bool, max_line: int) -> None:
@@ -155,7 +155,7 @@ class LineReader(ABC, Generic[_S]):
 
     def _read_lines(self, reader: Reader) -> Iterator[None]:
         """Read all lines of an input."""
-        lines = Lines(reader, skips=self.skips, max_line=self._limit)
+        lines = Lines(reader, skip=self.skip, max_line=self._limit)
         try:
             for run in lines:
                 if run is not None:
@@ -174,8 +174,8 @@ class LineReader(ABC, Generic[_S]):
                 raise
             self._reject_damage(lines.position, lines.take_rest(), error)
         finally:
-            for kind, records in lines.skipped.items():
-                self.notes.add_records(kind, records)
+            if self.skip is not None and lines.skipped.count:
+                self.notes.add_records(self.skip.kind, lines.skipped)
 
     def _read_run(self, run: Run) -> Iterator[None]:
         short = self.short_decoder if self.figures_only else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 from exportstream.errors import LimitError
 from exportstream.models.structs import Message, Session
 
 
-class LogSession(Protocol):
+class LogSession(ABC):
     """One session of a log, whose records become rows.
 
     Attributes:
@@ -20,15 +20,25 @@ class LogSession(Protocol):
         index: how many rows it has so far.
     """
 
-    session: Session
-    rows: list[Message]
-    positions: list[int | None]
-    line: int | None
-    held: int
-    index: int
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.rows: list[Message] = []
+        self.positions: list[int | None] = []
+        self.line: int | None = None
+        self.held = self.index = 0
 
+    @abstractmethod
     def finish(self) -> Session:
         """Complete the session."""
+
+    def add_row(self, row: Message, line: int | None) -> None:
+        """Add a complete row, with what no record says of itself."""
+        row.session_id = self.session.id or ""
+        row.index = self.index
+        row.producer = self.session.producer
+        self.index += 1
+        self.rows.append(row)
+        self.positions.append(line)
 
 
 def require_room(session: LogSession | None, limit: int) -> None:
