@@ -195,11 +195,10 @@ class Response:
             if call is not None:
                 call.is_error = failed
 
-    def end(self, usage: Usage | None, time: str | None) -> None:
+    def end(self, usage: Usage, time: str | None) -> None:
         """Complete the items."""
         self.takes_items = False
-        if usage is not None:
-            self.usage = usage
+        self.usage = usage
         self._first = self._first if self._first is not None else time
         self._last = self._last if self._last is not None else time
 

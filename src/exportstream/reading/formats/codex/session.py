@@ -123,10 +123,10 @@ class RolloutSession(LogSession):
             else:
                 self._add(late_output(item, time, self._turn), self._turn, self.line, replayed=self._replay.running)
         elif kind in _ITEMS or kind.endswith("_call"):
-            if self._response is None or not self._response.takes_items:
-                self._begin_response()
-            assert self._response is not None
-            self._response.add_item(item, time)
+            response = self._response
+            if response is None or not response.takes_items:
+                response = self._begin_response()
+            response.add_item(item, time)
             self.held += size
         else:
             return False
@@ -170,10 +170,13 @@ class RolloutSession(LogSession):
                 self._response.set_exit((ended.call_id, ended.id), failed=ended.exit_code != 0)
 
     def add_count(self, info: Info, time: str | None) -> None:
-        """Take the tokens so far."""
+        """Take the tokens so far: they are of the response that has none, or are a row of their own."""
         usage = self._usages.count(info)
         if usage is not None:
-            self._add_usage(usage, time)
+            response = self._response
+            if response is None or response.usage is not None:
+                response = self._begin_response()
+            response.end(usage, time)
         if info.model is not None and self._response is not None:
             self._response.model = info.model
 
@@ -182,12 +185,12 @@ class RolloutSession(LogSession):
         usage = self._usages.record(record)
         if usage is None:
             return
-        if self._response is None or self._response.is_recorded:
-            self._begin_response()
-        assert self._response is not None
-        self._response.end(usage, time)
-        self._response.is_recorded = True
-        self._response.id = text_of(record, "response_id")
+        response = self._response
+        if response is None or response.is_recorded:
+            response = self._begin_response()
+        response.end(usage, time)
+        response.is_recorded = True
+        response.id = text_of(record, "response_id")
 
     def _add_words(self, row: Message, size: int) -> None:
         """Add the row of a message that no model wrote; while calls wait for their results, it comes after them."""
@@ -207,13 +210,6 @@ class RolloutSession(LogSession):
         for row, turn, replayed, line in self._pending:
             self._add(row, turn, line, replayed=replayed)
         self._pending, self._pending_size = [], 0
-
-    def _add_usage(self, usage: Usage, time: str | None) -> None:
-        """Add tokens to the response that they belong to; without one they are a row of their own."""
-        if self._response is None or self._response.usage is not None:
-            self._begin_response()
-        assert self._response is not None
-        self._response.end(usage, time)
 
     def _begin_response(self) -> Response:
         self.flush()
