@@ -129,6 +129,7 @@ ERRORS = {
     "messages have null dates": "exportstream totals tests/data/session.sdk-0.8.1-no-alias.json",
     "levels of objects and arrays": totals_of(session(keys=f'"id":"s","title":"t","x":{"[" * 600}{"]" * 600},')),
     "digits, got a longer one": totals_of(session(keys=f'"id":"s","title":"t","x":{"1" * 5000},')),
+    "a number is out of range": totals_of(session(keys='"id":"s","title":"t","x":1e99999999999999999999,')),
     "expected a message of at most": f"exportstream totals --max-message-size 40 {SAMPLE}",
     "asks for a window of more than": f"zstd -q < {SAMPLE} > in.zst; exportstream totals --max-window 1KiB in.zst",
     "expected the session's `id` before its messages": f"echo '{{\"messages\":[{MESSAGE}]}}' | cat | exportstream totals -",

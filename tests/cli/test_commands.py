@@ -1110,6 +1110,16 @@ def test_totals_are_never_cut(folder: Path, columns: str) -> None:
     assert done.stdout.count(b"2025-10-03T10:00") == 2
 
 
+def test_as_few_figures_as_possible_stand_below_their_label(folder: Path) -> None:
+    """Where the table is too wide, those go below their label whose place makes it so: here the dates."""
+    lines = run("totals", "session.json", cwd=folder, COLUMNS="65").stdout.decode().splitlines()
+    assert max(map(len, lines)) <= 65
+    assert [line for line in lines if line.startswith("    ")][1:] == [
+        "    counted  2025-10-03T10:00:01+05:30",
+        "    counted  2025-10-03T10:00:15+05:30",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [

@@ -104,7 +104,7 @@ def test_tokens_that_may_be_partial_are_said_once(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_bytes(Transcript("s").user("Go.").say("m1", "Done.").data)
     whole = run("totals", "log.jsonl", cwd=tmp_path).stdout.decode()
     grouped = run("totals", "log.jsonl", "--by", "role", cwd=tmp_path).stdout.decode()
-    assert ["partial tokens" in whole, "may have used more" in whole] == [True, False]
+    assert ["messages, partial tokens" in whole, "may have used more" in whole] == [True, False]
     assert ["partial tokens" in grouped, "may have used more" in grouped] == [False, True]
 
 

@@ -135,7 +135,7 @@ def test_odd_values_anywhere(seed: int) -> None:
     assert_same(b"\n".join(lines))
 
 
-@pytest.mark.parametrize("value", [*HIDDEN, b"1e99999999999999999999"], ids=range(len(HIDDEN) + 1))
+@pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))
 @pytest.mark.parametrize(
     "place", [b'"weight":1.0', b'"request_id":"r"', b'"safe_urls":[]', b'"stop_tokens":[1]', b'"text":"x"']
 )

@@ -34,6 +34,11 @@ class InputCount(Counts):
     grouping: Grouping = field(default_factory=lambda: Grouping(()))
     keys: set[str | bytes] = field(default_factory=set)
 
+    @property
+    def is_extreme(self) -> bool:
+        """Whether costs are, or those of a group."""
+        return super().is_extreme or self.grouping.is_extreme
+
     def alone(self) -> Counts:
         """Return what was read, without groups and keys."""
         return Counts(**{name: getattr(self, name) for name in Counts.__struct_fields__})

@@ -21,7 +21,7 @@ from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
 from exportstream.conversion.leftovers import outputs_left, without_outputs
-from exportstream.conversion.manifest import NOTED, Manifest, Record
+from exportstream.conversion.manifest import Manifest, Record, notes_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, outcome_of
@@ -253,7 +253,7 @@ def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> dict[int
 
 
 def _kept(job: ConvertJob, record: Record | None) -> Outcome:
-    notes = Notes(**{name: getattr(record, name) for name in NOTED} if record is not None else {})
+    notes = notes_of(record) if record is not None else Notes()
     if notes == Notes():
         return Outcome(job.source, "skipped")
     return Outcome(job.source, "skipped", notes=notes, rejects=old_rejects(None, job.outputs, [job.source]))

@@ -56,6 +56,11 @@ class Counts(Struct, rename="camel"):
     duplicates: Duplicates = field(default_factory=Duplicates)
     totals: Totals = field(default_factory=Totals)
 
+    @property
+    def is_extreme(self) -> bool:
+        """Whether costs are so large or small that they may not be added to those of others."""
+        return self.totals.is_extreme
+
     def add(self, export: Export) -> None:
         """Add an export that was read to its end."""
         self.messages += export.accepted

@@ -140,12 +140,14 @@ class ManyReport(Report, WithOutcomes):
         without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
         not_updated: with `update`, outputs in the folder of another format or table, made of the same inputs; they stay.
         kept_inputs: of a merge that is up to date: inputs that are not among these any more, whose rows stay.
+        merged_notes: of a merge that is up to date: what was rejected of all of its inputs, or may be wrong.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     without_input: list[str] = field(default_factory=list)
     not_updated: list[str] = field(default_factory=list)
     kept_inputs: list[str] = field(default_factory=list)
+    merged_notes: Notes = field(default_factory=Notes)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
@@ -161,6 +163,7 @@ class ManyReport(Report, WithOutcomes):
     def kept_notes(self) -> Notes:
         """What was rejected of inputs that are up to date when they were converted; `rejected` is of this run."""
         notes = Notes()
+        notes.merge(self.merged_notes)
         for outcome in self.outcomes:
             if outcome.status == "skipped":
                 notes.merge(outcome.notes or Notes())

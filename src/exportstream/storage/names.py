@@ -155,8 +155,14 @@ def require_one(source: Any, *, hint: str = _HINT) -> None:
     raise UsageError(f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}", hint=hint)
 
 
+def refuse_empty(name: str | os.PathLike[str]) -> None:
+    """Raise `UsageError` for an empty name, which the system would call a file that does not exist, without a name."""
+    if not os.fspath(name):
+        raise UsageError("expected a name, got an empty text", hint="a variable that gives it may not be set")
+
+
 def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
-    """Raise `UsageError` for JSON as a string and for several paths, and `TypeError` for what gives no bytes.
+    """Raise `UsageError` for an empty name, JSON as a string and for several paths, and `TypeError` for what gives no bytes.
 
     Args:
         source: what was given as one input.
@@ -165,6 +171,8 @@ def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
     if isinstance(source, Mapping) or not (is_name(source) or hasattr(source, "read") or isinstance(source, Iterable)):
         what = "expected a path, '-', bytes, a binary file object or chunks of bytes"
         raise TypeError(f"{what}, got {type(source).__name__}")
+    if is_name(source):
+        refuse_empty(source)
     if isinstance(source, str) and _JSON_TEXT.match(source):
         raise UsageError(
             f"expected a path, a URL, '-' or bytes, got JSON as a string: {source[:40]!r}",

@@ -6,6 +6,7 @@ Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Ho
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, Rounded, localcontext
 from functools import reduce
 from itertools import accumulate
@@ -17,10 +18,14 @@ from exportstream.errors import LimitError
 from exportstream.models.structs import Message
 from exportstream.models.sums import Sums
 
-_EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
-_PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
+HUGE = Decimal("1e1000")
+_SMALLEST_EXPONENT = -1000
+_DIGITS = 10_000
+_EXACT = Context(prec=_DIGITS, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
+_PADDED = Context(prec=_DIGITS, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
 _ROUGH = Context(prec=28, Emax=999_999_999, Emin=-999_999_999, traps=[])
 _EPSILON = Decimal(2) ** -52  # of a double: adding one may change the sum by half of this part of it
+_TOO_LONG = "the exact sum of the costs needs more than 10,000 digits"
 _MICRO_DOLLAR = Decimal("0.000001")
 
 
@@ -79,6 +84,12 @@ class Cost(Sums, gc=False):
             self.sum = add_costs(self.sum, other.sum)
             self.count += other.count
 
+    @property
+    def is_extreme(self) -> bool:
+        """Whether the sum is so large or small that another one may need too many digits with it."""
+        cost = self.sum
+        return cost is not None and (cost.copy_abs() >= HUGE or int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT)
+
 
 class Difference(Struct, frozen=True):
     """A figure that was declared otherwise than it was counted.
@@ -135,6 +146,15 @@ def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
     if cost is None:
         return before
     return _sum([cost] if before is None else [before, cost])
+
+
+def require_addable(costs: Iterable[Cost]) -> None:
+    """Raise `LimitError` unless all sums of some costs, in any order, have at most 10,000 digits."""
+    given = [_PADDED.normalize(cost.sum) for cost in costs if cost.sum]
+    if given:
+        first = max(cost.adjusted() for cost in given) + len(str(len(given)))
+        if first - min(int(cost.as_tuple().exponent) for cost in given) >= _DIGITS:
+            raise LimitError(_TOO_LONG)
 
 
 def total_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | None:
@@ -212,4 +232,4 @@ def _sum(costs: list[Decimal]) -> Decimal:
     try:
         return _PADDED.normalize(reduce(_PADDED.add, costs[1:], _PADDED.plus(costs[0])))
     except Inexact:
-        raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
+        raise LimitError(_TOO_LONG) from None

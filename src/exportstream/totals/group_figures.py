@@ -18,6 +18,8 @@ from exportstream.totals.figures import Cost, Count, add_tokens, total_cost
 from exportstream.totals.priced import Priced, tidy
 from exportstream.totals.prices import Prices
 
+COSTS = ("cost", "priced_cost", "declared_cost")  # in `Figures`
+
 
 class Figures(Sums):
     """The figures of a group.

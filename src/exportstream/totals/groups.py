@@ -19,7 +19,8 @@ from exportstream.models.structs import MIX, Message, Session, ToolCall
 from exportstream.totals.batch import Batch
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.fields import RESULT, parts_of
-from exportstream.totals.group_figures import Figures
+from exportstream.totals.figures import Cost, require_addable
+from exportstream.totals.group_figures import COSTS, Figures
 from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
 from exportstream.totals.largest import Largest
 from exportstream.totals.periods import Range
@@ -159,12 +160,9 @@ class Groups(Struct):
             for key in keys:
                 self._at(key).sessions = self.members.count(key)
 
-    def require_addable(self, other: Groups) -> None:
-        """Raise `LimitError` if the groups of another input can't be added: `merge` would have added a part of them."""
-        for key in self.figures.keys() & other.figures.keys():
-            both = Figures()
-            both.merge(self.figures[key])
-            both.merge(other.figures[key])
+    def costs(self) -> list[list[Cost]]:
+        """Return the costs of all groups, those of each kind in a list of its own."""
+        return [[getattr(one, kind) for one in self.figures.values()] for kind in COSTS]
 
     def merge(self, other: Groups) -> None:
         """Add the groups of another input."""
@@ -257,10 +255,18 @@ class Grouping:
         """Return each table, and the one of the same kind in another grouping."""
         return zip([*self.tables, self.undated], [*other.tables, other.undated], strict=True)
 
+    def _costs(self) -> list[list[Cost]]:
+        return [costs for table in [*self.tables, self.undated] for costs in table.costs()]
+
+    @property
+    def is_extreme(self) -> bool:
+        """Whether a cost of a group is, as of `Totals`; all costs together may cancel out and not be."""
+        return any(cost.is_extreme for costs in self._costs() for cost in costs)
+
     def require_addable(self, other: Grouping) -> None:
-        """Raise `LimitError` if what was counted of another input can't be added."""
-        for table, more in self._pairs(other):
-            table.require_addable(more)
+        """Raise `LimitError` if what was counted of another input can't be added, also to totals of several groups."""
+        for mine, theirs in zip(self._costs(), other._costs(), strict=True):
+            require_addable([*mine, *theirs] if mine else ())
 
     def merge(self, other: Grouping) -> None:
         """Add what was counted of another input."""

@@ -11,6 +11,7 @@ from heapq import nsmallest
 from msgspec import Struct, field
 
 from exportstream.totals.fields import size_of
+from exportstream.totals.figures import Cost
 from exportstream.totals.group_keys import Columns
 
 
@@ -72,8 +73,9 @@ class Largest(Struct):
         """Add those of messages that come next."""
         self.merge(other)
 
-    def require_addable(self, other: Largest) -> None:
-        """Sizes can always be added."""
+    def costs(self) -> list[list[Cost]]:
+        """Return nothing: sizes can always be added."""
+        return []
 
     def close(self, project: str | None) -> None:
         """End the input; no message waits for its project."""

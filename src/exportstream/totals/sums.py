@@ -21,13 +21,11 @@ from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
 from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, add_costs, add_tokens, compare, compare_costs, total_cost
+from exportstream.totals.figures import Cost, Count, Difference, add_tokens, compare, compare_costs, total_cost
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 
 MAX_ROLES = 64
-HUGE = Decimal("1e1000")
-_SMALLEST_EXPONENT = -1000
 KNOWN_ROLES = frozenset({"assistant", "tool", "user", "system"})
 
 _Item = TypeVar("_Item", bound=Message | Session)
@@ -236,13 +234,12 @@ class Totals(Sums):
     @property
     def is_extreme(self) -> bool:
         """Whether a sum of costs is so large or small that another one may need too many digits with it."""
-        costs = [cost for cost in (self.counted.cost.sum, self.declared.cost.sum) if cost is not None]
-        return any(cost.copy_abs() >= HUGE or int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT for cost in costs)
+        return self.counted.cost.is_extreme or self.declared.cost.is_extreme
 
     def require_addable(self, other: Self) -> None:
         """Raise `LimitError` if what another one counted can't be added: `merge` would have added some of it by then."""
         for mine, theirs in ((self.counted.cost, other.counted.cost), (self.declared.cost, other.declared.cost)):
-            add_costs(mine.sum, theirs.sum)
+            Cost(mine.sum).merge(theirs)
 
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.

@@ -13,7 +13,7 @@ WIDTH = 80  # columns of a terminal, where nobody says how many it has
 
 _LONG_FIGURE = 100  # characters
 _LEAST_ROOM = 12  # columns
-_GAP = "  "
+GAP = "  "
 _MICRO = -6  # the exponent of a micro-dollar
 _LONG_COST = 30  # digits
 
@@ -86,7 +86,7 @@ def widths_of(
         whole: positions of labels that are never cut.
     """
     widths = [max(map(width_of, column)) for column in zip(headings, *lines, strict=True)]
-    too_wide = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    too_wide = sum(widths) + len(GAP) * (len(widths) - 1) - width
     to_cut = [at for at in range(labels) if at not in whole]
     while too_wide > 0 and to_cut and widths[at := max(to_cut, key=widths.__getitem__)] > least:
         widths[at] -= 1
@@ -103,14 +103,14 @@ def tell_apart(lines: Sequence[Sequence[str]], labels: int, widths: list[int]) -
 def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int, widths: list[int]) -> list[str]:
     """Align the cells of a table in columns of these widths; see `widths_of`."""
     return [
-        _GAP.join(_padded(_cut(cell, widths[at]), widths[at], right=at >= labels) for at, cell in enumerate(cells)).rstrip()
+        GAP.join(_padded(_cut(cell, widths[at]), widths[at], right=at >= labels) for at, cell in enumerate(cells)).rstrip()
         for cells in (headings, *lines)
     ]
 
 
 def beside(lines: Sequence[str], texts: Sequence[str], width: int) -> list[str]:
     """Add a text to the right of each line, as much of it as fits; none where there is hardly any room."""
-    used = max(map(width_of, lines)) + len(_GAP)
+    used = max(map(width_of, lines)) + len(GAP)
     if (room := width - used) < _LEAST_ROOM:
         return list(lines)
     return [

@@ -76,8 +76,16 @@ def refuse_unknown(tables: Mapping[str, Sequence[Column]], columns: Sequence[str
             elif name.field or not found:
                 listed = "; ".join(f"{table}: {', '.join(one.name for one in known)}" for table, known in tables.items())
                 what = f"expected `{option}` to name columns that are written, got {text!r}"
-                near = did_you_mean(name.column, [one.name for known in tables.values() for one in known])
+                near = _missing_option(name.column)
+                near = near or did_you_mean(name.column, [one.name for known in tables.values() for one in known])
                 raise UsageError(what, hint=near or listed)
+
+
+def _missing_option(column: str) -> str | None:
+    """Return a hint at the option that a column goes with; None for any other name."""
+    plain = _plain(column)
+    option = "prices" if plain == "costsource" else "running_totals" if plain.startswith("running") else None
+    return f"it goes with `{option}`" if option else None
 
 
 def choose(

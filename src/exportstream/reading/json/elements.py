@@ -13,13 +13,11 @@ guess is right. If it is not, `measure` finds the end. ijson finds the wrong byt
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-import msgspec
-
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError, NotAnExportError
+from exportstream.reading.json.any_value import decode_any
 from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
@@ -29,26 +27,7 @@ from exportstream.reading.json.next_element import KnownElements, NextElement, T
 from exportstream.reading.json.syntax import find_error
 
 _LARGE = 1 << 20  # bytes of objects that are let go as soon as they are decoded
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _NOTHING = object()
-
-
-def decode_any(data: Any) -> Any:
-    """Decode JSON to a value; its numbers are int or Decimal, and those that no Decimal can hold are texts."""
-    try:
-        return _DECODER.decode(data)
-    except ArithmeticError:
-        return _WITH_TEXTS.decode(data)
-
-
-def _number(text: str) -> Decimal | str:
-    try:
-        return Decimal(text)
-    except ArithmeticError:
-        return text
-
-
-_WITH_TEXTS = msgspec.json.Decoder(float_hook=_number)
 
 
 class _At(Enum):

@@ -37,8 +37,8 @@ from exportstream.reading.formats.chats.values import (
     time_of,
     usual_first,
 )
+from exportstream.reading.json.any_value import decode_any
 from exportstream.reading.json.decoder import REFUSALS
-from exportstream.reading.json.elements import decode_any
 from exportstream.reading.limits import MAX_DEPTH
 
 _CONVERSATION_KEYS = frozenset({"id", "conversation_id", "title", "create_time", "update_time", "mapping"})
