@@ -41,6 +41,7 @@ def test_files_that_are_no_exports(tmp_path: Path, source: str, options: list[st
     assert done.returncode == 0, done.stderr
     assert said(done)[0].startswith("exportstream: 1 of 5 inputs converted, 4 ignored: 3 rows")
     assert [line.split(":")[2].strip() for line in said(done)[1:]] == [f"in/{name}" for name in sorted(FOREIGN)]
+    assert not [line for line in said(done)[1:] if "byte" in line], "nobody looks for a place in them"
     written = json.loads((tmp_path / "r.json").read_bytes())
     assert (written["converted"], written["ignored"], written["failed"]) == (1, 4, 0)
     assert sum(one["status"] == "ignored" and "expected a session" in one["error"] for one in written["inputs"]) == 4

@@ -136,7 +136,7 @@ def test_where_no_message_is_seen_to_begin_none_is_looked_for(path: Path) -> Non
     assert 3 < len(found) <= path.stat().st_size // 6000 + 1
 
 
-SIZES = {"figures": (figures, {}, 1), "plain": (rows, {}, 4), "packed": (rows, {"format": "csv.zst"}, 2)}
+SIZES = {"figures": (figures, {}, 1), "plain": (rows, {}, 4), "packed": (rows, {"suffix": "csv.zst"}, 2)}
 
 
 @pytest.mark.parametrize("stored", [bytes, gzip.compress])

@@ -6,6 +6,7 @@ and what `remote.urls` raises. Holds: nothing.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
@@ -178,6 +179,8 @@ def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
             f"expected a path, a URL, '-' or bytes, got JSON as a string: {source[:40]!r}",
             hint="encode it to bytes, or give - to read standard input",
         )
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("expected a file opened for bytes (mode 'rb'), got one opened for text")
     if isinstance(source, (list, tuple, set, frozenset)) and any(map(is_name, source)):
         raise UsageError(f"expected one input, got a {type(source).__name__} of paths", hint=hint)
 

@@ -58,8 +58,6 @@ def open_source(source: ByteSource, *, max_window: int | None = None) -> Source:
         return Source(file, file.name, window, path=path)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Source(io.BytesIO(source), "<bytes>", window)
-    if isinstance(source, io.TextIOBase):
-        raise TypeError("expected a file opened for bytes (mode 'rb'), got one opened for text")
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return Source(source, name if isinstance(name, str) else "<stream>", window)
