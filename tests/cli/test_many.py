@@ -515,7 +515,10 @@ def test_a_merge_to_standard_output(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of enough inputs for seconds of work."""
-    return many(tmp_path_factory.mktemp("large") / "in", 60, messages=4000)
+    folder, one = many(tmp_path_factory.mktemp("large") / "in", 60, messages=1), export("s000", messages=4000)
+    for path in folder.rglob("*.json"):
+        path.write_bytes(one.replace(b'"s000', f'"{path.stem}'.encode()))
+    return folder
 
 
 def begun(folder: Path, command: subprocess.Popen[bytes]) -> None:

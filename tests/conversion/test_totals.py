@@ -144,6 +144,12 @@ def test_a_range_is_given_as_text_or_date(tmp_path: Path) -> None:
     assert totals_many(path).tables == []
 
 
+def test_blanks_after_commas_are_no_part_of_words(tmp_path: Path) -> None:
+    """Words of `by` are separated by commas, with blanks or without."""
+    put(tmp_path, "a.json")
+    assert totals_many(tmp_path, by="day, role").tables == totals_many(tmp_path, by="day,role").tables
+
+
 def test_by_is_a_word_or_several(tmp_path: Path) -> None:
     """Words joined by commas, or a tuple in a list, are one table."""
     folder = many(tmp_path, 1)

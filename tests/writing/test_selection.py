@@ -150,6 +150,8 @@ def test_names_that_do_not_exist_list_those_that_do() -> None:
     said = refused(("messages", "sessions"), columns="id,zzz")
     assert f"{wrong}, got 'zzz'; messages: sessionId, messageIndex" in said
     assert "sessions: id, title" in said
+    for name, option in (("costSource", "prices"), ("running_cost", "running_totals")):
+        assert refused(("messages",), columns=name).endswith(f"got '{name}'; it goes with `{option}`")
     assert "file, sessionNumber" in said
     assert "got 'messageId'" in refused(("messages",), without="messageId")
     assert "got 'sessions.id'" in refused(("messages",), columns="sessions.id")

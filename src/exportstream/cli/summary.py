@@ -55,7 +55,7 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
     if not is_new:
         tell(f"{what}{before}")
         return
-    targets = " and ".join(shown(output.target) for output in report.outputs)
+    targets = _joined([shown(output.target) for output in report.outputs])
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
     by = ", by several processes" if report.shared else ", by one process" if jobs > 1 and not several else ""
     counts = report.totals.counted.copies, report.notes.without_usage
@@ -141,8 +141,12 @@ def _rows_of(outputs: list[Written]) -> str:
         rows[table] = rows.get(table, 0) + output.rows
     if len(rows) < 2:
         return amount(sum(rows.values()), "rows")
-    *first, last = (amount(count, table.replace("-", " ")) for table, count in rows.items())
-    return f"{', '.join(first)} and {last}"
+    return _joined([amount(count, table.replace("-", " ")) for table, count in rows.items()])
+
+
+def _joined(words: list[str]) -> str:
+    """Write words with commas, and the last one after ``and``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def print_outcome(report: Report, *, quiet: bool) -> int:

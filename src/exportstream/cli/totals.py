@@ -37,7 +37,7 @@ from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
 from exportstream.totals.sums import Counted
-from exportstream.totals.table_options import GroupOptions, as_bound
+from exportstream.totals.table_options import GroupOptions, as_bound, split_words
 from exportstream.totals.text import WIDTH
 from exportstream.writing.formats.json import to_printable_json
 
@@ -93,7 +93,7 @@ def totals_command(
     """
     output = "-" if output in _STDOUT else output  # else a file that it goes to would be replaced
     suffix, compression = _suffix_of(output)
-    tables = tuple(tuple(words.split(",")) for words in by)
+    tables = split_words(by)
     if not tables and (since is not None or until is not None or suffix in (".csv", ".md")):
         tables = ((),)
     _check_output(output, suffix, as_json=as_json, tables=len(by), sort=sort)

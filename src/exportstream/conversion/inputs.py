@@ -33,6 +33,7 @@ from exportstream.storage.names import (
     is_name,
     is_stream,
     is_url,
+    refuse_empty,
     stands_for_several,
 )
 from exportstream.storage.remote.urls import local_path
@@ -110,6 +111,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             continue
         if not is_name(source):
             raise TypeError(_expected(source))
+        refuse_empty(source)
         name = local_path(os.fsdecode(source))
         before = len(found)
         found += [one for one in search.find(name, apart=apart) if not excluded(_as_path(one.source), one.relative)]

@@ -20,7 +20,7 @@ from exportstream.conversion.merged import input_names
 from exportstream.conversion.unrecorded import is_described, is_output
 from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
 from exportstream.models.names import camel
-from exportstream.storage.names import is_name, is_stream, is_url
+from exportstream.storage.names import is_name, is_stream, is_url, refuse_empty
 from exportstream.storage.remote.urls import local_path
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.sums import Counted
@@ -95,6 +95,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
     for given in outputs if hasattr(outputs, "__iter__") and not isinstance(outputs, str) else [outputs]:
         if not is_name(given):
             raise TypeError(f"expected a path of an output or a folder, got {type(given).__name__}")
+        refuse_empty(given)
         name = local_path(os.fsdecode(given))
         if is_stream(name) or is_url(name):
             raise UsageError("expected a file or a folder, got a URL or a stream", hint="verify a copy of it", source=name)

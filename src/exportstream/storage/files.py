@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import IO
 
 from exportstream.errors import UsageError, WriteError, hint_of
-from exportstream.storage.names import is_stream
+from exportstream.storage.names import is_stream, refuse_empty
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.temporary import Temporary
 from exportstream.storage.transaction import ByteDestination
@@ -36,6 +36,7 @@ def open_destination(target: str | os.PathLike[str] | IO[bytes], source_path: st
             raise WriteError("standard output is closed", source="<stdout>")
         return _Stream(sys.stdout.buffer, "<stdout>", sync=True)
     if isinstance(target, (str, os.PathLike)):
+        refuse_empty(target)
         path = os.fsdecode(target)
         if is_remote(path):
             from exportstream.storage.remote.upload import open_output  # noqa: PLC0415 - only for URLs

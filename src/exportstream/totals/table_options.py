@@ -129,7 +129,8 @@ def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:
 def split_words(by: str | Iterable[str | Iterable[str]]) -> tuple[tuple[str, ...], ...]:
     """Return the dimensions of each table: a text with commas, or several texts or lists of words."""
     return tuple(
-        tuple(one.split(",") if isinstance(one, str) else _each(one)) for one in ([by] if isinstance(by, str) else _each(by))
+        tuple(map(str.strip, one.split(",")) if isinstance(one, str) else _each(one))
+        for one in ([by] if isinstance(by, str) else _each(by))
     )
 
 
