@@ -11,13 +11,14 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any, TypeGuard
 
 from exportstream.errors import UsageError, shown
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.file_state import state_of_file
 from exportstream.storage.remote.urls import is_remote, local_path
-from exportstream.storage.zip import is_zip, split_member, zip_file_of
+from exportstream.storage.zip import identity_of, is_zip, split_member, state_of_archive, zip_file_of
 
 STDIN = "<stdin>"  # how standard input is called in messages
 COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
@@ -204,14 +205,16 @@ def state_of(name: str) -> dict[str, Any] | None:
         The `size` and the time it was `modified` (nanoseconds since 1970) of a file, or of the zip archive that it is in;
         the `version` of a URL.
     """
-    if is_url(name):
-        from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
-
-        archive = zip_file_of(name)
-        return listing.state_of(name) if archive == name else listing.state_of_archive(archive)
     try:
-        return state_of_file(os.stat(zip_file_of(name)))
-    except OSError:
+        if (archive := zip_file_of(name)) != name:
+            return state_of_archive(archive, identity_of(archive))
+        if is_url(name):
+            from exportstream.storage.remote.reader import RemoteFile  # noqa: PLC0415 - an extra
+
+            with closing(RemoteFile(name)) as file:
+                return file.state
+        return state_of_file(os.stat(name))
+    except OSError:  # reading it will report the error
         return None
 
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, compress
 from typing import Any
 
 from msgspec import Struct, field
 
 from exportstream.models.structs import MIX, Message, Session, ToolCall
-from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.batch import Batch
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.fields import RESULT, parts_of
 from exportstream.totals.figures import Cost, require_addable
@@ -240,23 +239,24 @@ class Grouping:
             LimitError: an exact sum of costs would need more than 10,000 digits.
         """
         if counted(batch.messages) is not batch.messages:
-            batch = _pick(batch, [message.usage_state not in COPIES for message in batch.messages])
+            batch = batch.only([message.usage_state not in COPIES for message in batch.messages])
         if self._range.is_bounded:
             inside = self._range.contains([message.created_at for message in batch.messages])
-            undated = _pick(batch, [one is None for one in inside])
+            undated = batch.only([one is None for one in inside])
             self.undated.add(Columns(undated, self._range, self._source, prices))
             if self._by_size:
                 self.undated.figures[()].add_parts(part for message in undated.messages for part in parts_of(message))
-            batch = _pick(batch, [one is True for one in inside])
+            batch = batch.only([one is True for one in inside])
         columns = Columns(batch, self._range, self._source, prices)
         for table in self.tables:
-            if isinstance(table, Largest):
-                table.add(batch, self._source)
-            else:
-                table.add(columns)
+            table.add(columns)
+
+    def _pairs(self, other: Grouping) -> Iterable[tuple[Any, Any]]:
+        """Return each table, and the one of the same kind in another grouping."""
+        return zip([*self.tables, self.undated], [*other.tables, other.undated], strict=True)
 
     def _costs(self) -> list[list[Cost]]:
-        return [costs for table in [*self.tables, self.undated] if isinstance(table, Groups) for costs in table.costs()]
+        return [costs for table in [*self.tables, self.undated] for costs in table.costs()]
 
     @property
     def is_extreme(self) -> bool:
@@ -270,31 +270,15 @@ class Grouping:
 
     def merge(self, other: Grouping) -> None:
         """Add what was counted of another input."""
-        more: Any  # of the same kind as the table
-        for table, more in zip(self.tables, other.tables, strict=True):
+        for table, more in self._pairs(other):
             table.merge(more)
-        self.undated.merge(other.undated)
 
     def merge_part(self, other: Grouping) -> None:
         """Add what was counted of messages that come next in the same input, all of the session that is being read."""
-        more: Any  # of the same kind as the table
-        for table, more in zip(self.tables, other.tables, strict=True):
-            if isinstance(table, Largest):
-                table.merge(more)
-            else:
-                table.merge_part(more)
-        self.undated.merge_part(other.undated)
+        for table, more in self._pairs(other):
+            table.merge_part(more)
 
     def close(self) -> None:
         """End the input: a session whose end did not come has no project."""
         for table in self.tables:
-            if isinstance(table, Groups):
-                table.close(None)
-
-
-def _pick(batch: Batch, flags: list[bool]) -> Batch:
-    """Return a batch of some of the messages, and of all the ends."""
-    before = list(accumulate(flags, initial=0))
-    ends = [SessionEnd(end.session, before[end.end], repeated=end.repeated) for end in batch.ends]
-    positions = batch.positions and list(compress(batch.positions, flags))
-    return Batch(list(compress(batch.messages, flags)), ends, positions=positions)
+            table.close(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from exportstream.errors import printable, shown
 
@@ -41,11 +41,12 @@ def texts_of(values: Sequence[int | Decimal | None], name: str) -> list[str]:
     """Write the figures of a column; costs with as many decimals as the longest has, but 6 at most."""
     if not name.endswith("cost"):
         return [figure(value) for value in values]
-    short = [v for v in values if isinstance(v, Decimal) and abs(v.adjusted()) < _LONG_COST]
-    decimals = min(max([2, *(-int(v.as_tuple().exponent) for v in short)]), -_MICRO)
-    return [
-        _rounded(v, decimals) if isinstance(v, Decimal) and any(v is one for one in short) else figure(v) for v in values
-    ]
+    decimals = min(max([2, *(-int(v.as_tuple().exponent) for v in values if _is_short(v))]), -_MICRO)
+    return [_rounded(v, decimals) if _is_short(v) else figure(v) for v in values]
+
+
+def _is_short(cost: int | Decimal | None) -> TypeGuard[Decimal]:
+    return isinstance(cost, Decimal) and abs(cost.adjusted()) < _LONG_COST
 
 
 def _rounded(cost: Decimal, decimals: int) -> str:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from exportstream.errors import LimitError, NotAnExportError
@@ -47,7 +46,7 @@ def recount(path: str, tables: tuple[str, ...]) -> Recount:
     (table,) = tables
     header: list[bytes] = []
     figures: dict[int, str] = {}
-    for rows in map(list, _rows(path)):
+    for rows in _rows(path):
         if not header:
             header = _split(rows.pop(0))
             known = either_spelling(name.decode(errors="replace") for name in header) if table == "messages" else {}
@@ -69,24 +68,20 @@ def names_in(line: bytes) -> list[str]:
     return [cell.decode(errors="replace") for cell in _split(line)]
 
 
-def _rows(path: str) -> Iterator[Iterator[bytes]]:
+def _rows(path: str) -> Iterator[list[bytes]]:
     """Yield rows without their line ends, in batches. A row ends at a line feed with an even number of quotes before it."""
     begun: list[bytes] = []
     quotes = 0
-
-    def complete(lines: Iterable[bytes]) -> Iterator[bytes]:
-        nonlocal quotes
-        for line in lines:
+    for block in blocks_of_lines(path):
+        rows = []
+        for line in io.BytesIO(block):
             begun.append(line)
             quotes += line.count(b'"')
             if quotes % 2 == 0:
-                yield b"".join(begun)[:-1]
+                rows.append(b"".join(begun)[:-1])
                 begun.clear()
-
-    for block in blocks_of_lines(path):
-        rows = complete(io.BytesIO(block))
-        if (first := next(rows, None)) is not None:
-            yield chain((first,), rows)
+        if rows:
+            yield rows
         elif sum(map(len, begun)) > LARGEST:
             raise LimitError(f"a row is larger than {LARGEST:,} bytes")
     if begun:
