@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -175,10 +175,10 @@ def _beside(source: str) -> str:
     return source if found is None else os.path.join(os.path.dirname(found[0]), os.path.basename(found[1]))
 
 
-def strip_suffixes(path: str) -> str:
-    """A name without the suffixes of exports and of compressions."""
+def strip_suffixes(path: str, suffixes: Collection[str] = _INPUT_SUFFIXES) -> str:
+    """A name without some suffixes at its end: by default those of exports and of compressions."""
     folder, name = os.path.split(path)
-    while name.lower().endswith(_INPUT_SUFFIXES) and os.path.splitext(name)[1]:
+    while os.path.splitext(name)[1].lower() in suffixes:
         name = os.path.splitext(name)[0]
     return os.path.join(folder, name)
 
@@ -187,10 +187,7 @@ def rejects_name(target: Any, source: Any) -> str:
     """``NAME.rejects.ndjson`` next to the output, or next to the input if the output has no name."""
     for named in (target, source):
         if has_name(named):
-            folder, name = os.path.split(_beside(os.fspath(named)))
-            while os.path.splitext(name)[1].lower() in {*_FORMAT_OF, *_COMPRESSION_OF, ".json"}:
-                name = os.path.splitext(name)[0]
-            return os.path.join(folder, f"{name}{REJECTS}")
+            return strip_suffixes(_beside(os.fspath(named)), {*_FORMAT_OF, *_COMPRESSION_OF, ".json"}) + REJECTS
     raise UsageError("neither input nor output has a name to call the rejects after", hint="name a file for `rejects`")
 
 
