@@ -128,6 +128,11 @@ def test_misuse_names_the_function_that_was_meant(tmp_path: Path, monkeypatch: p
         assert misused(lambda call=call: call(["in/a.json"])) == f"expected one input, got a list of paths{hint}"
         with pytest.raises(TypeError, match=r"^expected a path, .*, got dict$"):
             call({"id": 1})
+        with (
+            Path("in/a.json").open() as file,
+            pytest.raises(TypeError, match=r"^expected a file opened for bytes \(mode 'rb'\)"),
+        ):
+            call(file)
         for text in ('{"id":"s","messages":[]}', ' [{"id":1}]', "{}", '{\n "id": "*"}', "[]", " [ ]\n"):
             found = misused(lambda call=call, text=text: call(text))
             assert found.startswith("expected a path, a URL, '-' or bytes, got JSON as a string: "), text

@@ -7,7 +7,17 @@
 
 `iter_messages` and `open_export` read, `convert` writes NDJSON, CSV, Parquet or SQLite, `convert_many` does it for an
 archive of files and `merge_many` makes one output of them, `totals_many` counts by day, model, tool and so on, `check` says
-what is odd about a file. Every error is an `ExportstreamError` that says what was found, where, and what to do next.
+what is odd about a file, and `verify` whether outputs are what was written. Every error is an `ExportstreamError` that says
+what was found, where, and what to do next.
+
+Types, of which `help` tells more one by one, as in ``help(exportstream.Message)``:
+
+- of exports: `Export`, `Session`, `Message`, `ToolCall`, `Notes`, `Reject`, `Duplicates`
+- of conversions: `Report`, `ManyReport`, `Outcome`, `Written`, `Status`, `ReadOptions`, `WriteOptions`
+- of totals: `TotalsReport`, `GroupTable`, `GroupRow`, `Totals`, `Declared`, `Counted`, `Carrying`, `Difference`, `Count`,
+  `Cost`, `Priced`, `PriceList`, `Unpriced`
+- of `check` and `verify`: `SessionCheck`, `Finding`, `Verified`
+- errors: see ``help(exportstream.errors)``
 """
 
 from importlib import import_module
@@ -103,7 +113,8 @@ else:  # each is imported with its first use: all of them take a tenth of a seco
         }.items()
         for name in names.split()
     }
-    __all__ = tuple(sorted(_HOMES))
+    # The functions only: `help` repeats all that is in here, which would be 5,000 lines with the types.
+    __all__ = ("check", "convert", "convert_many", "iter_messages", "merge_many", "open_export", "totals_many", "verify")
 
     def __getattr__(name: str) -> Any:
         if name == "errors":  # `exportstream.errors.InputError`, as where all modules are imported at once

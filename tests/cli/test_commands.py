@@ -1054,7 +1054,7 @@ def test_our_own_output_is_told_from_an_export(folder: Path, table: str, keys: s
     run("convert", "session.json", "-o", "rows.ndjson", "--table", table, "--keys", keys, cwd=folder)
     done = run("convert", "rows.ndjson", "-o", "again.ndjson", cwd=folder)
     assert done.returncode == 3
-    assert "it looks like an output of exportstream" in done.stderr.decode()
+    assert "got what looks like an output of exportstream" in done.stderr.decode()
 
 
 def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> None:
@@ -1110,10 +1110,22 @@ def test_totals_are_never_cut(folder: Path, columns: str) -> None:
     assert done.stdout.count(b"2025-10-03T10:00") == 2
 
 
+def test_as_few_figures_as_possible_stand_below_their_label(folder: Path) -> None:
+    """Where the table is too wide, those go below their label whose place makes it so: here the dates."""
+    lines = run("totals", "session.json", cwd=folder, COLUMNS="65").stdout.decode().splitlines()
+    assert max(map(len, lines)) <= 65
+    assert [line for line in lines if line.startswith("    ")][1:] == [
+        "    counted  2025-10-03T10:00:01+05:30",
+        "    counted  2025-10-03T10:00:15+05:30",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
         (["-o", "no/out.csv"], 4, "no/out.csv: its folder does not exist; make the folder first"),
+        (["-o", "~/no/out.csv"], 4, "~/no/out.csv: its folder does not exist; only a shell replaces ~"),
+        (["-o", "a.db", "--level", "3"], 2, "expected no level, since the output is not compressed, got 3\n"),
         (["--merge", "-o", "sub"], 2, "sub: the output is a folder; name a file in it\n"),
         (["--merge", "-o", "new/"], 2, "new/: the output is a folder; name a file in it\n"),
         (["--rejects", "r.ndjson"], 2, "--rejects goes with --on-error skip"),

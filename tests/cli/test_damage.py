@@ -60,6 +60,11 @@ def test_damaged_compression_is_suspected(tmp_path: Path) -> None:
     assert b"so that any row of this input may be wrong; kept 6 complete messages" in done.stderr
     assert json.loads((tmp_path / "r.json").read_bytes())["doubtful"] == ["flipped.json.gz"]
     assert b"any row of 1 input may be wrong: a checksum differed\n" in run(*kept, cwd=tmp_path).stderr
+    merge = ("convert", "*.json.gz", "--merge", "-o", "all.ndjson", "--on-error", "skip", "--update")
+    assert run(*merge, cwd=tmp_path).returncode == 5
+    done = run(*merge, cwd=tmp_path)
+    assert (done.returncode, b"2 up to date" in done.stderr) == (5, True)
+    assert b"any row of 1 input may be wrong: a checksum differed\n" in done.stderr
 
 
 def test_wrong_checksums_of_every_kind(tmp_path: Path) -> None:

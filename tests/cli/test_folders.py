@@ -41,10 +41,27 @@ def test_files_that_are_no_exports(tmp_path: Path, source: str, options: list[st
     assert done.returncode == 0, done.stderr
     assert said(done)[0].startswith("exportstream: 1 of 5 inputs converted, 4 ignored: 3 rows")
     assert [line.split(":")[2].strip() for line in said(done)[1:]] == [f"in/{name}" for name in sorted(FOREIGN)]
+    assert not [line for line in said(done)[1:] if "byte" in line], "nobody looks for a place in them"
     written = json.loads((tmp_path / "r.json").read_bytes())
     assert (written["converted"], written["ignored"], written["failed"]) == (1, 4, 0)
     assert sum(one["status"] == "ignored" and "expected a session" in one["error"] for one in written["inputs"]) == 4
     assert len(rows(tmp_path / ("all.ndjson" if target else "rows/a.ndjson.zst"))) == 3
+
+
+def test_outputs_beside_their_inputs_are_one_line(tmp_path: Path) -> None:
+    """Outputs that a folder of inputs holds are ignored in one line, with the first few names."""
+    names = [f"{letter}.json" for letter in "abcdefg"]
+    put(tmp_path, *names)
+    for name in names:
+        run("convert", name, cwd=tmp_path)
+    outputs = [f"./{letter}.ndjson.zst" for letter in "abcdefg"]
+    for left, words in (
+        (7, f"7 outputs of exportstream: {', '.join(outputs[:5])} and 2 more"),
+        (1, f"1 output of exportstream: {outputs[0]}"),
+    ):
+        for name in outputs[left:]:
+            (tmp_path / name).unlink(missing_ok=True)
+        assert said(run("totals", ".", cwd=tmp_path)) == [f"exportstream: ignored: {words}"]
 
 
 @pytest.mark.parametrize("name", FOREIGN)

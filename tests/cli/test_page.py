@@ -214,8 +214,8 @@ def test_sessions_of_two_producers_with_one_id(tmp_path: Path) -> None:
     labels = [label for kind, label, _ in page.tables["by-session"] if kind == "group"]
     assert labels == [f"{SESSION}, claude-code", f"{SESSION}, mixA"]
     text = re.sub(r"<[^>]+>", " ", (tmp_path / "bill.html").read_text())
-    assert re.search(r"prompt / input tokens\s+7\s+10\s+1 of 2 sessions declare it", text)
-    assert b"1 of 2 sessions declare it" in run("totals", "in.json", "log.jsonl", cwd=tmp_path).stdout
+    assert re.search(r"prompt / input tokens\s+7\s+10\s+1 of 2 declare it", text)
+    assert b"1 of 2 declare it" in run("totals", "in.json", "log.jsonl", cwd=tmp_path).stdout
 
 
 def test_what_only_some_sessions_count() -> None:
@@ -224,7 +224,7 @@ def test_what_only_some_sessions_count() -> None:
     for name, tokens in (("a", 5), ("b", None)):
         totals.add(Message(id="m", role="user", content="", created_at=None, updated_at=None, input_tokens=tokens))
         totals.add(Session(id=name, title="t", prompt_tokens=7))
-    assert words_of_differences(totals) == {"promptTokens": ("1 of 2 sessions count it", "")}
+    assert words_of_differences(totals) == {"promptTokens": ("1 of 2 count it", "")}
 
 
 @pytest.mark.parametrize("bounds", [[], ["--since", "2025-10-01"]])

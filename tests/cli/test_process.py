@@ -12,7 +12,7 @@ import exportstream
 from exportstream.cli.process import Exit, exit_code
 from tests.kit.command import run
 
-ERRORS = sorted(name for name in exportstream.__all__ if name.endswith("Error"))
+ERRORS = sorted(name for name in dir(exportstream) if name.endswith("Error"))
 
 
 def complete(shell: str, words: str, tmp_path: Path) -> list[str]:

@@ -15,6 +15,7 @@ from exportstream import totals_many
 from tests.kit.command import run, said
 from tests.kit.documents import cut, dump, message, session
 from tests.kit.files import DATA, debris, many, unpack
+from tests.kit.transcripts import Transcript
 
 USED = DATA / "session-with-usage.json"
 KEEPING = ["--on-error", "skip"]
@@ -43,10 +44,13 @@ def test_a_day_of_a_model_costs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["bill.csv", "bill.md", "bill.json", "BILL.JSON"])
 def test_the_suffix_decides_how_tables_are_written(name: str, tmp_path: Path) -> None:
-    """-o writes CSV, Markdown or JSON and prints nothing; an existing file is replaced with --force only."""
+    """-o writes CSV, Markdown or JSON and says where; an existing file is replaced with --force only."""
     arguments = ["totals", USED, "--by", "role", "-o", name]
     done = run(*arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (done.returncode, done.stdout) == (0, b"")
+    (line,) = said(done)
+    assert line.startswith(f"exportstream: {USED}: 6 messages read in ")
+    assert line.endswith(f"/s), totals to {name}")
     text = (tmp_path / name).read_text()
     (table,) = totals_many(USED, by="role").tables
     if name.endswith("csv"):
@@ -58,7 +62,8 @@ def test_the_suffix_decides_how_tables_are_written(name: str, tmp_path: Path) ->
         assert json.loads(text, parse_float=Decimal)["tables"] == [table.to_dict()]
     again = run(*arguments, cwd=tmp_path)
     assert (again.returncode, "--force replaces it" in again.stderr.decode()) == (2, True)
-    assert run(*arguments, "--force", cwd=tmp_path).returncode == 0
+    again = run(*arguments, "--force", "--quiet", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "md", "json"])
@@ -70,6 +75,37 @@ def test_outputs_are_compressed_by_their_suffix(suffix: str, tmp_path: Path) -> 
     for end in (".zst", ".gz"):
         packed = (tmp_path / f"bill.{suffix}{end}").read_bytes()
         assert (unpack(packed), packed != plain) == (plain, True)
+
+
+def test_where_totals_of_several_inputs_go(tmp_path: Path) -> None:
+    """The line that says where totals went counts the inputs that are in them."""
+    many(tmp_path / "in", 2)
+    (tmp_path / "in/bad.json").write_bytes(cut("bad"))
+    done = run("totals", "in", "-o", "bill.json", cwd=tmp_path)
+    assert done.returncode == 3
+    assert said(done)[0].startswith("exportstream: 2 of 3 inputs counted: ")
+    assert said(done)[0].endswith(", totals to bill.json")
+    assert "in/bad.json" in said(done)[1]
+
+
+def test_standard_input_has_one_name(tmp_path: Path) -> None:
+    """Warnings, summaries and errors call standard input the same."""
+    data = dump(session(message(0, createdAt=None), message(0)))
+    done = run("totals", "-", "-o", "bill.json", cwd=tmp_path, data=data)
+    assert len(said(done)) == 3
+    assert all(line.startswith("exportstream: <stdin>: ") for line in said(done))
+    (tmp_path / "a.json").write_bytes(data)
+    done = run("check", "-", "a.json", cwd=tmp_path, data=data)
+    assert [line for line in done.stdout.decode().splitlines() if line.endswith(":")] == ["<stdin>:", "a.json:"]
+
+
+def test_tokens_that_may_be_partial_are_said_once(tmp_path: Path) -> None:
+    """The table of everything counts messages with partial tokens; below tables of groups they are a line."""
+    (tmp_path / "log.jsonl").write_bytes(Transcript("s").user("Go.").say("m1", "Done.").data)
+    whole = run("totals", "log.jsonl", cwd=tmp_path).stdout.decode()
+    grouped = run("totals", "log.jsonl", "--by", "role", cwd=tmp_path).stdout.decode()
+    assert ["messages, partial tokens" in whole, "may have used more" in whole] == [True, False]
+    assert ["partial tokens" in grouped, "may have used more" in grouped] == [False, True]
 
 
 def test_names_in_a_csv_that_a_spreadsheet_would_run(tmp_path: Path) -> None:

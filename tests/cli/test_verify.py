@@ -43,13 +43,35 @@ def test_files_by_their_names(tmp_path: Path) -> None:
     done = run("verify", "a.csv", cwd=tmp_path)
     assert done.stdout == b"a.csv: expected a record in a manifest, got none\n1 output, 1 with findings\n"
     assert done.returncode == 3
-    none = "exportstream: only Parquet and SQLite, and outputs that a run wrote to a folder (-o DIR/), have a record"
+    none = "exportstream: only Parquet and SQLite, and outputs written to a folder (-o DIR/) or with --update, have a record"
     assert said(done) == [none]
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     done = run("verify", "a.csv", "a.parquet", cwd=tmp_path)
     assert said(done) == [
         none,
         "exportstream: convert their inputs again with --force: --update goes by sizes and times, not by contents",
+    ]
+
+
+def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
+    """A name that no manifest has is no output that could be written again."""
+    done = run("verify", "none.db", cwd=tmp_path)
+    nothing = b"none.db: expected an output, got no such file, and no record of one\n1 output, 1 with findings\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, nothing, b"")
+
+
+def test_outputs_of_inputs_that_changed(tmp_path: Path) -> None:
+    """Outputs whose inputs changed since are named, whatever their format, and no finding."""
+    put(tmp_path, "in/a.json")
+    put(tmp_path, "in/b.json")
+    for format_ in ("ndjson", "csv"):
+        run("convert", "in", "-o", "rows", "--format", format_, "--update", cwd=tmp_path)
+    put(tmp_path, "in/a.json", messages=7)
+    run("convert", "in", "-o", "rows", "--format", "csv", "--update", cwd=tmp_path)
+    done = run("verify", "rows", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"4 outputs, 0 with findings\n")
+    assert said(done) == [
+        "exportstream: 1 output made of inputs that changed since: rows/a.ndjson; run their convert again, with --update"
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import duckdb
@@ -74,6 +75,16 @@ def test_readers_take_all_frames(outputs: Path, name: str, reader: str) -> None:
     data = (outputs / name).read_bytes()
     assert name.endswith("gz") or _frames(data) > 3
     assert READERS[reader](str(outputs / name)) == ROWS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_frame_has_no_rows(outputs: Path, name: str) -> None:
+    """A reader that takes only the first frame gives none of the rows, which is seen at once, rather than some of them."""
+    data = (outputs / name).read_bytes()
+    first = zlib.decompressobj(wbits=31) if name.endswith("gz") else zstandard.ZstdDecompressor().decompressobj()
+    text = first.decompress(data)
+    assert first.unused_data
+    assert text.count(b"\n") == text.startswith(b'"') == (".csv" in name)
 
 
 def test_each_frame_has_a_checksum_and_no_size(outputs: Path) -> None:

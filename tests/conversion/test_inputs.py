@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from exportstream import iter_messages
+from exportstream import convert, iter_messages, verify
 from exportstream.cli.process import exit_code
 from exportstream.conversion.inputs import find_inputs
 from exportstream.errors import ReadError, UsageError
@@ -197,6 +198,23 @@ def test_a_home_folder_that_no_shell_wrote_out() -> None:
         find_inputs(["~/nothing-here/*.jsonl"])
     with pytest.raises(ReadError, match="No such file or directory; only a shell replaces ~"):
         list(iter_messages("~/nothing-here"))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: iter_messages(""),
+        lambda: find_inputs(["a.json", ""]),
+        lambda: convert("", "x.csv"),
+        lambda: convert(b"[]", "x.csv", report=""),
+        lambda: [*verify("")],
+    ],
+)
+def test_an_empty_name(use: Callable[[], object], folder: Path) -> None:
+    """An empty name, as of a variable that is not set, is refused as such, with nothing written."""
+    with pytest.raises(UsageError, match=r"^expected a name, got an empty text; a variable that gives it may not be set"):
+        use()
+    assert not (folder / "x.csv").exists()
 
 
 def test_no_sources_are_a_usage_error() -> None:

@@ -10,6 +10,7 @@ import re
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from exportstream.conversion.pool import Workers
 from exportstream.conversion.progress import Status
 from exportstream.conversion.report import ManyReport
 from exportstream.errors import InputError, MissingExtraError, ReadError, UsageError, WriteError
+from exportstream.reading.export import Export
 from exportstream.writing.formats.json import to_json
 from tests.kit.documents import cut, dump, export, invalid, message, session
 from tests.kit.files import cells, contents, debris, everything, lines, many, put, rows, unpack
@@ -261,7 +263,7 @@ def test_old_outputs_beside_the_inputs_are_ignored(folder: Path) -> None:
         2,
         ["in/a.ndjson.zst", "in/b.ndjson.zst"],
     )
-    assert "it looks like an output of exportstream" in str(done.ignored[0].error)
+    assert "got what looks like an output of exportstream" in str(done.ignored[0].error)
     (folder / "in" / "c.json").write_bytes(b"no")
     (folder / "in" / "c.ndjson").write_bytes(b"no")
     with pytest.raises(UsageError, match="written twice"):
@@ -437,6 +439,31 @@ def test_update_of_a_merge_knows_its_inputs(folder: Path) -> None:
     assert (merge().rows, merge().kept_inputs) == (9, [])
     merge_many("in/d.json", "all.ndjson", force=True)  # not recorded: the record is of the output before
     assert (merge().rows, merge().rows) == (9, 0)
+
+
+def test_update_of_a_merge_reads_each_input_once_before_it_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new input makes all be read, itself no more often than the others, and the status ends complete."""
+    put(folder, "in/a.json", "in/b.json")
+    for name in "ab":
+        age(folder / f"in/{name}.json", 9)
+    merge_many("in", "all.ndjson", update=True)
+    put(folder, "in/c.json")
+    (folder / "in/d.json").write_bytes(export("d")[:-9])
+    opened: list[str] = []
+
+    class Counted(Export):
+        def __init__(self, source: Any, *arguments: Any, **options: Any) -> None:
+            opened.append(os.path.basename(source))
+            super().__init__(source, *arguments, **options)
+
+    monkeypatch.setattr("exportstream.conversion.merge.Export", Counted)
+    monkeypatch.setattr("exportstream.conversion.one.Export", Counted)
+    seen = Seen()
+    done = merge_many("in", "all.ndjson", update=True, progress=seen)
+    assert (done.rows, done.count("converted"), done.count("failed")) == (9, 3, 1)
+    assert Counter(opened) == {"a.json": 2, "b.json": 2, "c.json": 2, "d.json": 1}
+    last = seen[-1]
+    assert (last.bytes_done, last.files_done, last.failed) == (last.bytes_total, 4, 1)
 
 
 @pytest.mark.parametrize("options", [{}, {"format": "ndjson"}, {"table": "all"}, {"format": "csv"}])

@@ -9,6 +9,7 @@ from collections import defaultdict
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from exportstream import LimitError, Status, UsageError, convert, convert_many, merge_many, totals_many
 from exportstream.conversion.pool import Workers
 from tests.kit.documents import cut, dump, export, message, session
-from tests.kit.files import lines, many
+from tests.kit.files import lines, many, put
 from tests.kit.rollouts import Rollout
 from tests.kit.transcripts import Transcript
 from tests.kit.transcripts import drawn as transcript
@@ -70,6 +71,15 @@ def test_an_input_that_fails_counts_nowhere(tmp_path: Path) -> None:
     assert (kept.failed, kept.tables[0].total.figures["messages"]) == ([], 8)
 
 
+def test_a_report_as_text(tmp_path: Path) -> None:
+    """Without groups the text of a report is the totals in brief; inputs that failed are below them."""
+    put(tmp_path, "a.json")
+    whole, failed = totals_many(tmp_path / "a.json"), totals_many("~/none", by="day")
+    assert (str(whole), repr(whole)) == (repr(whole.totals), "TotalsReport(inputs=1, failed=0, messages=3, tables=0)")
+    assert str(failed).startswith(f"{failed.tables[0]}\n\nfailed: ~/none: No such file or directory; only a shell ")
+    assert repr(failed) == "TotalsReport(inputs=1, failed=1, messages=0, tables=1)"
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_costs_that_can_not_be_added_leave_their_input_out(tmp_path: Path, order: int) -> None:
     """The input with extreme costs fails, in any order and with any executor; the others are counted and converted."""
@@ -98,6 +108,28 @@ def test_costs_that_can_not_be_added_leave_their_input_out(tmp_path: Path, order
         merge_many(sources, tmp_path / "fast.ndjson", fail_fast=True)
 
 
+def test_costs_that_cancel_in_all_but_not_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An input whose groups can't be added to those of the others fails alone, and so in every order and with `top`."""
+    monkeypatch.chdir(tmp_path)
+    models = {"huge": {"x": "1e9990", "y": "-1e9990"}, "small": {"w": "1e-50", "x": "1e-50"}, "usual": {"z": "2"}}
+    for name, costs in models.items():
+        made = [message(n, model=model, cost=Decimal(cost)) for n, (model, cost) in enumerate(costs.items())]
+        Path(f"{name}.json").write_bytes(dump(session(*made, id=name)))
+    for order in permutations(f"{name}.json" for name in models):
+        for top in (None, 1):
+            done = totals_many(order, by=["model", "model,role"], top=top)
+            assert [one.source for one in done.failed] == ["huge.json"]
+            assert re.search("can't be added .*10,000 digits; count it by itself", done.failed[0].error or "")
+            assert {table.total.figures["cost"] for table in done.tables} == {Decimal(f"2.{2:050}")}
+        assert totals_many(order).failed == []
+    assert totals_many(["huge.json", "usual.json"], by="model").failed == []
+    (table,) = totals_many("huge.json", by="model").tables
+    assert ([row.figures["cost"] for row in table.rows], table.total.figures["cost"]) == (
+        [Decimal("1e9990"), Decimal("-1e9990")],
+        Decimal(0),
+    )
+
+
 def test_a_range_is_given_as_text_or_date(tmp_path: Path) -> None:
     """A range without `by` is a table of one row; the plain totals have all messages."""
     path = tmp_path / "in.json"
@@ -110,6 +142,12 @@ def test_a_range_is_given_as_text_or_date(tmp_path: Path) -> None:
         assert done.totals.counted.messages == 3
         assert done.to_dict()["since"] == "2025-01-02"
     assert totals_many(path).tables == []
+
+
+def test_blanks_after_commas_are_no_part_of_words(tmp_path: Path) -> None:
+    """Words of `by` are separated by commas, with blanks or without."""
+    put(tmp_path, "a.json")
+    assert totals_many(tmp_path, by="day, role").tables == totals_many(tmp_path, by="day,role").tables
 
 
 def test_by_is_a_word_or_several(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from exportstream import Verified, convert, convert_many, merge_many, verify
 from exportstream.errors import UsageError
 from exportstream.writing.outputs import MANIFEST
 from tests.kit.documents import dump, export, message, messages, session, tool_call
-from tests.kit.files import contents, many, put, unpack
+from tests.kit.files import contents, many, put, unpack, zipped
 
 FORMATS = ["ndjson", "csv", "parquet", "sqlite"]
 
@@ -313,6 +313,36 @@ def test_a_manifest_of_another_version(folder: Path) -> None:
     assert "expected a record that this version understands" in findings("rows")[str(path)]
     manifest.write_text(manifest.read_text().replace('"rows":{', '"rows":5,"was":{'))
     assert findings("rows") == {str(path): "expected a record in a manifest, got none"}
+
+
+def outdated(*outputs: Any) -> list[str]:
+    """The outputs whose inputs changed since."""
+    return [one.output for one in verify(outputs) if one.outdated]
+
+
+def test_outputs_whose_inputs_changed(folder: Path) -> None:
+    """A file or archive with another size or time makes its outputs outdated, seen from any folder; a removed one doesn't."""
+    many(folder / "in", 6)
+    zipped(folder / "a.zip", {"x.json": dump(session(message(0)))})
+    convert_many(["in", "a.zip"], "rows")
+    merge_many(["in"], "rows/all.csv", update=True)
+    assert outdated("rows") == []
+    for name in ("in/s000.json", "in/d1/s001.json", "a.zip"):
+        os.utime(name, ns=(5, 5))
+    Path("in/s003.json").unlink()
+    found = ["rows/d1/s001.ndjson.zst", "rows/s000.ndjson.zst", "rows/x.ndjson.zst"]
+    assert outdated("rows") == found
+    assert outdated("rows/d1") == outdated(*found[:1]) == found[:1]
+    assert findings("rows") == {}
+
+
+@pytest.mark.parametrize("name", ["5", "null", r'"\u0000"', r'"\ud800"', '"s3://x"', '"-"'])
+def test_inputs_that_nobody_can_find(folder: Path, name: str) -> None:
+    """A record whose input is no file that is there does not make an output outdated."""
+    path = one_output(folder)
+    manifest = Path("rows", MANIFEST)
+    manifest.write_text(manifest.read_text().replace('"../in/a.json"', name).replace('"size":', '"size":1'))
+    assert outdated(path) == []
 
 
 # Names ------------------------------------------------------------------------------------------------------------------

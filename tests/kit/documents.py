@@ -21,24 +21,20 @@ def dump(value: Any, **options: Any) -> bytes:
     options = {"separators": (",", ":"), "ensure_ascii": False, **options}
     marks: list[str] = []
 
-    def mark(item: Any) -> Any:
-        if isinstance(item, Decimal):
-            marks.append(str(item))
-            return f"\x01{len(marks) - 1}\x01"
-        if isinstance(item, dict):
-            return {key: mark(inner) for key, inner in item.items()}
-        if isinstance(item, list):
-            return [mark(inner) for inner in item]
-        return item
+    def mark(item: Any) -> str:
+        if not isinstance(item, Decimal):
+            raise TypeError(f"{type(item).__name__} is no value of JSON")
+        marks.append(str(item))
+        return f"\x01{len(marks) - 1}\x01"
 
-    marked = mark(value)
-    text = json.dumps(marked, **options)
+    text = json.dumps(value, default=mark, **options)
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = json.dumps(marked, **{**options, "ensure_ascii": True})
+        marks.clear()
+        text = json.dumps(value, default=mark, **{**options, "ensure_ascii": True})
     for number, digits in enumerate(marks):
-        text = text.replace(f'"\\u0001{number}\\u0001"', digits)
+        text = text.replace(f'"\\u0001{number}\\u0001"', digits, 1)
     return text.encode()
 
 

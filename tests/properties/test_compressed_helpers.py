@@ -21,7 +21,7 @@ from tests.kit.documents import dump, message, session
 from tests.kit.files import cuts, zipped
 from tests.kit.helpers import Here, small_runs
 from tests.kit.readings import small_blocks
-from tests.properties.test_helpers import BLOCK, assert_same_held, assert_same_stored, checked, converted, counted
+from tests.kit.sharing import BLOCK, READINGS, assert_same_held, assert_same_stored, figures, findings, rows
 
 
 def zstd(data: bytes) -> bytes:
@@ -53,9 +53,9 @@ def export(shape: str, count: int = 90) -> list[bytes]:
 @pytest.mark.parametrize("kind", PACK)
 def test_every_compression(tmp_path: Path, kind: str, shape: str) -> None:
     """Runs are read elsewhere, also of a file of several members, frames or streams."""
-    parts = export(shape)
-    for stored in (PACK[kind](b"".join(parts)), b"".join(map(PACK[kind], parts))):
-        here = assert_same_stored(tmp_path / "in.json", stored, 200, "stop")
+    parts, turn = export(shape), SHAPES.index(shape) + list(PACK).index(kind)
+    for which, stored in enumerate((PACK[kind](b"".join(parts)), b"".join(map(PACK[kind], parts))), turn):
+        here = assert_same_stored(tmp_path / "in.json", stored, 200, "stop", which % len(READINGS))
         assert here.in_full > 3
 
 
@@ -74,10 +74,11 @@ def test_damaged_compressed_data(tmp_path: Path, kind: str, damage: str, on_erro
     """Data that is cut or damaged in the middle gives the same rows, rejects, error and position."""
     shape = SHAPES[(len(kind) + len(damage)) % len(SHAPES)]
     first, second, last = map(PACK[kind], export(shape))
-    for stored in (first + DAMAGES[damage](second), first + DAMAGES[damage](second) + last):
+    damaged = first + DAMAGES[damage](second)
+    for which, stored in enumerate((damaged, damaged + last, damaged + last)):
         # The damage is met later than in the bytes by which an input is recognised.
         with patch("exportstream.reading.export.HEAD", 300), patch("exportstream.reading.session_input.HEAD", 300):
-            here = assert_same_stored(tmp_path / "in.json", stored, 100, on_error)
+            here = assert_same_stored(tmp_path / "in.json", stored, 100, on_error, which)
         assert here.in_full > 3
 
 
@@ -108,24 +109,24 @@ def test_standard_input(tmp_path: Path, shape: str, damage: bytes | None, on_err
         with patch("sys.stdin", io.TextIOWrapper(io.BufferedReader(Pieces(data), 512))):
             return result(*args, **options)
 
-    rows, here = tmp_path / "rows", Here()
+    path, here = tmp_path / "piped", Here()
     with small_blocks(*BLOCK), small_runs(400):
-        wanted = [piped(counted, "-", None, on_error), piped(checked, "-", None)]
-        assert [piped(counted, "-", here, on_error), piped(checked, "-", Here())] == wanted
-        wanted = piped(converted, rows, None, on_error, source="-", table="all")
-        assert piped(converted, rows, here, on_error, source="-", table="all") == wanted
+        wanted = [piped(figures, "-", None, on_error), piped(findings, "-", None)]
+        assert [piped(figures, "-", here, on_error), piped(findings, "-", Here())] == wanted
+        wanted = piped(rows, path, None, on_error, source="-")
+        assert piped(rows, path, here, on_error, source="-") == wanted
     assert here.in_full > 3
     unused = Here()
     with small_blocks(*BLOCK), small_runs(400), patch("exportstream.reading.runs_ahead.SMALLEST_INPUT", len(data)):
-        piped(counted, "-", unused, on_error)
+        piped(figures, "-", unused, on_error)
     assert unused.given == 0
 
 
 @pytest.mark.parametrize("kind", PACK)
 def test_something_else_after_compressed_data(tmp_path: Path, kind: str) -> None:
     """Bytes that are no member, and another document."""
-    for rest in (b"more", PACK[kind](b"{}"), os.urandom(99)):
-        assert_same_stored(tmp_path / "in.json", PACK[kind](b"".join(export("messages"))) + rest, 200, "skip")
+    for which, rest in enumerate((b"more", PACK[kind](b"{}"), os.urandom(99))):
+        assert_same_stored(tmp_path / "in.json", PACK[kind](b"".join(export("messages"))) + rest, 200, "skip", which)
 
 
 @pytest.mark.parametrize("on_error", ["stop", "skip"])
@@ -139,11 +140,12 @@ def test_members_of_zips(tmp_path: Path, method: int, damage: bytes | None, on_e
         stored = path.read_bytes()
         middle = len(stored) // 3
         path.write_bytes(stored[:middle] + damage + stored[middle + len(damage) :])
-    for name in ("in.json", "in.xz"):
+    turn = len(damage or b"") + (on_error == "skip") + method
+    for which, name in enumerate(("in.json", "in.xz"), turn):
         with (
             patch("exportstream.storage.zip_member._CHUNK", 170),
             patch("exportstream.reading.export.HEAD", 300),
             patch("exportstream.reading.session_input.HEAD", 300),
         ):
-            here = assert_same_held(tmp_path / f"a.zip::{name}", 300, on_error)
+            here = assert_same_held(tmp_path / f"a.zip::{name}", 300, on_error, which % len(READINGS))
         assert here.in_full > 3

@@ -10,11 +10,13 @@ import io
 import time
 import tracemalloc
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from exportstream import convert, open_export
+from exportstream.totals.text import texts_of
 from tests.kit.chats import claude_ai
 from tests.kit.documents import dump, message, session
 from tests.kit.rollouts import Rollout
@@ -74,12 +76,12 @@ SHAPES: dict[str, tuple[int, Callable[[int], bytes]]] = {
 }
 
 
-def seconds(data: bytes) -> float:
-    """The processor time of a conversion, the best of three."""
+def seconds(run: Callable[[], object]) -> float:
+    """The processor time of something, the best of three."""
     took = []
     for _ in range(3):
         started = time.process_time()
-        convert(data, io.BytesIO())
+        run()
         took.append(time.process_time() - started)
     return min(took)
 
@@ -88,7 +90,15 @@ def seconds(data: bytes) -> float:
 def test_time_grows_with_the_input(name: str) -> None:
     """Four times as much takes about four times as long."""
     count, make = SHAPES[name]
-    small, large = seconds(make(count)), seconds(make(4 * count))
+    few, many = make(count), make(4 * count)
+    small, large = seconds(lambda: convert(few, io.BytesIO())), seconds(lambda: convert(many, io.BytesIO()))
+    assert large < 9 * max(small, 0.01)
+
+
+def test_time_grows_with_the_rows_of_a_table() -> None:
+    """Costs of four times as many groups take about four times as long to write."""
+    costs = [Decimal(number) for number in range(16_000)]
+    small, large = seconds(lambda: texts_of(costs[:4_000], "cost")), seconds(lambda: texts_of(costs, "cost"))
     assert large < 9 * max(small, 0.01)
 
 

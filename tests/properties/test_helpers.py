@@ -3,71 +3,43 @@
 from __future__ import annotations
 
 import gzip
-import os
 import random
-import shutil
 import sys
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exportstream import ExportstreamError, check, convert
-from exportstream.conversion.totals import total_one
+from exportstream import check, convert
 from exportstream.reading.json.blocks import Blocks
-from exportstream.reading.options import ReadOptions
+from exportstream.reading.limits import MAX_DEPTH
 from exportstream.totals.periods import Range
-from exportstream.totals.table_options import GroupOptions
 from tests.kit.documents import dump, message, messages, session, sessions, tool_call
-from tests.kit.files import unpack
 from tests.kit.helpers import Here, Never, small_runs
-from tests.kit.readings import exact, small_blocks
+from tests.kit.readings import small_blocks
+from tests.kit.sharing import BLOCK, assert_same, figures, rows
 from tests.properties.test_chunking import EDITS, FAULTS, SPOILED, STRUCTURE, edited, structure
-from tests.properties.test_damage import DAMAGES, SHAPES
+from tests.properties.test_damage import DAMAGES, SHAPES, spots
 
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 RUNS = st.sampled_from([60, 300, 1000, 3000])
-TABLES = (("day", "model"), ("session",), ("role", "finish-reason"), ("tool",), ("file",), ("field",), ())
-BLOCK = 400, 300
-
-
+TURNS = st.integers(0, 5)
 RANGES = [
     Range(),
     Range(tz="America/New_York"),
     Range(since="2025-10-02", until="2025-10-05"),
     Range(until="2025-10-04T12:00:00Z", tz="UTC"),
 ]
-COUNTS = ("messages", "rejected", "sessions", "bytes_read", "bytes_parsed", "partial", "cut", "notes")
 
 
-def counted(
-    path: Path,
-    executor: Executor | None,
-    on_error: Any,
-    *,
-    prices: Path | None = None,
-    within: Range = RANGES[0],
-) -> Any:
-    """All figures of an input, or its error and how far it was read."""
-    seen = [0]
-    try:
-        done = total_one(
-            path,
-            ReadOptions(on_error=on_error, prices=prices),
-            GroupOptions(by=TABLES, range=within, priced=prices is not None),
-            executor=executor,
-            progress=lambda export: seen.append(export.bytes_read),
-        )
-    except ExportstreamError as error:
-        return type(error), str(error)
-    finally:
-        assert seen == sorted(seen)
-    return exact([[msgspec.to_builtins(getattr(done, name)) for name in COUNTS], done.totals.to_dict(), done.to_dict()])
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "in.json"
 
 
 def test_threads_do_not_share_what_changes(tmp_path: Path) -> None:
@@ -75,89 +47,13 @@ def test_threads_do_not_share_what_changes(tmp_path: Path) -> None:
     made = [message(number, **{f"unknown{number % 30}": number}) for number in range(3000)]
     path = tmp_path / "a.json"
     path.write_bytes(dump(session(*made)))
-    alone, before = counted(path, None, "stop"), sys.getswitchinterval()
+    alone, before = figures(path, None, "stop"), sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with small_runs(3000), ThreadPoolExecutor(3) as executor:
-            assert [counted(path, executor, "stop") for _ in range(5)] == [alone] * 5
+            assert [figures(path, executor, "stop") for _ in range(5)] == [alone] * 5
     finally:
         sys.setswitchinterval(before)
-
-
-def checked(path: Path, executor: Executor | None) -> Any:
-    """All findings, in their order, and the error after them."""
-    found: list[Any] = []
-    try:
-        found.extend(one.to_dict() for one in check(path, executor=executor))
-    except ExportstreamError as error:
-        found.append((type(error), str(error)))
-    return exact(found)
-
-
-def converted(path: Path, executor: Executor | None, on_error: Any, *, source: Any = None, **options: Any) -> Any:
-    """The decompressed bytes of all outputs and of the rejects, the report, or the error and what is left then."""
-    folder = path.with_name(f"{path.stem}-rows")
-    folder.mkdir()
-    try:
-        target = folder / f"out.{options.get('format', 'csv')}"
-        done = convert(source or path, target, on_error=on_error, executor=executor, **options)
-    except ExportstreamError as error:
-        return type(error), str(error), os.listdir(folder)
-    else:
-        plain = done.to_dict()
-        assert plain["bytesWritten"] == sum(output["bytesWritten"] for output in plain["outputs"])
-        for output in plain["outputs"]:
-            assert output.pop("bytesWritten") == os.path.getsize(output["target"])
-        return exact({name: value for name, value in plain.items() if name not in ("seconds", "bytesWritten", "shared")}), {
-            one.name: unpack(one.read_bytes()) for one in folder.iterdir()
-        }
-    finally:
-        shutil.rmtree(folder)
-
-
-def assert_same(path: Path, data: bytes, run: int = 300, on_error: Any = None) -> Here:
-    """One process, several that are ahead, and several that never begin: one result."""
-    path.write_bytes(data)
-    here = Here()
-    with small_blocks(*BLOCK):
-        wanted, findings = counted(path, None, on_error), checked(path, None)
-        rows = converted(path, None, on_error, table="all")
-        with small_runs(run):
-            assert checked(path, Here()) == findings
-            assert converted(path, here, on_error, table="all") == rows
-            assert counted(path, here, on_error) == wanted
-            assert counted(path, Never(), on_error) == wanted
-        assert_same_packed(path, data, run, on_error)
-    return here
-
-
-def assert_same_packed(path: Path, data: bytes, run: int, on_error: Any) -> None:
-    """The same of the compressed file, whose bytes come in pieces that end anywhere."""
-    assert_same_stored(path, gzip.compress(data, 1), run, on_error)
-    path.write_bytes(data)
-
-
-def assert_same_stored(path: Path, stored: bytes, run: int, on_error: Any) -> Here:
-    """One process and several: one result of a compressed file."""
-    path.write_bytes(stored)
-    return assert_same_held(path, run, on_error)
-
-
-def assert_same_held(path: Path, run: int, on_error: Any) -> Here:
-    """The same of a file whose bytes are handed on, that is there already."""
-    here = Here()
-    with patch("exportstream.storage.decompress._STEP", 170), small_blocks(*BLOCK), small_runs(4 * run):
-        wanted, findings = counted(path, None, on_error), checked(path, None)
-        rows = converted(path, None, on_error, table="all")
-        assert checked(path, Here()) == findings
-        assert converted(path, here, on_error, table="all") == rows
-        assert counted(path, here, on_error) == wanted
-    return here
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "in.json"
 
 
 @pytest.mark.parametrize("run", [100, 333, 1000, 5000])
@@ -168,14 +64,14 @@ def test_messages_of_one_session(path: Path, run: int, rest: dict[str, Any]) -> 
     data = dump({**session(*made, id="s"), **rest})
     here = assert_same(path, data, run)
     assert here.in_full == here.taken > 2
-    assert len(counted(path, here, None)) == 3
+    assert isinstance(figures(path, None, None), list)  # they are no error
 
 
-@pytest.mark.parametrize("run", [100, 1000, 5000])
+@pytest.mark.parametrize("run", [100, 900, 2500])
 @pytest.mark.parametrize("form", [(b"", b"\n", b""), (b"[", b",", b"]"), (b" [\n", b" ,\n\t", b"\n]\n")], ids=str)
 def test_whole_sessions(path: Path, run: int, form: tuple[bytes, bytes, bytes]) -> None:
     """Sessions in lines or an array are read apart, with the keys that nobody knows and ids that come again."""
-    made = [session(*[message(n % 3) for n in range(which % 5)], id=f"s{which % 23}", x=which) for which in range(60)]
+    made = [session(*[message(n % 3) for n in range(which % 5)], id=f"s{which % 23}", x=which) for which in range(36)]
     here = assert_same(path, form[0] + form[1].join(map(dump, made)) + form[2], run)
     assert here.in_full == here.taken > 2
 
@@ -199,20 +95,21 @@ def test_a_block_is_freed_before_the_next_one_is_decoded(path: Path, monkeypatch
 
     monkeypatch.setattr(Blocks, "take", watched)
     with small_runs(1_000_000):
-        counted(path, Never(), None)
+        figures(path, Never(), None)
     assert others == [0] * len(others)
     assert len(others) > 5
 
 
-@pytest.mark.parametrize("array", [True, False])
-def test_runs_are_read_ahead_and_not_again(path: Path, array: bool) -> None:
+@pytest.mark.parametrize("form", ["lines", "array", "one"])
+def test_runs_are_read_ahead_and_not_again(path: Path, form: str) -> None:
     """Each run is given away once, in files that are larger than a read, with sessions in lines, in an array, or of one."""
     made = [dump(session(*map(message, range(40)), id=f"s{which}")) for which in range(150)]
-    path.write_bytes(b"[" + b",".join(made) + b"]" if array else b"\n".join(made))
+    one = dump(session(*map(message, range(6000))))
+    path.write_bytes({"lines": b"\n".join(made), "array": b"[" + b",".join(made) + b"]", "one": one}[form])
     here = Here()
     with small_runs(100_000):
-        found = counted(path, here, None)
-    assert found == counted(path, None, None)
+        found = figures(path, here, None)
+    assert found == figures(path, None, None)
     size = path.stat().st_size
     assert here.in_full == here.taken == here.given
     assert size // 100_000 - 4 < here.given <= size // 100_000
@@ -227,9 +124,9 @@ def test_runs_of_a_compressed_file_are_read_ahead_and_not_again(path: Path, form
     path.write_bytes(gzip.compress(plain, 1))
     here = Here()
     with small_runs(4 * 20_000):
-        found = counted(path, here, None)
-        assert counted(path, Never(), None) == found
-    assert found == counted(path, None, None)
+        found = figures(path, here, None)
+        assert figures(path, Never(), None) == found
+    assert found == figures(path, None, None)
     assert here.in_full == here.taken == here.given
     assert len(plain) // 20_000 * 3 // 5 < here.given <= len(plain) // 20_000
 
@@ -244,37 +141,45 @@ def test_the_id_after_the_messages(path: Path, keys: list[str], on_error: str) -
 
 
 @FEW
-@given(st.lists(sessions(max_messages=12), min_size=1, max_size=4), RUNS, st.sampled_from([None, 0, 1]), st.integers(0, 2))
-def test_generated_sessions(tmp_path_factory: Any, made: list[Any], run: int, indent: int | None, form: int) -> None:
+@given(
+    st.lists(sessions(max_messages=12), min_size=1, max_size=4),
+    RUNS,
+    st.sampled_from([None, 0, 1]),
+    st.integers(0, 2),
+    TURNS,
+)
+def test_generated_sessions(
+    tmp_path_factory: Any, made: list[Any], run: int, indent: int | None, form: int, turn: int
+) -> None:
     """Nested look-alikes of messages, unknown keys and odd texts, in lines, an array, or one after the other."""
     parts = [dump(item, indent=indent, separators=(",", ":")) for item in made]
     data = [b"\n".join(parts), b"[" + b",\n".join(parts) + b"]", b"".join(parts)][form]
-    assert_same(tmp_path_factory.getbasetemp() / "generated.json", data, run)
+    assert_same(tmp_path_factory.getbasetemp() / "generated.json", data, run, turn=turn)
 
 
 @FEW
-@given(st.lists(messages() | SPOILED, min_size=1, max_size=20), RUNS, st.sampled_from(["stop", "skip"]))
-def test_messages_that_are_not_valid(tmp_path_factory: Any, made: list[Any], run: int, on_error: str) -> None:
+@given(st.lists(messages() | SPOILED, min_size=1, max_size=20), RUNS, st.sampled_from(["stop", "skip"]), TURNS)
+def test_messages_that_are_not_valid(tmp_path_factory: Any, made: list[Any], run: int, on_error: str, turn: int) -> None:
     """The same messages are refused, at the same place and with the same words."""
     data = dump(session(*map(message, range(5)), *made, *map(message, range(5, 9))))
-    assert_same(tmp_path_factory.getbasetemp() / "spoiled.json", data, run, on_error)
+    assert_same(tmp_path_factory.getbasetemp() / "spoiled.json", data, run, on_error, turn=turn)
 
 
 @FEW
-@given(st.lists(sessions(max_messages=8), min_size=1, max_size=3), EDITS, RUNS, st.sampled_from(["stop", "skip"]))
-def test_edited_documents(tmp_path_factory: Any, made: Any, edits: Any, run: int, on_error: str) -> None:
+@given(st.lists(sessions(max_messages=8), min_size=1, max_size=3), EDITS, RUNS, st.sampled_from(["stop", "skip"]), TURNS)
+def test_edited_documents(tmp_path_factory: Any, made: Any, edits: Any, run: int, on_error: str, turn: int) -> None:
     """What is damaged is refused, or passed over, in the same way."""
     data = edited(b"\n".join(map(dump, made)), edits)
-    assert_same(tmp_path_factory.getbasetemp() / "edited.json", data, run, on_error)
+    assert_same(tmp_path_factory.getbasetemp() / "edited.json", data, run, on_error, turn=turn)
 
 
 @pytest.mark.parametrize("name", STRUCTURE)
 @pytest.mark.parametrize("on_error", ["stop", "skip"])
 def test_shapes_of_the_array(path: Path, name: str, on_error: str) -> None:
-    """Commas, white space and brackets of the array itself."""
-    for run in (20, 300):
-        assert_same(path, structure(name), run, on_error)
-        assert_same(path, dump(session(*map(message, range(9))))[:-2] + b"," + structure(name), run, on_error)
+    """Commas, white space and brackets of the array itself, alone and after messages that others have read."""
+    before = dump(session(*map(message, range(9))))[:-2] + b","
+    for turn, (run, data) in enumerate(product((20, 100, 300), (b"", before))):
+        assert_same(path, data + structure(name), run, on_error, turn=turn)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -282,21 +187,21 @@ def test_shapes_of_the_array(path: Path, name: str, on_error: str) -> None:
 def test_faults_among_messages(path: Path, fault: str, on_error: str) -> None:
     """The first, a later and the last message is damaged, or refused."""
     whole = [dump(message(n)) for n in range(20)]
-    for at in (0, 9, 20):
+    for turn, at in enumerate((0, 20, 9, 14, 4, 19)):
         array = b",".join([*whole[:at], FAULTS[fault], *whole[at:]])
-        assert_same(path, b'{"id":"s","title":"t","messages":[' + array + b"]}", 300, on_error)
+        assert_same(path, b'{"id":"s","title":"t","messages":[' + array + b"]}", 300, on_error, turn=turn)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_of_one_stretch(path: Path, shape: str, damage: str) -> None:
-    """Damage anywhere, and a cut anywhere, with skipping and without."""
-    data = SHAPES[shape]
-    places = random.Random(f"{shape} {damage}").sample(range(len(data)), 6)
-    for at in places:
-        assert_same(path, DAMAGES[damage](data, at), 500, "skip")
-        assert_same(path, DAMAGES[damage](data, at), 900)
-        assert_same(path, data[:at], 400, "skip")
+    """Damage anywhere, most of all around the ends of messages, and a cut there, with skipping and without."""
+    data, dice = SHAPES[shape], random.Random(f"{shape} {damage}")
+    at = [*dice.sample(range(len(data)), 4), *dice.sample(sorted(spots(data, len(data))), 4)]
+    for turn, place in enumerate(at):
+        assert_same(path, DAMAGES[damage](data, place), 500, "skip", turn=turn)
+        assert_same(path, DAMAGES[damage](data, place), 900, turn=turn + 1)
+        assert_same(path, data[:place], 400, "skip", turn=turn + 2)
 
 
 @pytest.mark.parametrize("which", [0, 9, 29])
@@ -315,7 +220,36 @@ def test_half_a_surrogate_pair_in_damaged_bytes(path: Path, which: int, lines: b
     assert (done.notes.damaged, done.notes.replaced_surrogates, done.rows) == (1, 1, 29)
 
 
-@pytest.mark.parametrize("costs", [[10**20, 1], ["1e6000", "-1e6000", 1], ["1e-6000", 3], ["1e1500"]], ids=str)
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("around", [(b"", b""), (b"[", b"]"), (b'{"result":', b"}")], ids=str)
+def test_messages_that_are_as_deep_as_they_may_be(path: Path, around: tuple[bytes, bytes], more: int) -> None:
+    """A level more is refused, also where others read the message: how deep it may be depends on what is around it."""
+    before, after = around
+    nested = MAX_DEPTH - 3 - (before != b"") + more  # the session, its messages, the message, and the array or the response
+    made = [dump(message(n, x=0)) for n in range(30)]
+    made[20] = made[20].replace(b'"x":0', b'"x":' + b"[" * nested + b"]" * nested)
+    data = before + b'{"id":"s","title":"t","messages":[' + b",".join(made) + b"]}" + after
+    for turn in range(6):
+        assert_same(path, data, 400, "stop", turn=turn)
+    assert isinstance(figures(path, None, None), list) is (more < 1)  # it is no error
+
+
+def test_a_byte_order_mark(path: Path) -> None:
+    """Positions are not those of the file then, so no runs are taken by them; the result is the same."""
+    data = b"\xef\xbb\xbf" + dump(session(*map(message, range(30))))
+    assert not any(assert_same(path, data, 300, turn=turn).taken for turn in range(6))
+    assert assert_same(path, data[3:], 300).taken > 2
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_what_is_noted_before_a_message_that_is_refused(path: Path, at: int) -> None:
+    """It is counted once, wherever the block of both begins, in a run that was read to a part."""
+    made = [message(n, x=0) for n in range(20)]
+    made[4 + at], made[5 + at] = message(4 + at, content="\ud83d", createdAt=None), {"id": "x"}
+    assert_same(path, dump(session(*made), ensure_ascii=True), 1500, "skip", turn=2 * (at % 3))
+
+
+@pytest.mark.parametrize("costs", [[10**20, 1], ["1e6000", "-1e6000", 1], ["1e-6000", 3], ["1e1500"], ["-1e6000"]], ids=str)
 def test_costs_that_are_out_of_all_proportion(path: Path, costs: list[Any]) -> None:
     """The sum of a part may have more digits than that of the whole: only the whole decides."""
     array = b",".join(
@@ -362,16 +296,16 @@ def test_more_unknown_keys_than_are_counted_by_name(path: Path, keys: int) -> No
 
 
 FORMS: dict[str, dict[str, Any]] = {
-    "ndjson": {"format": "ndjson", "table": "messages"},
-    "compressed": {"format": "csv.zst"},
-    "gzip": {"format": "ndjson.gz"},
-    "snake": {"format": "ndjson", "table": "all", "keys": "snake"},
-    "flat": {"format": "jsonl", "table": "messages,tool-calls", "flat": True},
+    "ndjson": {"suffix": "ndjson", "table": "messages"},
+    "compressed": {"suffix": "csv.zst"},
+    "gzip": {"suffix": "ndjson.gz"},
+    "snake": {"suffix": "ndjson", "table": "all", "keys": "snake"},
+    "flat": {"suffix": "jsonl", "table": "messages,tool-calls", "flat": True},
     "safe": {"csv_safe": True, "columns": "messageIndex,content"},
-    "running": {"format": "ndjson", "running_totals": True},
+    "running": {"suffix": "ndjson", "running_totals": True},
     "place": {"columns": "*,file,sessionNumber", "table": "all"},
     "dedupe": {"dedupe": True},
-    "database": {"format": "db"},
+    "database": {"suffix": "db"},
 }
 ALONE = {"running", "place", "dedupe", "database"}
 
@@ -383,15 +317,39 @@ def test_every_form_of_output(path: Path, form: str, lines: bool) -> None:
     made = [message(n, id=f"m{n % 50}", content="=é\n", toolCalls=[tool_call(n)] * (n % 3)) for n in range(90)]
     parts = [session(*made[n : n + 9], id=f"s{n % 20}") for n in range(0, 90, 9)] if lines else [session(*made)]
     path.write_bytes(b"\n".join(map(dump, parts)))
-    options = dict(FORMS[form])
+    options = {"table": "messages", **FORMS[form]}
     here = Here()
     with small_blocks(*BLOCK), small_runs(600):
-        wanted = converted(path, None, None, **options)
-        found = converted(path, here, None, **options)
+        wanted = rows(path, None, None, **options)
+        found = rows(path, here, None, **options)
     if form == "database":  # SQLite files of the same rows may differ
         found, wanted = found[0], wanted[0]
     assert found == wanted
     assert (here.taken > 0) is (form not in ALONE)
+
+
+def test_outputs_of_another_shape_after_each_other(path: Path) -> None:
+    """What is kept from one run to the next is that of the options and the kind of output, not of one of them alone."""
+    path.write_bytes(dump(session(*map(message, range(60)))))
+    for kind, columns in (("csv", "id,content"), ("csv", "content,id"), ("ndjson", "content,id")):
+        options = {"suffix": kind, "table": "messages", "columns": columns}
+        with small_blocks(*BLOCK), small_runs(2000):
+            here = Here()
+            assert rows(path, here, None, **options) == rows(path, None, None, **options)
+            assert here.taken > 2
+
+
+@pytest.mark.parametrize("name", ["csv.zst", "ndjson.gz"])
+def test_runs_without_rows_add_nothing(path: Path, name: str) -> None:
+    """An output that has no rows, or few, is as small as that of one process."""
+    path.write_bytes(dump(session(*map(message, range(60)))))
+    sizes = []
+    for executor in (None, here := Here()):
+        with small_blocks(*BLOCK), small_runs(2000):
+            done = convert(path, path.with_name(f"out.{name}"), table="tool-calls", executor=executor, force=True)
+        sizes.append([one.bytes_written for one in done.outputs])
+    assert sizes[0] == sizes[1]
+    assert here.taken > 2
 
 
 def test_columns_too_long_for_a_spreadsheet(tmp_path: Path) -> None:
@@ -441,9 +399,9 @@ def test_prices_and_ranges(path: Path, within: Range, lines: bool) -> None:
     prices.write_bytes(PRICES)
     here = Here()
     with small_blocks(*BLOCK), small_runs(4000):
-        wanted = counted(path, None, None, prices=prices, within=within)
-        assert counted(path, here, None, prices=prices, within=within) == wanted
-        rows = converted(path, None, None, prices=prices, table="all")
-        assert converted(path, here, None, prices=prices, table="all") == rows
+        wanted = figures(path, None, None, prices=prices, within=within)
+        assert figures(path, here, None, prices=prices, within=within) == wanted
+        priced = rows(path, None, None, prices=prices)
+        assert rows(path, here, None, prices=prices) == priced
     assert here.taken > 4
-    assert b',"priced"\n' in rows[1]["out.messages.csv"]
+    assert b',"priced"\n' in priced[1]["out.messages.csv"]

@@ -136,7 +136,7 @@ def test_odd_values_anywhere(seed: int) -> None:
     assert_same(b"\n".join(lines))
 
 
-@pytest.mark.parametrize("value", [*HIDDEN, b"1e99999999999999999999"], ids=range(len(HIDDEN) + 1))
+@pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))
 @pytest.mark.parametrize(
     "place",
     [

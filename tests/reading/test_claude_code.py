@@ -634,6 +634,17 @@ def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
     assert read[0].role == "user"
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_number_beyond_decimal_is_kept_as_text(number: int) -> None:
+    """A number with so large an exponent that no Decimal can hold it is no reason to refuse a record, also the first one."""
+    transcript = begun().say("m")
+    line = transcript.lines[number]
+    transcript.lines[number] = line.replace(b'"cwd":"/work"', b'"cwd":"/work","other":1e99999999999999999999')
+    found = rows(transcript)
+    kept = [row.extra.get("other") if row.extra else None for row in found]
+    assert kept == [None] * number + ["1e99999999999999999999"] + [None] * (1 - number)
+
+
 def test_a_usage_that_comes_again_after_another() -> None:
     """The last usage counts where records that are read whole and records that are read in short take turns."""
     transcript = Transcript()

@@ -592,6 +592,20 @@ def test_values_that_no_figure_needs(value: bytes, number: int) -> None:
     assert_figures(rollout.data)
 
 
+@pytest.mark.parametrize("line", [0, 1, 2, 3])
+def test_a_number_beyond_decimal_is_kept_as_text(line: int) -> None:
+    """A number with so large an exponent that no Decimal can hold it is no reason to refuse a line, also the first one."""
+    rollout = begun().say().call(arguments='{"a":1e99999999999999999999}').output().used()
+    rollout.lines[line] = rollout.lines[line].replace(b'"payload":{', b'"payload":{"other":1e99999999999999999999,')
+    with open_export(rollout.data) as export:
+        found = [row.to_dict() for row in export]
+        assert (export.producer, export.notes.rejected, export.notes.damaged) == ("codex", 0, 0)
+    assert len(found) == 2
+    assert found[1]["toolCalls"][0]["inputJson"] == {"a": "1e99999999999999999999"}
+    others = [row["extra"]["other"] for row in found if "other" in row.get("extra", {})]
+    assert others == ["1e99999999999999999999"] * (line == 2)
+
+
 @pytest.mark.parametrize("text", ["x" * 5000, "\n" * 5000, ""])
 def test_depth_beside_a_long_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest text of an item does not hide what is nested too deeply beside it, in lines taken at once or one by one."""

@@ -75,7 +75,7 @@ def test_any_split_into_writes_reads_back(kind: str, sizes: list[int]) -> None:
 
 @pytest.mark.parametrize("kind", ["zstd", "gzip"])
 def test_frames_from_elsewhere_come_first_where_nothing_came_before(tmp_path: Path, kind: str) -> None:
-    """A reader of one frame gets rows, or nothing at all: no empty frame comes before those that are given whole."""
+    """What is given whole stands alone, without an empty frame, or where it was given between other bytes."""
     begin = frames(kind, None)
     assert begin is not None
     frame = begin()

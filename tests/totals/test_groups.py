@@ -308,7 +308,8 @@ def test_messages_without_a_date_are_apart_from_a_range() -> None:
     ("make", "words"),
     [
         (lambda: Grouping([("color",)]), "expected `by` to be of session, file"),
-        (lambda: Grouping([("modle",)]), "got 'modle'; did you mean model\\?"),
+        (lambda: Grouping([("modle",)]), "^expected a word of `by`, got 'modle'; did you mean model\\?"),
+        (lambda: Grouping([("date",)]), "got 'date'; did you mean day\\?"),
         (lambda: Grouping([("day", "day")]), "expected each word of `by` once, got day,day"),
         (lambda: Grouping([("message", "day")]), "expected `message` alone in `by`, got message,day"),
         (lambda: Range(tz="Mars/Base"), "expected `tz` to be a time zone, got 'Mars/Base'"),

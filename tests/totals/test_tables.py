@@ -311,7 +311,7 @@ def test_secrets_of_urls_are_masked() -> None:
         ({"by": (("day",), ("tool",)), "sort": "color"}, "expected `sort` to be a column of a table (day, sessions"),
         ({"by": (("tool",),), "sort": "cost"}, "expected `sort`"),
         ({"by": (("tool",),), "sort": "priced"}, "(tool, tool-calls, failed, unfinished), got 'priced'"),
-        ({"by": (("day",),), "sort": "priced"}, "got 'priced'; it goes with `prices`"),
+        ({"by": (("day",),), "sort": "priced"}, "to be a column of a table, got 'priced'; it goes with `prices`"),
         ({"by": (("day",),), "sort": "outputs"}, "got 'outputs'; did you mean output-tokens?"),
         ({"by": (("tool",),), "top": 0}, "expected `top` to be a positive number, got 0"),
         ({"by": (("tool",),), "top": "3"}, "expected `top` to be a positive number, got '3'"),

@@ -144,13 +144,14 @@ def test_a_plain_name_counts_for_each_table_that_has_it() -> None:
 
 
 def test_names_that_do_not_exist_list_those_that_do() -> None:
-    """An unknown column is an error that lists the columns of each table that is written."""
-    said = refused(("messages", "sessions"), columns="id,titel")
-    assert (
-        "expected `columns` to name columns that are written, got 'titel'; did you mean title? messages: sessionId, messageIndex"
-        in said
-    )
+    """An unknown column is an error that names the nearest one, or lists the columns of each table that is written."""
+    wrong = "expected `columns` to name columns that are written"
+    assert f"{wrong}, got 'titel'; did you mean title?" in refused(("messages", "sessions"), columns="id,titel")
+    said = refused(("messages", "sessions"), columns="id,zzz")
+    assert f"{wrong}, got 'zzz'; messages: sessionId, messageIndex" in said
     assert "sessions: id, title" in said
+    for name, option in (("costSource", "prices"), ("running_cost", "running_totals")):
+        assert refused(("messages",), columns=name).endswith(f"got '{name}'; it goes with `{option}`")
     assert "file, sessionNumber" in said
     assert "got 'messageId'" in refused(("messages",), without="messageId")
     assert "got 'sessions.id'" in refused(("messages",), columns="sessions.id")

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 import click
 
-from exportstream.cli.display import print_failures
+from exportstream.cli.display import name_of, print_failures
 from exportstream.cli.executors import are_several, open_for_all, open_helpers
 from exportstream.cli.figures import amount, size
 from exportstream.cli.help import Command
@@ -18,7 +18,7 @@ from exportstream.conversion.checks import check_all, check_one
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.outcome import Outcome
 from exportstream.conversion.report import SCHEMA
-from exportstream.errors import ExportstreamError, label, printable, shown
+from exportstream.errors import ExportstreamError, label, printable
 from exportstream.reading.findings import KINDS, OF_SESSION, SessionCheck
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.text import figure
@@ -168,7 +168,7 @@ class _TextPrinter(_Printer):
         if one.clean and not one.records:
             return
         if self._several and self._named != source:
-            show_lines([f"{shown(source)}:"])
+            show_lines([f"{name_of(source)}:"])
             self._named = source
         _print_findings(one)
 

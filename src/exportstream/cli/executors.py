@@ -11,6 +11,7 @@ from typing import Any
 from exportstream.cli.process import Terminated, tune
 from exportstream.cli.terminal import tell
 from exportstream.conversion.inputs import Input, find_inputs
+from exportstream.conversion.manifest import manifest_of
 from exportstream.conversion.options import ConvertOptions
 from exportstream.conversion.plan import input_for_helpers, is_current, old_rejects
 from exportstream.conversion.report import Report, open_report
@@ -21,7 +22,7 @@ from exportstream.storage.memory import import_error
 from exportstream.storage.names import is_direct, is_piped, stands_for_several
 from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import is_zip
-from exportstream.writing.outputs import decide_outputs, is_folder, looks_like_file, refuse_same_files
+from exportstream.writing.outputs import Output, decide_outputs, is_folder, looks_like_file, refuse_same_files
 
 _PATIENCE = "5s"  # for the answer of a Dask scheduler
 _FILES = 32  # open in the command's process, besides those for workers; measured: 17
@@ -58,9 +59,12 @@ def find_many(
 
 
 def report_if_current(source: str, output: str | None, options: ConvertOptions) -> Report | None:
-    """Return the report of one input that is older than its output and need not be converted, and write it; else None."""
+    """Return the report of one input whose output is up to date, and need not be converted, and write it; else None.
+
+    The manifest tells, if an earlier run with ``--update`` recorded the output; else the times do.
+    """
     outputs, report = decide_outputs(source, output, options.writing), options.report
-    if not is_current(source, outputs):
+    if not (is_current(source, outputs) and _is_as_recorded(source, outputs, options)):
         return None
     refuse_same_files([("input", source), *(("output", one.target) for one in outputs), ("report", report)])
     with Transaction() as transaction:
@@ -68,6 +72,16 @@ def report_if_current(source: str, output: str | None, options: ConvertOptions) 
         done = Report(source=source, status="skipped", rejects=old_rejects(options.rejects, outputs, [source]))
         write_report(done)
     return done
+
+
+def _is_as_recorded(source: str, outputs: list[Output], options: ConvertOptions) -> bool:
+    """Whether outputs that have a record were made of the input as it is, with the same options."""
+    manifest = manifest_of(outputs[0].target)
+    if manifest is None:
+        return True
+    with manifest.open() as records:
+        recorded = [one for one in outputs if records.get(manifest.name_of(one.target)) is not None]
+        return not recorded or manifest.is_current(records, source, recorded, options.reading, options.writing)
 
 
 @contextmanager

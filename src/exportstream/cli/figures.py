@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from exportstream.cli.terminal import show_lines
@@ -11,8 +12,9 @@ from exportstream.errors import printable, shown
 from exportstream.models.notes import Duplicates
 from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
-from exportstream.totals.text import WIDTH, aligned, figure, width_of, widths_of
+from exportstream.totals.text import GAP, WIDTH, aligned, figure, width_of, widths_of
 
+FEW = 5  # names that are listed
 _SHORT_NAME = 8  # columns
 _FEWEST = 3  # columns of a table of what has no price: name, reason, messages
 _WIDE = 10_000  # columns: lines that are not for a terminal are never folded
@@ -53,7 +55,7 @@ def words_of_differences(totals: Totals) -> dict[str, tuple[str, str]]:
     }
     for name, (declared, carrying) in totals.incomparable().items():
         some, verb = (declared, "declare") if declared < totals.sessions else (carrying, "count")
-        found[name] = f"{some:,} of {amount(totals.sessions, 'sessions')} {verb} it", ""
+        found[name] = f"{some:,} of {totals.sessions:,} {verb} it", ""
     return found
 
 
@@ -94,19 +96,42 @@ def dropped(duplicates: Duplicates) -> str:
 
 
 def _fitted(lines: list[list[str]], width: int) -> list[str]:
-    """Align the figures; those that are too long for the width stand below their label, each on a line of its own."""
-    whole = list(lines)
-    while max(map(width_of, (table := _uncut(whole)))) > width and len(whole) > 1:
-        whole.remove(max(whole, key=lambda cells: max(map(width_of, cells))))
-    found = iter(table[1:])
-    shown = [table[0]]
-    for cells in lines:
-        if cells in whole:
+    """Align the figures; those that take most of the width stand below their label, until the others fit.
+
+    The first to go is the one that makes the table narrower by most for each line that it takes then.
+    """
+    below = [
+        [f"    {name}  {cell}" for name, cell in zip(_HEADINGS[1:], cells[1:], strict=True) if cell not in ("", "-")]
+        for cells in lines
+    ]
+    sizes = [[width_of(cell) for cell in cells] for cells in lines]
+    whole = dict(enumerate(sizes))
+    while len(whole) > 1:
+        columns = [*zip(map(width_of, _HEADINGS), *whole.values(), strict=True)]
+        if sum(map(max, columns)) + len(GAP) * (len(columns) - 1) <= width:
+            break
+        gains = [*map(_gain, columns)]
+        by_line = {
+            at: sum(gain.get(size, 0) for gain, size in zip(gains, cells, strict=True)) / (1 + len(below[at]))
+            for at, cells in whole.items()
+        }
+        del whole[max(by_line, key=lambda at: (by_line[at], max(sizes[at])))]
+    found = iter(_uncut([lines[at] for at in whole]))
+    shown = [next(found)]
+    for at, cells in enumerate(lines):
+        if at in whole:
             shown.append(next(found))
         else:
-            below = zip(_HEADINGS[1:], cells[1:], strict=True)
-            shown += [cells[0], *(f"    {name}  {cell}" for name, cell in below if cell not in ("", "-"))]
+            shown += [cells[0], *below[at]]
     return shown
+
+
+def _gain(column: Sequence[int]) -> dict[int, float]:
+    """Return how much narrower a column gets for each of its widest cells that goes, by the width of these cells."""
+    widest = max(column)
+    if column[0] == widest:  # the heading, which stays
+        return {}
+    return {widest: (widest - max(size for size in column if size < widest)) / column.count(widest)}
 
 
 def _uncut(lines: list[list[str]]) -> list[str]:
@@ -137,7 +162,7 @@ def rows_of_totals(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         ("cache creation tokens", None, counted.cache_creation_tokens.sum, ""),
         ("cache read tokens", None, counted.cache_read_tokens.sum, ""),
         *([("all input tokens, computed", None, total.sum, "")] if total.sum != counted.input_tokens.sum else []),
-        *([("messages with partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
+        *([("messages, partial tokens", None, counted.partial_tokens, "")] if counted.partial_tokens else []),
         ("cost (USD)", declared.cost.sum, counted.cost.sum, "cost"),
         *_prices(totals),
         ("first message", None, counted.first_date, ""),
@@ -155,7 +180,7 @@ def _prices(totals: Totals) -> list[tuple[str, Any, Any, str]]:
         ("priced cost (USD)", None, priced.cost.sum, ""),
         ("  messages with a price", None, priced.cost.count, ""),
         ("  messages without one", None, sum(one.messages for one in priced.unpriced), ""),
-        *([("all cost (USD), recorded + priced", None, totals.total_cost, "")] if both else []),
+        *([("all cost (USD)", None, totals.total_cost, "")] if both else []),
     ]
 
 
@@ -188,6 +213,12 @@ def amount(count: int, words: str) -> str:
     """Write a count before words in the plural, which one of `_SINGULAR` makes singular: 2 rows, 1 row."""
     plural = next((plural for plural in _SINGULAR if plural in words), None) if count == 1 else None
     return f"{count:,} {words if plural is None else words.replace(plural, _SINGULAR[plural], 1)}"
+
+
+def few(names: list[str], others: str) -> str:
+    """Write the first few names, and how many others there are, in these words."""
+    more = f" and {amount(len(names) - FEW, others)}" if len(names) > FEW else ""
+    return f"{', '.join(map(shown, names[:FEW]))}{more}"
 
 
 def size(count: float) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from exportstream.cli.display import FEW, print_cut, print_failures, print_few_warnings
-from exportstream.cli.figures import amount, copies, dropped, show_totals, size, without_usage
+from exportstream.cli.display import print_cut, print_failures, print_few_warnings
+from exportstream.cli.figures import FEW, amount, copies, dropped, few, show_totals, size, without_usage
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import tell
 from exportstream.conversion.report import ManyReport, Report
@@ -41,18 +41,8 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
         report: of the conversion.
         jobs: processes that were asked for.
     """
-    if isinstance(report, ManyReport) and (left := report.without_input):
-        more = f" and {len(left) - FEW:,} more" if len(left) > FEW else ""
-        has, stay = ("has", "stays") if len(left) == 1 else ("have", "stay")
-        tell(
-            f"{amount(len(left), 'outputs')} {has} no input any more, and {stay}: {', '.join(map(shown, left[:FEW]))}{more}"
-        )
-    if isinstance(report, ManyReport) and (left := report.kept_inputs):
-        more = f" and {len(left) - FEW:,} more" if len(left) > FEW else ""
-        tell(
-            f"the output keeps rows of {amount(len(left), 'inputs')} not given any more: {', '.join(map(shown, left[:FEW]))}"
-            f"{more}; --force without --update writes it anew"
-        )
+    if isinstance(report, ManyReport):
+        _print_left(report)
     if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
         report = report.outcomes[0].report
     what, several = shown(report.source), isinstance(report, ManyReport)
@@ -65,7 +55,7 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
     if not is_new:
         tell(f"{what}{before}")
         return
-    targets = " and ".join(shown(output.target) for output in report.outputs)
+    targets = _joined([shown(output.target) for output in report.outputs])
     rate = report.bytes_parsed / report.seconds if report.seconds else 0
     by = ", by several processes" if report.shared else ", by one process" if jobs > 1 and not several else ""
     counts = report.totals.counted.copies, report.notes.without_usage
@@ -78,6 +68,22 @@ def print_summary(report: Report, *, jobs: int = 1) -> None:
     )
     if sys.stderr.isatty():
         show_totals(report.totals, stderr=True)
+
+
+def _print_left(report: ManyReport) -> None:
+    """Print which outputs, or rows of one, ``--update`` leaves as they are."""
+    if left := report.without_input:
+        has, stay = ("has", "stays") if len(left) == 1 else ("have", "stay")
+        tell(f"{amount(len(left), 'outputs')} {has} no input any more, and {stay}: {few(left, 'more')}")
+    if left := report.not_updated:
+        are = "is" if len(left) == 1 else "are"
+        what = f"of these inputs in another format or table {are} not updated"
+        tell(f"{amount(len(left), 'outputs')} {what}: {few(left, 'more')}")
+    if left := report.kept_inputs:
+        tell(
+            f"the output keeps rows of {amount(len(left), 'inputs')} not given any more: {few(left, 'more')}; "
+            "--force without --update writes it anew"
+        )
 
 
 def _counts_of(report: ManyReport) -> str:
@@ -124,8 +130,7 @@ def _damaged(notes: Notes) -> list[str]:
 
 
 def _into(names: list[str]) -> str:
-    more = f" and {amount(len(names) - FEW, 'more files')}" if len(names) > FEW else ""
-    return f" into {', '.join(map(shown, names[:FEW]))}{more}" if names else ""
+    return f" into {few(names, 'more files')}" if names else ""
 
 
 def _rows_of(outputs: list[Written]) -> str:
@@ -136,8 +141,12 @@ def _rows_of(outputs: list[Written]) -> str:
         rows[table] = rows.get(table, 0) + output.rows
     if len(rows) < 2:
         return amount(sum(rows.values()), "rows")
-    *first, last = (amount(count, table.replace("-", " ")) for table, count in rows.items())
-    return f"{', '.join(first)} and {last}"
+    return _joined([amount(count, table.replace("-", " ")) for table, count in rows.items()])
+
+
+def _joined(words: list[str]) -> str:
+    """Write words with commas, and the last one after ``and``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def print_outcome(report: Report, *, quiet: bool) -> int:

@@ -10,14 +10,16 @@ from typing import Any
 
 import click
 
-from exportstream.cli.display import ManyProgress, Progress, print_cut, print_failures, print_few_warnings
+from exportstream.cli.display import ManyProgress, Progress, name_of, print_cut, print_failures, print_few_warnings
 from exportstream.cli.executors import are_several, open_for_all, open_helpers
 from exportstream.cli.figures import (
+    amount,
     copies,
     dropped,
     partial_tokens,
     show_prices,
     show_totals,
+    size,
     width_of_output,
     without_usage,
 )
@@ -25,7 +27,7 @@ from exportstream.cli.grouping import grouping_options
 from exportstream.cli.help import Command
 from exportstream.cli.options import many_inputs, totals_options
 from exportstream.cli.process import Exit
-from exportstream.cli.terminal import in_options, show_json, show_lines
+from exportstream.cli.terminal import in_options, show_json, show_lines, tell
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.report import SCHEMA, open_text
 from exportstream.conversion.totals import TotalsReport, total_all, total_one
@@ -35,7 +37,7 @@ from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
 from exportstream.totals.priced import PriceList
 from exportstream.totals.sums import Counted
-from exportstream.totals.table_options import GroupOptions, as_bound
+from exportstream.totals.table_options import GroupOptions, as_bound, split_words
 from exportstream.totals.text import WIDTH
 from exportstream.writing.formats.json import to_printable_json
 
@@ -91,7 +93,7 @@ def totals_command(
     """
     output = "-" if output in _STDOUT else output  # else a file that it goes to would be replaced
     suffix, compression = _suffix_of(output)
-    tables = tuple(tuple(words.split(",")) for words in by)
+    tables = split_words(by)
     if not tables and (since is not None or until is not None or suffix in (".csv", ".md")):
         tables = ((),)
     _check_output(output, suffix, as_json=as_json, tables=len(by), sort=sort)
@@ -136,6 +138,8 @@ def totals_command(
         [(outcome.source, outcome.report.notes) for outcome in done.outcomes if outcome.report is not None],
         "name them alone to see them",
     )
+    if not quiet and output not in (None, "-"):
+        _print_written(done, str(output))
     if output is None:
         _show(done, as_json=as_json)
         if not as_json:
@@ -207,6 +211,16 @@ def _safe_csv(done: TotalsReport) -> str:
     return done.tables[0].to_csv(safe=True)
 
 
+def _print_written(done: TotalsReport, output: str) -> None:
+    """Print one line about what was read and where the totals went, as `convert` does of rows."""
+    counted = sum(outcome.report is not None for outcome in done.outcomes)
+    inputs = len(done.outcomes)
+    what = name_of(done.outcomes[0].source) if inputs == 1 else f"{counted:,} of {amount(inputs, 'inputs')} counted"
+    rate = done.bytes_parsed / done.seconds if done.seconds else 0
+    read = f"{amount(done.messages, 'messages')} read in {done.seconds:.1f} s ({size(rate)}/s)"
+    tell(f"{what}: {read}, totals to {shown(output)}")
+
+
 def _show(done: TotalsReport, *, as_json: bool) -> None:
     if as_json:
         show_json(to_printable_json(_document(done)))
@@ -217,7 +231,7 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
         show_totals(done.totals, stderr=False)
     counted = Counted() if done.range.is_bounded else done.totals.counted  # it is of all messages
     for count, words in (
-        (counted.partial_tokens, partial_tokens),
+        (counted.partial_tokens if done.tables else 0, partial_tokens),  # the table of everything has a row of them
         (counted.copies, copies),
         (done.notes.without_usage, without_usage),
     ):

@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from exportstream.cli.figures import amount
+from exportstream.cli.figures import amount, few
 from exportstream.cli.help import Command
 from exportstream.cli.options import debug_flag, many_outputs
 from exportstream.cli.process import Exit
 from exportstream.cli.terminal import show_lines, tell
-from exportstream.conversion.verify import NO_RECORD, verify
+from exportstream.conversion.verify import NO_FILE, NO_RECORD, verify
 
 
 @click.command(
@@ -32,17 +32,23 @@ def verify_command(*, outputs: tuple[str, ...]) -> None:
     the rows and the totals of each. Parquet and SQLite files carry their rows and totals inside, so they can be verified
     anywhere. Each output that differs, is missing or has no record is a line, and exit code 3.
     """
-    count = odd = changed = 0
+    count = odd = changed = unrecorded = 0
+    outdated: list[str] = []
     for verified in verify(outputs):
         count += 1
         odd += not verified.ok
-        changed += verified.findings not in ([], [NO_RECORD])
+        unrecorded += verified.findings == [NO_RECORD]
+        changed += verified.findings not in ([], [NO_RECORD], [NO_FILE])
+        outdated += [verified.output] if verified.outdated else []
         if not verified.ok:
             show_lines([f"{verified.output}: {'; '.join(verified.findings)}"])
     show_lines([f"{amount(count, 'outputs')}, {odd:,} with findings"])
-    if odd > changed:
-        tell("only Parquet and SQLite, and outputs that a run wrote to a folder (-o DIR/), have a record")
+    if unrecorded:
+        tell("only Parquet and SQLite, and outputs written to a folder (-o DIR/) or with --update, have a record")
     if changed:
         tell("convert their inputs again with --force: --update goes by sizes and times, not by contents")
+    if outdated:
+        those = amount(len(outdated), "outputs")
+        tell(f"{those} made of inputs that changed since: {few(outdated, 'more')}; run their convert again, with --update")
     if odd:
         sys.exit(Exit.INPUT)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def is_extreme(outcome: Outcome) -> bool:
     """Whether the costs of an input are so large or small that they may not be added to those of others."""
-    return outcome.report is not None and outcome.report.totals.is_extreme
+    return outcome.report is not None and outcome.report.is_extreme
 
 
 def add_up(done: Counts, outcomes: list[Outcome], *, hint: str, grouping: Grouping | None = None) -> None:

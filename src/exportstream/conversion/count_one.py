@@ -16,7 +16,7 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead
-from exportstream.storage.names import is_stream
+from exportstream.storage.names import STDIN, is_stream
 from exportstream.totals.batch import Batch
 from exportstream.totals.group_keys import MESSAGE
 from exportstream.totals.groups import Grouping
@@ -33,6 +33,11 @@ class InputCount(Counts):
 
     grouping: Grouping = field(default_factory=lambda: Grouping(()))
     keys: set[str | bytes] = field(default_factory=set)
+
+    @property
+    def is_extreme(self) -> bool:
+        """Whether costs are, or those of a group."""
+        return super().is_extreme or self.grouping.is_extreme
 
     def alone(self) -> Counts:
         """Return what was read, without groups and keys."""
@@ -66,7 +71,7 @@ def count_one(
         InputError, ReadError, WorkerError: as `total_one`.
     """
     positions, short = (MESSAGE,) in groups.by, not groups.is_by_size
-    helpers, name = None, "<stdin>" if is_stream(source) else name  # as `Source.name`
+    helpers, name = None, STDIN if is_stream(source) else name  # as `Source.name`
     if executor is not None and not (positions or reading.dedupe):  # these go by what came before
         helpers = RunsAhead(executor, partial(_GroupWork, groups, name))
     with Export(source, reading, seen=seen, known=known, positions=positions, helpers=helpers, figures_only=short) as export:

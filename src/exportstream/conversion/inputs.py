@@ -23,7 +23,7 @@ from exportstream.conversion.searched_names import (
     is_searched_member,
     is_searched_name,
 )
-from exportstream.errors import IN_SHELLS, ExportstreamError, ReadError, UsageError
+from exportstream.errors import ExportstreamError, ReadError, UsageError, hint_of
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
     RealPaths,
@@ -33,6 +33,7 @@ from exportstream.storage.names import (
     is_name,
     is_stream,
     is_url,
+    refuse_empty,
     stands_for_several,
 )
 from exportstream.storage.remote.urls import local_path
@@ -110,6 +111,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             continue
         if not is_name(source):
             raise TypeError(_expected(source))
+        refuse_empty(source)
         name = local_path(os.fsdecode(source))
         before = len(found)
         found += [one for one in search.find(name, apart=apart) if not excluded(_as_path(one.source), one.relative)]
@@ -117,7 +119,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
             hint = (
                 f"folders are searched for .json, .ndjson, .jsonl and .zip files{', without `exclude`' if excluded else ''}"
             )
-            raise UsageError("no exports found", source=name, hint=IN_SHELLS if name.startswith("~") else hint)
+            raise UsageError("no exports found", source=name, hint=hint_of(name) or hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
     once: dict[str, Input] = {}

@@ -1,4 +1,4 @@
-"""Finds outputs in a folder whose inputs were removed. They stay, and are no inputs: nothing here removes an output.
+"""Finds outputs in a folder that a run leaves as they are. They stay, and are no inputs: nothing here removes an output.
 
 Takes: the manifest of the folder. Returns: names of outputs, or jobs. Raises: nothing. Holds: those.
 """
@@ -6,34 +6,53 @@ Takes: the manifest of the folder. Returns: names of outputs, or jobs. Raises: n
 from __future__ import annotations
 
 import os
-from collections.abc import Container
+from collections.abc import Iterable
 
 from exportstream.conversion.job import ConvertJob
-from exportstream.conversion.manifest import Manifest
+from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.merged import input_names
 from exportstream.errors import ExportstreamError
-from exportstream.storage.names import is_stream, is_url
+from exportstream.storage.names import is_stream, is_url, state_of
 from exportstream.storage.zip import SEPARATOR, list_members, split_member
 
 
-def outputs_without_input(manifest: Manifest, others: Container[str]) -> list[str]:
-    """Return the outputs in a folder that were made of files which are no longer there.
+def outputs_left(manifest: Manifest, jobs: Iterable[ConvertJob]) -> tuple[list[str], list[str]]:
+    """Return the outputs in a folder that were made of files which are no longer there, and those that jobs don't update.
 
     Args:
         manifest: of the folder.
-        others: names of outputs within the folder whose inputs are there.
+        jobs: all of a run.
+
+    Returns:
+        Two lists of paths. Outputs in the second one have another format or table than those that the jobs make of the same
+        inputs. Merges are in none while one of their inputs is there: they are updated by a run of their own.
     """
     folder = os.path.realpath(manifest.folder)
-    found: list[str] = []
+    made = {manifest.name_of(output.target) for job in jobs for output in job.outputs}
+    given = {manifest.name_of_input(job.source) for job in jobs}
+    without_input: list[str] = []
+    not_updated: list[str] = []
     there = _Files()
     with manifest.open() as records:
         for output in sorted(records.positions):
             path = os.path.join(manifest.folder, output)
-            record = None if output in others or not os.path.lexists(path) else records.get(output)
+            record = None if output in made or not os.path.lexists(path) else records.get(output)
             names = [] if record is None else input_names(record)
-            if names and not any(is_stream(name) or is_url(name) or there.has(os.path.join(folder, name)) for name in names):
-                found.append(path)
-    return found
+            if len(names) == 1 and names[0] in given:
+                not_updated.append(path)
+            elif names and not any(is_stream(one) or is_url(one) or there.has(os.path.join(folder, one)) for one in names):
+                without_input.append(path)
+    return without_input, not_updated
+
+
+def has_changed_input(manifest: Manifest, record: Record) -> bool:
+    """Whether the input of an output is a file that is there, and has another size or time than the one that was read."""
+    name = record.input.get("name")
+    if not isinstance(name, str) or not {"size", "modified"} <= record.input.keys():  # a merge, a URL or a stream
+        return False
+    path = os.path.join(os.path.realpath(manifest.folder), name)
+    state = state_of(path) if _Files().has(path) else None
+    return state is not None and not state.items() <= record.input.items()
 
 
 def without_outputs(jobs: list[ConvertJob], manifest: Manifest) -> list[ConvertJob]:

@@ -27,7 +27,7 @@ from exportstream.reading.options import ReadOptions
 from exportstream.reading.price_lists import load_prices
 from exportstream.storage.joined_files import FileWithParts, with_parts
 from exportstream.storage.journal import Journal, complete_lines
-from exportstream.storage.names import RealPaths, RelativePaths, is_stream, is_url, state_of
+from exportstream.storage.names import RealPaths, RelativePaths, has_name, is_direct, is_stream, is_url, state_of
 from exportstream.storage.transaction import Destination
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats.json import ENCODER, read_json
@@ -36,7 +36,7 @@ from exportstream.writing.outputs import MANIFEST, Output
 from exportstream.writing.writers import Written
 
 SCHEMA = 1
-NOTED = ("rejected", "damaged", "damaged_bytes", "doubtful")  # of `Notes`
+_NOTED = ("rejected", "damaged", "damaged_bytes", "doubtful")  # of `Notes`
 # Options that decide whether there is an output, not what is in it.
 _NOT_COMPARED = {"force", "max_message_size", "max_window"}
 
@@ -80,6 +80,11 @@ class _Name(Struct):
 
 
 _NAMES = msgspec.json.Decoder(_Name)
+
+
+def notes_of(record: Record) -> Notes:
+    """Return what a record has of the notes of its inputs."""
+    return Notes(**{name: getattr(record, name) for name in _NOTED})
 
 
 def options_of(output: Output, reading: ReadOptions, writing: WriteOptions) -> dict[str, Any]:
@@ -154,7 +159,7 @@ class Manifest:
             bytes=written.bytes_written,
             sha256=written.sha256,
             totals=about["totals"],
-            **{name: getattr(notes, name) for name in NOTED},
+            **{name: getattr(notes, name) for name in _NOTED},
         )
 
     @contextmanager
@@ -199,6 +204,13 @@ class Manifest:
         if is_stream(source) or is_url(source):
             return shown(source)
         return self._relative(self.real_path(source), self._real_folder)
+
+
+def manifest_of(target: Any) -> Manifest | None:
+    """Return the manifest of the folder of an output; None if it is no file."""
+    if not has_name(target) or is_url(name := os.fsdecode(target)) or is_direct(name):
+        return None
+    return Manifest(os.path.dirname(name) or ".")
 
 
 class ManifestIndex:

@@ -20,8 +20,8 @@ from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.job import ConvertJob
 from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.leftovers import outputs_without_input, without_outputs
-from exportstream.conversion.manifest import NOTED, Manifest, Record
+from exportstream.conversion.leftovers import outputs_left, without_outputs
+from exportstream.conversion.manifest import Manifest, Record, notes_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, outcome_of
@@ -163,9 +163,7 @@ def convert_all(
         manifest.compact_if_stale()
     done = ManyReport(source=count_of_inputs(len(jobs) + len(strangers)))
     if manifest is not None and options.update:
-        done.without_input = outputs_without_input(
-            manifest, {manifest.name_of(one.target) for job in jobs for one in job.outputs}
-        )
+        done.without_input, done.not_updated = outputs_left(manifest, jobs)
     with Transaction() as transaction:
         write_report = open_report(options.report, transaction, force=replaces, words=options.words)
         status = Status(len(todo), total_size(job.input for job in todo.values()))
@@ -255,7 +253,7 @@ def _find_current(jobs: list[ConvertJob], manifest: Manifest | None) -> dict[int
 
 
 def _kept(job: ConvertJob, record: Record | None) -> Outcome:
-    notes = Notes(**{name: getattr(record, name) for name in NOTED} if record is not None else {})
+    notes = notes_of(record) if record is not None else Notes()
     if notes == Notes():
         return Outcome(job.source, "skipped")
     return Outcome(job.source, "skipped", notes=notes, rejects=old_rejects(None, job.outputs, [job.source]))

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from exportstream.conversion.adding import leave_out
 from exportstream.conversion.inputs import Input, find_inputs
-from exportstream.conversion.merged import made_of, manifest_of, was_made_of
+from exportstream.conversion.manifest import manifest_of
+from exportstream.conversion.manifest import options_of as recorded_options
+from exportstream.conversion.merged import made_of, was_made_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, outcome_of
@@ -85,7 +87,7 @@ def merge_many(
         prices: see `convert`.
         exclude: see `convert_many`.
         update: replace outputs that exist, and write none if all are newer than every input and the manifest of their folder
-            has each input. Inputs that failed are tried again.
+            has each input, and these options. Inputs that failed are tried again.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
@@ -125,26 +127,31 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
     manifest = manifest_of(written[0]) if options.update else None
-    before = None if manifest is None else was_made_of(manifest, written[0])
+    before = None
+    if manifest is not None:
+        before = was_made_of(manifest, written[0], recorded_options(outputs[0], reading, writing))
     known = before is None or before.inputs  # else it is not the output that was recorded
     current = options.update and bool(known) and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
+    first = _FirstReading(inputs, status, progress, reading)
     kept: list[str] = []
     if current and manifest is not None and before is not None:
         names = [manifest.name_of_input(one.source) for one in inputs]
         kept = sorted({*before.inputs}.difference(names))
         for number in (number for number, name in enumerate(names) if name not in before.inputs):
             outcomes[number] = replace(outcomes[number], status="converted")  # it may be by now
-        _read_first(inputs, outcomes, status, progress, reading)
+        first.read(outcomes)
         if any(one.status == "converted" for one in outcomes):
             current = False
-            outcomes = [Outcome(found.source, "converted") for found in inputs]
+            outcomes = [replace(one, status="converted") if one.status == "skipped" else one for one in outcomes]
     if not (options.fail_fast or current):
-        _read_first(inputs, outcomes, status, progress, reading)
+        first.read(outcomes)
+        leave_out(first.extreme, first.usual, outcomes)
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
     if current:
         done.kept_inputs = kept
+        done.merged_notes = before.notes if before is not None else done.merged_notes
         done.rejects = old_rejects(named_rejects, outputs, (one.source for one in inputs))
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=options.words)
@@ -170,33 +177,62 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
     return done
 
 
-def _read_first(inputs: list[Input], outcomes: list[Outcome], status: Status, watch: Watch, reading: ReadOptions) -> None:
-    """Read each input to its end, and take note of those that fail."""
-    reading = replace(reading, dedupe=False, prices=None)  # what is counted here is thrown away
-    if status.bytes_total is not None:
-        status.bytes_total *= 2
-    progress = ReadProgress(counting(status, watch))
-    usual, extreme = Totals(), dict[int, Totals]()
-    for number, found in enumerate(inputs):
-        if is_stream(found.source) or outcomes[number].status != "converted":
-            continue
-        try:
-            with Export(found.files, reading, figures_only=True) as export:
-                for _ in export.batches():
-                    progress(export)
-                progress(export)
-                if (totals := export.totals).is_extreme:
-                    extreme[number] = totals
-                else:
-                    usual.merge(totals)
-        except ExportstreamError as error:
-            outcomes[number] = outcome_of(found.source, error, named=found.named)
-            status.failed += outcomes[number].status == "failed"
-            status.files_done += 1
-    leave_out(extreme, usual, outcomes)
-    if status.bytes_total is not None:  # what failed is not read again, nor to its end
-        good = zip(inputs, outcomes, strict=True)
-        status.bytes_total = status.bytes_done + sum(found.size or 0 for found, one in good if one.status == "converted")
+class _FirstReading:
+    """Reads inputs to their ends before anything is written, each of them once.
+
+    Args:
+        inputs: all that there are.
+        status: of all the work.
+        watch: called with it.
+        reading: how inputs are read.
+
+    Attributes:
+        usual: the sum of the totals of all that were read, without extreme ones.
+        extreme: totals of inputs with extreme costs, by their numbers.
+    """
+
+    def __init__(self, inputs: list[Input], status: Status, watch: Watch, reading: ReadOptions) -> None:
+        self.usual, self.extreme = Totals(), dict[int, Totals]()
+        self._inputs, self._status = inputs, status
+        self._progress = ReadProgress(counting(status, watch))
+        self._reading = replace(reading, dedupe=False, prices=None)  # what is counted here is thrown away
+        self._read: set[int] = set()
+
+    def read(self, outcomes: list[Outcome]) -> None:
+        """Read those that are to be converted and were not read yet; of those that fail the outcome is replaced."""
+        wanted = [
+            number
+            for number, (found, one) in enumerate(zip(self._inputs, outcomes, strict=True))
+            if one.status == "converted" and number not in self._read and not is_stream(found.source)
+        ]
+        self._read.update(wanted)
+        self._expect(outcomes, sum(self._inputs[number].size or 0 for number in wanted))
+        for number in wanted:
+            found = self._inputs[number]
+            try:
+                self._add(number)
+            except ExportstreamError as error:
+                outcomes[number] = outcome_of(found.source, error, named=found.named)
+                self._status.failed += outcomes[number].status == "failed"
+                self._status.files_done += 1
+        self._expect(outcomes, 0)  # what failed is not read again, nor to its end
+
+    def _add(self, number: int) -> None:
+        with Export(self._inputs[number].files, self._reading, figures_only=True) as export:
+            for _ in export.batches():
+                self._progress(export)
+            self._progress(export)
+            if (totals := export.totals).is_extreme:
+                self.extreme[number] = totals
+            else:
+                self.usual.merge(totals)
+
+    def _expect(self, outcomes: list[Outcome], more: int) -> None:
+        """Expect so many bytes, and then those of all inputs that are to be converted."""
+        if self._status.bytes_total is not None:
+            good = [one.status == "converted" for one in outcomes]
+            sizes = sum(found.size or 0 for found, is_good in zip(self._inputs, good, strict=True) if is_good)
+            self._status.bytes_total = self._status.bytes_done + more + sizes
 
 
 def _merge(

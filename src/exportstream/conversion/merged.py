@@ -1,4 +1,4 @@
-"""What the output of a merge was made of, as its folder's manifest has it: its inputs, and those that failed.
+"""What the output of a merge was made of, as its folder's manifest has it: its inputs, those that failed, what was noted.
 
 Takes: the manifest, and the names of inputs. Returns: those of the time when the output was written. Raises: `ReadError`.
 Holds: a name for each input.
@@ -6,14 +6,14 @@ Holds: a name for each input.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
-from exportstream.conversion.manifest import Manifest, Record
-from exportstream.storage.names import has_name, is_direct, is_url, state_of
+from exportstream.conversion.manifest import Manifest, Record, notes_of
+from exportstream.models.notes import Notes
+from exportstream.storage.names import state_of
 
 
 class MadeOf(Struct):
@@ -28,11 +28,16 @@ class MadeOf(Struct):
     failed: list[str]
 
 
-def manifest_of(target: Any) -> Manifest | None:
-    """Return the manifest of the folder of an output; None if it is no file."""
-    if not has_name(target) or is_url(name := os.fsdecode(target)) or is_direct(name):
-        return None
-    return Manifest(os.path.dirname(name) or ".")
+class Before(Struct):
+    """The last merge to an output.
+
+    Attributes:
+        inputs: names of those that were read, relative to the folder.
+        notes: what was refused of them and is in no row, or may be wrong.
+    """
+
+    inputs: list[str]
+    notes: Notes
 
 
 def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -> MadeOf:
@@ -40,18 +45,19 @@ def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -
     return MadeOf([*map(manifest.name_of_input, sources)], [*map(manifest.name_of_input, failed)])
 
 
-def was_made_of(manifest: Manifest, output: str) -> MadeOf | None:
+def was_made_of(manifest: Manifest, output: str, options: dict[str, Any]) -> Before | None:
     """Return what an output was made of; None if that is not recorded, as of a merge without ``update``.
 
-    If the output has another size, it was written again since, and nobody knows of what: then there are no inputs.
+    There are no inputs if it was made with other options than these, as of `manifest.options_of`, or has another size: it
+    was written again since, and nobody knows of what.
     """
     with manifest.open() as records:
         record = records.get(manifest.name_of(output))
     if record is None:
         return None
-    if (state_of(output) or {}).get("size") != record.bytes:
-        return MadeOf([], [])
-    return MadeOf(input_names(record), _texts(record.input.get("failed")))
+    if record.options != options or (state_of(output) or {}).get("size") != record.bytes:
+        return Before([], Notes())
+    return Before(input_names(record), notes_of(record))
 
 
 def input_names(record: Record) -> list[str]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from exportstream.conversion.encoding import encoding_helpers
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.manifest import Manifest, Recording, describe
+from exportstream.conversion.manifest import Manifest, Recording, describe, manifest_of
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.plan import make_folders, settle_rejects
 from exportstream.conversion.report import Report, count_of_inputs, open_report
@@ -136,6 +136,9 @@ def convert_one(
         manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     else:
         outputs = decide_outputs(source, target, writing)
+        manifest = manifest_of(outputs[0].target) if options.update else None
+        if manifest is not None:
+            manifest.compact_if_stale()
     return convert_to([source], outputs, options, executor=executor, progress=progress, manifest=manifest)
 
 

@@ -56,6 +56,11 @@ class Counts(Struct, rename="camel"):
     duplicates: Duplicates = field(default_factory=Duplicates)
     totals: Totals = field(default_factory=Totals)
 
+    @property
+    def is_extreme(self) -> bool:
+        """Whether costs are so large or small that they may not be added to those of others."""
+        return self.totals.is_extreme
+
     def add(self, export: Export) -> None:
         """Add an export that was read to its end."""
         self.messages += export.accepted
@@ -136,10 +141,10 @@ class Outcome(Struct, frozen=True):
 def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
     """Return the outcome of an input with an error; see `Input.named`."""
     ignored = isinstance(error, NotAnExportError) and error.foreign and not named
-    words = str(error)
-    if ignored:  # a folder has many of them, and nobody took them for exports
-        words = words.removesuffix(f"; {WHAT_IS_READ}")
-    return Outcome(source, "ignored" if ignored else "failed", error=words, is_system=isinstance(error, TransferError))
+    is_system = isinstance(error, TransferError)
+    if ignored:  # a folder has many of them, and nobody took them for exports, or looks for a place in them
+        error = NotAnExportError(error.what, source=error.source, hint=None if error.hint == WHAT_IS_READ else error.hint)
+    return Outcome(source, "ignored" if ignored else "failed", error=str(error), is_system=is_system)
 
 
 class WithOutcomes:

@@ -138,12 +138,16 @@ class ManyReport(Report, WithOutcomes):
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
         without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
+        not_updated: with `update`, outputs in the folder of another format or table, made of the same inputs; they stay.
         kept_inputs: of a merge that is up to date: inputs that are not among these any more, whose rows stay.
+        merged_notes: of a merge that is up to date: what was rejected of all of its inputs, or may be wrong.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     without_input: list[str] = field(default_factory=list)
+    not_updated: list[str] = field(default_factory=list)
     kept_inputs: list[str] = field(default_factory=list)
+    merged_notes: Notes = field(default_factory=Notes)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{status}={count}" for status in STATUSES if (count := self.count(status)))
@@ -159,6 +163,7 @@ class ManyReport(Report, WithOutcomes):
     def kept_notes(self) -> Notes:
         """What was rejected of inputs that are up to date when they were converted; `rejected` is of this run."""
         notes = Notes()
+        notes.merge(self.merged_notes)
         for outcome in self.outcomes:
             if outcome.status == "skipped":
                 notes.merge(outcome.notes or Notes())
@@ -175,6 +180,7 @@ class ManyReport(Report, WithOutcomes):
         counts = {status: self.count(status) for status in STATUSES}
         sums = super().to_dict() | counts
         sums |= {"keptRejected": self.kept_notes.rejected, "keptDamaged": self.kept_notes.damaged}
-        sums |= {"withoutInput": list(map(label, self.without_input)), "keptInputs": list(map(label, self.kept_inputs))}
+        for name in ("without_input", "not_updated", "kept_inputs"):
+            sums[camel(name)] = list(map(label, getattr(self, name)))
         del sums["status"]  # each input has its own
         return sums | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}

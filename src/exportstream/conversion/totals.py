@@ -74,14 +74,21 @@ class TotalsReport(Counts, WithOutcomes):
         }
 
     def __str__(self) -> str:
-        return self.to_text()
+        failed = "".join(f"\n{outcome.status}: {outcome.error}" for outcome in self.failed)
+        return f"{self.to_text()}\n{failed}" if failed else self.to_text()
+
+    def __repr__(self) -> str:
+        counts = f"inputs={len(self.outcomes)}, failed={len(self.failed)}, messages={self.messages}"
+        return f"TotalsReport({counts}, tables={len(self.tables)})"
 
     def to_text(self, width: int = WIDTH) -> str:
-        """Return the tables as text.
+        """Return the tables as text; without any the totals in brief.
 
         Args:
             width: columns of the terminal.
         """
+        if not self.tables:
+            return repr(self.totals)
         return "\n\n".join(table.to_text(width) for table in self.tables)
 
     def _repr_html_(self) -> str:

@@ -14,12 +14,13 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
+from exportstream.conversion.leftovers import has_changed_input
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.merged import input_names
 from exportstream.conversion.unrecorded import is_described, is_output
 from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
 from exportstream.models.names import camel
-from exportstream.storage.names import is_name, is_stream, is_url
+from exportstream.storage.names import is_name, is_stream, is_url, refuse_empty
 from exportstream.storage.remote.urls import local_path
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.sums import Counted
@@ -28,12 +29,12 @@ from exportstream.writing.formats.recount import Recount
 from exportstream.writing.outputs import MANIFEST, REJECTS, format_of
 
 NO_RECORD = "expected a record in a manifest, got none"
+NO_FILE = "expected an output, got no such file, and no record of one"
 
 
 class _Options(Struct):
     format: str
     tables: tuple[Literal["messages", "tool-calls", "sessions"], ...]
-    keys: str = "camel"
 
 
 class _Priced(Struct):
@@ -60,11 +61,13 @@ class Verified(Struct, frozen=True):
         output: its name.
         findings: what differs from its record, in words; none if nothing does.
         rows: rows of each table as they were counted, if they could be.
+        outdated: whether its input has changed since, by the manifest. That is no finding: the output is what was written.
     """
 
     output: str
     findings: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
+    outdated: bool = False
 
     @property
     def ok(self) -> bool:
@@ -92,6 +95,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
     for given in outputs if hasattr(outputs, "__iter__") and not isinstance(outputs, str) else [outputs]:
         if not is_name(given):
             raise TypeError(f"expected a path of an output or a folder, got {type(given).__name__}")
+        refuse_empty(given)
         name = local_path(os.fsdecode(given))
         if is_stream(name) or is_url(name):
             raise UsageError("expected a file or a folder, got a URL or a stream", hint="verify a copy of it", source=name)
@@ -124,7 +128,7 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
                     above_it = os.path.abspath(manifest.folder)
                     inputs |= {os.path.normpath(os.path.join(above_it, name)) for name in input_names(record)}
                 if (path := place(output)) is not None and nearest[path] == number:
-                    yield _verify(path, record)
+                    yield _verify(path, record, outdated=record is not None and has_changed_input(manifest, record))
     for inner, files in _walk(folder):
         for path in (os.path.join(inner, name) for name in sorted(files) if _looks_like_output(name)):
             if path in nearest or os.path.abspath(path) in inputs:
@@ -146,7 +150,7 @@ def _verify_file(path: str) -> Verified:
         manifest = Manifest(folder)
         with manifest.open() as records:
             if (record := records.get(manifest.name_of(path))) is not None:
-                return _verify(path, record)
+                return _verify(path, record, outdated=has_changed_input(manifest, record))
     return _verify(path, None)
 
 
@@ -171,7 +175,7 @@ def _looks_like_output(name: str) -> bool:
     return not name.startswith(".") and not name.endswith(REJECTS) and format_of(name) is not None
 
 
-def _verify(path: str, record: Record | None) -> Verified:
+def _verify(path: str, record: Record | None, *, outdated: bool = False) -> Verified:
     """Verify one output by its record, or without one by what its file says about itself."""
     findings: list[str] = []
     rows: dict[str, int] = {}
@@ -196,8 +200,9 @@ def _verify(path: str, record: Record | None) -> Verified:
     except ExportstreamError as error:
         findings.append(error.what if error.position is None else f"{error.what} (near byte {error.position})")
     except OSError as error:
-        findings = ["it is missing"] if isinstance(error, FileNotFoundError) else [error.strerror or str(error)]
-    return Verified(path, findings, rows)
+        missing = NO_FILE if record is None else "it is missing"
+        findings = [missing] if isinstance(error, FileNotFoundError) else [error.strerror or str(error)]
+    return Verified(path, findings, rows, outdated)
 
 
 def _compare_bytes(path: str, record: Record) -> list[str]:
@@ -223,7 +228,7 @@ def _recount(path: str, options: _Options) -> Recount:
     format_ = FORMATS.get(options.format)
     if format_ is None or (len(options.tables) != 1 and not format_.all_tables):
         raise msgspec.ValidationError(f"{options.format!r} of {len(options.tables)} tables")
-    found: Recount = format_.load().recount(path, options.tables, is_snake=options.keys == "snake")
+    found: Recount = format_.load().recount(path, options.tables)
     return found
 
 

@@ -32,7 +32,7 @@ from exportstream.errors.secrets import mask as mask
 from exportstream.errors.secrets import shown as shown
 
 LONGEST_LINE = 5 * 4096  # characters: a line may name a few files, and a name has up to 4,096
-IN_SHELLS = "only a shell replaces ~, and not in quotes: write the home folder out"
+_IN_SHELLS = "only a shell replaces ~, and not in quotes: write the home folder out"
 _JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
@@ -224,6 +224,11 @@ class LimitError(InputError):
     """The input goes beyond a limit: nesting, digits of one integer, or the size of one message."""
 
 
+def hint_of(missing: str | None) -> str | None:
+    """Return what may be wrong with the name of a file or folder that does not exist; None if nothing is odd about it."""
+    return _IN_SHELLS if (missing or "").startswith("~") else None
+
+
 class TransferError(ExportstreamError, OSError):
     """The operating system failed; `__cause__` holds its own error, `what` its text."""
 
@@ -232,7 +237,7 @@ class TransferError(ExportstreamError, OSError):
         """Return an error of the system about the input or output `source` as our own; one that is ours stays as it is."""
         if isinstance(error, cls):
             return error
-        hint = IN_SHELLS if isinstance(error, FileNotFoundError) and (source or "").startswith("~") else None
+        hint = hint_of(source) if isinstance(error, FileNotFoundError) else None
         return cls(error.strerror or str(error), source=source, hint=hint)
 
 

@@ -124,10 +124,7 @@ def earliest_and_latest(
     elif count > 2 and _are_of_utc(dates):
         with suppress(msgspec.ValidationError):
             msgspec.convert(dates, list[datetime])
-            low, high = min(dates)[:19], max(dates)[:19]  # whole seconds
-            earliest = min([date for date in dates if date.startswith(low)], key=_fraction)
-            latest = max([date for date in dates if date.startswith(high)], key=_fraction)
-            dates, count = [earliest, latest], 2
+            dates, count = [min(dates, key=_without_zeros), max(dates, key=_without_zeros)], 2
     found = [(instant, date) for date in dates if (instant := exact_instant(date)) is not None]
     if not found:
         return first, last, count
@@ -154,11 +151,11 @@ def are_alike(dates: Sequence[str]) -> bool:
 
 
 def _are_of_utc(dates: list[str]) -> bool:
-    """Whether all date-times, if they are some, have a T and end in Z, so that their whole seconds compare like texts."""
+    """Whether all date-times, if they are some, have a T and end in Z, so that they compare like texts without zeros."""
     joined, count = "\n".join(dates), len(dates)
     return joined.endswith("Z") and joined.count("Z\n") == count - 1 and joined.count("T") == joined.count("Z") == count
 
 
-def _fraction(text: str) -> str:
-    """The digits after the second of a date-time that ends in Z, without zeros at the end."""
-    return text[20:-1].rstrip("0")
+def _without_zeros(text: str) -> str:
+    """A date-time that ends in Z, without that and without zeros at the end: of two, the longer one is later."""
+    return text[:-1].rstrip("0.")

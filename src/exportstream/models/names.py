@@ -74,13 +74,12 @@ def session_keys(required: Collection[str], *, is_snake: bool) -> Any:
     listed: list[Any] = []
     for f in fields_of(Session):
         kind = types.get(f.name, f.type)
-        is_required = f.name in required or f.name in ("id", "title")
-        if is_required:
+        if f.name in required or f.name in ("id", "title"):
             listed.append((f.name, kind))
+        elif required:
+            listed.append((f.name, kind, None))
         else:
-            listed.append(
-                (f.name, kind, None) if required else (f.name, kind | UnsetType if kind is not Any else Any, UNSET)
-            )
+            listed.append((f.name, Any if kind is Any else kind | UnsetType, UNSET))
     return msgspec.defstruct(
         "SessionKeys",
         listed,

@@ -47,9 +47,26 @@ else:  # decoded as any value: msgspec's Decimal also takes text, which is not a
     USD = Annotated[Any, Meta(extra={"type": "decimal"})]
 
 
-class ToolCall(
-    Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, forbid_unknown_fields=True, gc=False, rename="camel"
-):
+class _Plain(Struct, omit_defaults=True, repr_omit_defaults=True, gc=False, rename="camel"):
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is there as plain values, named as in the JSON, and of a message as in NDJSON rows."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,))
+        return plain
+
+
+class _Dated(_Plain):
+    @property
+    def created_datetime(self: Any) -> datetime | None:
+        """`created_at` as a datetime, None if it is absent or can't be parsed."""
+        return parse_instant(self.created_at)
+
+    @property
+    def updated_datetime(self: Any) -> datetime | None:
+        """`updated_at` as a datetime, None if it is absent or can't be parsed."""
+        return parse_instant(self.updated_at)
+
+
+class ToolCall(_Plain, kw_only=True, forbid_unknown_fields=True):
     """One tool call of a message.
 
     Attributes:
@@ -74,14 +91,8 @@ class ToolCall(
     screenshot_urls: list[str] | None = None
     extra: OurExtra = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what is there as plain values, named as in the JSON."""
-        return _to_dict(self)
 
-
-class Message(
-    Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, forbid_unknown_fields=True, gc=False, rename="camel"
-):
+class Message(_Dated, kw_only=True, forbid_unknown_fields=True):
     """One message of a session.
 
     Attributes:
@@ -139,22 +150,8 @@ class Message(
     active: OurFlag = None
     cache_creation_1h_tokens: OurCount = field(default=None, name="cacheCreation1hTokens")
 
-    @property
-    def created_datetime(self) -> datetime | None:
-        """`created_at` as a datetime, None if it is absent or can't be parsed."""
-        return parse_instant(self.created_at)
 
-    @property
-    def updated_datetime(self) -> datetime | None:
-        """`updated_at` as a datetime, None if it is absent or can't be parsed."""
-        return parse_instant(self.updated_at)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what is there as plain values, named as in NDJSON rows."""
-        return _to_dict(self)
-
-
-class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, gc=False, rename="camel"):
+class Session(_Dated, kw_only=True):
     """A session without its messages, as the server describes it.
 
     Attributes:
@@ -183,22 +180,3 @@ class Session(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True,
     producer: str | None = None
     parent_session_id: str | None = None
     project: str | None = None
-
-    @property
-    def created_datetime(self) -> datetime | None:
-        """`created_at` as a datetime, None if it is absent or can't be parsed."""
-        return parse_instant(self.created_at)
-
-    @property
-    def updated_datetime(self) -> datetime | None:
-        """`updated_at` as a datetime, None if it is absent or can't be parsed."""
-        return parse_instant(self.updated_at)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what is there as plain values, named as in the JSON."""
-        return _to_dict(self)
-
-
-def _to_dict(struct: Struct) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(struct, builtin_types=(Decimal,))
-    return plain

@@ -7,7 +7,7 @@ Holds: one batch, and the totals.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -177,11 +177,9 @@ class Export(InputState):
             self._one_by_one.require_open()
             del batch  # before the next one is read, which then takes the same memory: it is in the processor's caches
 
-    @contextmanager
-    def explain_memory(self) -> Iterator[None]:
+    def explain_memory(self) -> AbstractContextManager[None]:
         """Raise `OutOfMemoryError`, with the place that is reached, where there is not enough memory for the block."""
-        with explain_memory(lambda: {"source": self.name, "position": self.position, "session_id": self._session_id}):
-            yield
+        return explain_memory(lambda: {"source": self.name, "position": self.position, "session_id": self._session_id})
 
     @property
     def _session_id(self) -> str | None:
@@ -204,7 +202,7 @@ class Export(InputState):
             self._log.figures_only = self._figures_only
             if isinstance(self._log, JoinedReader):
                 self._log.known = self._known
-            if found.has_runs and isinstance(self._log, ReaderOfRuns):
+            if isinstance(self._log, ReaderOfRuns):
                 self._share(self._log, found.producer)
 
     def _share(self, reader: ReaderOfRuns, producer: str) -> None:

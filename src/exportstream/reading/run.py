@@ -34,9 +34,9 @@ from exportstream.reading.options import ReadOptions
 from exportstream.reading.price_lists import load_prices
 from exportstream.storage.stretch import HeldStretch, Stretch
 from exportstream.totals.batch import Batch, Worked
+from exportstream.totals.figures import HUGE
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import short_keys
-from exportstream.totals.sums import HUGE
 
 _EXTREME = "a cost is so large or small that only the sum of all can tell whether it is one too many"
 

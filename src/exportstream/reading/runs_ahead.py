@@ -269,9 +269,9 @@ def check_executor(executor: object) -> None:
 
 
 def suits_helpers(source: Any, options: ReadOptions, *, chats: bool = True) -> bool:
-    """Whether others can help to read an input: a large file of session exports, also compressed or in a zip, read as usual.
+    """Whether others can help to read an input: a large file of sessions, also compressed or in a zip, read as usual.
 
-    It may be an array of chats, too, unless `chats` says no, as `check` does. What comes through a pipe may be any of them.
+    They may be chats, too, unless `chats` says no, as `check` does. What comes through a pipe may be any of them.
     """
     if options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
         return False
@@ -282,7 +282,7 @@ def suits_helpers(source: Any, options: ReadOptions, *, chats: bool = True) -> b
     head = head_of_large_json(os.fsdecode(source), SMALLEST_INPUT, SMALLEST_PACKED, HEAD)
     if (found := recognise(head)) is None:
         return head != b""
-    return chats and found.has_runs and head.lstrip().startswith(b"[")
+    return chats and not found.is_log
 
 
 def _worker_error(run: Run, error: Exception) -> WorkerError:

@@ -19,8 +19,8 @@ import sys
 from contextlib import suppress
 from typing import IO
 
-from exportstream.errors import UsageError, WriteError
-from exportstream.storage.names import is_stream
+from exportstream.errors import UsageError, WriteError, hint_of
+from exportstream.storage.names import is_stream, refuse_empty
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.temporary import Temporary
 from exportstream.storage.transaction import ByteDestination
@@ -36,6 +36,7 @@ def open_destination(target: str | os.PathLike[str] | IO[bytes], source_path: st
             raise WriteError("standard output is closed", source="<stdout>")
         return _Stream(sys.stdout.buffer, "<stdout>", sync=True)
     if isinstance(target, (str, os.PathLike)):
+        refuse_empty(target)
         path = os.fsdecode(target)
         if is_remote(path):
             from exportstream.storage.remote.upload import open_output  # noqa: PLC0415 - only for URLs
@@ -78,7 +79,7 @@ def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool 
             raise _exists(path)
         return File(path, old, force=force, by_name=not direct)
     except FileNotFoundError as error:
-        raise WriteError("its folder does not exist", source=path, hint="make the folder first") from error
+        raise WriteError("its folder does not exist", source=path, hint=hint_of(path) or "make the folder first") from error
     except OSError as error:
         raise WriteError.of(error, path) from error
 

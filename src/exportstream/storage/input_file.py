@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from exportstream.errors import ReadError, changed_while
-from exportstream.storage.file_state import identity, stat_regular
+from exportstream.storage.file_state import identity, stat_regular, state_of_file
 from exportstream.storage.names import is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import split_member
@@ -61,6 +61,8 @@ class InputFile:
 
     Attributes:
         stat: what the system said of it; None for anything but a regular file.
+        version: what changes if its content does; empty if that is not known.
+        state: see `names.state_of`; empty if it is not known.
         may_grow: whether it is still the same if something was added at its end.
     """
 
@@ -69,6 +71,23 @@ class InputFile:
         self.may_grow = False
         self._file = file
         self._path = path
+        self._is_remote = path is not None and hasattr(file, "version")  # or a member of an archive: it knows all of this
+        self.version: tuple[Any, ...] = file.version if self._is_remote else identity(self.stat)
+        self.state: dict[str, Any] = (file.state if self._is_remote else self.stat and state_of_file(self.stat)) or {}
+
+    def size_from(self, start: int) -> int | None:
+        """Return how many bytes it has from the position on where it is read from; None if that is not known.
+
+        A `gzip.GzipFile`, which is no regular file, decompresses all of it to tell: don't ask where an input waits.
+        """
+        if self._is_remote:
+            size: int | None = self._file.size
+            return size
+        if self.stat is not None:
+            return max(self.stat.st_size - start, 0)
+        end: int = self._file.seek(0, os.SEEK_END)
+        self._file.seek(start)
+        return max(end - start, 0)
 
     @property
     def has_grown(self) -> bool:
@@ -83,6 +102,8 @@ class InputFile:
 
     def require_unchanged(self, name: str) -> None:
         """Raise `ReadError` if what is under its path is something else, or has changed; also after it was closed."""
+        if self._is_remote:
+            self._file.require_unchanged("converted")
         if self.stat is None:
             return
         try:
@@ -122,15 +143,3 @@ def start_of(file: Any) -> int | None:
     with suppress(AttributeError, OSError):
         return file.tell() if file.seekable() else None
     return None
-
-
-def size_from(file: Any, start: int, found: os.stat_result | None) -> int:
-    """Return how many bytes a file has from the position on where it is read from.
-
-    A `gzip.GzipFile`, whose `found` is that of no file, decompresses all of it to tell: don't ask where an input waits.
-    """
-    if found is not None:
-        return max(found.st_size - start, 0)
-    end: int = file.seek(0, os.SEEK_END)
-    file.seek(start)
-    return max(end - start, 0)

@@ -9,6 +9,7 @@ without a line feed, and the next line begins on a line of its own. A system wit
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,11 +17,6 @@ from typing import BinaryIO
 
 from exportstream.errors import ReadError, WriteError
 from exportstream.storage.temporary import Temporary
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 
 class Journal:
@@ -100,9 +96,8 @@ class Journal:
         while True:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             try:
-                if fcntl is not None:
-                    with suppress(OSError):  # a file system without locks
-                        fcntl.flock(fd, fcntl.LOCK_EX)
+                with suppress(OSError):  # a file system without locks
+                    fcntl.flock(fd, fcntl.LOCK_EX)
                 if self._is_at_path(fd):  # otherwise it was written anew meanwhile
                     yield fd
                     return

@@ -6,18 +6,21 @@ and what `remote.urls` raises. Holds: nothing.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any, TypeGuard
 
 from exportstream.errors import UsageError, shown
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.file_state import state_of_file
 from exportstream.storage.remote.urls import is_remote, local_path
-from exportstream.storage.zip import is_zip, split_member, zip_file_of
+from exportstream.storage.zip import identity_of, is_zip, split_member, state_of_archive, zip_file_of
 
+STDIN = "<stdin>"  # how standard input is called in messages
 COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
 _HINT = "give them one by one"
 _JSON_TEXT = late_pattern(r"\s*(\{\s*[\"}]|\[\s*(\{|\]\s*$))")
@@ -153,8 +156,14 @@ def require_one(source: Any, *, hint: str = _HINT) -> None:
     raise UsageError(f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}", hint=hint)
 
 
+def refuse_empty(name: str | os.PathLike[str]) -> None:
+    """Raise `UsageError` for an empty name, which the system would call a file that does not exist, without a name."""
+    if not os.fspath(name):
+        raise UsageError("expected a name, got an empty text", hint="a variable that gives it may not be set")
+
+
 def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
-    """Raise `UsageError` for JSON as a string and for several paths, and `TypeError` for what gives no bytes.
+    """Raise `UsageError` for an empty name, JSON as a string and for several paths, and `TypeError` for what gives no bytes.
 
     Args:
         source: what was given as one input.
@@ -163,11 +172,15 @@ def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
     if isinstance(source, Mapping) or not (is_name(source) or hasattr(source, "read") or isinstance(source, Iterable)):
         what = "expected a path, '-', bytes, a binary file object or chunks of bytes"
         raise TypeError(f"{what}, got {type(source).__name__}")
+    if is_name(source):
+        refuse_empty(source)
     if isinstance(source, str) and _JSON_TEXT.match(source):
         raise UsageError(
             f"expected a path, a URL, '-' or bytes, got JSON as a string: {source[:40]!r}",
             hint="encode it to bytes, or give - to read standard input",
         )
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("expected a file opened for bytes (mode 'rb'), got one opened for text")
     if isinstance(source, (list, tuple, set, frozenset)) and any(map(is_name, source)):
         raise UsageError(f"expected one input, got a {type(source).__name__} of paths", hint=hint)
 
@@ -192,14 +205,16 @@ def state_of(name: str) -> dict[str, Any] | None:
         The `size` and the time it was `modified` (nanoseconds since 1970) of a file, or of the zip archive that it is in;
         the `version` of a URL.
     """
-    if is_url(name):
-        from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
-
-        archive = zip_file_of(name)
-        return listing.state_of(name) if archive == name else listing.state_of_archive(archive)
     try:
-        return state_of_file(os.stat(zip_file_of(name)))
-    except OSError:
+        if (archive := zip_file_of(name)) != name:
+            return state_of_archive(archive, identity_of(archive))
+        if is_url(name):
+            from exportstream.storage.remote.reader import RemoteFile  # noqa: PLC0415 - an extra
+
+            with closing(RemoteFile(name)) as file:
+                return file.state
+        return state_of_file(os.stat(name))
+    except OSError:  # reading it will report the error
         return None
 
 

@@ -18,11 +18,10 @@ from typing import Any, Self
 
 from exportstream.errors import ExportstreamError, OptionError, ReadError, UsageError, changed_while
 from exportstream.storage.decompress import decompress, peek
-from exportstream.storage.file_state import identity, state_of_file
 from exportstream.storage.first_bytes import LONGEST_HEAD, is_like_json, require_utf8_json
-from exportstream.storage.input_file import ByteSource, Chunks, InputFile, open_path, size_from, start_of
+from exportstream.storage.input_file import ByteSource, Chunks, InputFile, open_path, start_of
 from exportstream.storage.lookahead import Lookahead
-from exportstream.storage.names import is_stream, refuse_misuse
+from exportstream.storage.names import STDIN, is_stream, refuse_misuse
 from exportstream.storage.zip import MAGIC
 from exportstream.storage.zip_member import MemberFile, zip_error
 
@@ -51,16 +50,14 @@ def open_source(source: ByteSource, *, max_window: int | None = None) -> Source:
     window = min(max(max_window or DEFAULT_MAX_WINDOW, 1 << 10), 1 << 31)  # the limits of zstd itself
     if is_stream(source):
         if sys.stdin is None:
-            raise ReadError("standard input is closed", source="<stdin>")
-        return Source(sys.stdin.buffer, "<stdin>", window)
+            raise ReadError("standard input is closed", source=STDIN)
+        return Source(sys.stdin.buffer, STDIN, window)
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         file = open_path(path)
         return Source(file, file.name, window, path=path)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Source(io.BytesIO(source), "<bytes>", window)
-    if isinstance(source, io.TextIOBase):
-        raise TypeError("expected a file opened for bytes (mode 'rb'), got one opened for text")
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return Source(source, name if isinstance(name, str) else "<stream>", window)
@@ -90,18 +87,15 @@ class Source:
         self._path = path
         self._max_window = max_window
         self._read = getattr(file, "read1", file.read)  # read1 returns the bytes that are there, and does not wait for more
-        self._opened = InputFile(file, path)
-        self._stat = self._opened.stat
-        self._regular = self._stat is not None and path is not None
-        self._version = getattr(file, "version", None) if path is not None else None  # of a URL's content
-        self.state = (file.state if self._version is not None else self._stat and state_of_file(self._stat)) or {}
-        self._waits = self._stat is None and self._version is None and not isinstance(file, io.BytesIO)
+        self._opened = opened = InputFile(file, path)
+        self._regular = opened.stat is not None and path is not None
+        self.state = opened.state
+        self._waits = not (opened.version or isinstance(file, io.BytesIO))
         if start is None:
             start = start_of(file) if path is None else None if self._waits else 0
         self._start = start
         self.reopenable = self._start is not None
-        total = None if start is None or self._waits or self._version is not None else size_from(file, start, self._stat)
-        self.bytes_total: int | None = total if self._version is None else file.size
+        self.bytes_total = None if start is None or self._waits else opened.size_from(start)
         self._ask = _CHUNK
         self._rest: bytes | memoryview = b""
         self._pieces: Generator[bytes, None, None] | Lookahead = self._iter_pieces()
@@ -138,7 +132,7 @@ class Source:
 
         It may then grow, but not shrink or be replaced. A compressed file may not change at all.
         """
-        if self._stat is not None and self.compression == "none" and self.bytes_total is not None:
+        if self._opened.stat is not None and self.compression == "none" and self.bytes_total is not None:
             self._opened.may_grow = True
             self._end = max(self.bytes_total, self.bytes_read)
 
@@ -180,7 +174,7 @@ class Source:
     def plain(self) -> tuple[str, tuple[int, ...]] | None:
         """Path and `identity` of a regular file whose bytes are given as they are; None for all else, and before a read."""
         is_plain = self._regular and self.compression == "none" and self.bytes_read > 0 and self._end is None
-        return (str(self._path), identity(self._stat)) if is_plain and self.error is None else None
+        return (str(self._path), self._opened.version) if is_plain and self.error is None else None
 
     def look_ahead(self) -> Lookahead | None:
         """Return the pieces of what is not `plain`, to be looked at before they are read; None after an error."""
@@ -214,7 +208,7 @@ class Source:
         if self._path is None:
             return Source(self._file, self.name, self._max_window, start=self._start)
         second = Source(open_path(self._path), self.name, self._max_window, path=self._path)
-        if (identity(second._stat), second._version) != (identity(self._stat), self._version):
+        if second._opened.version != self._opened.version:
             second.close()
             raise changed_while("read", self.name)
         return second
@@ -224,8 +218,6 @@ class Source:
 
         A pipe, and an answer of a web server, can't be looked at a second time.
         """
-        if self._version is not None:
-            self._file.require_unchanged("converted")
         self._opened.require_unchanged(self.name)
 
     def close(self) -> None:

@@ -11,16 +11,11 @@ runs remove nothing.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from contextlib import suppress
 from itertools import count
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 
 _SEARCHED = 8  # numbers that are searched for leftovers
 _NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK)
@@ -48,7 +43,7 @@ class Temporary:
         self._file: tuple[int, int] | None = None  # device and inode, as soon as nobody else may remove it
         _in_use.add(self)
         try:
-            if fcntl is None or not self._create_locked(path, stem, mode, by_name=by_name):
+            if not self._create_locked(path, stem, mode, by_name=by_name):
                 self._create(f"{stem}.{os.urandom(6).hex()}.part", mode)
                 self._file = _file_of(self.fd)
             self._lock = os.dup(self.fd)  # closing the last of the two ends the lock
@@ -117,9 +112,8 @@ class Temporary:
 
 
 _in_use: set[Temporary] = set()
-if hasattr(os, "register_at_fork"):
-    # A copy of this process, such as a worker, has no part in its outputs: when it ends, they stay.
-    os.register_at_fork(after_in_child=_in_use.clear)
+# A copy of this process, such as a worker, has no part in its outputs: when it ends, they stay.
+os.register_at_fork(after_in_child=_in_use.clear)
 
 
 def remove_temporary_files() -> None:
@@ -143,7 +137,7 @@ def _remove_leftovers(path: str, name: str) -> None:
 def _remove_unless_locked(locked: str, *names: str) -> None:
     """Remove `names` if nobody has a lock on the file `locked`; a file that can't be opened stays. Never raises."""
     with suppress(OSError):
-        if fcntl is None or not stat.S_ISREG(os.lstat(locked).st_mode):
+        if not stat.S_ISREG(os.lstat(locked).st_mode):
             return
         fd = _open_to_lock(locked)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import accumulate, compress
 from typing import Any
 
 from msgspec import Struct
@@ -65,6 +66,13 @@ class Batch(Struct):
     positions: list[int | None] | None = None
     prices: list[Decimal | None] | None = None
     worked: Worked | None = None
+
+    def only(self, flags: list[bool]) -> Batch:
+        """Return a batch of the messages whose flag is true, and of all the ends, without what was made of them so far."""
+        before = list(accumulate(flags, initial=0))
+        ends = [SessionEnd(end.session, before[end.end], repeated=end.repeated) for end in self.ends]
+        positions = self.positions and list(compress(self.positions, flags))
+        return Batch(list(compress(self.messages, flags)), ends, positions=positions)
 
     def by_session(self) -> Iterator[tuple[list[Message], SessionEnd | None]]:
         """Split the batch: the messages of each session, and its end; None for a session that goes on."""

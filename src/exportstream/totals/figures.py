@@ -6,11 +6,11 @@ Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Ho
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, Rounded, localcontext
 from functools import reduce
 from itertools import accumulate
-from operator import add
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -18,11 +18,14 @@ from exportstream.errors import LimitError
 from exportstream.models.structs import Message
 from exportstream.models.sums import Sums
 
-_EXACT = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
-_PADDED = Context(prec=10_000, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
+HUGE = Decimal("1e1000")
+_SMALLEST_EXPONENT = -1000
+_DIGITS = 10_000
+_EXACT = Context(prec=_DIGITS, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact, Rounded])
+_PADDED = Context(prec=_DIGITS, Emax=999_999_999, Emin=-999_999_999, traps=[Inexact])  # may add zeros up to its precision
 _ROUGH = Context(prec=28, Emax=999_999_999, Emin=-999_999_999, traps=[])
 _EPSILON = Decimal(2) ** -52  # of a double: adding one may change the sum by half of this part of it
-_MANY = 20  # costs from which on `+` is faster: it needs a context of its own, but no call
+_TOO_LONG = "the exact sum of the costs needs more than 10,000 digits"
 _MICRO_DOLLAR = Decimal("0.000001")
 
 
@@ -80,6 +83,12 @@ class Cost(Sums, gc=False):
         if other.sum is not None:
             self.sum = add_costs(self.sum, other.sum)
             self.count += other.count
+
+    @property
+    def is_extreme(self) -> bool:
+        """Whether the sum is so large or small that another one may need too many digits with it."""
+        cost = self.sum
+        return cost is not None and (cost.copy_abs() >= HUGE or int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT)
 
 
 class Difference(Struct, frozen=True):
@@ -139,6 +148,15 @@ def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
     return _sum([cost] if before is None else [before, cost])
 
 
+def require_addable(costs: Iterable[Cost]) -> None:
+    """Raise `LimitError` unless all sums of some costs, in any order, have at most 10,000 digits."""
+    given = [_PADDED.normalize(cost.sum) for cost in costs if cost.sum]
+    if given:
+        first = max(cost.adjusted() for cost in given) + len(str(len(given)))
+        if first - min(int(cost.as_tuple().exponent) for cost in given) >= _DIGITS:
+            raise LimitError(_TOO_LONG)
+
+
 def total_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | None:
     """Return what messages cost in all: they have a recorded cost or a price. None where nobody knows any of the two.
 
@@ -173,18 +191,30 @@ def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[D
     return [sums[number] for number in accumulate([cost is not None for cost in costs], initial=0)]
 
 
-def total_inputs(messages: list[Message], inputs: list[int], reads: list[int]) -> list[int]:
+class Tokens(Protocol):
+    """Sums of tokens of messages."""
+
+    input_tokens: Count
+    output_tokens: Count
+    cache_creation_tokens: Count
+    cache_read_tokens: Count
+    total_input_tokens: Count
+
+
+def add_tokens(sums: Tokens, messages: list[Message]) -> None:
+    """Add the tokens of messages."""
+    sums.input_tokens.add([m.input_tokens for m in messages if m.input_tokens is not None])
+    sums.output_tokens.add([m.output_tokens for m in messages if m.output_tokens is not None])
+    sums.cache_creation_tokens.add([m.cache_creation_tokens for m in messages if m.cache_creation_tokens is not None])
+    sums.cache_read_tokens.add([m.cache_read_tokens for m in messages if m.cache_read_tokens is not None])
+    sums.total_input_tokens.add(_total_inputs(messages))
+
+
+def _total_inputs(messages: list[Message]) -> list[int]:
     """Return all tokens of each prompt: as the producer's format gives them, else input and cache reads if any is stated.
 
     It is one rule for all producers: `input_tokens` include those of caches in one, and not in another.
-
-    Args:
-        messages: of any producer.
-        inputs: their input tokens, without those that are not stated.
-        reads: likewise, their cache read tokens.
     """
-    if len(inputs) == len(reads) == len(messages) == [m.total_input_tokens for m in messages].count(None):  # in one call
-        return list(map(add, inputs, reads))
     return [
         (m.input_tokens or 0) + (m.cache_read_tokens or 0) if m.total_input_tokens is None else m.total_input_tokens
         for m in messages
@@ -195,14 +225,11 @@ def total_inputs(messages: list[Message], inputs: list[int], reads: list[int]) -
 def _sum(costs: list[Decimal]) -> Decimal:
     """Add exactly. A single cost stays as it is; a sum that would be padded with zeros to all digits is written short."""
     try:
-        first = _EXACT.plus(costs[0])
-        if len(costs) < _MANY:
-            return reduce(_EXACT.add, costs[1:], first)
-        with localcontext(_EXACT):
-            return sum(costs[1:], first)
+        with localcontext(_EXACT):  # `+` is faster than a method of the context
+            return sum(costs[1:], _EXACT.plus(costs[0]))
     except (Inexact, Rounded):  # 1e9999999 + 0 is exact, but Decimal would write it with all its zeros
         pass
     try:
         return _PADDED.normalize(reduce(_PADDED.add, costs[1:], _PADDED.plus(costs[0])))
     except Inexact:
-        raise LimitError("the exact sum of the costs needs more than 10,000 digits") from None
+        raise LimitError(_TOO_LONG) from None

@@ -14,9 +14,11 @@ from msgspec import field
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.models.sums import Sums
 from exportstream.totals.fields import Part, utf8_size
-from exportstream.totals.figures import Cost, Count, total_cost, total_inputs
+from exportstream.totals.figures import Cost, Count, add_tokens, total_cost
 from exportstream.totals.priced import Priced, tidy
 from exportstream.totals.prices import Prices
+
+COSTS = ("cost", "priced_cost", "declared_cost")  # in `Figures`
 
 
 class Figures(Sums):
@@ -36,7 +38,7 @@ class Figures(Sums):
         reasoning_duration: sum of the server's integers; the format states no unit.
         declared_prompt_tokens, declared_completion_tokens, declared_cost: only by session, file and producer.
         values, bytes: how many values a field has, and their bytes; only by field.
-        total_input_tokens: all tokens of the prompts, by one rule for all producers; see `total_inputs`.
+        total_input_tokens: all tokens of the prompts, by one rule for all producers; see `figures`.
     """
 
     sessions: int = 0
@@ -76,13 +78,7 @@ class Figures(Sums):
         self.messages += len(messages)
         self.add_calls([call for m in messages if m.tool_calls for call in m.tool_calls])
         self.cost.add([m.cost for m in messages if m.cost is not None])
-        inputs = [m.input_tokens for m in messages if m.input_tokens is not None]
-        reads = [m.cache_read_tokens for m in messages if m.cache_read_tokens is not None]
-        self.input_tokens.add(inputs)
-        self.output_tokens.add([m.output_tokens for m in messages if m.output_tokens is not None])
-        self.cache_creation_tokens.add([m.cache_creation_tokens for m in messages if m.cache_creation_tokens is not None])
-        self.cache_read_tokens.add(reads)
-        self.total_input_tokens.add(total_inputs(messages, inputs, reads))
+        add_tokens(self, messages)
         self.reasoning_duration.add([m.reasoning_duration for m in messages if m.reasoning_duration is not None])
         self.content_bytes += sum([utf8_size(m.content) for m in messages])
 

@@ -19,6 +19,7 @@ PROJECT, TOOL, FIELD, MESSAGE = "project", "tool", "field", "message"
 DIMENSIONS = ("session", "file", PROJECT, "producer", "model", "role", TOOL, *PERIODS, "finish-reason", FIELD, MESSAGE)
 # A session declares figures for all of itself: only what it is in as a whole has a part of them.
 DECLARING = frozenset(("session", "file", "producer"))
+_MEANT = {"date": "day", "folder": "project", "conversation": "session", "provider": "producer"}
 OPEN = "\ud800"  # the project of a session that has not ended: no text of an input has half of a surrogate pair
 
 Key = tuple[str | None, ...]
@@ -72,8 +73,9 @@ def check_words(names: tuple[str, ...]) -> None:
     """Refuse words that are no dimensions, and those that come twice."""
     for name in names:
         if name not in DIMENSIONS:
-            what = f"expected `by` to be of {', '.join(DIMENSIONS)}, got {name!r}"
-            raise OptionError(what, hint=did_you_mean(name, DIMENSIONS))
+            near = did_you_mean(_MEANT.get(name, name), DIMENSIONS)
+            what = "expected a word of `by`" if near else f"expected `by` to be of {', '.join(DIMENSIONS)}"
+            raise OptionError(f"{what}, got {name!r}", hint=near)
     if len({*names}) < len(names):
         raise OptionError(f"expected each word of `by` once, got {','.join(names)}")
     if MESSAGE in names and len(names) > 1:

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, compress
 from typing import Any
 
 from msgspec import Struct, field
 
 from exportstream.models.structs import MIX, Message, Session, ToolCall
-from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.batch import Batch
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.fields import RESULT, parts_of
-from exportstream.totals.group_figures import Figures
+from exportstream.totals.figures import Cost, require_addable
+from exportstream.totals.group_figures import COSTS, Figures
 from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
 from exportstream.totals.largest import Largest
 from exportstream.totals.periods import Range
@@ -160,12 +160,9 @@ class Groups(Struct):
             for key in keys:
                 self._at(key).sessions = self.members.count(key)
 
-    def require_addable(self, other: Groups) -> None:
-        """Raise `LimitError` if the groups of another input can't be added: `merge` would have added a part of them."""
-        for key in self.figures.keys() & other.figures.keys():
-            both = Figures()
-            both.merge(self.figures[key])
-            both.merge(other.figures[key])
+    def costs(self) -> list[list[Cost]]:
+        """Return the costs of all groups, those of each kind in a list of its own."""
+        return [[getattr(one, kind) for one in self.figures.values()] for kind in COSTS]
 
     def merge(self, other: Groups) -> None:
         """Add the groups of another input."""
@@ -242,55 +239,46 @@ class Grouping:
             LimitError: an exact sum of costs would need more than 10,000 digits.
         """
         if counted(batch.messages) is not batch.messages:
-            batch = _pick(batch, [message.usage_state not in COPIES for message in batch.messages])
+            batch = batch.only([message.usage_state not in COPIES for message in batch.messages])
         if self._range.is_bounded:
             inside = self._range.contains([message.created_at for message in batch.messages])
-            undated = _pick(batch, [one is None for one in inside])
+            undated = batch.only([one is None for one in inside])
             self.undated.add(Columns(undated, self._range, self._source, prices))
             if self._by_size:
                 self.undated.figures[()].add_parts(part for message in undated.messages for part in parts_of(message))
-            batch = _pick(batch, [one is True for one in inside])
+            batch = batch.only([one is True for one in inside])
         columns = Columns(batch, self._range, self._source, prices)
         for table in self.tables:
-            if isinstance(table, Largest):
-                table.add(batch, self._source)
-            else:
-                table.add(columns)
+            table.add(columns)
+
+    def _pairs(self, other: Grouping) -> Iterable[tuple[Any, Any]]:
+        """Return each table, and the one of the same kind in another grouping."""
+        return zip([*self.tables, self.undated], [*other.tables, other.undated], strict=True)
+
+    def _costs(self) -> list[list[Cost]]:
+        return [costs for table in [*self.tables, self.undated] for costs in table.costs()]
+
+    @property
+    def is_extreme(self) -> bool:
+        """Whether a cost of a group is, as of `Totals`; all costs together may cancel out and not be."""
+        return any(cost.is_extreme for costs in self._costs() for cost in costs)
 
     def require_addable(self, other: Grouping) -> None:
-        """Raise `LimitError` if what was counted of another input can't be added."""
-        more: Any  # of the same kind as the table
-        for table, more in zip([*self.tables, self.undated], [*other.tables, other.undated], strict=True):
-            if isinstance(table, Groups):
-                table.require_addable(more)
+        """Raise `LimitError` if what was counted of another input can't be added, also to totals of several groups."""
+        for mine, theirs in zip(self._costs(), other._costs(), strict=True):
+            require_addable([*mine, *theirs] if mine else ())
 
     def merge(self, other: Grouping) -> None:
         """Add what was counted of another input."""
-        more: Any  # of the same kind as the table
-        for table, more in zip(self.tables, other.tables, strict=True):
+        for table, more in self._pairs(other):
             table.merge(more)
-        self.undated.merge(other.undated)
 
     def merge_part(self, other: Grouping) -> None:
         """Add what was counted of messages that come next in the same input, all of the session that is being read."""
-        more: Any  # of the same kind as the table
-        for table, more in zip(self.tables, other.tables, strict=True):
-            if isinstance(table, Largest):
-                table.merge(more)
-            else:
-                table.merge_part(more)
-        self.undated.merge_part(other.undated)
+        for table, more in self._pairs(other):
+            table.merge_part(more)
 
     def close(self) -> None:
         """End the input: a session whose end did not come has no project."""
         for table in self.tables:
-            if isinstance(table, Groups):
-                table.close(None)
-
-
-def _pick(batch: Batch, flags: list[bool]) -> Batch:
-    """Return a batch of some of the messages, and of all the ends."""
-    before = list(accumulate(flags, initial=0))
-    ends = [SessionEnd(end.session, before[end.end], repeated=end.repeated) for end in batch.ends]
-    positions = batch.positions and list(compress(batch.positions, flags))
-    return Batch(list(compress(batch.messages, flags)), ends, positions=positions)
+            table.close(None)

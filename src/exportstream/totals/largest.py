@@ -10,8 +10,9 @@ from heapq import nsmallest
 
 from msgspec import Struct, field
 
-from exportstream.totals.batch import Batch
 from exportstream.totals.fields import size_of
+from exportstream.totals.figures import Cost
+from exportstream.totals.group_keys import Columns
 
 
 class Place(Struct, frozen=True, order=True):
@@ -33,7 +34,7 @@ class Place(Struct, frozen=True, order=True):
 
 
 class Largest(Struct):
-    """The largest messages, and how many there are in all.
+    """The largest messages, and how many there are in all: a table beside those of `groups`, with the same methods.
 
     Attributes:
         top: how many to keep.
@@ -47,8 +48,9 @@ class Largest(Struct):
     messages: int = 0
     bytes: int = 0
 
-    def add(self, batch: Batch, source: str) -> None:
+    def add(self, columns: Columns) -> None:
         """Add messages of an input."""
+        batch, source = columns.batch, columns.source
         sizes = [size_of(message) for message in batch.messages]
         self.messages += len(sizes)
         self.bytes += sum(sizes)
@@ -66,6 +68,17 @@ class Largest(Struct):
         self.messages += other.messages
         self.bytes += other.bytes
         self._keep(other.places)
+
+    def merge_part(self, other: Largest) -> None:
+        """Add those of messages that come next."""
+        self.merge(other)
+
+    def costs(self) -> list[list[Cost]]:
+        """Return nothing: sizes can always be added."""
+        return []
+
+    def close(self, project: str | None) -> None:
+        """End the input; no message waits for its project."""
 
     def _keep(self, more: list[Place]) -> None:
         if more:

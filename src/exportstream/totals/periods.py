@@ -53,18 +53,11 @@ class Range(Struct, frozen=True):
 
     def contains(self, dates: list[str | None]) -> list[bool | None]:
         """Return for each date-time whether it is in the range; None if it is absent or can't be parsed."""
-        instants = truncated_instants(dates)
-        inside: list[bool | None] = [None if instant is None else True for instant in instants]
-        for bound, is_since in ((self._bound("since"), True), (self._bound("until"), False)):
-            if bound is None:
-                continue
-            for at, instant in enumerate(instants):
-                if (
-                    instant is not None
-                    and ((instant.replace(tzinfo=None) if bound.tzinfo is None else _as_aware(instant)) >= bound) != is_since
-                ):
-                    inside[at] = False
-        return inside
+        since, until = self._bound("since"), self._bound("until")
+        return [
+            None if one is None else not ((since and _is_before(one, since)) or (until and not _is_before(one, until)))
+            for one in truncated_instants(dates)
+        ]
 
     def periods(self, name: str, dates: list[str | None]) -> list[str | None]:
         """Return the day, week, month or hour of each date-time; None if it is absent or can't be parsed."""
@@ -114,6 +107,11 @@ def _zone(name: str | None) -> tzinfo | None:
         raise OptionError(
             f"expected `tz` to be a time zone, got {name!r}", hint="write it as Europe/Berlin, UTC or local"
         ) from None
+
+
+def _is_before(instant: datetime, bound: datetime) -> bool:
+    """Whether an instant is before a bound; one without a zone is compared with the clock of the instant's own."""
+    return (instant.replace(tzinfo=None) if bound.tzinfo is None else _as_aware(instant)) < bound
 
 
 def _as_aware(instant: datetime) -> datetime:

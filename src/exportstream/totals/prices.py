@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from operator import add, gt
 
 from msgspec import Struct
@@ -58,13 +57,7 @@ class History(Struct, frozen=True):
     by_time: bool = False
 
 
-class _Look(StrEnum):
-    """The price of a day is not the same for all of its messages."""
-
-    AT_EACH = "at each"
-
-
-_Found = Price | Reason | _Look
+_Found = Price | Reason | None  # of a day; None where it is not the same for all of its messages
 _Columns = tuple[list[int], list[int], list[int], list[int], list[int]]
 
 
@@ -118,10 +111,9 @@ class Prices:
     def _rates_of(self, m: Message) -> Rates | Reason:
         """Return the rates of one message, or why it has none."""
         found = self._on(m.model, m.created_at and m.created_at[:10])
-        if found is _Look.AT_EACH:
+        if found is None:
             found = self._at(m)
-        if not isinstance(found, Price):
-            assert isinstance(found, Reason)
+        if isinstance(found, Reason):
             return found
         given, _, written, read, hour = tokens = _tokens(m)
         if min(tokens) < 0 or written > given or hour > written:
@@ -141,15 +133,16 @@ class Prices:
 
     def _on(self, model: str | None, day: str | None) -> _Found:
         key = (model, day)
-        found = self._days.get(key)
-        if found is None:
+        try:
+            return self._days[key]
+        except KeyError:  # no second look: another thread may have cleared it meanwhile
             if len(self._days) >= _CACHED:
                 self._days.clear()
             found = self._days[key] = self._look_up(model, day)
-        return found
+            return found
 
     def _look_up(self, model: str | None, day: str | None) -> _Found:
-        """Return the price that all messages of a day have, whatever their offset."""
+        """Return the price that all messages of a day have, whatever their offset; None if some have another."""
         if model is None:
             return Reason.NO_MODEL
         history = self._history(model)
@@ -160,16 +153,14 @@ class Prices:
         start = None if day is None else _midnight(day)
         if start is None:
             return Reason.NO_DATE
-        if history.by_time:
-            return _Look.AT_EACH
         # An offset moves a time by less than a day.
         near = {history.at(_in_utc(start, days)) for days in (-1, 0, 1)}
-        return (near.pop() or Reason.NO_PRICE) if len(near) == 1 else _Look.AT_EACH
+        return None if history.by_time or len(near) > 1 else near.pop() or Reason.NO_PRICE
 
     def _history(self, model: str) -> History | None:
         try:
             return self._histories[model]
-        except KeyError:  # no second look: another thread may have cleared it meanwhile
+        except KeyError:  # likewise
             if len(self._histories) >= _CACHED:
                 self._histories.clear()
             found = self._histories[model] = self._find(model)
@@ -231,10 +222,8 @@ def _columns(messages: list[Message]) -> _Columns:
 
 def _common_rates(price: _Found, columns: _Columns) -> Rates | Reason | None:
     """Return the rates of all of the messages, or why none has any; None if they have to be looked at one by one."""
-    if isinstance(price, Reason):
+    if not isinstance(price, Price):
         return price
-    if isinstance(price, _Look):
-        return None
     given, _, written, read, hour = columns
     if min(map(min, columns)) < 0 or any(map(gt, written, given)) or any(map(gt, hour, written)):
         return None

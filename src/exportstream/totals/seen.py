@@ -6,12 +6,13 @@ Holds: the keys: short ones as they are, of longer ones a digest of 16 bytes, wh
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from exportstream.models.notes import Duplicates
-from exportstream.totals.batch import Batch, SessionEnd
+from exportstream.totals.batch import Batch
 from exportstream.totals.copies import COPIES, counted
 
 _ALL_GROUPS = None  # the key of all groups together; no group has it
@@ -91,22 +92,17 @@ class Dedupe:
                 keys += [prefix + one.id for one in messages]
         repeats = self._seen.find_repeats(keys)
         if counted(batch.messages) is not batch.messages:
-            copies = [at for at, one in enumerate(batch.messages) if one.usage_state in COPIES]
-            repeats = sorted({*repeats, *copies})
+            repeats = list({*repeats, *(at for at, one in enumerate(batch.messages) if one.usage_state in COPIES)})
         repeated = self._seen.find_repeats([str(self._number(end.session.id or "")) for end in batch.ends])
         if not repeats and not repeated:
             return batch
         dropped.messages += len(repeats)
         dropped.sessions += len(repeated)
-        without, marked = set(repeats), set(repeated)
-        return Batch(
-            [one for at, one in enumerate(batch.messages) if at not in without],
-            [
-                SessionEnd(one.session, one.end - bisect_left(repeats, one.end), repeated=at in marked)
-                for at, one in enumerate(batch.ends)
-            ],
-            positions=batch.positions and [one for at, one in enumerate(batch.positions) if at not in without],
-        )
+        without = set(repeats)
+        batch = batch.only([at not in without for at in range(len(batch.messages))])
+        for at in repeated:
+            batch.ends[at] = replace(batch.ends[at], repeated=True)
+        return batch
 
     def _number(self, session_id: str) -> int:
         return self._numbers.setdefault(short_key(session_id), len(self._numbers))

@@ -21,13 +21,11 @@ from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
 from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, add_costs, compare, compare_costs, total_cost, total_inputs
+from exportstream.totals.figures import Cost, Count, Difference, add_tokens, compare, compare_costs, total_cost
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 
 MAX_ROLES = 64
-HUGE = Decimal("1e1000")
-_SMALLEST_EXPONENT = -1000
 KNOWN_ROLES = frozenset({"assistant", "tool", "user", "system"})
 
 _Item = TypeVar("_Item", bound=Message | Session)
@@ -67,7 +65,7 @@ class Counted(Sums):
         roles: messages by role: the four known ones, and the first 64 others in alphabetical order.
         other_roles: messages of all other roles.
         input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens: sums of tokens.
-        total_input_tokens: all tokens of the prompts, computed by one rule for all producers; see `total_inputs`.
+        total_input_tokens: all tokens of the prompts, computed by one rule for all producers; see `figures`.
         with_tokens: messages that carry any of the four before.
         partial_tokens: those of them whose tokens may have grown after they were written (`usage_state` ``partial``).
         copies: messages of logs that are copies (`usage_state` ``repeated`` or ``replayed``): rows, but in no other figure.
@@ -127,13 +125,7 @@ class Counted(Sums):
         states = [m.usage_state for m in used]
         if any(states):  # comparing None with a text takes longer
             self.partial_tokens += states.count("partial")
-        inputs = [m.input_tokens for m in used if m.input_tokens is not None]
-        reads = [m.cache_read_tokens for m in used if m.cache_read_tokens is not None]
-        self.input_tokens.add(inputs)
-        self.output_tokens.add([m.output_tokens for m in used if m.output_tokens is not None])
-        self.cache_creation_tokens.add([m.cache_creation_tokens for m in used if m.cache_creation_tokens is not None])
-        self.cache_read_tokens.add(reads)
-        self.total_input_tokens.add(total_inputs(used, inputs, reads))
+        add_tokens(self, used)
 
     def _add_roles(self, roles: dict[str, int]) -> None:
         """Count each role. The alphabet decides which are kept, not the order in the input, so any split gives the same."""
@@ -242,13 +234,12 @@ class Totals(Sums):
     @property
     def is_extreme(self) -> bool:
         """Whether a sum of costs is so large or small that another one may need too many digits with it."""
-        costs = [cost for cost in (self.counted.cost.sum, self.declared.cost.sum) if cost is not None]
-        return any(cost.copy_abs() >= HUGE or int(cost.as_tuple().exponent) < _SMALLEST_EXPONENT for cost in costs)
+        return self.counted.cost.is_extreme or self.declared.cost.is_extreme
 
     def require_addable(self, other: Self) -> None:
         """Raise `LimitError` if what another one counted can't be added: `merge` would have added some of it by then."""
         for mine, theirs in ((self.counted.cost, other.counted.cost), (self.declared.cost, other.declared.cost)):
-            add_costs(mine.sum, theirs.sum)
+            Cost(mine.sum).merge(theirs)
 
     def differences(self) -> dict[str, Difference]:
         """Compare declared and counted figures, and return those that differ, by name.

@@ -107,10 +107,10 @@ class GroupOptions(Struct, frozen=True, kw_only=True):
             for word in (("bytes",) if MESSAGE in names else (*names, *words_of(names, priced=self.priced)))
         ]
         if self.sort is not None and self.sort not in possible:
-            words = ", ".join(dict.fromkeys(possible))
             of_prices = not self.priced and any(self.sort in words_of(names, priced=True) for names in self.by)
             hint = "it goes with `prices`" if of_prices else did_you_mean(self.sort, possible)
-            raise OptionError(f"expected `sort` to be a column of a table ({words}), got {sort!r}", hint=hint)
+            words = "" if hint else f" ({', '.join(dict.fromkeys(possible))})"
+            raise OptionError(f"expected `sort` to be a column of a table{words}, got {sort!r}", hint=hint)
 
 
 def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:
@@ -129,7 +129,8 @@ def words_of(by: tuple[str, ...], *, priced: bool) -> list[str]:
 def split_words(by: str | Iterable[str | Iterable[str]]) -> tuple[tuple[str, ...], ...]:
     """Return the dimensions of each table: a text with commas, or several texts or lists of words."""
     return tuple(
-        tuple(one.split(",") if isinstance(one, str) else _each(one)) for one in ([by] if isinstance(by, str) else _each(by))
+        tuple(map(str.strip, one.split(",")) if isinstance(one, str) else _each(one))
+        for one in ([by] if isinstance(by, str) else _each(by))
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from exportstream.errors import printable, shown
 
@@ -13,7 +13,7 @@ WIDTH = 80  # columns of a terminal, where nobody says how many it has
 
 _LONG_FIGURE = 100  # characters
 _LEAST_ROOM = 12  # columns
-_GAP = "  "
+GAP = "  "
 _MICRO = -6  # the exponent of a micro-dollar
 _LONG_COST = 30  # digits
 
@@ -41,11 +41,12 @@ def texts_of(values: Sequence[int | Decimal | None], name: str) -> list[str]:
     """Write the figures of a column; costs with as many decimals as the longest has, but 6 at most."""
     if not name.endswith("cost"):
         return [figure(value) for value in values]
-    short = [v for v in values if isinstance(v, Decimal) and abs(v.adjusted()) < _LONG_COST]
-    decimals = min(max([2, *(-int(v.as_tuple().exponent) for v in short)]), -_MICRO)
-    return [
-        _rounded(v, decimals) if isinstance(v, Decimal) and any(v is one for one in short) else figure(v) for v in values
-    ]
+    decimals = min(max([2, *(-int(v.as_tuple().exponent) for v in values if _is_short(v))]), -_MICRO)
+    return [_rounded(v, decimals) if _is_short(v) else figure(v) for v in values]
+
+
+def _is_short(cost: int | Decimal | None) -> TypeGuard[Decimal]:
+    return isinstance(cost, Decimal) and abs(cost.adjusted()) < _LONG_COST
 
 
 def _rounded(cost: Decimal, decimals: int) -> str:
@@ -85,7 +86,7 @@ def widths_of(
         whole: positions of labels that are never cut.
     """
     widths = [max(map(width_of, column)) for column in zip(headings, *lines, strict=True)]
-    too_wide = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    too_wide = sum(widths) + len(GAP) * (len(widths) - 1) - width
     to_cut = [at for at in range(labels) if at not in whole]
     while too_wide > 0 and to_cut and widths[at := max(to_cut, key=widths.__getitem__)] > least:
         widths[at] -= 1
@@ -102,14 +103,14 @@ def tell_apart(lines: Sequence[Sequence[str]], labels: int, widths: list[int]) -
 def aligned(headings: Sequence[str], lines: Sequence[Sequence[str]], labels: int, widths: list[int]) -> list[str]:
     """Align the cells of a table in columns of these widths; see `widths_of`."""
     return [
-        _GAP.join(_padded(_cut(cell, widths[at]), widths[at], right=at >= labels) for at, cell in enumerate(cells)).rstrip()
+        GAP.join(_padded(_cut(cell, widths[at]), widths[at], right=at >= labels) for at, cell in enumerate(cells)).rstrip()
         for cells in (headings, *lines)
     ]
 
 
 def beside(lines: Sequence[str], texts: Sequence[str], width: int) -> list[str]:
     """Add a text to the right of each line, as much of it as fits; none where there is hardly any room."""
-    used = max(map(width_of, lines)) + len(_GAP)
+    used = max(map(width_of, lines)) + len(GAP)
     if (room := width - used) < _LEAST_ROOM:
         return list(lines)
     return [

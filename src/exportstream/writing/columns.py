@@ -8,7 +8,7 @@ Types come from the annotations of the structs; units and meanings are listed he
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -89,20 +89,14 @@ def columns_of(kind: type[Struct], table: str) -> tuple[Column, ...]:
     return tuple(_column(field, *_UNITS_AND_MEANINGS[table][field.name]) for field in struct_fields(kind))
 
 
-def getter(columns: Sequence[Column]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a function that gives the values of a row, as a tuple also for one column."""
-    get = attrgetter(*(column.attribute for column in columns))
-    return get if len(columns) > 1 else lambda row: (get(row),)
-
-
-def transposed(rows: Sequence[Any], get: Callable[[Any], tuple[Any, ...]], width: int) -> list[list[Any]]:
+def transposed(rows: Sequence[Any], columns: Sequence[Column]) -> list[list[Any]]:
     """Return the values of rows, column by column: slices of one flat list, to which whole rows are added at a time."""
     flat: list[Any] = []
     deque(map(flat.extend, map(astuple, rows)), 0)
-    if len(flat) != width * len(rows):  # structs that have more fields after the columns
-        flat.clear()
-        deque(map(flat.extend, map(get, rows)), 0)
-    return [flat[number::width] for number in range(width)]
+    width = len(columns)
+    if len(flat) == width * len(rows):
+        return [flat[number::width] for number in range(width)]
+    return [list(map(attrgetter(column.attribute), rows)) for column in columns]  # structs with more fields
 
 
 def _column(field: FieldInfo, unit: str, meaning: str) -> Column:

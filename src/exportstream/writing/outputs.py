@@ -114,8 +114,7 @@ def check_outputs(outputs: Iterable[Output], options: WriteOptions) -> None:
         )
         if what is not None and not options.force and is_terminal(output.target):
             raise UsageError(f"{what} is not written to a terminal", hint="name a file, or add force=True")
-        if format_.compression != "none":
-            check_level(output.compression, options.level)
+        check_level(output.compression, options.level)
         format_.load()
 
 

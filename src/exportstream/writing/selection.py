@@ -32,9 +32,9 @@ class _Name(Struct, frozen=True):
         return self.table in (None, table)
 
 
-def _parse(name: str, tables: Collection[str]) -> _Name:
+def _parse(name: str) -> _Name:
     first, _, rest = name.partition(".")
-    if first in tables and rest:
+    if first in TABLES and rest:
         return _Name(first, *rest.partition(".")[::2])
     return _Name(None, first, rest)
 
@@ -61,7 +61,7 @@ def refuse_unknown(tables: Mapping[str, Sequence[Column]], columns: Sequence[str
     """
     for option, names in (("columns", columns or ()), ("without", without)):
         for text in names:
-            name = _parse(text, TABLES)
+            name = _parse(text)
             found = [one for table, known in tables.items() if name.is_of(table) for one in _matching(known, name.column)]
             if option == "columns" and name.field:
                 hint = "`without` takes fields" if found else None
@@ -76,8 +76,16 @@ def refuse_unknown(tables: Mapping[str, Sequence[Column]], columns: Sequence[str
             elif name.field or not found:
                 listed = "; ".join(f"{table}: {', '.join(one.name for one in known)}" for table, known in tables.items())
                 what = f"expected `{option}` to name columns that are written, got {text!r}"
-                near = did_you_mean(name.column, [one.name for known in tables.values() for one in known])
-                raise UsageError(what, hint=f"{near} {listed}" if near else listed)
+                near = _missing_option(name.column)
+                near = near or did_you_mean(name.column, [one.name for known in tables.values() for one in known])
+                raise UsageError(what, hint=near or listed)
+
+
+def _missing_option(column: str) -> str | None:
+    """Return a hint at the option that a column goes with; None for any other name."""
+    plain = _plain(column)
+    option = "prices" if plain == "costsource" else "running_totals" if plain.startswith("running") else None
+    return f"it goes with `{option}`" if option else None
 
 
 def choose(
@@ -103,11 +111,11 @@ def choose(
         UsageError: there would be none, or none of the fields of a column.
     """
     chosen: dict[str, Column] = {}
-    for name in (_parse(text, TABLES) for text in (("*",) if columns is None else columns)):
+    for name in (_parse(text) for text in (("*",) if columns is None else columns)):
         if name.is_of(table):
             found = usual if name.column == "*" else _matching(known, name.column)
             chosen |= {column.attribute: column for column in found}
-    for name in (_parse(text, TABLES) for text in without):
+    for name in (_parse(text) for text in without):
         for column in _matching(list(chosen.values()), name.column) if name.is_of(table) else ():
             if not name.field:
                 del chosen[column.attribute]

@@ -5,6 +5,7 @@ Takes: batches, as `Export.batches` yields them. Raises, Holds: as `formats` and
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from exportstream.writing.formats import FORMATS
 from exportstream.writing.formats.json import to_json
 from exportstream.writing.options import WriteOptions, new_table
 from exportstream.writing.outputs import Output
-from exportstream.writing.tables import Rows, Table
+from exportstream.writing.tables import Rows
 
 
 class Origin(Struct, frozen=True):
@@ -75,23 +76,17 @@ class Writer(Protocol):
         name: of the output.
         rows: how many were written, of each table.
         large_columns: those with cells that a spreadsheet can't hold, as far as they are looked for.
+        bytes_in: bytes of rows before compression, after `finish`; 0 if they have no form but that of the output.
+        bytes_out: bytes of the output as stored, after `finish`.
+        sha256: of those, after `finish`; None if it was not asked for.
     """
 
     name: str
     rows: dict[str, int]
     large_columns: set[str]
-
-    @property
-    def bytes_in(self) -> int:
-        """Bytes of rows before compression; 0 if they have no form but that of the output."""
-
-    @property
-    def bytes_out(self) -> int:
-        """Bytes of the output as stored; complete after `finish`."""
-
-    @property
-    def sha256(self) -> str | None:
-        """SHA-256 of the output as stored, complete after `finish`; None if it was not asked for."""
+    bytes_in: int
+    bytes_out: int
+    sha256: str | None
 
     def add(self, batch: Batch) -> None:
         """Write the rows of a batch."""
@@ -115,9 +110,7 @@ class Writers:
         self, outputs: Sequence[Output], options: WriteOptions, transaction: Transaction, origin: Origin = _UNKNOWN
     ) -> None:
         self._outputs = outputs
-        self._writers: list[Writer] = [
-            FORMATS[output.format].load().open_writer(output, options, transaction, origin) for output in outputs
-        ]
+        self._writers = [_open_writer(output, options, transaction, origin) for output in outputs]
 
     def add(self, batch: Batch) -> None:
         """Write a batch to all outputs."""
@@ -174,39 +167,37 @@ class Encoded(Struct):
     large_columns: set[str]
 
 
-class Encoder(Protocol):
+class Encoder(ABC):
     """Turns the rows of one table into bytes.
 
     Attributes:
         large_columns: see `Writer`.
     """
 
-    large_columns: set[str]
+    def __init__(self) -> None:
+        self.large_columns: set[str] = set()
 
     def header(self) -> bytes:
         """Return what comes before the first row."""
+        return b""
 
+    @abstractmethod
     def encode(self, rows: Rows) -> bytes:
         """Return some rows; it may keep them back until there are more."""
 
-    def finish(self, about: bytes | None = None) -> bytes:
+    def finish(self, about: bytes | None = None) -> bytes:  # noqa: ARG002 - for formats that are described
         """Return what comes after the last row; `about` describes the file, as JSON."""
+        return b""
 
 
 class EncodedWriter:
     """Writes one table as the bytes of an encoder; see `Writer`."""
 
-    def __init__(
-        self,
-        new_encoder: Callable[[Table], Encoder],
-        output: Output,
-        options: WriteOptions,
-        transaction: Transaction,
-        origin: Origin,
-    ) -> None:
+    def __init__(self, output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> None:
+        format_ = FORMATS[output.format]
         self._table = new_table(output.tables[0], options)
-        self._encoder = new_encoder(self._table)
-        outside = FORMATS[output.format].compression is None
+        self._encoder: Encoder = format_.load().new_encoder(self._table, options)
+        outside = format_.compression is None
         self._sink = transaction.add(
             open_sink(
                 output.target,
@@ -219,25 +210,14 @@ class EncodedWriter:
                 beside_others=origin.outputs > 1,
             )
         )
-        self._sink.write(self._encoder.header())  # the sink keeps it until there are rows
+        # The sink keeps it, even one of no bytes, until there are rows. Before rows that others compressed it is a frame of
+        # its own: a reader that takes only the first frame then gets no rows, rather than some of them.
+        self._sink.write(self._encoder.header())
         self.name = self._sink.name
         self.rows = {self._table.name: 0}
         self.large_columns = self._encoder.large_columns
-
-    @property
-    def bytes_in(self) -> int:
-        """Bytes before compression."""
-        return self._sink.bytes_in
-
-    @property
-    def bytes_out(self) -> int:
-        """Bytes as stored."""
-        return self._sink.bytes_out
-
-    @property
-    def sha256(self) -> str | None:
-        """SHA-256 of those."""
-        return self._sink.sha256
+        self.bytes_in = self.bytes_out = 0
+        self.sha256: str | None = None
 
     def add(self, batch: Batch) -> None:
         """Write the rows of a batch."""
@@ -257,3 +237,12 @@ class EncodedWriter:
         """Write what comes after the last row; only the output's name is missing then."""
         self._sink.write(self._encoder.finish(None if about is None else to_json(about | {"rows": self.rows})))
         self._sink.finish()
+        self.bytes_in, self.bytes_out, self.sha256 = self._sink.bytes_in, self._sink.bytes_out, self._sink.sha256
+
+
+def _open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
+    format_ = FORMATS[output.format]
+    if not format_.all_tables:
+        return EncodedWriter(output, options, transaction, origin)
+    writer: Writer = format_.load().open_writer(output, options, transaction, origin)
+    return writer

@@ -8,7 +8,6 @@ Holds: what one read brought, and the last few thousand ids of the session.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct, field
@@ -73,6 +72,11 @@ class SessionReader(Struct, Events):
     _keys: SessionKeys = field(default_factory=SessionKeys)  # of the session
     _damaged: bool = False  # bytes of the session were lost
     _ids: Seen = field(default_factory=lambda: Seen(_REMEMBERED_IDS))
+
+    @property
+    def keeps_session(self) -> bool:
+        """See `Events`."""
+        return self.within and self._keys.id is not None
 
     def take(self) -> Batch | None:
         """Return what was read since the last time; None if that is nothing."""
@@ -209,16 +213,12 @@ class SessionReader(Struct, Events):
         """Complete a session with what there is of it; without an id it has no rows."""
         if not self.within:
             return
-        if self._keys.has_messages:
-            self.complete += 1
-        else:
-            with suppress(NotAnExportError):
-                self.begin_messages()
-        self._keys.keep_response()
-        self.within = False
-        if self.session is not None and self.session.id is not None:
+        keeps, self.within = self.keeps_session, False
+        self.complete += self._keys.has_messages
+        if keeps:
+            self._keys.keep_broken()
             self._note()
-            self._ends.append(SessionEnd(self.session, len(self._messages)))
+            self._ends.append(SessionEnd(self._keys.session, len(self._messages)))
 
     def replaced(self, count: int) -> None:
         """Note halves of surrogate pairs; which value they are in is known when it is complete."""
@@ -249,7 +249,7 @@ class SessionReader(Struct, Events):
     def _locate(self, error: ExportstreamError) -> None:
         if isinstance(error, CutInputError) and self.session is not None:
             if error.inside_message:
-                error.what += f", inside message {self.index}"
+                error.what += ", inside a message"
             else:
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
             if self.reject is None:

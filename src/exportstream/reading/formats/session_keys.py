@@ -76,6 +76,16 @@ class SessionKeys:
             if key in known:
                 self._set(key, value)
 
+    def keep_broken(self) -> None:
+        """Keep the keys of a session whose rest is lost, perhaps before its messages; values that don't fit are extra."""
+        pending, self._pending = self._pending or {}, None
+        for key, value in pending.items():
+            try:
+                self._set(key, value)
+            except NotAnExportError:
+                self.session.extra = (self.session.extra or {}) | {key: value}
+        self.keep_response()
+
     def keep_response(self) -> None:
         """Keep the keys of an SDK response under a key of their own, so that none of the session is replaced."""
         around, self._around = self._around, None

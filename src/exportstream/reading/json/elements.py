@@ -13,13 +13,11 @@ guess is right. If it is not, `measure` finds the end. ijson finds the wrong byt
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-import msgspec
-
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError, NotAnExportError
+from exportstream.reading.json.any_value import decode_any
 from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
@@ -29,26 +27,7 @@ from exportstream.reading.json.next_element import KnownElements, NextElement, T
 from exportstream.reading.json.syntax import find_error
 
 _LARGE = 1 << 20  # bytes of objects that are let go as soon as they are decoded
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _NOTHING = object()
-
-
-def decode_any(data: Any) -> Any:
-    """Decode JSON to a value; its numbers are int or Decimal, and those that no Decimal can hold are texts."""
-    try:
-        return _DECODER.decode(data)
-    except ArithmeticError:
-        return _WITH_TEXTS.decode(data)
-
-
-def _number(text: str) -> Decimal | str:
-    try:
-        return Decimal(text)
-    except ArithmeticError:
-        return text
-
-
-_WITH_TEXTS = msgspec.json.Decoder(float_hook=_number)
 
 
 class _At(Enum):
@@ -158,10 +137,12 @@ class Elements:
     def _skip_lines(self) -> None:
         buffer = self._buffer
         buffer.fill(BLOCK)
-        while buffer.left and buffer.data[buffer.start] not in b"{[":
-            end = buffer.data.find(b"\n", buffer.start) + 1
-            self.skipped += (end or len(buffer.data)) - buffer.start
-            buffer.start = end or len(buffer.data)
+        while buffer.left:
+            end = buffer.data.find(b"\n", buffer.start) + 1 or len(buffer.data)
+            if buffer.data[buffer.start : end].lstrip().startswith((b"{", b"[")):
+                return
+            self.skipped += end - buffer.start
+            buffer.start = end
 
     def _enter(self, first: bytes) -> _At:
         """Go on after a byte that begins no object."""

@@ -12,13 +12,10 @@ from typing import Any
 
 from exportstream.errors import NotAnExportError
 from exportstream.reading.json.events import Events
+from exportstream.reading.json.no_session import kind_of, no_messages, no_messages_among, no_session
 from exportstream.reading.limits import MAX_DEPTH, too_deep
 
 _NOT_OF_A_RESPONSE = frozenset({"id", "title", "messages", "result"})
-_OF_A_ROW = frozenset({"messageIndex", "message_index", "countedMessages", "counted_messages"})
-_OF_A_REPORT = frozenset({"schema", "source", "outputs", "bytesWritten"})  # of its keys before `messages`
-_NO_SESSION = "expected a session object with `messages`"
-_KINDS = {"start_map": "an object", "start_array": "an array", "string": "a string", "number": "a number", "null": "null"}
 
 
 class _At(Enum):
@@ -53,7 +50,7 @@ class Envelope:
         self._to = events
         self._at = _TOP
         self._in_result = self._was_response = False
-        self._empty_array = False  # no session of it has begun
+        self._new_array = False  # no session of it has ended
         self._keys: set[str] = set()  # of the session
         self._outer_keys: set[str] = set()  # of the SDK response around it
         self._name = ""  # of the value being read
@@ -68,6 +65,16 @@ class Envelope:
     def depth(self) -> int:
         """How many objects and arrays are open around a value that is built here."""
         return self.in_array + self._in_result + (self._at not in (_TOP, _ARRAY)) + (self._at is _MESSAGES)
+
+    @property
+    def depth_between(self) -> int:
+        """How many arrays are open around the session that is read or comes next: none before the first has ended."""
+        return self.in_array and not self._new_array
+
+    @property
+    def keeps_session(self) -> bool:
+        """Whether what was read of the session will not be lost: it has an id, and not one of what may be no session."""
+        return self._to.keeps_session and (self.has_messages or not self._in_result)
 
     @property
     def in_messages(self) -> bool:
@@ -136,7 +143,7 @@ class Envelope:
             self._keys.add("messages")
         else:
             self._at = _ARRAY if self.in_array else _TOP
-            self._in_result = self._was_response = self._empty_array = False
+            self._in_result = self._was_response = self._new_array = False
 
     def follow(self, tokens: list[tuple[str, Any]]) -> None:
         """Follow some tokens. It is done for every token that no block took, so it is one plain loop."""
@@ -205,13 +212,13 @@ class Envelope:
     def finish(self) -> None:
         """The input has ended."""
         if self._at is not _TOP:
-            raise NotAnExportError(f"{_NO_SESSION}, got nothing")
+            raise no_session("nothing")
 
     def _enter(self, kind: str) -> _At:
         """Go on where one kind of value is expected."""
         if self._at is _BEFORE_MESSAGES:
             if kind != "start_array":
-                raise self._no_messages(_KINDS.get(kind, "a boolean"))
+                raise no_messages(kind, self._keys)
             self._first = True
             self._to.begin_messages()
             return _MESSAGES
@@ -220,17 +227,17 @@ class Envelope:
             self._to.begin_result()
             return _OBJECT
         if self._at is _ARRAY and kind == "end_array":
-            if self._empty_array:
-                raise _no_session("an empty array")
+            if self._new_array:
+                raise no_session("an empty array", foreign=True)
             self.in_array = False
             return _TOP
         if self._at is _TOP and kind == "start_array":
-            self.in_array = self._empty_array = True
+            self.in_array = self._new_array = True
             return _ARRAY
         if kind != "start_map":
-            raise _no_session(_KINDS.get(kind, "a boolean"))
+            raise no_session(kind_of(kind), foreign=True)
         self._keys = set()
-        self._was_response = self._empty_array = False
+        self._was_response = False
         self.begun += 1
         return _OBJECT
 
@@ -261,12 +268,6 @@ class Envelope:
         self._to.key(self._name, value)
         return _OBJECT
 
-    def _no_messages(self, got: str) -> NotAnExportError:
-        error = NotAnExportError(f"expected `messages` to be an array, got {got}")
-        if self._keys >= _OF_A_REPORT:
-            error.foreign, error.hint = True, "it looks like a report of exportstream"
-        return error
-
     def _end_object(self) -> _At:
         """The end of a session, or of an SDK response around it, or of its `result`."""
         if self._in_result:
@@ -276,22 +277,7 @@ class Envelope:
             self._to.end_result(is_session=self._was_response)
             return _OBJECT
         if "messages" not in self._keys:
-            ours = not _OF_A_ROW.isdisjoint(self._keys)
-            hint = "it looks like an output of exportstream: give it the export" if ours else None
-            raise _no_session(_listed(self._keys), hint)
+            raise no_messages_among(self._keys)
         self._to.end_session()
+        self._new_array = False
         return _ARRAY if self.in_array else _TOP
-
-
-def _no_session(got: str, hint: str | None = None) -> NotAnExportError:
-    error = NotAnExportError(f"{_NO_SESSION}, got {got}", hint=hint)
-    error.foreign = True  # as far as this value says
-    return error
-
-
-def _listed(keys: set[str]) -> str:
-    if not keys:
-        return "an empty object"
-    names = sorted(keys)
-    text = ", ".join(repr(name[:40]) for name in names[:6])
-    return f"an object with the keys {text}" + (f" and {len(names) - 6} more" if len(names) > 6 else "")

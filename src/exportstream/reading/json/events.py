@@ -19,6 +19,11 @@ class Events:
 
     wants_starts = False
 
+    @property
+    def keeps_session(self) -> bool:
+        """Whether the session that is being read has an id, so that what was read of it stays if its rest is lost."""
+        return True
+
     def starts(self, positions: list[int]) -> None:
         """Where the messages that come next begin, in bytes of the input."""
 
@@ -56,7 +61,7 @@ class Events:
         """Some messages of the session are not there, and others follow."""
 
     def break_session(self) -> None:
-        """The rest of the session, if one has begun, is lost."""
+        """The rest of the session, if one has begun, is lost; all of it, if `keeps_session` is false."""
 
     def replaced(self, count: int) -> None:
         """Halves of surrogate pairs were replaced in the value that comes next."""

@@ -1,7 +1,7 @@
 """Drives the reading of an input that may be damaged: `Stream`, which goes on after an error.
 
 Takes, yields: as `Stream`. Reports: also `Events.damage` and what follows from it. Raises: what can't be passed over.
-Holds: as `Stream`, and the bytes of the message that is being read; see `recovery`.
+Holds: as `Stream`, and the bytes of the message that is being read, or of a session up to its id; see `recovery`.
 """
 
 from __future__ import annotations
@@ -89,6 +89,8 @@ class RecoveringStream(Stream):
         before = self.position - len(piece) - parser.held, len(envelope.open), parser.in_string
         values = envelope.values
         super()._push(piece, last=last)
+        if not (envelope.keeps_session or envelope.depth == envelope.depth_between):
+            return  # if it is damaged no row has what was read of this session
         in_scalar = piece[-1:] not in _ENDS  # a number or a word may go on: nobody has seen it yet
         if not (envelope.building or parser.in_string or envelope.after_key or parser.held or in_scalar):
             self._recovery.hold(self.position, envelope.depth, in_string=False)

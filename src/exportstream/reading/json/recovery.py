@@ -2,7 +2,8 @@ r"""Goes on after damage: bytes that are not JSON, or an input that is cut.
 
 Takes: the `Buffer` at an error, with the bytes since the last value that was complete. Reports: `Events.damage`, in pieces.
 Returns: the `Envelope` to go on with, at the buffer's start; None if the input is over.
-Raises: `ReadError`. Holds: the bytes since the last complete value, and `WINDOW` of what comes after a place that is tried.
+Raises: `ReadError`. Holds: the bytes since the last complete value, those of a session up to its id, and `WINDOW` of what
+comes after a place that is tried.
 
 How it works: an object with an unescaped key, ``{"id":``, can't begin inside a string. Whether it is at the level of the
 messages, or inside a value of one, can be told by what follows only. So a place is tried before it is taken: a parser of
@@ -79,7 +80,8 @@ class Recovery(DamageSearch):
         known = error.exact and error.position is not None and not cut
         wrong = (error.position or 0) - buffer.position_of(0) if known else buffer.start
         wrong = min(max(wrong, held), len(buffer.data))
-        buffer.start, wrong = self._last_boundary(held, wrong, envelope.depth)
+        wanted = envelope.depth if self._events.keeps_session else envelope.depth_between  # no row has its keys
+        buffer.start, wrong = self._last_boundary(held, wrong, wanted)
         buffer.start = max(buffer.start, min(buffer.after_space(), wrong))  # however far it was read before
         self.error, self._reported = error, 0
         buffer.hold = None

@@ -28,7 +28,7 @@ from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.damage import end_of_piece
 from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
 from exportstream.reading.lines.runs import Lines, Run, Skip
-from exportstream.reading.lines.session import LogSession
+from exportstream.reading.lines.session import LogSession, require_room
 from exportstream.storage.source import Source
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.totals.copies import counted
@@ -55,7 +55,7 @@ class LineReader(ABC, Generic[_S]):
         run_decoders: of the lines of a run, as far as usual ones need no second look; the first that takes all is used.
         short_decoder: of the lines of a run, where only figures are wanted; None for `run_decoders`.
         figures_only: whether rows need no more than totals do: figures, names, and texts of messages.
-        skips: kinds of lines that are passed over.
+        skip: lines that are passed over.
         payload: JSON path of what `_decode` decodes.
         number: how many sessions have begun.
         within: whether the last of them is not complete yet.
@@ -70,7 +70,7 @@ class LineReader(ABC, Generic[_S]):
     decoder: ClassVar[Any]
     run_decoders: ClassVar[Sequence[Any]] = ()
     short_decoder: ClassVar[Any] = None
-    skips: ClassVar[Sequence[Skip]] = ()
+    skip: ClassVar[Skip | None] = None
     payload: ClassVar[str] = "$"
 
     def __init__(self, source: str, reject: Callable[[Reject], None] | None, *, watch_repeats: bool, max_line: int) -> None:
@@ -155,7 +155,7 @@ class LineReader(ABC, Generic[_S]):
 
     def _read_lines(self, reader: Reader) -> Iterator[None]:
         """Read all lines of an input."""
-        lines = Lines(reader, skips=self.skips, max_line=self._limit)
+        lines = Lines(reader, skip=self.skip, max_line=self._limit)
         try:
             for run in lines:
                 if run is not None:
@@ -174,8 +174,8 @@ class LineReader(ABC, Generic[_S]):
                 raise
             self._reject_damage(lines.position, lines.take_rest(), error)
         finally:
-            for kind, records in lines.skipped.items():
-                self.notes.add_records(kind, records)
+            if self.skip is not None and lines.skipped.count:
+                self.notes.add_records(self.skip.kind, lines.skipped)
 
     def _read_run(self, run: Run) -> Iterator[None]:
         short = self.short_decoder if self.figures_only else None
@@ -187,6 +187,7 @@ class LineReader(ABC, Generic[_S]):
             self._position = position
             try:
                 self._read_line(value, line)
+                require_room(self._current, self._limit)
             except InputError as error:
                 self._refuse(error, Record(value, line, position))
             if self._ends:
@@ -202,6 +203,7 @@ class LineReader(ABC, Generic[_S]):
                     raise record.error
                 if record.value is not None:
                     self._read_line(record.value, record.line)
+                    require_room(self._current, self._limit)
             except InputError as error:
                 if run.is_torn and isinstance(error, JSONSyntaxError):
                     self.notes.torn += len(record.line)

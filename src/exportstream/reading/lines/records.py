@@ -8,7 +8,6 @@ Holds: the lines of one run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from io import BytesIO
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exportstream.errors import InputError, JSONSyntaxError, LimitError
+from exportstream.reading.json.any_value import ANY_VALUE, decode_any
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep, refuse_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
@@ -23,8 +23,8 @@ from exportstream.reading.limits import MAX_DEPTH, too_deep
 from exportstream.reading.lines.runs import Run, too_long
 
 _BLANK = b" \t\r\n"
+_AS_TEXTS = msgspec.json.Decoder(float_hook=str)  # a number of any size is no reason to take a log for something else
 _TORN = b" \t\r\n\0"  # a system that went down may leave NULs before or after a line
-_ANY = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Record(NamedTuple):
@@ -54,11 +54,11 @@ def first_line(head: bytes) -> tuple[bytes, bool]:
 
 
 def as_object(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that a line is, None if it is something else."""
+    """Return the JSON object that a line is, fractions in it as texts; None if it is something else."""
     if not line.startswith(b"{"):
         return None
     try:
-        value = msgspec.json.decode(line)
+        value = _AS_TEXTS.decode(line)
     except REFUSALS:
         return None
     return value if isinstance(value, dict) else None
@@ -114,8 +114,12 @@ def _decode_all(data: bytes, decoder: Any) -> list[Any] | None:
     return found
 
 
-def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[Any, int]:
+def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = ANY_VALUE) -> tuple[Any, int]:
     """Decode one value, and return it with the number of halves of surrogate pairs that became U+FFFD.
+
+    Args:
+        data: JSON.
+        decoder: of its type; see `decode_any`.
 
     Raises:
         JSONSyntaxError: it is not JSON, or not UTF-8.
@@ -126,7 +130,7 @@ def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = _ANY) -> tuple[
     except REFUSALS as error:
         data, replaced = replace_surrogates(data.encode("utf-8", "replace") if isinstance(data, str) else bytes(data))
         try:
-            value = decoder.decode(data)
+            value = decode_any(data, decoder)
         except REFUSALS:
             raise _refusal(error) from None
     if len(data) > 2 * MAX_DEPTH and (not isinstance(data, bytes) or may_be_deep(data)):

@@ -8,7 +8,7 @@ Holds: one block, or the longest line that is not skipped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from exportstream.errors import LimitError
@@ -16,7 +16,7 @@ from exportstream.models.notes import Records
 from exportstream.reading.json.buffer import Buffer, Reader
 
 BLOCK = 256 * 1024  # bytes
-_LONGEST_BEGIN = 256  # bytes of a line before the needle of a `Skip`
+_LINE_FEED = b"\n"[0]
 
 
 class Run(NamedTuple):
@@ -38,13 +38,13 @@ class Skip(NamedTuple):
 
     Attributes:
         kind: the name they are counted under.
-        needle: bytes near the beginning of each such line; they are searched for, so the rarer and longer the faster.
-        before: matches everything on the line before the needle.
+        needle: bytes that each such line has. Where they are not, nothing else is looked for.
+        line: matches such a line from its beginning to its end, or what is there of it.
     """
 
     kind: str
     needle: bytes
-    before: re.Pattern[bytes]
+    line: re.Pattern[bytes]
 
 
 class Lines:
@@ -52,17 +52,17 @@ class Lines:
 
     Args:
         reader: where bytes come from.
-        skips: kinds of lines that are passed over.
+        skip: lines that are passed over.
         max_line: bytes of the longest line taken.
 
     Attributes:
-        skipped: how many lines of each kind were passed over, and their bytes.
+        skipped: how many lines were passed over, and their bytes.
     """
 
-    def __init__(self, reader: Reader, *, skips: Sequence[Skip] = (), max_line: int) -> None:
-        self.skipped: dict[str, Records] = {}
+    def __init__(self, reader: Reader, *, skip: Skip | None = None, max_line: int) -> None:
+        self.skipped = Records()
         self._buffer = Buffer(reader)
-        self._skips = skips
+        self._skip = skip
         self._limit = max_line
         self._searched = 0  # bytes of an incomplete line that have no line feed
 
@@ -83,8 +83,8 @@ class Lines:
             if end > buffer.start:
                 yield from self._whole_lines(end)
             elif not buffer.at_end:
-                if (skip := self._skip_of(buffer.start, len(buffer.data))) is not None:
-                    yield from self._pass_over(skip)
+                if self._begins_skipped():
+                    yield from self._pass_over()
                 else:
                     self._grow()
             elif (error := buffer.end_error()) is not None:
@@ -109,10 +109,10 @@ class Lines:
 
     def _whole_lines(self, end: int) -> Iterator[Run | None]:
         buffer = self._buffer
-        for start, stop, skip in self._spans(end):
+        for start, stop in self._spans(end):
             if start > buffer.start:
                 yield self._take(start)
-            self._count(skip, stop - start)
+            self._count(stop - start)
             buffer.start = stop
             yield None
         if end > buffer.start:
@@ -120,8 +120,8 @@ class Lines:
 
     def _last_line(self) -> Iterator[Run | None]:
         buffer = self._buffer
-        if (skip := self._skip_of(buffer.start, len(buffer.data))) is not None:
-            self._count(skip, buffer.left)
+        if self._begins_skipped():
+            self._count(buffer.left)
             buffer.start = len(buffer.data)
             yield None
         elif buffer.left:
@@ -133,38 +133,19 @@ class Lines:
         buffer.start = end
         return run
 
-    def _spans(self, end: int) -> list[tuple[int, int, Skip]]:
+    def _spans(self, end: int) -> list[tuple[int, int]]:
         """The lines to pass over among whole lines: where each begins and ends, in order."""
-        data, spans = self._buffer.data, []
-        for skip in self._skips:
-            at = data.find(skip.needle, self._buffer.start, end)
-            while at >= 0:
-                begin = self._begin_of_line(at)
-                if begin is not None and skip.before.fullmatch(data, begin, at):
-                    at = data.find(b"\n", at) + 1
-                    spans.append((begin, at, skip))
-                else:
-                    at += len(skip.needle)
-                at = data.find(skip.needle, at, end)
-        return sorted(spans)
+        data, start = self._buffer.data, self._buffer.start
+        if self._skip is None or data.find(self._skip.needle, start, end) < 0:
+            return []
+        found = [one.span() for one in self._skip.line.finditer(data, start, end)]
+        return [span for span in found if span[0] == start or data[span[0] - 1] == _LINE_FEED]
 
-    def _begin_of_line(self, at: int) -> int | None:
-        """Index of the first byte of the line, None if that is too far away."""
-        first = self._buffer.start
-        low = max(first, at - _LONGEST_BEGIN)
-        begin = self._buffer.data.rfind(b"\n", low, at) + 1
-        return begin or (first if low == first else None)
+    def _begins_skipped(self) -> bool:
+        """Whether the next line is one to pass over."""
+        return self._skip is not None and self._skip.line.match(self._buffer.data, self._buffer.start) is not None
 
-    def _skip_of(self, start: int, end: int) -> Skip | None:
-        """The kind of skipped lines that the line which begins at `start` is of."""
-        data = self._buffer.data
-        for skip in self._skips:
-            at = data.find(skip.needle, start, min(end, start + _LONGEST_BEGIN + len(skip.needle)))
-            if at >= 0 and skip.before.fullmatch(data, start, at):
-                return skip
-        return None
-
-    def _pass_over(self, skip: Skip) -> Iterator[None]:
+    def _pass_over(self) -> Iterator[None]:
         """Pass over a line that is longer than what was read of it."""
         buffer, size = self._buffer, 0
         while True:
@@ -176,11 +157,11 @@ class Lines:
             yield None
             buffer.read(BLOCK)
         self._searched = 0
-        self._count(skip, size)
+        self._count(size)
         yield None
 
-    def _count(self, skip: Skip, size: int) -> None:
-        self.skipped.setdefault(skip.kind, Records()).merge(Records(1, size))
+    def _count(self, size: int) -> None:
+        self.skipped.merge(Records(1, size))
 
 
 def too_long(limit: int, position: int) -> LimitError:

@@ -9,11 +9,9 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from exportstream.errors import ReadError
-from exportstream.storage.remote.archive import version_at
-from exportstream.storage.remote.reader import RemoteFile, state_of_version
+from exportstream.storage.remote.reader import RemoteFile
 from exportstream.storage.remote.urls import WEB, connect, kind_of, scheme_of, translate_errors
 
 
@@ -68,28 +66,6 @@ def exists(url: str) -> bool:
                 return False
             raise
         return True
-
-
-def state_of(url: str) -> dict[str, Any] | None:
-    """Return what changes if the content of `url` changes; None if the backend can't tell.
-
-    Raises:
-        UsageError, MissingExtraError: it is not a URL that can be opened here.
-    """
-    try:
-        file = RemoteFile(url)
-    except ReadError:  # reading it will report the error
-        return None
-    file.close()
-    return file.state
-
-
-def state_of_archive(url: str) -> dict[str, Any] | None:
-    """As `state_of`, for a zip archive that is read at any position: a server may tell something else of it."""
-    try:
-        return state_of_version(version_at(url))
-    except ReadError:  # reading it will report the error
-        return None
 
 
 def modified(url: str) -> datetime | None:

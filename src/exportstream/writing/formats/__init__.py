@@ -1,9 +1,9 @@
 """Output formats: one record for each, and a module of the same name that writes it.
 
-A module has a function ``open_writer(output, options, transaction, origin)`` that returns a `Writer` (see `writers`), and a
-function ``recount(path, tables, is_snake)`` that reads a finished output again and returns a `recount.Recount`. A format
-that is `described` has a function ``read_about(path)`` too, another ``names_in(line)`` for a first line, and one whose
-rows stand `apart` ``new_encoder(table, options)``. The module is imported only for an output in its format.
+A module has a function ``new_encoder(table, options)`` that returns a `writers.Encoder`; if its files hold `all_tables`,
+``open_writer(output, options, transaction, origin)`` instead, which returns a `writers.Writer`. Its function
+``recount(path, tables)`` reads a finished output again and returns a `recount.Recount`. A format that is `described` has a
+function ``read_about(path)`` too, another ``names_in(line)`` for a first line. It is imported only for such an output.
 A new format takes its module, its record here, and its suffixes in `FormatName`.
 """
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from exportstream.errors import LimitError
 from exportstream.models.dates import are_alike, offsets_of, parse_instant
-from exportstream.writing.columns import Column, ColumnType, getter, transposed
+from exportstream.writing.columns import Column, ColumnType, transposed
 from exportstream.writing.formats.json import ENCODER, json_cells
 
 _TEXT, _INTEGER, _BOOLEAN = pa.string(), pa.int64(), pa.bool_()
@@ -72,12 +72,12 @@ class Columns:
                 nested = Columns(column.fields, is_snake=is_snake).repetitive
                 self.repetitive += [f"{column.name}.list.element.{name}" for name in nested]
             self._makers.append((fields, make))
-        self._get = getter(columns)
+        self._columns = columns
 
     def arrays(self, rows: list[Any]) -> list[Any]:
         """One array for each field."""
         arrays: list[Any] = []
-        for values, (fields, make) in zip(transposed(rows, self._get, len(self._makers)), self._makers, strict=True):
+        for values, (fields, make) in zip(transposed(rows, self._columns), self._makers, strict=True):
             if not values or (values[0] is None and values.count(None) == len(values)):
                 arrays += [pa.nulls(len(values), field.type) for field in fields]
             else:

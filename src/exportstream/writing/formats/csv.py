@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from exportstream.errors import LimitError
-from exportstream.storage.transaction import Transaction
-from exportstream.writing.columns import Column, ColumnType, getter, transposed
+from exportstream.errors import LimitError, NotAnExportError
+from exportstream.writing.columns import Column, ColumnType, transposed
 from exportstream.writing.formats.json import ENCODER, json_cells
 from exportstream.writing.formats.recount import (
     LARGEST,
@@ -26,12 +24,10 @@ from exportstream.writing.formats.recount import (
     blocks_of_lines,
     count_calls,
     either_spelling,
-    unreadable,
 )
 from exportstream.writing.options import WriteOptions
-from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
-from exportstream.writing.writers import EncodedWriter, Encoder, Origin, Writer
+from exportstream.writing.writers import Encoder
 
 _RISKY = re.compile(r"[=+\-@\t\r]")
 _CELL = re.compile(rb'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
@@ -39,24 +35,18 @@ _SAMPLE = 64  # values; if few of them differ, cells are made of the different o
 _LARGEST_CELL = 32_767  # characters of UTF-16: Excel's limit, and that of others
 
 
-def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
-    """Open a CSV output; see `writers.Writer`."""
-    return EncodedWriter(lambda table: new_encoder(table, options), output, options, transaction, origin)
-
-
 def new_encoder(table: Table, options: WriteOptions) -> Encoder:
     """Return an encoder of the rows of a table."""
     return CSV(table, safe=options.csv_safe)
 
 
-def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+def recount(path: str, tables: tuple[str, ...]) -> Recount:
     """Count the rows and figures of a finished output; see `recount.Recount`."""
-    del is_snake  # the header has the names
     found = Recount(tables)
     (table,) = tables
     header: list[bytes] = []
     figures: dict[int, str] = {}
-    for rows in map(list, _rows(path)):
+    for rows in _rows(path):
         if not header:
             header = _split(rows.pop(0))
             known = either_spelling(name.decode(errors="replace") for name in header) if table == "messages" else {}
@@ -64,12 +54,12 @@ def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
         found.rows[table] += len(rows)
         cells = list(map(_split, rows))
         if any(len(row) != len(header) for row in cells):
-            raise unreadable(f"expected {len(header)} cells in each row, got another number")
+            raise NotAnExportError(f"expected {len(header)} cells in each row, got another number")
         for number, figure in figures.items():
             values = [row[number].replace(b'""', b'"').decode(errors="replace") for row in cells]
             found.add(figure, map(count_calls, values) if figure == TOOL_CALLS else [value or None for value in values])
     if not header:
-        raise unreadable("expected a header, got an empty file")
+        raise NotAnExportError("expected a header, got an empty file")
     return found
 
 
@@ -78,28 +68,24 @@ def names_in(line: bytes) -> list[str]:
     return [cell.decode(errors="replace") for cell in _split(line)]
 
 
-def _rows(path: str) -> Iterator[Iterator[bytes]]:
+def _rows(path: str) -> Iterator[list[bytes]]:
     """Yield rows without their line ends, in batches. A row ends at a line feed with an even number of quotes before it."""
     begun: list[bytes] = []
     quotes = 0
-
-    def complete(lines: Iterable[bytes]) -> Iterator[bytes]:
-        nonlocal quotes
-        for line in lines:
+    for block in blocks_of_lines(path):
+        rows = []
+        for line in io.BytesIO(block):
             begun.append(line)
             quotes += line.count(b'"')
             if quotes % 2 == 0:
-                yield b"".join(begun)[:-1]
+                rows.append(b"".join(begun)[:-1])
                 begun.clear()
-
-    for block in blocks_of_lines(path):
-        rows = complete(io.BytesIO(block))
-        if (first := next(rows, None)) is not None:
-            yield chain((first,), rows)
+        if rows:
+            yield rows
         elif sum(map(len, begun)) > LARGEST:
             raise LimitError(f"a row is larger than {LARGEST:,} bytes")
     if begun:
-        raise unreadable("it ends within a row")
+        raise NotAnExportError("it ends within a row")
 
 
 def _split(row: bytes) -> list[bytes]:
@@ -111,10 +97,10 @@ def _split(row: bytes) -> list[bytes]:
         if not cell[3]:
             return cells
         position = cell.end()
-    raise unreadable(f"expected a comma or the end of the row after a cell, got {row[position : position + 20]!r}")
+    raise NotAnExportError(f"expected a comma or the end of the row after a cell, got {row[position : position + 20]!r}")
 
 
-class CSV:
+class CSV(Encoder):
     """Every column in every row.
 
     The work is done by column, a batch at a time, so that the loops run in C, and in bytes, so that one wide character
@@ -131,18 +117,14 @@ class CSV:
     """
 
     def __init__(self, table: Table, *, safe: bool = False) -> None:
-        self._parts = [(getter(part), part) for part in table.columns]
+        super().__init__()
+        self._parts = table.columns
         self._safe = safe
-        self.large_columns: set[str] = set()
         self._is_alone = sum(map(len, table.columns)) == 1  # absent is "" then: readers pass over an empty line
 
     def header(self) -> bytes:
         """The column names."""
-        return (",".join(f'"{column.name}"' for _, part in self._parts for column in part) + "\n").encode()
-
-    def finish(self, about: bytes | None = None) -> bytes:  # noqa: ARG002 - there is no place for it
-        """Nothing: the last line is like the others."""
-        return b""
+        return (",".join(f'"{column.name}"' for part in self._parts for column in part) + "\n").encode()
 
     def encode(self, rows: Rows) -> bytes:
         """The lines of some rows."""
@@ -170,8 +152,8 @@ class CSV:
     def _pieces(self, rows: Rows) -> Iterator[tuple[list[bytes], bytes]]:
         """Yield the cells of each column as `_cells` does, or those of neighbours in one, with the commas between them."""
         near: list[tuple[list[Any], Column]] = []
-        for part, (get, columns) in zip(rows, self._parts, strict=True):
-            for values, column in zip(transposed(part, get, len(columns)), columns, strict=True):
+        for part, columns in zip(rows, self._parts, strict=True):
+            for values, column in zip(transposed(part, columns), columns, strict=True):
                 if _is_short(column) and not self._safe and not _is_constant(values, column):
                     near.append((values, column))
                 else:

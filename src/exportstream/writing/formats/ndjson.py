@@ -14,21 +14,15 @@ from typing import Any
 
 import msgspec
 
+from exportstream.errors import NotAnExportError
 from exportstream.errors.patterns import late_pattern
-from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER
-from exportstream.writing.formats.recount import COST, FIGURES, TOOL_CALLS, Nothing, Recount, blocks_of_lines, unreadable
+from exportstream.writing.formats.recount import COST, SPELLINGS, TOOL_CALLS, Nothing, Recount, blocks_of_lines
 from exportstream.writing.options import WriteOptions
-from exportstream.writing.outputs import Output
 from exportstream.writing.tables import PlaceRow, Rows, Table
-from exportstream.writing.writers import EncodedWriter, Encoder, Origin, Writer
+from exportstream.writing.writers import Encoder
 
 _FIRST_NAME = late_pattern(rb'\{"(\w+)":')
-
-
-def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
-    """Open an NDJSON output; see `writers.Writer`."""
-    return EncodedWriter(lambda table: new_encoder(table, options), output, options, transaction, origin)
 
 
 def new_encoder(table: Table, options: WriteOptions) -> Encoder:
@@ -37,24 +31,22 @@ def new_encoder(table: Table, options: WriteOptions) -> Encoder:
     return NDJSON()
 
 
-def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+def recount(path: str, tables: tuple[str, ...]) -> Recount:
     """Count the rows and figures of a finished output; see `recount.Recount`."""
     found = Recount(tables)
     (table,) = tables
     # A figure that no row has stays unknown: its column may have been left out.
-    decoder: Any = msgspec.json.Decoder(_row(is_snake=is_snake) if table == "messages" else Nothing)
+    decoder: Any = msgspec.json.Decoder(_figures() if table == "messages" else Nothing)
     for block in blocks_of_lines(path):
         try:
             rows = decoder.decode_lines(block)
         except msgspec.MsgspecError as error:
-            raise unreadable(f"a row after the first {found.rows[table]:,} is no row: {error}") from error
+            raise NotAnExportError(f"a row after the first {found.rows[table]:,} is no row: {error}") from error
         found.rows[table] += len(rows)
         if table == "messages":
-            for name in FIGURES:
+            for name, figure in SPELLINGS.items():
                 if values := [value for row in rows if (value := getattr(row, name)) is not None]:
-                    found.add(name, values)
-            if calls := [len(row.tool_calls) for row in rows if row.tool_calls]:
-                found.add(TOOL_CALLS, calls)
+                    found.add(figure, map(len, values) if figure == TOOL_CALLS else values)
     return found
 
 
@@ -67,26 +59,14 @@ def names_in(line: bytes) -> list[str]:
         return ["" if first is None else first[1].decode()]
 
 
-def _row(*, is_snake: bool) -> Any:
-    """Return a struct of the fields of messages that hold figures."""
-    fields: list[Any] = [(name, (Decimal if name == COST else int) | None, None) for name in FIGURES]
-    fields.append((TOOL_CALLS, list[Nothing] | None, None))
-    return msgspec.defstruct("Row", fields, rename=None if is_snake else "camel")
+def _figures() -> Any:
+    """Return a struct of the fields of messages that hold figures, in camelCase and in snake_case."""
+    types: dict[str, Any] = {COST: Decimal, TOOL_CALLS: list[Nothing]}
+    return msgspec.defstruct("Figures", [(name, types.get(figure, int) | None, None) for name, figure in SPELLINGS.items()])
 
 
-class NDJSON:
+class NDJSON(Encoder):
     """One JSON object a line; absent fields are left out."""
-
-    def __init__(self) -> None:
-        self.large_columns: set[str] = set()  # spreadsheets don't read it
-
-    def header(self) -> bytes:
-        """Nothing: each line names its fields."""
-        return b""
-
-    def finish(self, about: bytes | None = None) -> bytes:  # noqa: ARG002 - there is no place for it
-        """Nothing: the last line is like the others."""
-        return b""
 
     def encode(self, rows: Rows) -> bytes:
         """The lines of some rows; their places, prices and running totals are joined to their row's object."""

@@ -18,16 +18,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from exportstream.errors import LimitError
+from exportstream.errors import LimitError, NotAnExportError
 from exportstream.storage.compress import check_level
 from exportstream.storage.memory import import_error
-from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER, read_json
-from exportstream.writing.formats.recount import TOOL_CALLS, Recount, either_spelling, unreadable
+from exportstream.writing.formats.recount import TOOL_CALLS, Recount, either_spelling
 from exportstream.writing.options import WriteOptions
-from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
-from exportstream.writing.writers import EncodedWriter, Origin, Writer
+from exportstream.writing.writers import Encoder
 
 try:
     import pyarrow as pa
@@ -46,14 +44,13 @@ _GATHERED = 1 << 20  # bytes of JSON
 _PIECE = 1 << 20  # bytes
 
 
-def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
-    """Open a Parquet output; see `writers.Writer`."""
-    return EncodedWriter(lambda table: Parquet(table, level=options.level), output, options, transaction, origin)
+def new_encoder(table: Table, options: WriteOptions) -> Encoder:
+    """Return an encoder of the rows of a table."""
+    return Parquet(table, level=options.level)
 
 
-def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+def recount(path: str, tables: tuple[str, ...]) -> Recount:
     """Count the rows and figures of a finished output, with the checksums of its pages; see `recount.Recount`."""
-    del is_snake  # the schema has the names
     found = Recount(tables)
     (table,) = tables
     with _open(path) as file:
@@ -88,14 +85,14 @@ def _open(path: str) -> Iterator[Any]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise unreadable(f"expected a Parquet file, got one that can't be read: {error}") from error
+        raise NotAnExportError(f"expected a Parquet file, got one that can't be read: {error}") from error
 
 
 def _text_of(name: str, names: list[str]) -> str | None:
     return next((text for text in (f"{name}Text", f"{name}_text") if text in names), None)
 
 
-class Parquet:
+class Parquet(Encoder):
     """One file: zstd inside, with a checksum on each page, and statistics of all but long texts and lists.
 
     Dictionaries are for short texts that repeat: others take longer with them, and a tenth more space.
@@ -111,7 +108,7 @@ class Parquet:
 
     def __init__(self, table: Table, *, level: int | None = None) -> None:
         check_level("zstd", level)
-        self.large_columns: set[str] = set()  # spreadsheets don't read it
+        super().__init__()
         self._parts = [Columns(part, is_snake=table.is_snake) for part in table.columns]
         self._schema = pa.schema([field for part in self._parts for field in part.fields])
         self._few: Rows = tuple([] for _ in self._parts)

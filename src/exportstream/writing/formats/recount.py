@@ -20,8 +20,8 @@ from exportstream.totals.figures import Cost, Count
 
 TOOL_CALLS = "tool_calls"
 COST = "cost"
-FIGURES = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens", COST)  # of `Counted`
-_IN_FILES = {spelling: name for name in (*FIGURES, TOOL_CALLS) for spelling in (name, camel(name))}
+_FIGURES = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens", COST)  # of `Counted`
+SPELLINGS = {spelling: name for name in (*_FIGURES, TOOL_CALLS) for spelling in (name, camel(name))}  # in files
 LARGEST = 2 << 30  # bytes of a row; the parser takes messages of 1 GiB unless told
 
 
@@ -64,12 +64,12 @@ class Recount:
                 count: Any = self.figures.setdefault(figure, Count())
                 count.add([int(value) for value in numbers])
         except (ValueError, InvalidOperation) as error:
-            raise unreadable(f"{figure}: expected a number, got {next(map(repr, numbers))}") from error
+            raise NotAnExportError(f"{figure}: expected a number, got {next(map(repr, numbers))}") from error
 
 
 def either_spelling(names: Iterable[str]) -> dict[str, str]:
     """Return those of the columns that hold figures: the name in the file, and the name of the figure."""
-    return {name: _IN_FILES[name] for name in names if name in _IN_FILES}
+    return {name: SPELLINGS[name] for name in names if name in SPELLINGS}
 
 
 def count_calls(text: str | bytes | None) -> int:
@@ -77,7 +77,7 @@ def count_calls(text: str | bytes | None) -> int:
     try:
         return len(_CALLS.decode(text) or ()) if text else 0
     except msgspec.MsgspecError as error:
-        raise unreadable(f"{TOOL_CALLS}: {error}") from error
+        raise NotAnExportError(f"{TOOL_CALLS}: {error}") from error
 
 
 def blocks_of_lines(path: str) -> Iterator[bytes]:
@@ -99,9 +99,4 @@ def blocks_of_lines(path: str) -> Iterator[bytes]:
         if size > LARGEST:
             raise LimitError(f"a line is larger than {LARGEST:,} bytes")
     if size:
-        raise unreadable("it ends within a row")
-
-
-def unreadable(what: str) -> NotAnExportError:
-    """Return the error for a file that is not, or is no longer, an output."""
-    return NotAnExportError(what)
+        raise NotAnExportError("it ends within a row")

@@ -18,14 +18,14 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
-from exportstream.errors import LimitError, OutOfMemoryError, UsageError, WriteError
+from exportstream.errors import LimitError, NotAnExportError, OutOfMemoryError, UsageError, WriteError
 from exportstream.storage.files import open_file
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.names import has_name
 from exportstream.storage.transaction import StagedOutput, Transaction
 from exportstream.totals.batch import Batch
 from exportstream.writing.formats.json import read_json
-from exportstream.writing.formats.recount import TOOL_CALLS, Recount, count_calls, either_spelling, unreadable
+from exportstream.writing.formats.recount import TOOL_CALLS, Recount, count_calls, either_spelling
 from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INFO, INSERT_INFO, KEYS, SQLTable, info_values, sql_name
 from exportstream.writing.options import WriteOptions, new_table
 from exportstream.writing.outputs import Output
@@ -66,14 +66,13 @@ def open_writer(output: Output, options: WriteOptions, transaction: Transaction,
     return transaction.add(database)
 
 
-def recount(path: str, tables: tuple[str, ...], *, is_snake: bool) -> Recount:
+def recount(path: str, tables: tuple[str, ...]) -> Recount:
     """Count the rows and figures of a finished output; see `recount.Recount`."""
-    del is_snake  # the tables have the names
     found = Recount(tables)
     with _reading(path) as connection:
         (damage,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if damage != "ok":
-            raise unreadable(f"SQLite says: {damage}")
+            raise NotAnExportError(f"SQLite says: {damage}")
         for table in tables:
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({sql_name(table)})")]
             figures = either_spelling(columns) if table == "messages" else {}
@@ -102,7 +101,7 @@ def _reading(path: str) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"file:{quote(os.path.abspath(path))}?immutable=1", uri=True)) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise unreadable(f"SQLite says: {error}") from error
+        raise NotAnExportError(f"SQLite says: {error}") from error
 
 
 class Database(StagedOutput):

@@ -20,7 +20,7 @@ from math import nan
 from typing import Any
 
 from exportstream.models.dates import offsets_of
-from exportstream.writing.columns import Column, ColumnType, getter, transposed
+from exportstream.writing.columns import Column, ColumnType, transposed
 from exportstream.writing.formats.json import json_texts, to_json
 from exportstream.writing.tables import Rows, Table
 
@@ -60,7 +60,7 @@ class SQLTable:
     """
 
     def __init__(self, table: Table, present: set[str]) -> None:
-        self._parts = [(getter(part), part) for part in table.columns]
+        self._parts = table.columns
         columns = [column for part in table.columns for column in part]
         names = {column.attribute: column.name for column in columns}
         self._is_snake = table.is_snake
@@ -103,8 +103,8 @@ class SQLTable:
         """
         made: dict[str, Sequence[Any]] = {self._key: session_numbers}
         shared: dict[str, str] = {}
-        for part, (get, columns) in zip(rows, self._parts, strict=True):
-            for values, column in zip(transposed(part, get, len(columns)), columns, strict=True):
+        for part, columns in zip(rows, self._parts, strict=True):
+            for values, column in zip(transposed(part, columns), columns, strict=True):
                 if not column.required and values[0] is None and values.count(None) == len(values):
                     continue
                 for name, cells in self._cells(values, column):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
-from exportstream.reading.json.elements import decode_any
+from exportstream.reading.json.any_value import decode_any
 
 
 class Refused(NamedTuple):

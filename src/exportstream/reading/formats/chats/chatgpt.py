@@ -48,8 +48,8 @@ from exportstream.reading.formats.chats.values import (
     time_of,
     usual_first,
 )
+from exportstream.reading.json.any_value import decode_any
 from exportstream.reading.json.decoder import REFUSALS
-from exportstream.reading.json.elements import decode_any
 from exportstream.reading.limits import MAX_DEPTH
 
 _CONVERSATION_KEYS = frozenset({"id", "conversation_id", "title", "create_time", "update_time", "mapping"})
@@ -138,7 +138,7 @@ class _Messages:
             if messages[0].__class__ is Raw:
                 messages = [self._open(key) for key in run]
                 self._opened = dict(zip(run, messages, strict=True))
-            for size in _sizes_of_stretches(messages):
+            for size in _sizes_of_stretches(messages):  # of structs, or of values
                 stretch, run = run[:size], run[size:]
                 structs, messages = messages[:size], messages[size:]
                 rows = self._read_usual(stretch, structs, number) if structs[0].__class__ in _STRUCTS else None
@@ -149,7 +149,7 @@ class _Messages:
                     yield from map(self._read_value, stretch)
 
     def _read_usual(self, keys: list[str], messages: list[Any], first: int) -> list[Message] | None:
-        """Make the rows of messages that are structs; None if one of them is refused."""
+        """Make the rows of messages that are structs; None if one of them is refused: each is then read as a value."""
         tree, nodes, deep, checked = self._tree, self._tree.nodes, self._deep, len(self._deep)
         assert self._session.id is not None
         numbers, nothing = range(first, first + len(keys)), [None] * len(keys)

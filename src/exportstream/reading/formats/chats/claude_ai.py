@@ -28,7 +28,7 @@ from exportstream.reading.formats.chats.values import (
     usual_first,
 )
 from exportstream.reading.formats.content import as_text
-from exportstream.reading.json.elements import decode_any
+from exportstream.reading.json.any_value import decode_any
 
 _CONVERSATION_KEYS = frozenset({"uuid", "name", "created_at", "updated_at", "chat_messages"})
 _MESSAGE_KEYS = frozenset(

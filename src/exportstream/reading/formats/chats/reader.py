@@ -94,10 +94,11 @@ class ChatReader:
     def read(self, reader: Reader) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
         decode = partial(self._format.decode, figures_only=self.figures_only)
+        limit, skip = self._limit, self._format.begins_with_lines
         if self._file is not None and self._ahead is not None:
-            elements: Elements = AheadElements(self._file, self._ahead, limit=self._limit, decode=decode)
+            elements: Elements = AheadElements(self._file, self._ahead, limit=limit, skip=skip, decode=decode)
         else:
-            elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines, decode=decode)
+            elements = Elements(reader, limit=limit, skip=skip, decode=decode)
         if self._reject is not None:
             elements.go_on_after_damage(self._format.keys, self._format.is_conversation, self._reject_damage)
             self.elements = elements.known

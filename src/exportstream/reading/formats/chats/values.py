@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.errors.patterns import late_pattern
-from exportstream.reading.json.elements import decode_any
+from exportstream.reading.json.any_value import decode_any
 
 PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _BASE_DATE = date(2001, 9, 9)  # with seconds since then Python's integers are small, and fast
@@ -28,7 +28,7 @@ _BASE_MILLI, _LATEST_MILLI = _BASE * 1000, _LATEST * 1000
 _LONGEST_POWER = 64
 _USUAL_TIMES = late_pattern(r"(?:(?:[0-9]{10}\.[0-9]+|null),)+")  # from 2001 to 2286
 _INSTANTS = msgspec.json.Decoder(list[datetime], strict=False)
-_NULL = Raw(b"null")
+_NULL, _ANY_TIME = Raw(b"null"), "1000000000.0"
 
 
 def expected(kind: str, value: Any, path: str) -> InvalidMessageError:
@@ -129,7 +129,7 @@ def times_of_raw(values: list[Raw], path: str) -> list[str | None]:
     joined = b",".join([*values, b""]).decode()
     if not _USUAL_TIMES.fullmatch(joined):
         return [time_of(decode_any(value), path) for value in values]
-    parts = joined.replace("null", "1000000000.0").replace(".", ",").split(",")
+    parts = joined.replace("null", _ANY_TIME).replace(".", ",").split(",")
     instants = _INSTANTS.decode(f"[{','.join(parts[:-1:2])}]")
     seconds = msgspec.json.encode(instants)[2:-3].decode().split('Z","')
     times: list[str | None] = [f"{text}.{fraction}Z" for text, fraction in zip(seconds, parts[1::2], strict=True)]

@@ -24,7 +24,6 @@ from exportstream.reading.formats.claude_code.usual import MESSAGES, simple_prog
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.reader import LineReader
 from exportstream.reading.lines.runs import Lines, Run
-from exportstream.reading.lines.session import require_room
 from exportstream.storage.source import Source
 
 _NAMED_BY_SESSION = re.compile(r"(?:^|[/\\])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
@@ -108,8 +107,6 @@ class TranscriptReader(LineReader[TranscriptSession]):
         kind = line.type
         if line.message is not UNSET and kind in MESSAGES:
             session.add(self._decode(raw), line.timestamp, len(raw))
-            if session.held > self._limit:
-                require_room(session.held, self._limit)
             return
         if kind == "progress" and line.data is not UNSET:
             kind = simple_progress(line.data) or self._read_progress(session, line.data, raw)
@@ -160,7 +157,6 @@ class TranscriptReader(LineReader[TranscriptSession]):
             return kind
         around = self._decode(raw)
         session.add_embedded(around["data"]["message"], around, progress.agent_id, len(raw))
-        require_room(session.held, self._limit)
         return _IS_ROW
 
 

@@ -11,8 +11,15 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.formats.claude_code.attachments import attachment
-from exportstream.reading.formats.claude_code.blocks import Result, call_of, cost_of, is_call, is_result, read_result
+from exportstream.reading.formats.claude_code.blocks import (
+    Result,
+    attachment,
+    call_of,
+    cost_of,
+    is_call,
+    is_result,
+    read_result,
+)
 from exportstream.reading.formats.claude_code.short import ShortEmbedded, ShortLine, ShortMessage
 from exportstream.reading.formats.claude_code.usage import Usage
 from exportstream.reading.formats.content import TEXT_TYPES, Block, leftover, read_content, text_of

@@ -17,6 +17,7 @@ from exportstream.reading.formats.claude_code.recognise import PRODUCER
 from exportstream.reading.formats.claude_code.response import RECORD_KEYS, Entry
 from exportstream.reading.formats.claude_code.thread import Thread
 from exportstream.reading.formats.content import leftover, text_of
+from exportstream.reading.lines.session import LogSession
 from exportstream.totals.seen import short_key
 
 _MAX_THREADS = 64  # agents whose responses are open
@@ -32,8 +33,8 @@ _KNOWN = {
 _AROUND = ("sessionId", "cwd", "version", "gitBranch", "parentToolUseID")  # of a progress record
 
 
-class TranscriptSession:
-    """The session of a transcript.
+class TranscriptSession(LogSession):
+    """The session of a transcript; see `LogSession`. Rows in the file of a sub-agent have no position.
 
     Args:
         known: keys of rows in inputs that were read before.
@@ -43,12 +44,6 @@ class TranscriptSession:
         elsewhere: keys of rows in other files of the session; records in progress lines that have them are no rows.
 
     Attributes:
-        session: what is known of it.
-        rows: its complete rows that were not taken yet.
-        positions: where each of them begins: the first byte of its first line; None in the file of a sub-agent.
-        line: the position of the line that is being read.
-        held: bytes of the response that `add` or `add_embedded` added to.
-        index: how many rows it has so far.
         is_named: whether the file's name says its id, so that records with other ids belong to it too.
         is_begun: whether its id, folder and first time are known.
         last_id, last_time: of the last record that has them.
@@ -62,12 +57,7 @@ class TranscriptSession:
         agent: str | None = None,
         elsewhere: Collection[str | None] = frozenset(),
     ) -> None:
-        self.session = Session(id=session_id, producer=PRODUCER)
-        self.rows: list[Message] = []
-        self.positions: list[int | None] = []
-        self.line: int | None = None
-        self.held = 0
-        self.index = 0
+        super().__init__(Session(id=session_id, producer=PRODUCER))
         self.is_named = session_id is not None or bool(elsewhere)
         self.is_begun = False
         self.last_id: str | None = None
@@ -131,17 +121,11 @@ class TranscriptSession:
         entry = Entry(record, time, followed, self._left_out(record, followed))
         if "forkedFrom" in record:
             self._see_fork(record["forkedFrom"])
-        agent = record.get("agentId")
-        thread = self.thread_of(agent, is_side=record.get("isSidechain") is True)
-        thread.line = self.line
+        thread = self.thread_of(record.get("agentId"), is_side=record.get("isSidechain") is True)
         row_id = thread.add(entry, size)
         self.held = thread.held
         if entry.uuid is not None:
             self._remember(entry.uuid, row_id)
-
-    def thread_of(self, agent: Any, *, is_side: bool) -> Thread:
-        """Return the thread of a record; most records are of the first one."""
-        return (self._threads.get(None) if agent is None and not is_side else None) or self._thread(agent, is_side=is_side)
 
     def _see_fork(self, fork: Any) -> None:
         if isinstance(fork, dict) and isinstance(fork.get("sessionId"), str):
@@ -156,7 +140,7 @@ class TranscriptSession:
             agent: id of the sub-agent.
             size: bytes of the progress record.
         """
-        thread = self._thread(agent, is_side=True)
+        thread = self.thread_of(agent, is_side=True)
         followed = thread.last_id or self._row_before(around)
         time = text_of(record, "timestamp", "$.data.message") or around.get("timestamp")
         kept = {key: around[key] for key in _AROUND if key in around}
@@ -181,7 +165,7 @@ class TranscriptSession:
             extra=extra or None,
             parent_id=followed,
         )
-        self._thread(record.get("agentId"), is_side=record.get("isSidechain") is True).add_row(row, size)
+        self.thread_of(record.get("agentId"), is_side=record.get("isSidechain") is True).add_row(row, size)
         if row.id:
             self._remember(row.id, row.id)
 
@@ -194,8 +178,8 @@ class TranscriptSession:
         """Return the keys of a record that its row says in other words."""
         return _KNOWN[followed is not None, record.get("sessionId") == self.session.id]
 
-    def _thread(self, agent: Any, *, is_side: bool) -> Thread:
-        """Return the thread of an agent. One that waited while many others began is complete."""
+    def thread_of(self, agent: Any, *, is_side: bool) -> Thread:
+        """Return the thread of an agent, for the line being read. One that waited while many others began is complete."""
         agent = agent if isinstance(agent, str) else self._agent
         key = agent if agent is not None else _SIDE if is_side else None
         thread = self._threads.get(key)
@@ -217,16 +201,11 @@ class TranscriptSession:
 
     def _emit(self, row: Message, line: int | None) -> None:
         """Add a row, with what no record says of itself."""
-        row.session_id = self.session.id or ""
-        row.index = self.index
-        row.producer = PRODUCER
+        self.add_row(row, None if self._in_part else line)
         if row.id:
             key = short_key(row.id)
             if key in self._seen or key in self._known:
                 row.usage_state = "repeated"
             self._seen.add(key)
         else:
-            row.id = f"{row.session_id}:{self.index}"
-        self.index += 1
-        self.rows.append(row)
-        self.positions.append(None if self._in_part else line)
+            row.id = f"{row.session_id}:{row.index}"

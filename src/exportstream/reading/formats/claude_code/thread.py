@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from exportstream.models.structs import Message
-from exportstream.reading.formats.claude_code.attachments import attachment, without_base64
-from exportstream.reading.formats.claude_code.blocks import Result, is_result, read_result
+from exportstream.reading.formats.claude_code.blocks import Result, attachment, is_result, read_result, without_base64
 from exportstream.reading.formats.claude_code.response import Entry, Response
 from exportstream.reading.formats.claude_code.short import ShortEmbedded, ShortLine, ShortMessage
-from exportstream.reading.formats.content import TEXT_TYPES, Block, read_content
+from exportstream.reading.formats.content import TEXT_TYPES, Block, Content, read_content
 
 _LARGEST_PENDING = 1 << 20  # bytes of messages that wait for the end of a response
 
@@ -149,16 +148,7 @@ def _late_result(entry: Entry, result: Result) -> Message:
     """Return the row of a result whose call is not known, or belongs to a response that is over."""
     known = {"tool_use_id": result.call_id, "is_error": result.is_error}
     extra = {key: value for key, value in known.items() if value is not None} | entry.extra | result.extra
-    return Message(
-        id="",
-        role="tool",
-        content="\n".join(result.content.texts),
-        created_at=entry.time,
-        updated_at=entry.time,
-        attachments=result.content.attachments or None,
-        extra=extra or None,
-        parent_id=entry.parent,
-    )
+    return _row(entry, "tool", result.content, extra)
 
 
 def _user_message(entry: Entry, blocks: list[Any], structured: Any) -> Message:
@@ -169,9 +159,13 @@ def _user_message(entry: Entry, blocks: list[Any], structured: Any) -> Message:
         extra["content"] = content.rest
     if structured is not None:
         extra["toolUseResult"] = without_base64(structured)
+    return _row(entry, entry.role, content, extra)
+
+
+def _row(entry: Entry, role: str, content: Content, extra: dict[str, Any]) -> Message:
     return Message(
         id="",
-        role=entry.role,
+        role=role,
         content="\n".join(content.texts),
         created_at=entry.time,
         updated_at=entry.time,

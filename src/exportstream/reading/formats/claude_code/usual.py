@@ -104,7 +104,6 @@ def _add_message(
     thread = session.thread_of(agent, is_side=is_side)
     if thread.held + size * (results or 1) > limit:  # most likely too large for a response
         return False
-    thread.line = session.line
     if role == "assistant":
         thread.add_short(record, message, blocks, size)
     elif results:

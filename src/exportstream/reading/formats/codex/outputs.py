@@ -1,6 +1,7 @@
-"""Outputs of tools: texts, and how their calls ended.
+"""Outputs of tools: texts, what is attached to them and to other items, and how their calls ended.
 
-Takes: outputs, decoded or not. Returns: whether a call failed, and texts. Raises: `InvalidMessageError`. Holds: nothing.
+Takes: outputs, decoded or not, and parts of contents. Returns: whether a call failed, texts, and descriptions of attachments
+without their data. Raises: `InvalidMessageError`. Holds: nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from exportstream.errors import InputError
-from exportstream.reading.formats.codex.attachments import attachment
-from exportstream.reading.formats.content import Content, leftover, read_content
+from exportstream.reading.formats.content import Content, leftover, read_content, size_of_base64
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.lines.records import decode_value
 
+_DATA_URL = re.compile(r"data:([^;,]{0,100})[^,]{0,200};base64,")
 _WRAPPED = '{"output":'  # an output of older versions: JSON with the text and the exit code
 # The end of one, from a comma on, where Q is a quote: one of the text itself would have a backslash before it.
 _END = r"(?<=Q)(?<!\\Q), ?QmetadataQ: ?\{Qexit_codeQ: ?(-?\d{1,9})(?:, ?Qduration_secondsQ: ?\d{1,9}(?:\.\d{1,9})?)?\}\}"
@@ -104,3 +105,22 @@ def read_output(output: dict[str, Any]) -> tuple[Content, dict[str, Any], bool |
     if content.rest:
         extra["content"] = content.rest
     return content, extra, failed
+
+
+def attachment(part: dict[str, Any]) -> dict[str, Any] | None:
+    """Describe what is attached: base64 data is left out, and its size is told instead."""
+    for key in ("image_url", "file_data", "audio_url", "file_url"):
+        given = part.get(key)
+        if isinstance(given, str):
+            break
+    else:
+        return None
+    described = {"name": part["filename"]} if isinstance(part.get("filename"), str) else {}
+    found = _DATA_URL.match(given)
+    if found is None and key != "file_data":
+        described |= {"type": str(part.get("type")), "url": given}
+    else:
+        kind, start = (found[1], found.end()) if found is not None else ("", 0)
+        described |= {"type": kind or str(part.get("type")), "size": size_of_base64(given, start)}
+    known = {"type", "filename", key}
+    return described | {name: value for name, value in part.items() if name not in known and value is not None}

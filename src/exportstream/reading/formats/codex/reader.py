@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -27,9 +27,9 @@ from exportstream.reading.limits import MAX_DEPTH
 from exportstream.reading.lines.reader import LineReader
 from exportstream.reading.lines.records import decode_value
 from exportstream.reading.lines.runs import Skip
-from exportstream.reading.lines.session import require_room
 
-_BEFORE_COMPACTED = rb'\{"timestamp":"[^"\\]{0,40}"(?:,"ordinal":\d{1,20})?'
+_IN_COMPACTED = b',"type":"compacted","payload":'
+_COMPACTED = re.compile(rb'\{"timestamp":"[^"\\]{0,40}"(?:,"ordinal":\d{1,20})?' + _IN_COMPACTED + rb"[^\n]*\n?")
 _ID_IN_NAME = re.compile(r"rollout-.*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
 
 
@@ -59,50 +59,20 @@ class _ShortLine(_Record, gc=False):
     payload: ShortItem | UnsetType = UNSET
 
 
-class _ItemLine(Struct, gc=False):
-    """An item as usual."""
-
-    payload: dict[str, Any]
-
-
-class _KnownLine(Struct, gc=False, tag_field="type"):
-    """A record of a known type, as usual. Its type tells how its payload is decoded, in the same pass."""
-
-    timestamp: str | None = None
-    ordinal: Any = None
+def _known_line(kind: str, payload: Any) -> Any:
+    """Return a record of a known type, as usual. Its type tells how its payload is decoded, in the same pass."""
+    fields: list[Any] = [("payload", payload), ("timestamp", str | None, None), ("ordinal", Any, None)]
+    return msgspec.defstruct("_KnownLine", fields, tag_field="type", tag=kind, namespace={"type": kind}, gc=False)
 
 
-class _KnownItem(_KnownLine, gc=False, kw_only=True, tag="response_item"):
-    type: ClassVar[str] = "response_item"
-    payload: dict[str, Any]
-
-
-class _KnownEvent(_KnownLine, gc=False, kw_only=True, tag="event_msg"):
-    type: ClassVar[str] = "event_msg"
-    payload: Event
-
-
-class _KnownTurn(_KnownLine, gc=False, kw_only=True, tag="turn_context"):
-    type: ClassVar[str] = "turn_context"
-    payload: Event
-
-
-class _KnownMeta(_KnownLine, gc=False, kw_only=True, tag="session_meta"):
-    type: ClassVar[str] = "session_meta"
-    payload: Raw
-
-
-class _KnownUsage(_KnownLine, gc=False, kw_only=True, tag="token_usage_record"):
-    type: ClassVar[str] = "token_usage_record"
-    payload: Raw
-
-
-class _KnownWorld(_KnownLine, gc=False, kw_only=True, tag="world_state"):
-    type: ClassVar[str] = "world_state"
-    payload: Raw
-
-
-_ITEM = msgspec.json.Decoder(_ItemLine, float_hook=Decimal)
+_KNOWN_LINE = (
+    _known_line("response_item", dict[str, Any])
+    | _known_line("event_msg", Event)
+    | _known_line("turn_context", Event)
+    | _known_line("session_meta", Raw)
+    | _known_line("token_usage_record", Raw)
+    | _known_line("world_state", Raw)
+)
 _EVENT = msgspec.json.Decoder(Event)
 _TURN = msgspec.json.Decoder(TurnContext, float_hook=Decimal)
 
@@ -113,13 +83,11 @@ class RolloutReader(LineReader[RolloutSession]):
     producer = PRODUCER
     decoder = msgspec.json.Decoder(_Line)
     run_decoders = (
-        msgspec.json.Decoder(
-            _KnownItem | _KnownEvent | _KnownTurn | _KnownMeta | _KnownUsage | _KnownWorld, float_hook=Decimal
-        ),
+        msgspec.json.Decoder(_KNOWN_LINE, float_hook=Decimal),
         msgspec.json.Decoder(_UsualLine),  # events and turns need no second look at their line
     )
     short_decoder = msgspec.json.Decoder(_ShortLine)
-    skips = (Skip("compacted", b',"type":"compacted","payload":', re.compile(_BEFORE_COMPACTED)),)
+    skip = Skip("compacted", _IN_COMPACTED, _COMPACTED)
     payload = "$.payload"
 
     def _new_session(self) -> RolloutSession:
@@ -138,15 +106,10 @@ class RolloutReader(LineReader[RolloutSession]):
         if session.has_ordinals:
             session.see_ordinal(line.ordinal)
         if kind == "response_item":
-            size = len(raw)
             if isinstance(given, ShortItem) and not may_be_deep_item(given, raw) and session.add_short(given, raw, time):
-                if session.held > self._limit:
-                    require_room(session.held, self._limit)
                 return
             item = self._payload_of(given, raw)
-            if session.add_item(item, time, size):
-                if session.held > self._limit:
-                    require_room(session.held, self._limit)
+            if session.add_item(item, time, len(raw)):
                 return
             kind = f"response_item/{item['type']}"
         elif kind == "event_msg":
@@ -174,16 +137,7 @@ class RolloutReader(LineReader[RolloutSession]):
             if len(raw) > 2 * MAX_DEPTH:
                 refuse_deep(given)
             return given
-        if isinstance(given, Event):
-            try:
-                payload = _ITEM.decode(raw).payload
-            except REFUSALS:  # the slow way replaces what can't be a text
-                given = self.decoder.decode(raw).payload
-            else:
-                if len(raw) > 2 * MAX_DEPTH:
-                    refuse_deep(payload)
-                return payload
-        return self._decode(given)
+        return self._decode(self.decoder.decode(raw).payload if isinstance(given, Event) else given)
 
     def _read_bare(self, line: _Record, raw: bytes) -> None:
         """Read a record without an envelope: an item, or the description of the session."""

@@ -13,8 +13,7 @@ from msgspec import UNSET
 
 from exportstream.errors import InputError
 from exportstream.models.structs import Message, ToolCall
-from exportstream.reading.formats.codex.attachments import attachment
-from exportstream.reading.formats.codex.outputs import has_failed_raw, read_output
+from exportstream.reading.formats.codex.outputs import attachment, has_failed_raw, read_output
 from exportstream.reading.formats.codex.records import ShortItem
 from exportstream.reading.formats.codex.usage import Usage
 from exportstream.reading.formats.content import Content, as_text, leftover, read_content, text_of
@@ -123,6 +122,9 @@ class Response:
             input_json=_parsed(given) if isinstance(given, str) else given,
             extra=extra or None,
         )
+        self._keep_call(call, call_id)
+
+    def _keep_call(self, call: ToolCall, call_id: str | None) -> None:
         self._calls.append(call)
         self._by_id[call.id] = call
         if call_id is not None:
@@ -164,10 +166,7 @@ class Response:
                 is_error=True if item.status == "failed" else None,
                 input="",
             )
-            self._calls.append(call)
-            self._by_id[call.id] = call
-            if call_id is not None:
-                self._open[call_id] = call
+            self._keep_call(call, call_id)
 
     def end_call(self, output: ShortItem, line: bytes, time: str | None) -> bool:
         """Add the output of a tool, of which only figures are wanted; return False if it has to be read in full."""
@@ -196,11 +195,10 @@ class Response:
             if call is not None:
                 call.is_error = failed
 
-    def end(self, usage: Usage | None, time: str | None) -> None:
+    def end(self, usage: Usage, time: str | None) -> None:
         """Complete the items."""
         self.takes_items = False
-        if usage is not None:
-            self.usage = usage
+        self.usage = usage
         self._first = self._first if self._first is not None else time
         self._last = self._last if self._last is not None else time
 
@@ -250,20 +248,11 @@ class Response:
 def user_message(item: dict[str, Any], time: str | None, turn: Turn) -> Message:
     """Return the row of a message that no model wrote."""
     content = read_content(item.get("content"), attachment)
-    extra = leftover(item, _MESSAGE_KEYS)
+    extra: dict[str, Any] = {} if turn.id is None else {"turn_id": turn.id}
+    extra |= leftover(item, _MESSAGE_KEYS)
     if content.rest:
         extra["content"] = content.rest
-    if turn.id is not None:
-        extra = {"turn_id": turn.id} | extra
-    return Message(
-        id=text_of(item, "id") or "",
-        role=text_of(item, "role") or "user",
-        content="\n".join(content.texts),
-        created_at=time,
-        updated_at=time,
-        attachments=content.attachments or None,
-        extra=extra or None,
-    )
+    return _row(text_of(item, "id"), text_of(item, "role") or "user", content, extra, time)
 
 
 def short_user_message(item: ShortItem, time: str | None) -> Message:
@@ -277,14 +266,18 @@ def late_output(output: dict[str, Any], time: str | None, turn: Turn) -> Message
     """Return the row of a tool's output whose call is not waiting any more, or was never there."""
     content, extra, _ = read_output(output)
     known = {"turn_id": turn.id, "call_id": text_of(output, "call_id")}
+    return _row(None, "tool", content, {key: value for key, value in known.items() if value is not None} | extra, time)
+
+
+def _row(row_id: str | None, role: str, content: Content, extra: dict[str, Any], time: str | None) -> Message:
     return Message(
-        id="",
-        role="tool",
+        id=row_id or "",
+        role=role,
         content="\n".join(content.texts),
         created_at=time,
         updated_at=time,
         attachments=content.attachments or None,
-        extra={key: value for key, value in known.items() if value is not None} | extra or None,
+        extra=extra or None,
     )
 
 

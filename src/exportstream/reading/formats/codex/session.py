@@ -18,6 +18,7 @@ from exportstream.reading.formats.codex.replay import Replay
 from exportstream.reading.formats.codex.response import Response, Turn, late_output, short_user_message, user_message
 from exportstream.reading.formats.codex.usage import Info, Usage, Usages
 from exportstream.reading.formats.content import leftover, text_of
+from exportstream.reading.lines.session import LogSession
 from exportstream.totals.seen import short_key
 
 _TEXT_OR_NONE = frozenset({str, type(None)})
@@ -27,8 +28,8 @@ _LARGEST_PENDING = 1 << 20  # bytes of messages that came while calls waited for
 _META_KEYS = frozenset({"id", "timestamp", "cwd"})
 
 
-class RolloutSession:
-    """The session of a rollout.
+class RolloutSession(LogSession):
+    """The session of a rollout; see `LogSession`.
 
     Args:
         session_id: its id as long as no `session_meta` says it.
@@ -36,25 +37,14 @@ class RolloutSession:
         keys: takes the keys of all rows if there are other inputs.
 
     Attributes:
-        session: what is known of it.
-        rows: its complete rows that were not taken yet.
-        positions: where each of them begins: the first byte of its first line.
-        line: the position of the line that is being read.
         last_time: the time of the last line.
         has_ordinals: whether the ordinal of a line matters.
-        held: bytes of the response that is not complete.
-        index: how many rows it has so far.
     """
 
     def __init__(self, session_id: str, known: Container[str | bytes] | None, keys: set[str | bytes]) -> None:
-        self.session = Session(id=session_id, producer=PRODUCER)
-        self.rows: list[Message] = []
-        self.positions: list[int | None] = []
-        self.line: int | None = None
-        self.index = 0
+        super().__init__(Session(id=session_id, producer=PRODUCER))
         self.last_time: str | None = None
         self.has_ordinals = False
-        self.held = 0
         self._known = known
         self._keys = keys
         self._copied: Usage | None = None  # tokens of rows that another input has; None if it has no row
@@ -133,10 +123,10 @@ class RolloutSession:
             else:
                 self._add(late_output(item, time, self._turn), self._turn, self.line, replayed=self._replay.running)
         elif kind in _ITEMS or kind.endswith("_call"):
-            if self._response is None or not self._response.takes_items:
-                self._begin_response()
-            assert self._response is not None
-            self._response.add_item(item, time)
+            response = self._response
+            if response is None or not response.takes_items:
+                response = self._begin_response()
+            response.add_item(item, time)
             self.held += size
         else:
             return False
@@ -180,10 +170,13 @@ class RolloutSession:
                 self._response.set_exit((ended.call_id, ended.id), failed=ended.exit_code != 0)
 
     def add_count(self, info: Info, time: str | None) -> None:
-        """Take the tokens so far."""
+        """Take the tokens so far: they are of the response that has none, or are a row of their own."""
         usage = self._usages.count(info)
         if usage is not None:
-            self._add_usage(usage, time)
+            response = self._response
+            if response is None or response.usage is not None:
+                response = self._begin_response()
+            response.end(usage, time)
         if info.model is not None and self._response is not None:
             self._response.model = info.model
 
@@ -192,12 +185,12 @@ class RolloutSession:
         usage = self._usages.record(record)
         if usage is None:
             return
-        if self._response is None or self._response.is_recorded:
-            self._begin_response()
-        assert self._response is not None
-        self._response.end(usage, time)
-        self._response.is_recorded = True
-        self._response.id = text_of(record, "response_id")
+        response = self._response
+        if response is None or response.is_recorded:
+            response = self._begin_response()
+        response.end(usage, time)
+        response.is_recorded = True
+        response.id = text_of(record, "response_id")
 
     def _add_words(self, row: Message, size: int) -> None:
         """Add the row of a message that no model wrote; while calls wait for their results, it comes after them."""
@@ -218,13 +211,6 @@ class RolloutSession:
             self._add(row, turn, line, replayed=replayed)
         self._pending, self._pending_size = [], 0
 
-    def _add_usage(self, usage: Usage, time: str | None) -> None:
-        """Add tokens to the response that they belong to; without one they are a row of their own."""
-        if self._response is None or self._response.usage is not None:
-            self._begin_response()
-        assert self._response is not None
-        self._response.end(usage, time)
-
     def _begin_response(self) -> Response:
         self.flush()
         self._response_line = self.line
@@ -244,18 +230,13 @@ class RolloutSession:
 
     def _add(self, row: Message, turn: Turn, line: int | None, *, replayed: bool) -> None:
         """Add a row, with what no item says of itself."""
-        row.session_id = self.session.id or ""
-        row.index = self.index
-        row.id = row.id or f"{turn.id if turn.id is not None else row.session_id}:{self.index}"
-        row.producer = PRODUCER
+        self.add_row(row, line)
+        row.id = row.id or f"{turn.id if turn.id is not None else row.session_id}:{row.index}"
         row.agent_id = self._agent
         if replayed:
             row.usage_state = "replayed"
         elif self._known is not None:
             self._find_copy(row, self._known)
-        self.index += 1
-        self.rows.append(row)
-        self.positions.append(line)
 
     def _find_copy(self, row: Message, known: Container[str | bytes]) -> None:
         """Mark a row that another input has, such as a packed or an archived copy of the rollout."""
