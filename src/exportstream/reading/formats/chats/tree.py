@@ -81,7 +81,7 @@ def are_linked(nodes: dict[str, Any]) -> bool:
 
 
 def has_usual_times(nodes: dict[str, Any]) -> bool:
-    """Whether `is_usual` holds for the times in structs, which are bytes: nothing else was passed over when they were decoded."""
+    """Whether `is_usual` holds for the times in structs, which are bytes: msgspec has passed over nothing else."""
     messages = [node.message for node in nodes.values() if node.message.__class__ is not Raw and node.message is not None]
     return is_usual(b",".join([message.create_time for message in messages]))
 
