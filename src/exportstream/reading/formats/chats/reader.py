@@ -192,15 +192,21 @@ class ChatReader:
         ids: set[str] = set()
         left = element.replaced
         session_id, producer = session.id, session.producer
-        for index, message in enumerate(found.messages):
-            if isinstance(message, Refused):
+        index = 0
+        for message in found.messages:
+            if isinstance(message, list):
+                rows += message
+                index += len(message)
+            elif isinstance(message, Refused):
                 self._refuse(message.error, element, session_id, index, message.value)
-                continue
-            message.session_id = session_id
-            message.index = index
-            message.producer = producer
-            rows.append(message)
-            if len(rows) == _ROWS:  # all rows of a large conversation are never held
+                index += 1
+            else:
+                message.session_id = session_id
+                message.index = index
+                message.producer = producer
+                rows.append(message)
+                index += 1
+            if len(rows) >= _ROWS:  # all rows of a large conversation are never held
                 if (batch := self._take_pending()) is not None:
                     yield batch
                 left = self._note(rows, ids, element, left, found.deep)
