@@ -48,6 +48,22 @@ def test_files_that_are_no_exports(tmp_path: Path, source: str, options: list[st
     assert len(rows(tmp_path / ("all.ndjson" if target else "rows/a.ndjson.zst"))) == 3
 
 
+def test_outputs_beside_their_inputs_are_one_line(tmp_path: Path) -> None:
+    """Outputs that a folder of inputs holds are ignored in one line, with the first few names."""
+    names = [f"{letter}.json" for letter in "abcdefg"]
+    put(tmp_path, *names)
+    for name in names:
+        run("convert", name, cwd=tmp_path)
+    outputs = [f"./{letter}.ndjson.zst" for letter in "abcdefg"]
+    for left, words in (
+        (7, f"7 outputs of exportstream: {', '.join(outputs[:5])} and 2 more"),
+        (1, f"1 output of exportstream: {outputs[0]}"),
+    ):
+        for name in outputs[left:]:
+            (tmp_path / name).unlink(missing_ok=True)
+        assert said(run("totals", ".", cwd=tmp_path)) == [f"exportstream: ignored: {words}"]
+
+
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_file_that_is_no_export_named_by_hand(tmp_path: Path, name: str) -> None:
     """A file that the user named has to be an export, alone or among others."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from exportstream import ExportstreamError, Reject
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
+from tests.kit.chats import claude_ai
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, tool_call
 from tests.kit.readings import blocks, plain
 
@@ -77,7 +79,7 @@ def places(data: bytes) -> dict[str, tuple[int, int]]:
     return found
 
 
-def read(data: bytes) -> tuple[list[Any], list[Reject], Any, Any]:
+def read(data: Any) -> tuple[list[Any], list[Reject], Any, Any]:
     """The messages, the rejects, the notes and the error of a reading that skips."""
     rejects: list[Reject] = []
     messages: list[Any] = []
@@ -154,6 +156,22 @@ def check_damage(shape: str, cases: Iterable[tuple[int, str, bool]]) -> None:
             if gone and begin > at + 9:
                 assert data[begin:end] in bytes_, (at, name)
             assert not (name in got and end <= at and data[begin:end] in bytes_), (at, name)
+
+
+@pytest.mark.parametrize("before", [1, 7, 23])
+@pytest.mark.parametrize(
+    ("make", "unit"),
+    [(made, b"\xff"), (lambda number: claude_ai({"text": "x" * 4000}, uuid=f"u{number}"), b'\xff{"uuid":1,')],
+    ids=["sessions", "chats"],
+)
+def test_where_pieces_of_damage_end(tmp_path: Path, make: Callable[[int], Any], unit: bytes, before: int) -> None:
+    """A long damaged stretch comes in pieces of 64 KiB, wherever in it a read ends."""
+    path, hurt = tmp_path / "in.json", unit * (400_000 // len(unit))
+    whole = [dump(make(number)) for number in range(before + 1)]
+    path.write_bytes(b"[" + b",".join([*whole[1:], whole[0][:-500] + hurt, whole[1]]) + b"]")
+    *pieces, last = (one.raw or b"" for one in read(path)[1])
+    assert list(map(len, pieces)) == [64 << 10] * 6
+    assert hurt in b"".join([*pieces, last])
 
 
 @pytest.mark.parametrize("shape", ["lines", "array"])

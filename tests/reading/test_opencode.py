@@ -170,6 +170,9 @@ def test_a_line_before_the_json() -> None:
     with open_export(data) as reading:
         list(reading)
         assert reading.notes.records["lines before the JSON"].bytes == 26
+    indented = b" [\n" + dump(opencode(ANSWER)) + b"\n]"
+    assert read(indented).messages == read(dump(opencode(ANSWER))).messages
+    assert read(b"Exporting\n" + indented).messages == read(indented).messages
 
 
 def test_a_cut_export() -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import FEW, amount, size
+from exportstream.cli.figures import FEW, amount, few, size
 from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.outcome import Counts, Outcome
@@ -16,6 +16,7 @@ from exportstream.conversion.progress import Status
 from exportstream.errors import printable, shown
 from exportstream.models.notes import Notes
 from exportstream.reading.export import Export
+from exportstream.reading.json.no_session import AN_OUTPUT
 from exportstream.storage.names import STDIN, is_stream
 from exportstream.storage.zip import SEPARATOR, zip_file_of
 
@@ -173,9 +174,12 @@ def print_failures(outcomes: list[Outcome], *, quiet: bool) -> Exit | None:
 
 
 def _print_ignored(ignored: list[Outcome]) -> None:
-    """Print a line for each file, and one for all members of an archive."""
+    """Print a line for each file, one for all members of an archive, and one for all outputs of exportstream."""
+    ours = [outcome.source for outcome in ignored if AN_OUTPUT in str(outcome.error)]
+    if ours:
+        tell(f"ignored: {amount(len(ours), 'outputs')} of exportstream: {few(ours, 'more')}")
     groups: dict[str, list[Outcome]] = {}
-    for outcome in ignored:
+    for outcome in (one for one in ignored if AN_OUTPUT not in str(one.error)):
         groups.setdefault(zip_file_of(outcome.source), []).append(outcome)
     for archive, group in list(groups.items())[:FEW]:
         if zip_file_of(group[0].source) == group[0].source or len(group) == 1:

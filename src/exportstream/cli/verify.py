@@ -44,7 +44,7 @@ def verify_command(*, outputs: tuple[str, ...]) -> None:
             show_lines([f"{verified.output}: {'; '.join(verified.findings)}"])
     show_lines([f"{amount(count, 'outputs')}, {odd:,} with findings"])
     if unrecorded:
-        tell("only Parquet and SQLite, and outputs that a run wrote to a folder (-o DIR/), have a record")
+        tell("only Parquet and SQLite, and outputs written to a folder (-o DIR/) or with --update, have a record")
     if changed:
         tell("convert their inputs again with --force: --update goes by sizes and times, not by contents")
     if outdated:

@@ -71,7 +71,8 @@ class InputFile:
         self.may_grow = False
         self._file = file
         self._path = path
-        self._has_version = path is not None and hasattr(file, "version")  # of a URL or a member of an archive, which knows all of this
+        # A URL or a member of an archive knows all of this by itself.
+        self._has_version = path is not None and hasattr(file, "version")
         self.version: tuple[Any, ...] = file.version if self._has_version else identity(self.stat)
         self.state: dict[str, Any] = (file.state if self._has_version else self.stat and state_of_file(self.stat)) or {}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -176,19 +176,22 @@ def _beside(source: str) -> str:
     return source if found is None else os.path.join(os.path.dirname(found[0]), os.path.basename(found[1]))
 
 
-def strip_suffixes(path: str, suffixes: Collection[str] = _INPUT_SUFFIXES) -> str:
-    """A name without some suffixes at its end: by default those of exports and of compressions."""
+def strip_suffixes(path: str) -> str:
+    """A name without the suffixes of exports and of compressions."""
     folder, name = os.path.split(path)
-    while os.path.splitext(name)[1].lower() in suffixes:
+    while os.path.splitext(name)[1].lower() in _INPUT_SUFFIXES:
         name = os.path.splitext(name)[0]
     return os.path.join(folder, name)
 
 
 def rejects_name(target: Any, source: Any) -> str:
-    """``NAME.rejects.ndjson`` next to the output, or next to the input if the output has no name."""
+    """``OUTPUT.rejects.ndjson``, after all of the output's name, or of the input's if the output has none.
+
+    Without its suffixes it would be that of several: ``a.csv`` and ``a.ndjson`` may be made of different inputs.
+    """
     for named in (target, source):
         if has_name(named):
-            return strip_suffixes(_beside(os.fspath(named)), {*_FORMAT_OF, *_COMPRESSION_OF, ".json"}) + REJECTS
+            return f"{_beside(os.fspath(named))}{REJECTS}"
     raise UsageError("neither input nor output has a name to call the rejects after", hint="name a file for `rejects`")
 
 

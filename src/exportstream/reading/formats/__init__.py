@@ -110,11 +110,9 @@ class InputFormat(NamedTuple):
         recognise: whether an input of these first bytes is of this format.
         load: imports what reads it, and returns what makes a reader of one input.
         is_log: whether it is a log: a program may still write to it, and broken lines are usual.
-        has_runs: whether several processes may read it, each some elements of its array.
     """
 
     producer: str
     recognise: Callable[[bytes], bool]
     load: Callable[[], MakeReader]
     is_log: bool = True
-    has_runs: bool = False

@@ -25,8 +25,8 @@ def _chat_reader(of: str) -> MakeReader:
 LOG_FORMATS = (
     InputFormat(codex.PRODUCER, codex.is_rollout, partial(_log_reader, "codex", "RolloutReader")),
     InputFormat(claude_code.PRODUCER, claude_code.is_transcript, partial(_log_reader, "claude_code", "TranscriptReader")),
-    InputFormat(chats.CHATGPT, chats.is_chatgpt, partial(_chat_reader, "chatgpt"), is_log=False, has_runs=True),
-    InputFormat(chats.CLAUDE_AI, chats.is_claude_ai, partial(_chat_reader, "claude_ai"), is_log=False, has_runs=True),
+    InputFormat(chats.CHATGPT, chats.is_chatgpt, partial(_chat_reader, "chatgpt"), is_log=False),
+    InputFormat(chats.CLAUDE_AI, chats.is_claude_ai, partial(_chat_reader, "claude_ai"), is_log=False),
     InputFormat(chats.OPENCODE, chats.is_opencode, partial(_chat_reader, "opencode"), is_log=False),
 )
 

@@ -249,7 +249,7 @@ class SessionReader(Struct, Events):
     def _locate(self, error: ExportstreamError) -> None:
         if isinstance(error, CutInputError) and self.session is not None:
             if error.inside_message:
-                error.what += f", inside message {self.index}"
+                error.what += ", inside a message"
             else:
                 error.what += f", after message {self.index - 1}" if self.index else ", before its first message"
             if self.reject is None:

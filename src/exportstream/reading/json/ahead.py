@@ -19,7 +19,7 @@ from exportstream.reading.json.stream import Stream
 from exportstream.reading.limits import MAX_DEPTH
 from exportstream.storage.source import Source
 
-_NEXT_LINE = late_pattern(rb"\n(?=\{)")
+NEXT_LINE = late_pattern(rb"\n(?=\{)")
 HEAD = 512  # bytes that hold the first two keys of a session
 
 
@@ -103,7 +103,7 @@ class AheadStream(Stream):
         data, start = self._buffer.data, self._buffer.start
         if not data.startswith(b"{", start):
             return None
-        return separator_like(data, start) if self._envelope.in_array else _NEXT_LINE
+        return separator_like(data, start) if self._envelope.in_array else NEXT_LINE
 
     def _pass(self, run: Passed | None) -> bool:
         if run is None:

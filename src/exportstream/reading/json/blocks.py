@@ -40,18 +40,32 @@ _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _OPEN, _CLOSE = ord("["), ord("]")
 
 
-def _separator(keys: tuple[bytes, ...]) -> re.Pattern[bytes]:
-    """What comes before an element that begins with these keys; the value of the first of two is a text."""
-    pattern = rb'(,\s*\{\s*"' + re.escape(keys[0]) + rb'")\s*:'
+def _keys(found: re.Match[bytes]) -> tuple[bytes, ...]:
+    return tuple(key for key in found.groups() if key is not None)
+
+
+def _beginning(keys: tuple[bytes, ...]) -> bytes:
+    """How an object with these keys begins, as a pattern; the value of the first of two is a text."""
+    pattern = rb'(\s*\{\s*"' + re.escape(keys[0]) + rb'")\s*:'
     if len(keys) > 1:
         pattern += rb'\s*"[^"\\]{0,200}"\s*,\s*"' + re.escape(keys[1]) + rb'"\s*:'
-    return re.compile(pattern)
+    return pattern
 
 
 def separator_like(data: bytearray, start: int) -> re.Pattern[bytes] | None:
-    """What comes before an element that begins as the one at `start` does; None if that is not known."""
+    """What comes before an element that begins as the one at `start` does; None if that is not known.
+
+    Where the first value is an object with two keys, they tell as well: sessions of opencode and their messages both begin
+    with `info`, of which the keys differ.
+    """
     found = _FIRST_KEYS.match(data, start)
-    return None if found is None else _separator(tuple(key for key in found.groups() if key is not None))
+    if found is None:
+        return None
+    pattern = b"," + _beginning(_keys(found))
+    within = _FIRST_KEYS.match(data, found.end())
+    if within is not None and within[2] is not None:  # a single key may be a name that no other element has
+        pattern += _beginning(_keys(within))
+    return re.compile(pattern)
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -110,11 +124,11 @@ class Blocks:
         found = _FIRST_KEYS.match(buffer, start)
         if found is None:
             return
-        keys = tuple(key for key in found.groups() if key is not None)
+        keys = _keys(found)
         if keys[0] != b"id":  # a tool call begins with its id as well, so there the second key has to tell
             keys = keys[:1]
         if keys != self._first_keys:
-            self._first_keys, self.separator, self._spelled = keys, _separator(keys), None
+            self._first_keys, self.separator, self._spelled = keys, re.compile(b"," + _beginning(keys)), None
 
     def take(self, buffer: bytearray, start: int) -> Run | None:
         """Decode as many messages from `start` on as one block holds.
@@ -181,7 +195,7 @@ class Blocks:
         while True:
             found = list(self.separator.finditer(buffer, max(start, limit - window), limit))
             if found:
-                self._spelled = found[-1].group(1)
+                self._spelled = b"," + found[-1].group(1)
                 return found[-1].start()
             if limit - window <= start:
                 return None

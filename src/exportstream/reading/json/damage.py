@@ -75,15 +75,21 @@ class DamageSearch(ABC):
                 return None
             tail = place.start() if place is not None else len(buffer.data) - _LONGEST_PLACE
             position = max(position, buffer.position_of(tail))
-            self._report(position - buffer.position_of(0) - self._before)
+            self._report(position - buffer.position_of(0) - self._before, whole=True)
             buffer.read()
 
-    def _report(self, end: int, *, always: bool = False) -> None:
-        """Report the bytes up to an index as damage, and go on after them."""
+    def _report(self, end: int, *, whole: bool = False, always: bool = False) -> None:
+        """Report the bytes up to an index as damage, and go on after them.
+
+        Args:
+            end: the index.
+            whole: leave what is no whole piece yet for the next time: where pieces end must not depend on the reads.
+            always: report a piece even if it has no bytes.
+        """
         buffer = self._buffer
         if buffer.hold is not None:
             buffer.start = buffer.hold - buffer.position_of(0)
-        while buffer.start < end or always:
+        while end - buffer.start > (PIECE if whole else 0) or always:
             at = end_of_piece(buffer.data, buffer.start, end)
             self._tell(bytes(buffer.data[buffer.start : at]), buffer.position, begins=not self._reported)
             buffer.start = at
@@ -95,8 +101,9 @@ class DamageSearch(ABC):
     def _report_rest(self) -> None:
         """Report everything up to the end as damage."""
         while True:
-            self._report(len(self._buffer.data))
-            if self._buffer.at_end:
+            is_last = self._buffer.at_end
+            self._report(len(self._buffer.data), whole=not is_last)
+            if is_last:
                 return
             self._buffer.read()
 

@@ -137,10 +137,12 @@ class Elements:
     def _skip_lines(self) -> None:
         buffer = self._buffer
         buffer.fill(BLOCK)
-        while buffer.left and buffer.data[buffer.start] not in b"{[":
-            end = buffer.data.find(b"\n", buffer.start) + 1
-            self.skipped += (end or len(buffer.data)) - buffer.start
-            buffer.start = end or len(buffer.data)
+        while buffer.left:
+            end = buffer.data.find(b"\n", buffer.start) + 1 or len(buffer.data)
+            if buffer.data[buffer.start : end].lstrip().startswith((b"{", b"[")):
+                return
+            self.skipped += end - buffer.start
+            buffer.start = end
 
     def _enter(self, first: bytes) -> _At:
         """Go on after a byte that begins no object."""

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from exportstream.errors import InputError, LimitError
 from exportstream.reading.json.buffer import CHUNK, Buffer
-from exportstream.reading.json.damage import COST_OF_LOOK, OBJECT, PIECE, WINDOW, DamageSearch
+from exportstream.reading.json.damage import COST_OF_LOOK, OBJECT, WINDOW, DamageSearch
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.json.measure import measure
@@ -124,9 +124,8 @@ class NextElement(DamageSearch):
             position = begin + 1
             if place[1] not in self._known_elements.first_keys or begin in self._open or not self._budget.allows(begin):
                 continue
+            self._report(place.start(), whole=True)
             buffer.start = place.start()
-            if begin - (buffer.hold or 0) >= PIECE:
-                self._report(buffer.start)
             self._budget.spend(COST_OF_LOOK)
             try:
                 size, is_odd = measure(buffer, min(max(LONGEST, self._known_elements.longest), self._limit))

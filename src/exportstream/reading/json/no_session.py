@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 
 from exportstream.errors import NotAnExportError
 
+AN_OUTPUT = "what looks like an output of exportstream"
 _OF_A_ROW = frozenset({"messageIndex", "message_index", "countedMessages", "counted_messages"})
 _OF_A_REPORT = frozenset({"schema", "source", "outputs", "bytesWritten"})  # of its keys before `messages`
 _KINDS = {"start_map": "an object", "start_array": "an array", "string": "a string", "number": "a number", "null": "null"}
@@ -37,7 +38,7 @@ def no_messages(token: str, keys: AbstractSet[str]) -> NotAnExportError:
 def no_messages_among(keys: AbstractSet[str]) -> NotAnExportError:
     """Return the error for an object with such keys, without `messages`."""
     if not _OF_A_ROW.isdisjoint(keys):
-        return no_session("what looks like an output of exportstream", foreign=True, hint="give it the export")
+        return no_session(AN_OUTPUT, foreign=True, hint="give it the export")
     return no_session(_listed(keys), foreign=True)
 
 

@@ -94,10 +94,11 @@ class ChatReader:
     def read(self, reader: Reader) -> Iterator[None]:
         """Read the input; after each step `take` has what it brought."""
         decode = partial(self._format.decode, figures_only=self.figures_only)
+        limit, skip = self._limit, self._format.begins_with_lines
         if self._file is not None and self._ahead is not None:
-            elements: Elements = AheadElements(self._file, self._ahead, limit=self._limit, decode=decode)
+            elements: Elements = AheadElements(self._file, self._ahead, limit=limit, skip=skip, decode=decode)
         else:
-            elements = Elements(reader, limit=self._limit, skip=self._format.begins_with_lines, decode=decode)
+            elements = Elements(reader, limit=limit, skip=skip, decode=decode)
         if self._reject is not None:
             elements.go_on_after_damage(self._format.keys, self._format.is_conversation, self._reject_damage)
             self.elements = elements.known
@@ -191,27 +192,34 @@ class ChatReader:
         ids: set[str] = set()
         left = element.replaced
         session_id, producer = session.id, session.producer
-        for index, message in enumerate(found.messages):
-            if isinstance(message, Refused):
+        index = 0
+        for message in found.messages:
+            if isinstance(message, list):
+                rows += message
+                index += len(message)
+            elif isinstance(message, Refused):
                 self._refuse(message.error, element, session_id, index, message.value)
-                continue
-            message.session_id = session_id
-            message.index = index
-            message.producer = producer
-            rows.append(message)
-            if len(rows) == _ROWS:  # all rows of a large conversation are never held
+                index += 1
+            else:
+                message.session_id = session_id
+                message.index = index
+                message.producer = producer
+                rows.append(message)
+                index += 1
+            if len(rows) >= _ROWS:  # all rows of a large conversation are never held
                 if (batch := self._take_pending()) is not None:
                     yield batch
                 left = self._note(rows, ids, element, left, found.deep)
                 yield Batch(rows, [])
                 rows = []
         left = self._note(rows, ids, element, left, found.deep)
-        for kind, count in found.records.items():
-            self.notes.add_records(kind, Records(count, 0))
+        records = {kind: Records(count, 0) for kind, count in found.records.items()}
+        for kind, one in records.items():
+            self.notes.add_records(kind, one)
         if left and self.on_replaced is not None:
             self.on_replaced(None, left)
         self._pending.messages += rows
-        self._pending.ends.append(SessionEnd(session, len(self._pending.messages)))
+        self._pending.ends.append(SessionEnd(session, len(self._pending.messages), records=records))
         self._pending_bytes += element.size
         is_alone = self.on_replaced is not None  # what is told meanwhile is of this session
         is_full = len(self._pending.messages) >= _ROWS or self._pending_bytes >= _BYTES
