@@ -63,7 +63,7 @@ def test_bad_messages_go_to_the_rejects(tmp_path: Path) -> None:
     assert (done.returncode, b"message 1, at $.author.role, near byte 1); --on-error skip" in done.stderr) == (3, True)
     assert run("convert", "c.json", "-o", "c.ndjson", "--on-error", "skip", "-q", cwd=tmp_path).returncode == 5
     assert [row["messageIndex"] for row in rows(tmp_path / "c.ndjson")] == [0, 2]
-    (reject,) = rows(tmp_path / "c.rejects.ndjson")
+    (reject,) = rows(tmp_path / "c.ndjson.rejects.ndjson")
     assert (reject["sessionId"], reject["messageIndex"], reject["message"]["id"]) == ("c1", 1, "c1-2")
     assert (reject["position"], reject["conversationPosition"]) == (None, 1)
     done = run("totals", "-", cwd=tmp_path, data=data[:-20])
@@ -71,7 +71,7 @@ def test_bad_messages_go_to_the_rejects(tmp_path: Path) -> None:
     (tmp_path / "cut.json").write_bytes(data.replace(b'"author":null,', b"")[:-1] + b"," + Tree("c2").say().data[1:-20])
     assert run("convert", "cut.json", "-o", "cut.ndjson", "--on-error", "skip", "-q", cwd=tmp_path).returncode == 5
     assert (
-        b"".join(row.get("bytes", "").encode() for row in rows(tmp_path / "cut.rejects.ndjson"))
+        b"".join(row.get("bytes", "").encode() for row in rows(tmp_path / "cut.ndjson.rejects.ndjson"))
         == Tree("c2").say().data[1:-20]
     )
 
@@ -90,7 +90,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
     done = run("convert", "c.json", "-o", "c.ndjson", "--on-error", "skip", cwd=tmp_path)
     assert (done.returncode, b"1 damaged stretch (" in done.stderr) == (5, True)
     assert [row["sessionId"] for row in rows(tmp_path / "c.ndjson")] == ["c1", "c1", "c3", "c3"]
-    (reject,) = rows(tmp_path / "c.rejects.ndjson")
+    (reject,) = rows(tmp_path / "c.ndjson.rejects.ndjson")
     assert (reject["position"], base64.b64decode(reject["base64"])) == (data.index(hurt), hurt + b",\n")
     code, text, _ = speak("check", "c.json", "--strict", cwd=tmp_path)
     assert (code, "1 damaged stretch outside sessions" in text) == (3, True), text

@@ -54,7 +54,7 @@ def test_broken_lines_and_check(tmp_path: Path) -> None:
     done = run("convert", "t.jsonl", "-o", "out.ndjson", cwd=tmp_path)
     assert (done.returncode, len(rows(tmp_path / "out.ndjson"))) == (5, 2)
     assert "the last line is not complete (11 B)" in said(done)[0]
-    (reject,) = rows(tmp_path / "out.rejects.ndjson")
+    (reject,) = rows(tmp_path / "out.ndjson.rejects.ndjson")
     assert (reject["position"], reject["bytes"]) == (len(transcript.data), '{"type":"user","mess\n')
     code, output, _ = speak("check", "t.jsonl", cwd=tmp_path)
     assert (code, "progress/hook_progress 1 (" in output) == (3, True)
@@ -180,7 +180,7 @@ def test_errors_and_rejects_name_the_sub_agents_file(projects: Path) -> None:
     good = agent.read_bytes()
     agent.write_bytes(good + b'{"type":"us\n' + good)
     done = run("convert", "projects", "-o", "out/", "--format", "ndjson", "--jobs", "2", cwd=projects)
-    (reject,) = rows(projects / "out" / "-work" / f"{SESSION}.rejects.ndjson")
+    (reject,) = rows(projects / "out" / "-work" / f"{SESSION}.ndjson.rejects.ndjson")
     assert (done.returncode, reject["position"]) == (5, len(good))
     assert str(reject["source"]).endswith("agent-a1.jsonl")
     done = run("convert", "projects", "-o", "other/", "--on-error", "stop", "--jobs", "1", cwd=projects)

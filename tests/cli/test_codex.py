@@ -98,14 +98,14 @@ def test_broken_lines_go_to_the_rejects(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_bytes(data)
     for command in (["convert", "r.jsonl", "-o", "out.ndjson"], ["totals", "r.jsonl"]):
         assert run(*command, cwd=tmp_path).returncode == 5
-    (reject,) = rows(tmp_path / "out.rejects.ndjson")
+    (reject,) = rows(tmp_path / "out.ndjson.rejects.ndjson")
     assert (reject["position"], reject["bytes"]) == (len(rollout.data), '{"timestamp":"2026\n')
     assert len(rows(tmp_path / "out.ndjson")) == 2
     assert run("convert", "r.jsonl", "-o", "other.ndjson", "--on-error", "stop", cwd=tmp_path).returncode == 3
     assert run("convert", "r.jsonl", "-o", "out.ndjson", cwd=tmp_path).returncode == 2  # the outputs exist
     assert run("convert", "-", "-o", "-", cwd=tmp_path, data=data).returncode == 3  # rejects have no place to go
     assert run("convert", "r.jsonl", "-o", "m.ndjson", "--merge", cwd=tmp_path).returncode == 5
-    assert len(rows(tmp_path / "m.rejects.ndjson")) == 1
+    assert len(rows(tmp_path / "m.ndjson.rejects.ndjson")) == 1
 
 
 def test_rejects_are_named_beside_the_output(tmp_path: Path) -> None:
@@ -116,14 +116,15 @@ def test_rejects_are_named_beside_the_output(tmp_path: Path) -> None:
         (tmp_path / "logs" / f"{name}.jsonl").write_bytes(bad + Rollout().say().used().data)
     (tmp_path / "out").mkdir()
     one = run("convert", "logs/a.jsonl", "-o", "out/one.csv", cwd=tmp_path)
-    assert said(one)[-1].endswith("; 1 of 3 messages and 1 damaged stretch (19 B) rejected into out/one.rejects.ndjson")
+    assert said(one)[-1].endswith("; 1 of 3 messages and 1 damaged stretch (19 B) rejected into out/one.csv.rejects.ndjson")
     many = run("convert", "logs", "-o", "rows/", cwd=tmp_path)
     assert many.returncode == 5
-    assert said(many)[-1].endswith("damaged stretches (38 B) rejected into rows/a.rejects.ndjson, rows/b.rejects.ndjson")
+    assert said(many)[-1].endswith("(38 B) rejected into rows/a.ndjson.zst.rejects.ndjson, rows/b.ndjson.zst.rejects.ndjson")
     assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["a.jsonl", "b.jsonl"]
-    rejects = rows(tmp_path / "rows" / "a.rejects.ndjson")
+    rejects = rows(tmp_path / "rows" / "a.ndjson.zst.rejects.ndjson")
     assert [(reject["producer"], "bytes" in reject) for reject in rejects] == [("codex", True), ("codex", False)]
-    for words in (["convert", "rows/a.rejects.ndjson", "-o", "-"], ["check", "rows/a.rejects.ndjson"]):
+    name = "rows/a.ndjson.zst.rejects.ndjson"
+    for words in (["convert", name, "-o", "-"], ["check", name]):
         code, _, errors = speak(*words, cwd=tmp_path)
         assert code == 3
         assert (

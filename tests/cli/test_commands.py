@@ -905,11 +905,11 @@ def test_skip_writes_rejects(broken: Path) -> None:
     """--on-error skip goes on; each rejected message is a line with its place, the reason, and the message as it was."""
     done = run("convert", "broken.json", "--on-error", "skip", "-o", "out.csv.gz", cwd=broken)
     assert done.returncode == 5
-    assert b"2 of 6 messages rejected into out.rejects.ndjson" in done.stderr
+    assert b"2 of 6 messages rejected into out.csv.gz.rejects.ndjson" in done.stderr
     rows = cells(unpack((broken / "out.csv.gz").read_bytes()))
     assert [int(row["messageIndex"]) for row in rows] == [0, 3, 4, 5]
     source = (broken / "broken.json").read_bytes()
-    raw = (broken / "out.rejects.ndjson").read_bytes().splitlines()
+    raw = (broken / "out.csv.gz.rejects.ndjson").read_bytes().splitlines()
     wrong = [m if n != 2 else {**m, "role": 5} for n, m in enumerate(SESSION["messages"])]
     wrong[1] = {key: value for key, value in wrong[1].items() if key != "id"}
     for line, index, path, reason in zip(
@@ -940,7 +940,7 @@ def test_rejects_keep_the_digits_of_numbers(tmp_path: Path, blocks: str) -> None
         "convert", "-", "-o", "o.ndjson", "--on-error", "skip", cwd=tmp_path, data=text.encode(), EXPORTSTREAM_BLOCKS=blocks
     )
     assert done.returncode == 5, done.stderr
-    (line,) = (tmp_path / "o.rejects.ndjson").read_text().splitlines()
+    (line,) = (tmp_path / "o.ndjson.rejects.ndjson").read_text().splitlines()
     found = json.loads(line, parse_float=str, parse_int=str)["message"]["odd"]
     assert [Decimal(number) for number in found] == [Decimal(number) for number in digits]
     assert found[:3] in (digits[:3], ["0.10", "1E+400", digits[2]])
@@ -979,11 +979,11 @@ def test_rejects_never_replace_the_input_or_the_output(broken: Path, rejects: st
 
 
 def test_default_rejects_never_replace_the_input(broken: Path) -> None:
-    """An input that is itself called NAME.rejects.ndjson is not replaced by its own rejects."""
-    (broken / "broken.json").rename(broken / "a.rejects.ndjson")
-    before = (broken / "a.rejects.ndjson").read_bytes()
-    run("convert", "a.rejects.ndjson", "--on-error", "skip", "-o", "a.ndjson", "--force", cwd=broken)
-    assert (broken / "a.rejects.ndjson").read_bytes() == before
+    """An input that is itself called OUTPUT.rejects.ndjson is not replaced by its own rejects."""
+    (broken / "broken.json").rename(broken / "a.ndjson.rejects.ndjson")
+    before = (broken / "a.ndjson.rejects.ndjson").read_bytes()
+    run("convert", "a.ndjson.rejects.ndjson", "--on-error", "skip", "-o", "a.ndjson", "--force", cwd=broken)
+    assert (broken / "a.ndjson.rejects.ndjson").read_bytes() == before
 
 
 def test_rejects_on_standard_output_do_not_mix_with_rows(broken: Path) -> None:
@@ -1095,10 +1095,10 @@ def test_rejects_of_an_earlier_run_go_with_the_output_they_belonged_to(folder: P
     good = SAMPLE.read_bytes()
     (folder / "in.json").write_bytes(good.replace(b'"role":"user"', b'"role":5', 1))
     assert run("convert", "in.json", "-o", "out.csv", "--on-error", "skip", cwd=folder).returncode == 5
-    assert len((folder / "out.rejects.ndjson").read_bytes().splitlines()) == 1
+    assert len((folder / "out.csv.rejects.ndjson").read_bytes().splitlines()) == 1
     (folder / "in.json").write_bytes(good)
     assert run("convert", "in.json", "-o", "out.csv", "--on-error", "skip", "--force", cwd=folder).returncode == 0
-    assert not (folder / "out.rejects.ndjson").exists()
+    assert not (folder / "out.csv.rejects.ndjson").exists()
 
 
 @pytest.mark.parametrize("columns", ["20", "60"])

@@ -33,7 +33,7 @@ def test_skip_goes_on_after_damage(tmp_path: Path) -> None:
     assert b"1 damaged stretch (" in done.stderr
     rows = lines((tmp_path / "out.ndjson").read_bytes())
     assert [row["messageIndex"] for row in rows] == [0, 2, 3, 4, 5]
-    (reject,) = lines((tmp_path / "out.rejects.ndjson").read_bytes())
+    (reject,) = lines((tmp_path / "out.ndjson.rejects.ndjson").read_bytes())
     assert (reject["messageIndex"], "message" in reject) == (1, False)
     damaged = base64.b64decode(reject["base64"])
     assert text[reject["position"] :].startswith(damaged[: damaged.index(b"\xff")])
@@ -120,7 +120,7 @@ def test_a_cut_log_keeps_its_complete_lines(tmp_path: Path) -> None:
     assert done.returncode == 5
     assert b"log.jsonl.zst: the input is cut, or damaged from there on; kept 1 complete message" in done.stderr
     assert len(lines((tmp_path / "out.ndjson").read_bytes())) == 1
-    (reject,) = lines((tmp_path / "out.rejects.ndjson").read_bytes())
+    (reject,) = lines((tmp_path / "out.ndjson.rejects.ndjson").read_bytes())
     assert (reject["position"], "is cut after" in reject["reason"]) == (len(rollout.data), True)
     assert run("convert", "log.jsonl.zst", "-o", "-", "--on-error", "stop", cwd=tmp_path).returncode == 3
     checked = run("check", "log.jsonl.zst", cwd=tmp_path)
@@ -135,7 +135,7 @@ def test_repaired_rejects_are_an_input(tmp_path: Path) -> None:
     second = damaged.rindex(b'"m4"')
     (tmp_path / "in.json").write_bytes(damaged[:second] + b"\0" + damaged[second + 1 :])
     assert run("convert", "in.json", "-o", "out.ndjson", "--on-error", "skip", cwd=tmp_path).returncode == 5
-    rejects = lines((tmp_path / "out.rejects.ndjson").read_bytes())
+    rejects = lines((tmp_path / "out.ndjson.rejects.ndjson").read_bytes())
     assert [(one["sessionId"], one["messageIndex"]) for one in rejects] == [("a", 2), ("a", 5), ("b", 4)]
     rejects[0]["bytes"] = rejects[0]["bytes"].replace("us\n", "user")
     rejects[1]["message"] = made[5]
@@ -146,10 +146,10 @@ def test_repaired_rejects_are_an_input(tmp_path: Path) -> None:
     assert done.returncode == 5
     fixed = lines((tmp_path / "fixed.ndjson").read_bytes())
     assert [(row["sessionId"], row["messageIndex"], row["id"]) for row in fixed] == [("a", 2, "m2"), ("a", 5, "m5")]
-    (again,) = lines((tmp_path / "fixed.rejects.ndjson").read_bytes())
+    (again,) = lines((tmp_path / "fixed.ndjson.rejects.ndjson").read_bytes())
     assert again["base64"] == rejects[2]["base64"]
-    (tmp_path / "in.rejects.ndjson").write_bytes(b"".join(dump(one) + b"\n" for one in rejects[:2]))
-    assert run("convert", "in.rejects.ndjson", "-o", "in.ndjson", cwd=tmp_path).returncode == 0
+    (tmp_path / "in.ndjson.rejects.ndjson").write_bytes(b"".join(dump(one) + b"\n" for one in rejects[:2]))
+    assert run("convert", "in.ndjson.rejects.ndjson", "-o", "in.ndjson", cwd=tmp_path).returncode == 0
     assert lines((tmp_path / "in.ndjson").read_bytes()) == fixed
-    refused = run("convert", "in.rejects.ndjson", "-o", "in.ndjson", "-f", "--on-error", "skip", cwd=tmp_path)
+    refused = run("convert", "in.ndjson.rejects.ndjson", "-o", "in.ndjson", "-f", "--on-error", "skip", cwd=tmp_path)
     assert said(refused)[0].endswith("the file of rejects is the input; give it a name of its own with --rejects")

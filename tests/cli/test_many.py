@@ -194,9 +194,9 @@ def test_rejects_and_cut_inputs_are_exit_code_5(tmp_path: Path) -> None:
     (tmp_path / "in/i.json").write_bytes(invalid("i"))
     skip = run("convert", "in", "-o", "skip", "--on-error", "skip", cwd=tmp_path)
     assert (skip.returncode, b"1 of 9 messages rejected" in skip.stderr) == (5, True)
-    assert "i.rejects.ndjson" in contents(tmp_path / "skip")
+    assert "i.ndjson.zst.rejects.ndjson" in contents(tmp_path / "skip")
     merged = run("convert", "in", "--merge", "-o", "all.ndjson", "--on-error", "skip", cwd=tmp_path)
-    assert (merged.returncode, b"rejected into all.rejects.ndjson" in merged.stderr) == (5, True)
+    assert (merged.returncode, b"rejected into all.ndjson.rejects.ndjson" in merged.stderr) == (5, True)
     (tmp_path / "in/i.json").write_bytes(cut("i"))
     assert run("convert", "in", "-o", "partial", "--on-error", "skip", cwd=tmp_path).returncode == 5
     assert run("convert", "in", "-o", "cut", cwd=tmp_path).returncode == 3
@@ -362,7 +362,7 @@ def test_rows_that_were_rejected_are_missing_every_night(tmp_path: Path, output:
     time.sleep(0.02)
     assert run(*nightly, cwd=tmp_path).returncode == 5
     lost = "messages or damaged bytes" if output == "a.csv" else "1 message and 1 damaged stretch (5 B)"
-    file = "rows/a.rejects.ndjson" if output == "rows/" else "a.rejects.ndjson"
+    file = "rows/a.csv.rejects.ndjson" if output == "rows/" else "a.csv.rejects.ndjson"
     for quiet in ([], ["--quiet"]):
         done = run(*nightly, *quiet, cwd=tmp_path)
         assert done.returncode == 5
@@ -397,7 +397,7 @@ def test_rejects_of_an_input_that_was_repaired(tmp_path: Path, output: list[str]
     put(tmp_path, "a.json")
     time.sleep(0.02)
     assert [run(*nightly, cwd=tmp_path).returncode for _ in range(2)] == [0, 0]
-    assert (tmp_path / "a.rejects.ndjson").exists()
+    assert (tmp_path / "a.csv.rejects.ndjson").exists()
     (tmp_path / "a.json").write_bytes(invalid("s"))
     time.sleep(0.02)
     gone = [*nightly, "--on-error", "skip", "--rejects", os.devnull]

@@ -78,13 +78,13 @@ def test_a_change_while_the_output_is_finished(
 
 def test_rejects_are_not_replaced_either(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rejects of an earlier run stay with its output."""
-    for name in ("out.ndjson", "out.rejects.ndjson"):
+    for name in ("out.ndjson", "out.ndjson.rejects.ndjson"):
         (folder / name).write_bytes(b"old")
     (folder / "in.json").write_bytes(b'{"id":"s","title":"t","messages":[5]}')
     while_finished(monkeypatch, lambda: grow(folder / "in.json"))
     with pytest.raises(ReadError, match=CHANGED):
         convert("in.json", "out.ndjson", force=True, on_error="skip")
-    assert {(folder / name).read_bytes() for name in ("out.ndjson", "out.rejects.ndjson")} == {b"old"}
+    assert {(folder / name).read_bytes() for name in ("out.ndjson", "out.ndjson.rejects.ndjson")} == {b"old"}
     assert len(everything(folder)) == 4
 
 

@@ -223,7 +223,7 @@ def test_update_of_what_was_damaged(folder: Path) -> None:
     assert (done.notes.damaged, done.notes.damaged_bytes) == (1, 5)
     assert [(line["damaged"], line["damagedBytes"]) for line in lines()] == [(1, 5)]
     (kept,) = convert_many(["in"], "rows", on_error="skip", update=True).outcomes
-    assert (kept.status, kept.rejects) == ("skipped", "rows/a.rejects.ndjson")
+    assert (kept.status, kept.rejects) == ("skipped", "rows/a.ndjson.zst.rejects.ndjson")
     assert kept.notes is not None
     assert (kept.notes.rejected, kept.notes.damaged, kept.notes.damaged_bytes) == (0, 1, 5)
 

@@ -210,7 +210,7 @@ def test_rejects_and_partial_are_summed_up(folder: Path) -> None:
     }
     assert (done.rejected, done.partial, done.messages) == (1, True, 3 + 3 + 2 + 2)
     rejects = sorted(name for name in contents(folder / "rows") if "rejects" in name)
-    assert rejects == ["cut.rejects.ndjson", "invalid.rejects.ndjson"]
+    assert rejects == ["cut.ndjson.rejects.ndjson", "invalid.ndjson.rejects.ndjson"]
 
 
 def test_rejects_in_one_process_may_go_to_a_list(folder: Path) -> None:
@@ -277,10 +277,29 @@ def test_two_folders_with_the_same_names_are_refused(folder: Path) -> None:
 
 
 def test_two_inputs_for_one_file_of_rejects_are_refused(folder: Path) -> None:
-    """Names of rejects lose more suffixes than those of outputs: where two meet, one would replace the other."""
-    put(folder, "in/a.json", "in/a.csv.json")
-    refused(folder, "a.rejects.ndjson: it would be written twice", ["in"], "rows", on_error="skip")
-    assert convert_many(["in"], "rows").count("converted") == 2
+    """Where rejects of one input would have the name of an output, one would replace the other."""
+    put(folder, "in/a.json", "in/a.ndjson.rejects.json")
+    refused(folder, "a.ndjson.rejects.ndjson: it would be written twice", ["in"], "rows", on_error="skip", format="ndjson")
+    assert convert_many(["in"], "rows", format="ndjson").count("converted") == 2
+
+
+def test_outputs_of_one_name_but_for_their_suffixes_have_rejects_of_their_own(folder: Path) -> None:
+    """Rejects are those of one output: a good input beside it neither removes them nor is said to have any."""
+    put(folder, "good.json")
+    (folder / "bad.json").write_bytes(invalid("s"))
+    options: dict[str, Any] = {"on_error": "skip", "force": True}
+    (folder / "out").mkdir()
+    kept = convert("bad.json", "out/a.csv", **options)
+    assert kept.rejects == "out/a.csv.rejects.ndjson"
+    before = (folder / "out/a.csv.rejects.ndjson").read_bytes()
+    for name in ("a.ndjson", "a.csv.zst"):
+        assert convert("good.json", f"out/{name}", **options).rejects is None
+    assert (folder / "out/a.csv.rejects.ndjson").read_bytes() == before
+    put(folder, "in/a.csv.json")
+    (folder / "in/a.json").write_bytes(invalid("s"))
+    assert convert_many(["in"], "rows", **options).rejected == 1
+    again = convert_many(["in"], "rows", on_error="skip", update=True)
+    assert [one.rejects for one in again.outcomes] == [None, "rows/a.ndjson.zst.rejects.ndjson"]
 
 
 @pytest.mark.parametrize("options", [{}, {"force": True}, {"update": True}])
@@ -320,10 +339,10 @@ def test_existing_reports_and_rejects_are_refused_before_any_work(folder: Path) 
     (folder / "r.json").write_bytes(b"x")
     refused(folder, "r.json: the output exists", ["in"], "rows", report="r.json")
     os.makedirs("out")
-    (folder / "out/a.rejects.ndjson").write_bytes(b"x")
+    (folder / "out/a.ndjson.zst.rejects.ndjson").write_bytes(b"x")
     with ThreadPoolExecutor(1) as pool:
         for executor in (None, pool):
-            with pytest.raises(UsageError, match=r"a\.rejects\.ndjson: the output exists"):
+            with pytest.raises(UsageError, match=r"a\.ndjson\.zst\.rejects\.ndjson: the output exists"):
                 convert_many(["in"], "out", on_error="skip", executor=executor)
     assert convert_many(["in"], "rows", report="r.json", force=True).messages == 3
     assert json.loads((folder / "r.json").read_bytes())["messages"] == 3
@@ -766,8 +785,8 @@ def test_rejects_of_all_inputs_are_in_one_file(folder: Path) -> None:
     for name in "bc":
         (folder / f"{name}.json").write_bytes(invalid(name))
     done = merge_many(["c.json", "a.json", "b.json"], "all.ndjson", on_error="skip")
-    assert (done.rejected, done.rejects, done.rows) == (2, "all.rejects.ndjson", 7)
-    found = rows(folder / "all.rejects.ndjson")
+    assert (done.rejected, done.rejects, done.rows) == (2, "all.ndjson.rejects.ndjson", 7)
+    found = rows(folder / "all.ndjson.rejects.ndjson")
     assert [(line["source"], line["messageIndex"]) for line in found] == [("c.json", 1), ("b.json", 1)]
     listed: list[Any] = []
     merge_many(["b.json"], "one.ndjson", on_error="skip", rejects=listed)

@@ -183,7 +183,7 @@ def test_rejects_and_the_report_go_with_the_outputs(folder: Path) -> None:
     assert everything(folder) == ["in.json", "x.sessions.ndjson"]
     os.unlink("x.sessions.ndjson")
     done = convert("in.json", "x.ndjson", **options)
-    assert (done.rejects, done.rejected) == ("x.messages.rejects.ndjson", 1)
+    assert (done.rejects, done.rejected) == ("x.messages.ndjson.rejects.ndjson", 1)
 
 
 def test_writers_alone(folder: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_report_that_can_not_be_written_leaves_nothing(folder: Path, monkeypat
     monkeypatch.setattr(File, "commit", commit)
     with pytest.raises(WriteError, match=r"r\.json: No space left on device"):
         convert("in.json", "x.ndjson", table=["messages", "sessions"], on_error="skip", report="r.json")
-    assert committed == ["x.messages.rejects.ndjson", "x.sessions.ndjson", "x.messages.ndjson", "r.json"]
+    assert committed == ["x.messages.ndjson.rejects.ndjson", "x.sessions.ndjson", "x.messages.ndjson", "r.json"]
     assert everything(folder) == ["in.json"]
 
 

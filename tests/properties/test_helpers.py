@@ -258,9 +258,9 @@ def test_costs_that_are_out_of_all_proportion(path: Path, costs: list[Any]) -> N
     assert_same(path, b'{"id":"s","title":"t","messages":[' + array + b"]}", 300)
 
 
-def test_the_session_whose_cost_is_one_too_many(path: Path) -> None:
+@pytest.mark.parametrize("costs", [{4: b"1e-9500", 20: b"1e900"}, {4: b"1e900", 20: b"1e-9500"}], ids=["small", "large"])
+def test_the_session_whose_cost_is_one_too_many(path: Path, costs: dict[int, bytes]) -> None:
     """Two costs that are far apart, each of which could be added in its run, name the same session as in one process."""
-    costs = {4: b"1e-9500", 20: b"1e900"}
     lines = [dump(session(*map(message, range(3)), id=f"s{n}")) for n in range(40)]
     for n, cost in costs.items():
         lines[n] = lines[n].replace(b'"id":"m1"', b'"cost":%s,"id":"m1"' % cost, 1)

@@ -1086,7 +1086,7 @@ def test_token_fields_given_other_numbers_command(tmp_path: Path) -> None:
     done = speak("convert", "in.json", "-o", "out.ndjson", "--on-error", "skip", "--force", cwd=tmp_path)
     assert done.returncode == 5
     assert "1 of 2 messages rejected" in done.stderr
-    line = json.loads((tmp_path / "out.rejects.ndjson").read_bytes())
+    line = json.loads((tmp_path / "out.ndjson.rejects.ndjson").read_bytes())
     assert (line["source"], line["sessionId"], line["messageIndex"], line["path"]) == ("in.json", "s", 1, "$.inputTokens")
     assert line["message"] == message(1, inputTokens=True)
 

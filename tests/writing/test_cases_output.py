@@ -488,7 +488,7 @@ def test_permissions_follow_the_umask(folder: Path, mask: int) -> None:
     options = ["-o", "out.ndjson.zst", "--on-error", "skip", "--report", "r.json"]
     done = run("convert", "bad.json", *options, cwd=folder, process={"umask": mask})
     assert done.returncode == 5
-    for name in ("out.ndjson.zst", "out.rejects.ndjson", "r.json"):
+    for name in ("out.ndjson.zst", "out.ndjson.zst.rejects.ndjson", "r.json"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o666 & ~mask, name
 
 

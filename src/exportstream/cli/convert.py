@@ -58,7 +58,7 @@ def convert_command(
 
     Several inputs go into a folder, one output each, or with --merge into one output. Folders and zips are searched for
     .json, .ndjson and .jsonl files, also compressed (.zst, .gz, .bz2, .xz), folders also for .zip. Hidden files, links to
-    folders and NAME.rejects.ndjson are left out. JSON files in them that are no exports are ignored, with a note.
+    folders and *.rejects.ndjson are left out. JSON files in them that are no exports are ignored, with a note.
     FILE.zip::NAME is one member of a zip. An input that is named twice is taken once. Memory grows with the number of
     inputs, and by 100 bytes per message of Claude Code.
     """

@@ -188,8 +188,8 @@ convert_options = together(
         "Bad input",
         "--rejects",
         type=click.Path(),
-        help="Write what --on-error skip rejects to this file, as NDJSON. Default: NAME.rejects.ndjson next to "
-        "OUTPUT, or next to INPUT if OUTPUT is standard output.",
+        help="Write what --on-error skip rejects to this file, as NDJSON. Default: "
+        "OUTPUT.rejects.ndjson, or INPUT.rejects.ndjson if OUTPUT is standard output.",
     ),
     *_limits,
     _quiet,

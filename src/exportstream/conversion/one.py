@@ -91,8 +91,8 @@ def convert(
         csv_safe: prefix CSV cells that a spreadsheet would run with an apostrophe. This changes data.
         force: replace an output that exists.
         on_error: see `open_export`.
-        rejects: with ``on_error="skip"``: a path for the rejected messages (default ``NAME.rejects.ndjson`` next to the
-            output), or a list or a function that gets each `Reject`.
+        rejects: with ``on_error="skip"``: a path for the rejected messages (default ``OUTPUT.rejects.ndjson``,
+            next to it), or a list or a function that gets each `Reject`.
         max_message_size: see `open_export`.
         max_window: see `open_export`.
         dedupe: see `open_export`.

@@ -184,13 +184,13 @@ def strip_suffixes(path: str) -> str:
 
 
 def rejects_name(target: Any, source: Any) -> str:
-    """``NAME.rejects.ndjson`` next to the output, or next to the input if the output has no name."""
+    """``OUTPUT.rejects.ndjson``, after all of the output's name, or of the input's if the output has none.
+
+    Without its suffixes it would be that of several: ``a.csv`` and ``a.ndjson`` may be made of different inputs.
+    """
     for named in (target, source):
         if has_name(named):
-            folder, name = os.path.split(_beside(os.fspath(named)))
-            while os.path.splitext(name)[1].lower() in {*_FORMAT_OF, *_COMPRESSION_OF, ".json"}:
-                name = os.path.splitext(name)[0]
-            return os.path.join(folder, f"{name}{REJECTS}")
+            return f"{_beside(os.fspath(named))}{REJECTS}"
     raise UsageError("neither input nor output has a name to call the rejects after", hint="name a file for `rejects`")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
+from msgspec.structs import astuple
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message
@@ -43,7 +44,7 @@ class Shape:
         each_of: the same, with the bytes of each message.
         one: the type of a message.
         passes_over: whether the structs pass over what they don't name.
-        reads_all: whether they decode every value, so that msgspec looks at every byte.
+        reads_all: whether they decode every value, so that msgspec looks at every byte, or whoever opens conversations does.
     """
 
     def __init__(
@@ -76,8 +77,9 @@ class Shape:
         if len(held) <= _SMALL and not (self.passes_over and may_be_deep(held)):
             with suppress(*REFUSALS):
                 found = self._whole.decode(held)
-                keys = {name: value for name in self.names if (value := getattr(found, name)) is not UNSET}
-                return Opened(held, keys, getattr(found, self.key), self)
+                messages, *others = astuple(found)
+                keys = {name: value for name, value in zip(self.names, others, strict=True) if value is not UNSET}
+                return Opened(held, keys, messages, self)
         if self._reads_all and not is_usual(held):
             return None
         try:
