@@ -213,12 +213,13 @@ class ChatReader:
                 yield Batch(rows, [])
                 rows = []
         left = self._note(rows, ids, element, left, found.deep)
-        for kind, count in found.records.items():
-            self.notes.add_records(kind, Records(count, 0))
+        records = {kind: Records(count, 0) for kind, count in found.records.items()}
+        for kind, one in records.items():
+            self.notes.add_records(kind, one)
         if left and self.on_replaced is not None:
             self.on_replaced(None, left)
         self._pending.messages += rows
-        self._pending.ends.append(SessionEnd(session, len(self._pending.messages)))
+        self._pending.ends.append(SessionEnd(session, len(self._pending.messages), records=records))
         self._pending_bytes += element.size
         is_alone = self.on_replaced is not None  # what is told meanwhile is of this session
         is_full = len(self._pending.messages) >= _ROWS or self._pending_bytes >= _BYTES
