@@ -49,9 +49,23 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files of N and 10 N bytes, of long and of dense messages."""
     folder = tmp_path_factory.mktemp("memory")
     for shape in ("long", "dense"):
-        for size in (N, 10 * N):
-            generate(shape, size, folder / f"{shape}-{size}.json")
+        small = folder / f"{shape}-{N}.json"
+        generate(shape, N, small)
+        repeat(small.read_bytes(), folder / f"{shape}-{10 * N}.json")
     return folder
+
+
+def repeat(data: bytes, path: Path) -> None:
+    """Write an export with ten times the messages, each with ids of its own: eight times faster than to generate them."""
+    head, mark, rest = data.partition(b'"messages":[')
+    body, end = rest[: rest.rindex(b"]}")], rest[rest.rindex(b"]}") :]
+    assert body.count(b'{"id":"7b0f3c1e-') > 1000
+    with path.open("wb") as file:
+        file.write(head + mark)
+        for number in range(10):
+            copy = body.replace(b'{"id":"7b0f3c1e-', b'{"id":"7b0f3c1%d-' % number)
+            file.write(b"," * (number > 0) + copy.replace(b'{"id":"toolu_', b'{"id":"toolu%d' % number))
+        file.write(end)
 
 
 def peak_of(program: str, source: Path, *, blocks: str) -> int:

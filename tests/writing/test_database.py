@@ -33,6 +33,7 @@ from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.formats.sqlite import Database
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
+from tests.kit.columns import new_table
 from tests.kit.command import peak
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.files import DATA, SAMPLES, names, small_disk
@@ -67,7 +68,7 @@ def load(
     source: Any, target: Path, names: tuple[str, ...] = TABLES, *, keys: str = "camel", running: bool = False, **options: Any
 ) -> Database:
     """Write a database."""
-    tables = [Table(name, keys=keys, running=running) for name in names]
+    tables = [new_table(name, keys=keys, running=running) for name in names]
     force = options.pop("force", False)
     with Database(target, tables, force=force) as database:
         fill(database, source, **options)
@@ -76,7 +77,7 @@ def load(
 
 def ndjson(source: Any, name: str, *, keys: str = "camel", running: bool = False, **options: Any) -> list[dict[str, Any]]:
     """The rows as the NDJSON output has them."""
-    table, encoder = Table(name, keys=keys, running=running), NDJSON()
+    table, encoder = new_table(name, keys=keys, running=running), NDJSON()
     made = map(table.rows, batches(source, **options))
     lines = b"".join(encoder.encode(rows) for rows in made if rows is not None)
     return [json.loads(line, parse_float=Decimal) for line in lines.decode().split("\n")[:-1]]
@@ -111,7 +112,7 @@ def assert_same(path: Path, source: Any, names: tuple[str, ...] = TABLES, *, key
         for name in names:
             cursor = connection.execute(f"SELECT * FROM {SQL_NAMES[name]} ORDER BY rowid")  # noqa: S608
             columns = [column[0] for column in cursor.description]
-            made = Table(name, keys=keys, running=options.get("running", False)).columns
+            made = new_table(name, keys=keys, running=options.get("running", False)).columns
             word = "Offset" if keys == "camel" else "_offset"
             dates = [column.name for part in made for column in part if column.type is ColumnType.DATE_TIME]
             plain = [column.name for part in made for column in part]
