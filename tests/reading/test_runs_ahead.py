@@ -102,6 +102,16 @@ def test_messages_that_are_miscounted_are_not_tried_for_ever(path: Path) -> None
     assert others.in_full == others.given > 5
 
 
+@pytest.mark.parametrize("first", ["content", "cost"])
+def test_messages_that_begin_with_another_key(path: Path, first: str) -> None:
+    """They are counted by what they begin with, so that each has the number that was expected."""
+    path.write_bytes(dump(session(*({first: 1, **message(n)} for n in range(200)))))
+    here = Here(jobs=1)
+    with small_runs(4 * 1500):
+        rows(path, here, None)
+    assert here.in_full == here.given == len({run.start for run, _ in here.runs}) > 9  # none is read again
+
+
 @pytest.mark.parametrize("form", [(b"", b"\n", b""), (b"[", b",", b"]")], ids=str)
 def test_messages_of_small_sessions_are_not_tried(path: Path, form: tuple[bytes, bytes, bytes]) -> None:
     """After a run of whole sessions the next session is most likely small as well, also where a run was refused."""
