@@ -77,7 +77,8 @@ def read_conversation(value: dict[str, Any]) -> Conversation:
     if empty := sum(is_empty(node) for node in nodes.values()):
         records[_WITHOUT_MESSAGE] = empty
     more = {key: found for key, node in nodes.items() if (found := more_of(key, node, nodes))}
-    return _Messages(value, {key: as_node(node, nodes) for key, node in nodes.items()}, more=more).conversation(records)
+    linked = {key: as_node(node, nodes) for key, node in nodes.items()}
+    return _Messages(usual_first(value, NAMES), linked, more=more).conversation(records)
 
 
 def _read_session(value: dict[str, Any]) -> Session:
@@ -90,7 +91,7 @@ def _read_session(value: dict[str, Any]) -> Session:
         title=text_of(value.get("title"), "$.title"),
         created_at=time_of(value.get("create_time"), "$.create_time"),
         updated_at=time_of(value.get("update_time"), "$.update_time"),
-        extra=other_id | usual_first(kept(value, _CONVERSATION_KEYS), NAMES) or None,
+        extra=other_id | kept(value, _CONVERSATION_KEYS) or None,
     )
 
 
@@ -98,7 +99,7 @@ class _Messages:
     """The messages of a conversation, in the order of their rows.
 
     Args:
-        value: the conversation.
+        value: the conversation; its usual keys come first, in the order of `NAMES`.
         nodes: by their keys.
         usual: the same as structs; None if the nodes hold values.
         more: what nodes say of themselves that has no column, by their keys.
@@ -150,21 +151,15 @@ class _Messages:
 
     def _read_usual(self, keys: list[str], messages: list[Any], first: int) -> list[Message] | None:
         """Make the rows of messages that are structs; None if one of them is refused: each is then read as a value."""
-        tree, nodes, deep, checked = self._tree, self._tree.nodes, self._deep, len(self._deep)
+        tree, deep, checked = self._tree, self._deep, len(self._deep)
         assert self._session.id is not None
         numbers, nothing = range(first, first + len(keys)), [None] * len(keys)
         ids = [message.id or key for message, key in zip(messages, keys, strict=True)]
         try:
             if self._is_full:
-                rows_above, shown = tree.rows, tree.shown
-                rows_above.update(zip(keys, ids, strict=True))
-                parents = [
-                    rows_above[above] if above in rows_above else tree.row_above(above, self._id_of)
-                    for key in keys
-                    for above in [nodes[key].parent]
-                ]
-                active = [key in shown for key in keys] if shown else nothing
-                places = Places(self._session.id, numbers, ids, parents, active)
+                tree.rows.update(zip(keys, ids, strict=True))
+                active = [key in tree.shown for key in keys] if tree.shown else nothing
+                places = Places(self._session.id, numbers, ids, tree.rows_above(keys, self._id_of), active)
                 rows = read_usual(messages, places, self._default_model, deep)
             else:
                 rows = read_figures(messages, Places(self._session.id, numbers, ids, nothing, nothing), self._default_model)
@@ -190,7 +185,7 @@ class _Messages:
             del self._deep[checked:]
             return Refused(error, message)
         if self._is_full:
-            row.parent_id = tree.row_above(tree.nodes[key].parent, self._id_of)
+            (row.parent_id,) = tree.rows_above([key], self._id_of)
             row.active = key in tree.shown if tree.shown else None
             tree.rows[key] = row.id
         return row

@@ -71,9 +71,9 @@ def read_content(value: Any) -> Content:
     if kind == "user_editable_context" and not found.text:
         texts = [value[key] for key in ("user_profile", "user_instructions") if type(value.get(key)) is str]
         found.text = "\n\n".join(texts)
-    more = kept(value, known)
-    if more or found.extra or kind != "text":
-        found.extra = ({} if kind is None else {"content_type": kind}) | more | found.extra
+    more = kept(value, known) | found.extra if found.extra else kept(value, known)
+    if more or kind != "text":
+        found.extra = more if kind is None else {"content_type": kind, **more}
     return found
 
 

@@ -23,6 +23,7 @@ from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message
 from exportstream.reading.formats.chats.chat_format import Refused
 from exportstream.reading.formats.chats.reader import held_by
+from exportstream.reading.formats.chats.values import usual_first
 from exportstream.reading.json.any_value import decode_any
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep
 from exportstream.reading.json.decoder import REFUSALS
@@ -88,7 +89,8 @@ class Shape:
         except REFUSALS:
             return None
         values = decode_any(b"[%b]" % b",".join(given.values()))  # all in one call
-        return Opened(held, dict(zip(given, values, strict=True)), messages, self)
+        keys = usual_first(dict(zip(given, values, strict=True)), self.names)
+        return Opened(held, keys, messages, self)
 
     def _decode_messages(self, messages: Raw, held: bytes) -> Any:
         if len(held) <= _SMALL and not (self.passes_over and may_be_deep(held) and _any_may_be_deep(messages)):
@@ -115,7 +117,7 @@ class Opened(Struct, gc=False):
 
     Attributes:
         data: its bytes.
-        keys: its keys without the messages.
+        keys: its keys without the messages; those with a name in the shape come first, in its order.
         messages: they are structs, or still bytes.
         shape: of the messages.
         values: the messages as JSON values, where they were needed.

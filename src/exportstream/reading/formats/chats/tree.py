@@ -82,7 +82,9 @@ def are_linked(nodes: dict[str, Any]) -> bool:
 
 def has_usual_times(nodes: dict[str, Any]) -> bool:
     """Whether `is_usual` holds for the times in structs, which are bytes: msgspec has passed over nothing else."""
-    messages = [node.message for node in nodes.values() if node.message.__class__ is not Raw and node.message is not None]
+    messages = [message for node in nodes.values() if (message := node.message) is not None]
+    if messages and messages[0].__class__ is Raw:  # all are
+        return True
     return is_usual(b",".join([message.create_time for message in messages]))
 
 
@@ -180,13 +182,21 @@ class Tree:
                 break
         return order
 
-    def row_above(self, above: str | None, id_of: Callable[[str], str | None]) -> str | None:
-        """The id of the message of a node, or of the nearest one above it that has a message.
+    def rows_above(self, keys: list[str], id_of: Callable[[str], str | None]) -> list[str | None]:
+        """For each of some nodes the id of the message that it follows; nodes without a message are passed over.
 
         Args:
-            above: the key of the node.
+            keys: of the nodes.
             id_of: returns the id of the message of a node, None if it has none.
         """
+        nodes, rows = self.nodes, self.rows
+        try:
+            return [rows[nodes[key].parent] for key in keys]
+        except KeyError:  # a node above has no message, or its row comes later
+            return [self._row_of(nodes[key].parent, id_of) for key in keys]
+
+    def _row_of(self, above: str | None, id_of: Callable[[str], str | None]) -> str | None:
+        """The id of the message of a node, or of the nearest one above it that has a message."""
         path: list[str] = []
         while above not in self.rows:
             assert above is not None

@@ -5,7 +5,7 @@ Takes: JSON values. Returns: fields of rows. Raises: `InvalidMessageError` for a
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -78,7 +78,7 @@ def kept(value: dict[str, Any], known: Container[str]) -> dict[str, Any]:
     return {name: item for name, item in value.items() if name not in known and (item or item.__class__ in PLAIN)}
 
 
-def usual_first(found: dict[str, Any], usual: tuple[str, ...]) -> dict[str, Any]:
+def usual_first(found: dict[str, Any], usual: Iterable[str]) -> dict[str, Any]:
     """Return the same keys, the usual ones first and in their order, which is that of structs."""
     return {name: found[name] for name in usual if name in found} | found
 
