@@ -27,8 +27,7 @@ from exportstream.cli.process import Exit
 from exportstream.reading.findings import KINDS
 from exportstream.writing.columns import ColumnType
 from exportstream.writing.selection import TABLES
-from exportstream.writing.tables import Table
-from tests.kit.columns import with_tables
+from tests.kit.columns import new_table, with_tables
 from tests.test_readme import ROOT, check_blocks, make_clone, read_blocks, run
 
 DOCS = ROOT / "docs"
@@ -82,10 +81,10 @@ def test_columns():
 @pytest.mark.parametrize("name", TABLES)
 def test_every_column_has_a_meaning(name):
     """Columns that hold sums or costs have a unit, and running totals are the same after every table."""
-    columns = [column for part in Table(name, running=True).columns for column in part]
+    columns = [column for part in new_table(name, running=True).columns for column in part]
     assert all(column.meaning for column in columns)
     assert all(column.unit for column in columns if column.is_sum or column.type is ColumnType.DECIMAL)
-    assert Table(name, running=True).columns[1] == Table("messages", running=True).columns[1]
+    assert new_table(name, running=True).columns[1] == new_table("messages", running=True).columns[1]
 
 
 def test_kinds_of_findings():

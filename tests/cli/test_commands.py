@@ -277,7 +277,7 @@ def test_an_error_is_one_line_with_its_place(folder: Path) -> None:
     done = run("convert", "cut.json", cwd=folder)
     assert done.returncode == 3
     assert re.fullmatch(
-        r"exportstream: cut\.json: .*input ends.*message 2 \(session 5f9a2d10-0001, message 2, "
+        r"exportstream: cut\.json: .*input ends.*inside a message \(session 5f9a2d10-0001, message 2, "
         r"last complete id 7b0f3c1e-0002, (near )?byte [\d,]+\); --on-error skip .*\n",
         done.stderr.decode(),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from exportstream.writing.columns import Column
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
 
@@ -21,10 +23,15 @@ def documented(columns: list[Column]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def new_table(name: str, *, running: bool = False, **options: Any) -> Table:
+    """A table with options of writing."""
+    return Table(name, WriteOptions(running_totals=running, **options))
+
+
 def with_tables(page: str) -> str:
     """The page with the table of each section replaced by that of the columns."""
     columns = {name: Table(name).columns[0] for name in TABLES}
-    _, *others = Table("messages", place=True, priced=True, running=True).columns
+    _, *others = new_table("messages", place=True, priced=True, running=True).columns
     columns |= dict(zip(("file and sessionNumber", "prices", "running totals"), others, strict=True))
     for title, found in columns.items():
         pattern = re.compile(rf"(^## {title}\n(?:(?!##|\|).*\n)*)(?:\|.*\n)+", re.MULTILINE)

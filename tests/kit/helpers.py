@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from exportstream.reading import runs_ahead
 from exportstream.reading.run import Run
 
 
@@ -74,11 +75,6 @@ class Never(Executor):
 @contextmanager
 def small_runs(size: int, shortest: int | None = None) -> Iterator[None]:
     """Runs of a few bytes, of inputs of any size; near their end of as few as `shortest`."""
-    with (
-        patch("exportstream.reading.runs_ahead.SMALLEST_INPUT", 0),
-        patch("exportstream.reading.runs_ahead.SMALLEST_PACKED", 0),
-        patch("exportstream.reading.runs_ahead.LONGEST_RUN", size),
-        patch("exportstream.reading.runs_ahead.SHORTEST_RUN", shortest or size),
-        patch("exportstream.reading.runs_ahead.WINDOWS", (256, 4096)),
-    ):
+    sizes = {"LONGEST_RUN": size, "SHORTEST_RUN": shortest or size, "WINDOWS": (256, 4096)}
+    with patch.multiple(runs_ahead, SMALLEST_INPUT=0, SMALLEST_PACKED=0, **sizes):
         yield

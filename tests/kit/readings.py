@@ -8,14 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 from exportstream import ExportstreamError, ReadOptions, Reject, convert
 from exportstream.models.structs import Message, Session, ToolCall
+from exportstream.reading import run
 from exportstream.reading.export import Export
+from exportstream.reading.json import ahead, buffer, likely_end, measure, sessions, stream
+from exportstream.reading.json import blocks as blocks_module
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.totals.groups import Grouping
 
+_BLOCKS = "EXPORTSTREAM_BLOCKS"
+# Modules and their sizes. They are set by hand, as `patch` looks for each module by its name, which takes longer than a reading.
+_SIZES = (
+    *((module, "BLOCK") for module in (blocks_module, stream, sessions, ahead, measure, likely_end, run)),
+    (blocks_module, "SMALLEST_BLOCK"),
+    *((module, "CHUNK") for module in (stream, buffer)),
+)
 NOTES = ("null_dates", "replaced_surrogates", "repeated_ids", "rejected")
 
 
@@ -33,39 +42,43 @@ class Outcome(NamedTuple):
 @contextmanager
 def blocks(on: bool) -> Iterator[None]:
     """Whether blocks are taken out in front of ijson."""
-    with patch.dict(os.environ, {} if on else {"EXPORTSTREAM_BLOCKS": "0"}):
-        if on:
-            os.environ.pop("EXPORTSTREAM_BLOCKS", None)
+    before = os.environ.pop(_BLOCKS, None)
+    try:
+        if not on:
+            os.environ[_BLOCKS] = "0"
         yield
+    finally:
+        os.environ.pop(_BLOCKS, None)
+        if before is not None:
+            os.environ[_BLOCKS] = before
 
 
 @contextmanager
 def small_blocks(block: int, chunk: int) -> Iterator[None]:
     """Blocks and reads of a few bytes, so that their edges come everywhere."""
-    with (
-        patch("exportstream.reading.json.blocks.BLOCK", block),
-        patch("exportstream.reading.json.stream.BLOCK", block),
-        patch("exportstream.reading.json.sessions.BLOCK", block),
-        patch("exportstream.reading.json.ahead.BLOCK", block),
-        patch("exportstream.reading.json.measure.BLOCK", block),
-        patch("exportstream.reading.json.likely_end.BLOCK", block),
-        patch("exportstream.reading.run.BLOCK", block),
-        patch("exportstream.reading.json.blocks.SMALLEST_BLOCK", max(16, block // 8)),
-        patch("exportstream.reading.json.stream.CHUNK", chunk),
-        patch("exportstream.reading.json.buffer.CHUNK", chunk),
-    ):
+    sizes = {"BLOCK": block, "SMALLEST_BLOCK": max(16, block // 8), "CHUNK": chunk}
+    before = [getattr(module, name) for module, name in _SIZES]
+    try:
+        for module, name in _SIZES:
+            setattr(module, name, sizes[name])
         yield
+    finally:
+        for (module, name), size in zip(_SIZES, before, strict=True):
+            setattr(module, name, size)
 
 
 def exact(value: Any) -> Any:
     """The value with each number as its text, so that 1, 1.0 and true differ; one Python frame for each level."""
+    kind = type(value)
+    if kind is str or value is None:
+        return value
     if isinstance(value, dict):
         return dict(zip(value, map(exact, value.values()), strict=True))
     if isinstance(value, (list, tuple)):
         return list(map(exact, value))
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        return f"#{value}"
-    return ["bool", value] if isinstance(value, bool) else value
+    if kind is bool:
+        return ["bool", value]
+    return f"#{value}" if isinstance(value, (int, float, Decimal)) else value
 
 
 def plain(item: Message | Session | ToolCall) -> Any:

@@ -266,7 +266,7 @@ def test_cut_anywhere_names_the_place(tmp_path: Path, name: str) -> None:
     """Wherever it is cut, the error says that the input ends, in which message, and how to keep what is complete."""
     refuse(
         CUTS[name],
-        r"ends.*message \d+ .*last complete id m0.*(--on-error skip|on_error=\"skip\")",
+        r"ends.*(inside a message \(.*message \d+,|after message \d+ \().*last complete id m0.*(--on-error skip|on_error=\"skip\")",
         tmp_path,
         kind=CutInputError,
     )

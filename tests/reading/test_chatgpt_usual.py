@@ -13,6 +13,7 @@ from unittest.mock import patch
 import pytest
 
 from exportstream import iter_messages
+from exportstream.models.structs import Message
 from exportstream.reading.formats.chats import chatgpt_usual, shapes
 from exportstream.reading.formats.chats.chatgpt import decode
 from exportstream.reading.formats.chats.shapes import Shape
@@ -109,8 +110,8 @@ def varied(seed: int) -> dict[str, Any]:
 def test_usual_conversations_are_read_as_structs() -> None:
     """What the tests compare are two ways indeed: usual messages are structs, and odd ones are not."""
     tree = Tree().say().say("assistant").say(new=1)
-    messages = [row for _, row in zip("abc", decode(tree.data[1:-1], figures_only=False).messages, strict=True)]
-    assert len(messages) == 3
+    usual, odd = decode(tree.data[1:-1], figures_only=False).messages
+    assert (len(usual), type(odd)) == (2, Message)
     found = chatgpt_usual.USUAL.open(tree.data[1:-1])
     assert found is not None
     kinds = [type(chatgpt_usual.USUAL.decode_message(node.message)) for node in found.messages.values()]
@@ -137,7 +138,15 @@ def test_odd_values_anywhere(seed: int) -> None:
 
 @pytest.mark.parametrize("value", HIDDEN, ids=range(len(HIDDEN)))
 @pytest.mark.parametrize(
-    "place", [b'"weight":1.0', b'"request_id":"r"', b'"safe_urls":[]', b'"stop_tokens":[1]', b'"text":"x"']
+    "place",
+    [
+        b'"weight":1.0',
+        b'"request_id":"r"',
+        b'"safe_urls":[]',
+        b'"stop_tokens":[1]',
+        b'"text":"x"',
+        b'"create_time":1704629915.000001',
+    ],
 )
 def test_hidden_values(value: bytes, place: bytes) -> None:
     """What msgspec does not look for in values that it passes over is found: depth, long numbers, and wrong UTF-8."""
@@ -162,6 +171,18 @@ def test_keys_that_come_twice() -> None:
     ):
         assert_same(data.replace(f'"{key}":'.encode(), f'"{key}":{value},"{key}":'.encode()))
     assert_same(data.replace(b'"mapping":', b'"mapping":5,"mapping":'))
+
+
+@pytest.mark.parametrize("time", [None, 1704629916, "x", "1704629916.5", Decimal("1.7E+9"), Decimal("9999999999.5")])
+def test_times_of_a_conversation(time: Any) -> None:
+    """Usual times, which are changed together, and others among them are what each is by itself."""
+    tree = Tree()
+    for at in (Decimal("1704629915.100"), time, Decimal("1000000000.0"), Decimal("1704629915.775304")):
+        tree.say(create_time=at)
+    assert_same(tree.data)
+    first, _, third, fourth = (row.created_at for row in iter_messages(tree.data))
+    assert (first, third) == ("2024-01-07T12:18:35.100Z", "2001-09-09T01:46:40.0Z")
+    assert fourth == "2024-01-07T12:18:35.775304Z"
 
 
 @pytest.mark.parametrize("current", [None, "a", "b"])

@@ -32,6 +32,7 @@ from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.formats.parquet import ROW_GROUP, Parquet
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
+from tests.kit.columns import new_table
 from tests.kit.command import peak
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.files import DATA, SAMPLES
@@ -55,7 +56,7 @@ def encoded(source: Any, encoder: Any, table: Table) -> bytes:
 
 def written(source: Any, name: str, **options: Any) -> bytes:
     """The Parquet file of an export's table."""
-    table = Table(name, **options)
+    table = new_table(name, **options)
     return encoded(source, Parquet(table), table)
 
 
@@ -184,7 +185,7 @@ def pandas_rows(path: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_every_reader_gives_the_rows_of_the_ndjson(sample: str, name: str, keys: str, running: bool, tmp_path: Path) -> None:
     """pyarrow, DuckDB, Polars and pandas read types and values of each sample that are those of its NDJSON."""
-    table = Table(name, keys=keys, running=running)
+    table = new_table(name, keys=keys, running=running)
     lines = encoded(str(DATA / sample), NDJSON(), table).splitlines()
     data = written(str(DATA / sample), name, keys=keys, running=running)
     names = read(data).column_names
@@ -282,7 +283,7 @@ def test_the_schema_does_not_depend_on_the_input(name: str, tmp_path: Path) -> N
 def test_any_session_reads_back(made: list[Any], name: str, keys: str, running: bool) -> None:
     """Sessions with any values and unknown keys give the values of their NDJSON."""
     source = b"\n".join(map(dump, made))
-    lines = encoded(source, NDJSON(), Table(name, keys=keys, running=running)).splitlines()
+    lines = encoded(source, NDJSON(), new_table(name, keys=keys, running=running)).splitlines()
     table = read(written(source, name, keys=keys, running=running))
     found = table.to_pylist()
     assert len(found) == len(lines)
@@ -531,7 +532,7 @@ def test_snake_case_reaches_into_tool_calls() -> None:
         )
     ]
     rows[0].tool_calls = [ToolCall(id="c", name="n", type="t", finished=True, input="", is_error=False, input_json=[1])]
-    encoder = Parquet(Table("messages", keys="snake"))
+    encoder = Parquet(new_table("messages", keys="snake"))
     (row,) = read(encoder.header() + encoder.encode((rows,)) + encoder.finish()).to_pylist()
     assert row["tool_calls"][0]["input_json"] == "[1]"
     assert row["tool_calls"][0]["is_error"] is False

@@ -14,7 +14,7 @@ from exportstream.writing.formats.json import ENCODER
 from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.running import Running, RunningRow
 from exportstream.writing.selection import TABLES
-from exportstream.writing.tables import Table
+from tests.kit.columns import new_table
 
 CALL = ToolCall(id="c", name="n", type="t", finished=True, input="")
 COSTS = (["0.1", "0.30", "1e-60", "7e40", "0"], ["1e12000", "0", "0.0"])  # the sums of the second need another way
@@ -102,7 +102,7 @@ def test_running_totals_are_those_of_adding_one_by_one(table: str, made: list[Ba
 @given(made=batches(), priced=st.booleans(), place=st.booleans())
 def test_rows_of_several_objects_are_joined_key_by_key(made: list[Batch], priced: bool, place: bool) -> None:
     """A line has the keys of all its objects, in their order; some objects are empty."""
-    table = Table("messages", running=True, priced=priced, place=place)
+    table = new_table("messages", running=True, priced=priced, place=place)
     for batch in made:
         batch.prices = [None] * len(batch.messages)
         rows = table.rows(batch)

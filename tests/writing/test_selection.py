@@ -14,9 +14,10 @@ from pyarrow import parquet
 
 from exportstream import UsageError, WriteOptions, convert, merge_many
 from exportstream.models.dates import offsets_of
-from exportstream.writing.options import check_columns, split_names
+from exportstream.writing.options import split_names
 from exportstream.writing.selection import TABLES
-from exportstream.writing.tables import Table
+from exportstream.writing.tables import Table, check_columns
+from tests.kit.columns import new_table
 from tests.kit.documents import dump, message, session, tool_call
 from tests.kit.files import DATA, SAMPLES, cells, lines
 from tests.kit.readings import converted
@@ -26,7 +27,7 @@ SAMPLE = DATA / "session-with-usage.json"
 
 def names_of(table: str, **options: Any) -> list[str]:
     """The names of the columns of a table."""
-    return [column.name for part in Table(table, **options).columns for column in part]
+    return [column.name for part in new_table(table, **options).columns for column in part]
 
 
 def refused(tables: tuple[str, ...], **options: Any) -> str:
@@ -238,7 +239,7 @@ def test_flat_rows_hold_what_the_others_hold(sample: str, table: Any, keys: Any)
     """Flat rows have every column and field, and without their nulls and their JSON as text they are the plain rows."""
     plain = lines(converted(DATA / sample, table=table, keys=keys))
     flat = lines(converted(DATA / sample, table=table, keys=keys, flat=True))
-    fields = [column.name for column in Table("messages", keys=keys).columns[0][9].fields]
+    fields = [column.name for column in new_table("messages", keys=keys).columns[0][9].fields]
     texts = {"extra", "inputJson", "input_json"}
 
     def unflat(row: dict[str, Any]) -> dict[str, Any]:

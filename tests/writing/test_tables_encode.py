@@ -25,6 +25,7 @@ from exportstream.writing.formats.json import to_json
 from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
+from tests.kit.columns import new_table
 from tests.kit.documents import dump, message, session, sessions, tool_call
 from tests.kit.readings import exact
 from tests.properties import oracle
@@ -52,7 +53,7 @@ def struct_of(item: dict[str, Any]) -> Session:
 
 def encoded(made: list[Any], table: str, form: str, *, size: int, safe: bool = False, **options: Any) -> bytes:
     """The bytes of these sessions, in batches of `size` messages."""
-    rows_of = Table(table, **options)
+    rows_of = new_table(table, **options)
     encoder: Any = CSV(rows_of, safe=safe) if form == "csv" else NDJSON()
     out = encoder.header()
     for item in made:
@@ -187,7 +188,7 @@ def test_ndjson_reads_back(made: list[Any], table: str, keys: str, totals: bool,
     if totals:
         expected = [{**row, **named(now, keys)} for row, now in zip(expected, running(made, table), strict=True)]
     assert exact(found) == exact(expected)
-    names = [column.name for part in Table(table, keys=keys, running=totals).columns for column in part]
+    names = [column.name for part in new_table(table, keys=keys, running=totals).columns for column in part]
     assert all(list(row) == [name for name in names if name in row] for row in found)
 
 
@@ -277,7 +278,7 @@ def test_neighbours_are_made_at_once_as_they_are_one_by_one(fields: list[dict[st
     """Short values of neighbouring columns are the same bytes, however they are made."""
 
     def made() -> bytes:
-        table = Table("messages", running=running)
+        table = new_table("messages", running=running)
         rows = table.rows(Batch([Message(**one) for one in fields], []))
         assert rows is not None
         return CSV(table).encode(rows)

@@ -58,12 +58,12 @@ def check_command(
     options = ReadOptions(on_error="skip", max_message_size=max_message_size, max_window=max_window)
     printer = _JSONPrinter(several=several) if as_json else _TextPrinter(several=several)
     if several:
-        with open_for_all(found, options, jobs, chats=False) as executor:
+        with open_for_all(found, options, jobs) as executor:
             for source, one in check_all(found, options, executor=executor, all_sessions=as_json):
                 printer.add(source, one)
     else:
         try:
-            with open_helpers(found[0].source, options, jobs, chats=False) as executor:
+            with open_helpers(found[0].source, options, jobs) as executor:
                 for one in check_one(found[0].source, options, executor):
                     printer.add(found[0].source, one)
         except ExportstreamError as error:

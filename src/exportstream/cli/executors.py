@@ -120,9 +120,7 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[A
 
 
 @contextmanager
-def open_helpers(
-    source: str, reading: ReadOptions, jobs: int | None, *, share: bool = True, chats: bool = True
-) -> Iterator[Any]:
+def open_helpers(source: str, reading: ReadOptions, jobs: int | None, *, share: bool = True) -> Iterator[Any]:
     """Open processes that help with one input, None where it is small or not a file. This process is one of them.
 
     Args:
@@ -130,11 +128,10 @@ def open_helpers(
         reading: how it is read.
         jobs: how many processes at most, with this one; None for one per core.
         share: whether they can share the work.
-        chats: see `suits_helpers`.
     """
     wanted = jobs or os.cpu_count() or 1
     unasked = jobs is None and is_piped(source)  # most of what comes through pipes is small
-    if wanted == 1 or unasked or not share or not suits_helpers(source, reading, chats=chats):
+    if wanted == 1 or unasked or not share or not suits_helpers(source, reading):
         yield None
         return
     from exportstream.conversion.pool import Workers  # noqa: PLC0415 - slow to import
@@ -143,11 +140,9 @@ def open_helpers(
         yield workers
 
 
-def open_for_all(
-    inputs: list[Input], reading: ReadOptions, jobs: int | None, *, chats: bool = True
-) -> AbstractContextManager[Any]:
+def open_for_all(inputs: list[Input], reading: ReadOptions, jobs: int | None) -> AbstractContextManager[Any]:
     """Open processes that read many inputs, or that help with one of them if it is nearly all; see `open_helpers`."""
-    one = input_for_helpers(inputs, reading, chats=chats)
+    one = input_for_helpers(inputs, reading)
     if one is not None:
         return open_helpers(one.source, reading, jobs)
     return open_executor(len(inputs), jobs, None)

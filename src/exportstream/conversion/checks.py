@@ -95,7 +95,7 @@ def check_all(
     Yields:
         The name of an input with the findings of a session, and after all of them with its outcome.
     """
-    if executor is None or input_for_helpers(inputs, options, chats=False) is not None:  # it helps with the one
+    if executor is None or input_for_helpers(inputs, options) is not None:  # it helps with the one
         for one in inputs:
             yield from ((one.source, found) for found in _check_here(one, options, executor))
         return

@@ -18,7 +18,7 @@ from exportstream.storage.compress import Frame, frames
 from exportstream.totals.batch import Batch
 from exportstream.totals.prices import Prices
 from exportstream.writing.formats import FORMATS
-from exportstream.writing.options import WriteOptions, new_table
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Table
 from exportstream.writing.writers import Encoded, Encoder
@@ -44,7 +44,7 @@ def can_share(outputs: Sequence[Output], reading: ReadOptions, writing: WriteOpt
     """Whether processes can share the work: rows don't depend on those before them, and have bytes of their own."""
     if reading.dedupe or not all(FORMATS[one.format].apart for one in outputs):
         return False
-    return all(new_table(one.tables[0], writing).is_apart for one in outputs)
+    return all(Table(one.tables[0], writing).is_apart for one in outputs)
 
 
 def encoding_helpers(
@@ -90,7 +90,7 @@ class _Pipeline(NamedTuple):
 
 
 def _new_pipeline(kind: Kind, options: WriteOptions) -> _Pipeline:
-    table = new_table(kind.table, options)
+    table = Table(kind.table, options)
     encoder = FORMATS[kind.format].load().new_encoder(table, options)
     return _Pipeline(table, encoder, frames(kind.compression, options.level))
 

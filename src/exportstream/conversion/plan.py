@@ -57,19 +57,18 @@ def total_size(inputs: Iterable[Input]) -> int | None:
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def input_for_helpers(inputs: Sequence[Input], reading: ReadOptions, *, chats: bool = True) -> Input | None:
+def input_for_helpers(inputs: Sequence[Input], reading: ReadOptions) -> Input | None:
     """Return the input that takes nearly all of the time, if processes can help to read it, as the chats in a zip.
 
     Args:
         inputs: all that are read.
         reading: how they are read.
-        chats: as of `suits_helpers`.
     """
     largest = max(inputs, key=lambda one: one.size or 0, default=None)
     total = total_size(inputs)
     if largest is None or total is None or total > (largest.size or 0) * _NEARLY_ALL:
         return None
-    return largest if suits_helpers(largest.source, reading, chats=chats) else None
+    return largest if suits_helpers(largest.source, reading) else None
 
 
 def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions, real_path: RealPaths) -> list[ConvertJob]:

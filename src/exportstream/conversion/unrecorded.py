@@ -10,6 +10,7 @@ from functools import cache
 
 from exportstream.errors import ExportstreamError, MissingExtraError
 from exportstream.storage.decompress import read_output
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import format_of
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
@@ -60,7 +61,7 @@ def _first_line(path: str) -> bytes:
 def _columns() -> list[frozenset[str]]:
     """Return the names of the columns of each table, in each spelling."""
     return [
-        frozenset(column.name for column in Table(table, keys=keys, place=True, priced=True, running=True).known)
+        frozenset(column.name for column in Table(table, WriteOptions(keys=keys, priced=True, running_totals=True)).known)
         for table in TABLES
         for keys in ("camel", "snake")
     ]

@@ -82,8 +82,9 @@ def check_export(source: Any, options: ReadOptions, helpers: RunsAhead | None = 
                 found.of(session).add_messages(messages)
                 del messages
                 if end is not None and end.counted is not None:
-                    one = found.take(end.session).finish(end.session, end.counted)
-                    one.records, export.notes.records = export.notes.records, {}
+                    one = found.take(end.session).finish(end, end.counted)
+                    if end.records is None:  # of a log, which has few sessions
+                        one.records, export.notes.records = export.notes.records, {}
                     yield one
             del batch  # its memory is taken by the next one
         if found.outside.findings:
@@ -129,7 +130,7 @@ class CheckSessions:
         for messages, end in batch.by_session():
             self._open.add_messages(messages)
             if end is not None and end.counted is not None:
-                self._checks.append(self._open.finish(end.session, end.counted))
+                self._checks.append(self._open.finish(end, end.counted))
                 self._open = Findings()
 
     def finish(self) -> list[SessionCheck]:

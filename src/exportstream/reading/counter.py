@@ -95,7 +95,7 @@ class Counter:
             if end is None:
                 continue
             if self._of_session is not None:
-                batch.ends[number] = SessionEnd(end.session, end.end, self._of_session, end.repeated)
+                batch.ends[number] = SessionEnd(end.session, end.end, self._of_session, end.repeated, end.records)
                 self._complete.merge(self._of_session)
                 self._of_session = Totals()
             if end.repeated:

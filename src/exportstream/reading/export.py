@@ -206,11 +206,10 @@ class Export(InputState):
                 self._share(self._log, found.producer)
 
     def _share(self, reader: ReaderOfRuns, producer: str) -> None:
-        """Let helpers read runs of chats ahead, unless somebody wants to know what is noted of each by itself."""
-        helpers = self._helpers if reader.on_replaced is None else None
+        """Let helpers read runs of chats ahead."""
         told: dict[str, Any] = {"producer": producer, "figures_only": self._figures_only}
-        if helpers and helpers.begin(self._source, self._options, self._sessions, **told):
-            reader.pass_over(self._source, helpers)
+        if self._helpers and self._helpers.begin(self._source, self._options, self._sessions, **told):
+            reader.pass_over(self._source, self._helpers)
 
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""

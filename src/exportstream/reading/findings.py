@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from exportstream.models.dates import all_have_zones, parse_instant
 from exportstream.models.notes import Records
 from exportstream.models.structs import Message, Session
+from exportstream.totals.batch import SessionEnd
 from exportstream.totals.copies import counted
 from exportstream.totals.figures import Difference
 from exportstream.totals.seen import Seen
@@ -161,8 +162,9 @@ class Findings:
         if any(instant is not None and instant.tzinfo is None for instant in instants):
             self.add("date-without-zone", index)
 
-    def finish(self, session: Session, totals: Totals) -> SessionCheck:
+    def finish(self, end: SessionEnd, totals: Totals) -> SessionCheck:
         """Return the findings of a session that has ended, with the totals of its messages."""
+        session = end.session
         self._add_dates((session.created_at, session.updated_at), None)
         if session.producer is None:
             self.add_unknown("session", _unknown_of(session))
@@ -171,7 +173,13 @@ class Findings:
         of_session.add(session)
         findings = {kind: self.findings[kind] for kind in KINDS if kind in self.findings}
         return SessionCheck(
-            session.id, session.title, totals.counted.messages, findings, of_session.differences(), self.unknown
+            session.id,
+            session.title,
+            totals.counted.messages,
+            findings,
+            of_session.differences(),
+            self.unknown,
+            end.records or {},
         )
 
 

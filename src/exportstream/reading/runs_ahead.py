@@ -268,10 +268,10 @@ def check_executor(executor: object) -> None:
         raise OptionError(f"expected executor to be a concurrent.futures.Executor, got {executor!r}", hint=hint)
 
 
-def suits_helpers(source: Any, options: ReadOptions, *, chats: bool = True) -> bool:
-    """Whether others can help to read an input: a large file of sessions, also compressed or in a zip, read as usual.
+def suits_helpers(source: Any, options: ReadOptions) -> bool:
+    """Whether others can help to read an input: a large file of sessions or chats, also compressed or in a zip.
 
-    They may be chats, too, unless `chats` says no, as `check` does. What comes through a pipe may be any of them.
+    What comes through a pipe may be one of them.
     """
     if options.max_message_size < DEFAULT_MAX_MESSAGE_SIZE:
         return False
@@ -280,9 +280,8 @@ def suits_helpers(source: Any, options: ReadOptions, *, chats: bool = True) -> b
     if not has_name(source):
         return False
     head = head_of_large_json(os.fsdecode(source), SMALLEST_INPUT, SMALLEST_PACKED, HEAD)
-    if (found := recognise(head)) is None:
-        return head != b""
-    return chats and not found.is_log
+    found = recognise(head)
+    return head != b"" if found is None else not found.is_log
 
 
 def _worker_error(run: Run, error: Exception) -> WorkerError:

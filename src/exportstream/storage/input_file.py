@@ -71,16 +71,17 @@ class InputFile:
         self.may_grow = False
         self._file = file
         self._path = path
-        self._is_remote = path is not None and hasattr(file, "version")  # or a member of an archive: it knows all of this
-        self.version: tuple[Any, ...] = file.version if self._is_remote else identity(self.stat)
-        self.state: dict[str, Any] = (file.state if self._is_remote else self.stat and state_of_file(self.stat)) or {}
+        # A URL or a member of an archive knows all of this by itself.
+        self._has_version = path is not None and hasattr(file, "version")
+        self.version: tuple[Any, ...] = file.version if self._has_version else identity(self.stat)
+        self.state: dict[str, Any] = (file.state if self._has_version else self.stat and state_of_file(self.stat)) or {}
 
     def size_from(self, start: int) -> int | None:
         """Return how many bytes it has from the position on where it is read from; None if that is not known.
 
         A `gzip.GzipFile`, which is no regular file, decompresses all of it to tell: don't ask where an input waits.
         """
-        if self._is_remote:
+        if self._has_version:
             size: int | None = self._file.size
             return size
         if self.stat is not None:
@@ -102,7 +103,7 @@ class InputFile:
 
     def require_unchanged(self, name: str) -> None:
         """Raise `ReadError` if what is under its path is something else, or has changed; also after it was closed."""
-        if self._is_remote:
+        if self._has_version:
             self._file.require_unchanged("converted")
         if self.stat is None:
             return

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
 from exportstream.storage.compress import Frame, check_level, frames
@@ -56,14 +57,13 @@ def open_sink(
     """
     check_level(compression, level)
     alone = source_size is not None and source_size < _LITTLE
-    return Sink(
-        open_destination(target, source_path, force=force),
-        compression,
-        level,
-        alone=alone,
-        digest=digest,
-        beside_others=beside_others,
-    )
+    new_frame = frames(compression, level, alone=alone, beside_others=beside_others)
+    worker = None
+    if compression == "gzip":
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and only for gzip
+
+        worker = ThreadPoolExecutor(max_workers=1)
+    return Sink(open_destination(target, source_path, force=force), new_frame, worker, digest=digest)
 
 
 class Sink(StagedOutput):
@@ -81,12 +81,10 @@ class Sink(StagedOutput):
     def __init__(
         self,
         destination: ByteDestination,
-        compression: str,
-        level: int | None,
+        new_frame: Callable[[], Frame] | None,
+        worker: ThreadPoolExecutor | None,
         *,
-        alone: bool = False,
-        digest: bool = False,
-        beside_others: bool = False,
+        digest: bool,
     ) -> None:
         super().__init__(destination)
         self.bytes_in = 0
@@ -99,15 +97,10 @@ class Sink(StagedOutput):
             self._hash = sha256()
         self._small: list[bytes] = []
         self._small_size = 0
-        self._worker: ThreadPoolExecutor | None = None
+        self._worker = worker
         self._pending: deque[Future[bytes]] = deque()
         self._frame: Frame | None = None  # begun with its first byte
-        with self._abort_on_error():
-            self._frames = frames(compression, level, alone=alone, beside_others=beside_others)
-            if compression == "gzip":
-                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and only for gzip
-
-                self._worker = ThreadPoolExecutor(max_workers=1)
+        self._new_frame = new_frame
 
     @property
     def sha256(self) -> str | None:
@@ -144,8 +137,8 @@ class Sink(StagedOutput):
             self._frame = None
 
     def _complete(self) -> None:
-        if self._frames is not None and self._frame is None and not (self._small or self.bytes_out):
-            self._frame = self._frames()  # an output without a byte is an empty frame
+        if self._new_frame is not None and self._frame is None and not (self._small or self.bytes_out):
+            self._frame = self._new_frame()  # an output without a byte is an empty frame
         self._end_frame()
         if self._worker is not None:
             self._worker.shutdown()
@@ -164,11 +157,11 @@ class Sink(StagedOutput):
             self._compress(data)
 
     def _compress(self, data: bytes) -> None:
-        if self._frames is None:
+        if self._new_frame is None:
             self._put(data)
             return
         if self._frame is None:
-            self._frame = self._frames()
+            self._frame = self._new_frame()
         if self._worker is None:
             self._put(self._frame.compress(data))
         else:

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from exportstream.models.notes import Records
 from exportstream.models.structs import Message, Session
 from exportstream.totals.sums import Totals
 
@@ -21,12 +22,14 @@ class SessionEnd(Struct, frozen=True, gc=False):
         end: how many messages of the batch belong to it and to the sessions before it.
         counted: totals of all its messages, where they were asked for.
         repeated: with `dedupe`, whether a session with its id came before; it has no row and is in no total then.
+        records: of a chat: what becomes no row, by kind; None for others.
     """
 
     session: Session
     end: int
     counted: Totals | None = None
     repeated: bool = False
+    records: dict[str, Records] | None = None
 
 
 class Worked(Struct):

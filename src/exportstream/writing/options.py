@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from msgspec import Struct
 
-from exportstream.errors import OptionError, UsageError, check_flags, check_numbers
+from exportstream.errors import OptionError, check_flags, check_numbers
 from exportstream.writing.formats import FormatName
-from exportstream.writing.selection import TABLES, refuse_unknown
-from exportstream.writing.tables import Table
+from exportstream.writing.selection import TABLES
 
 FORMAT_NAMES: tuple[str, ...] = get_args(FormatName)
 TableName = Literal["messages", "tool-calls", "sessions", "all"]
@@ -82,36 +81,3 @@ def tables_of(table: str | Iterable[str] | None) -> tuple[str, ...]:
     """The names of tables that were asked for: one, several, with commas or apart, ``all``, or none for the default."""
     names = split_names(table, "table") or ()
     return TABLES if "all" in names else names
-
-
-def new_table(name: str, options: WriteOptions, key: Sequence[str] = ()) -> Table:
-    """Make a table as the options say; see `Table` for `key`."""
-    return Table(
-        name,
-        keys=options.keys,
-        running=options.running_totals,
-        place=options.place,
-        priced=options.priced,
-        columns=options.columns,
-        without=options.without,
-        flat=options.flat,
-        key=key,
-    )
-
-
-def check_columns(tables: Iterable[str], options: WriteOptions) -> None:
-    """Refuse names of columns that none of these tables has, and choices that leave a table without columns.
-
-    Raises:
-        UsageError: it lists the columns there are.
-    """
-    if options.columns is not None or options.without:
-        usual = {
-            name: Table(name, keys=options.keys, running=options.running_totals, priced=options.priced) for name in tables
-        }
-        refuse_unknown({name: table.known for name, table in usual.items()}, options.columns, options.without)
-        chosen = [column for name in usual for part in new_table(name, options).columns for column in part]
-        if options.running_totals and not any(column.attribute.startswith("running_") for column in chosen):
-            what = "columns" if options.columns is not None else "without"
-            hint = "name one, such as running_cost, or leave `running_totals` out"
-            raise UsageError(f"`{what}` leaves no column of running_totals=True", hint=hint)

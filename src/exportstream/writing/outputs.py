@@ -19,8 +19,9 @@ from exportstream.storage.names import COMPRESSED, RealPaths, has_name, is_direc
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.zip import split_member, zip_file_of
 from exportstream.writing.formats import FORMATS, OutputFormat
-from exportstream.writing.options import WriteOptions, check_columns
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.selection import TABLES
+from exportstream.writing.tables import check_columns
 
 _FORMAT_OF = {suffix: format_.name for format_ in FORMATS.values() for suffix in format_.suffixes}
 _COMPRESSION_OF = {".zst": "zstd", ".zstd": "zstd", ".gz": "gzip"}
@@ -178,7 +179,7 @@ def _beside(source: str) -> str:
 def strip_suffixes(path: str) -> str:
     """A name without the suffixes of exports and of compressions."""
     folder, name = os.path.split(path)
-    while name.lower().endswith(_INPUT_SUFFIXES) and os.path.splitext(name)[1]:
+    while os.path.splitext(name)[1].lower() in _INPUT_SUFFIXES:
         name = os.path.splitext(name)[0]
     return os.path.join(folder, name)
 

@@ -15,20 +15,23 @@ from itertools import chain, repeat
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from exportstream.errors import label
+from exportstream.errors import UsageError, label
 from exportstream.models.names import CAMEL, derive, respell, snake, snake_types
 from exportstream.models.structs import DateTime, LongText, Message, Session
 from exportstream.totals.batch import Batch, SessionEnd
 from exportstream.writing.columns import Sum, columns_of
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.priced_rows import PriceRow, price_rows, with_prices
 from exportstream.writing.running import Running, RunningRow
-from exportstream.writing.selection import Selection, choose
+from exportstream.writing.selection import Selection, choose, refuse_unknown
 
 _PLACE, _PRICES, _RUNNING = "place", "prices", "running totals"
 _NUMBER = "session_number"
 
 Rows = tuple[list[Any], ...]
+_USUAL = WriteOptions()
 
 
 class ToolCallRow(Struct, omit_defaults=True, gc=False, rename="camel"):
@@ -100,13 +103,8 @@ class Table:
 
     Args:
         name: one of `TABLES`.
-        keys: ``camel`` (the wire's names) or ``snake``.
-        running: whether each row gets the totals after it.
-        place: whether each row gets the columns `file` and `sessionNumber`, also where they were not chosen.
-        columns: names of columns to write, in this order; None for the usual ones. See `selection.choose`.
-        without: names of columns to leave out.
-        priced: whether each message gets the column `costSource`, and the price of the batch where it has no cost.
-        flat: whether absent values are written as null, and any JSON as text.
+        options: of writing; see `selection.choose` for the columns that are chosen. A place that is not among the usual
+            columns can be chosen, too.
         key: attributes of columns that stay whatever is chosen. With `session_number` among them the format writes that
             column by itself, first.
 
@@ -119,27 +117,15 @@ class Table:
         UsageError: no columns are left.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        keys: str = "camel",
-        running: bool = False,
-        place: bool = False,
-        priced: bool = False,
-        columns: Sequence[str] | None = None,
-        without: Sequence[str] = (),
-        flat: bool = False,
-        key: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, name: str, options: WriteOptions = _USUAL, key: Sequence[str] = ()) -> None:
         self.name = name
-        self.is_snake = keys == "snake"
+        self.is_snake = options.keys == "snake"
         self._types = snake_types() if self.is_snake else CAMEL
         self._sessions, sums = 0, Running()
         row: Any = {"messages": Message, "tool-calls": ToolCallRow, "sessions": SessionRow}[name]
         kinds = {name: row, _PLACE: PlaceRow}
-        kinds |= {_PRICES: PriceRow} if priced and name == "messages" else {}
-        kinds |= {_RUNNING: RunningRow} if running else {}
+        kinds |= {_PRICES: PriceRow} if options.priced and name == "messages" else {}
+        kinds |= {_RUNNING: RunningRow} if options.running_totals else {}
         if self.is_snake:
             kinds = {title: _in_snake(kind) for title, kind in kinds.items()}
         self._kinds = kinds
@@ -147,12 +133,12 @@ class Table:
         self.known = list(chain.from_iterable(parts.values()))
         if _NUMBER in key:
             parts[_PLACE] = [column for column in parts[_PLACE] if column.attribute != _NUMBER]
-        usual = [column for title, part in parts.items() if place or title != _PLACE for column in part]
-        is_chosen = columns is not None or bool(without) or flat
+        usual = [column for title, part in parts.items() if options.place or title != _PLACE for column in part]
+        is_chosen = options.columns is not None or bool(options.without) or options.flat
         chosen = usual
         if is_chosen:
             every = list(chain.from_iterable(parts.values()))
-            chosen = choose(name, every, usual, columns=columns, without=without, key=key)
+            chosen = choose(name, every, usual, columns=options.columns, without=options.without, key=key)
         used = {column.attribute for column in chosen}
         parts = {
             title: left
@@ -169,7 +155,9 @@ class Table:
         self._selection: Selection | None = None
         self.columns = list(parts.values())
         if is_chosen:
-            self._selection = Selection(chosen, [[one.attribute for one in part] for part in parts.values()], flat=flat)
+            self._selection = Selection(
+                chosen, [[one.attribute for one in part] for part in parts.values()], flat=options.flat
+            )
             self.columns = [chosen]
 
     def rows(self, batch: Batch) -> Rows | None:
@@ -261,3 +249,19 @@ def _in_snake(kind: type[Struct]) -> Any:
     if kind is Message:
         return snake_types().message
     return derive(kind, kind.__name__, snake, kw_only=kind not in (ToolCallRow, RunningRow))
+
+
+def check_columns(tables: Sequence[str], options: WriteOptions) -> None:
+    """Refuse names of columns that none of these tables has, and choices that leave a table without columns.
+
+    Raises:
+        UsageError: it lists the columns there are.
+    """
+    if options.columns is not None or options.without:
+        usual = replace(options, columns=None, without=(), flat=False)
+        refuse_unknown({name: Table(name, usual).known for name in tables}, options.columns, options.without)
+        chosen = [column for name in tables for part in Table(name, options).columns for column in part]
+        if options.running_totals and not any(column.attribute.startswith("running_") for column in chosen):
+            what = "columns" if options.columns is not None else "without"
+            hint = "name one, such as running_cost, or leave `running_totals` out"
+            raise UsageError(f"`{what}` leaves no column of running_totals=True", hint=hint)

@@ -16,9 +16,9 @@ from exportstream.storage.transaction import Transaction
 from exportstream.totals.batch import Batch
 from exportstream.writing.formats import FORMATS
 from exportstream.writing.formats.json import to_json
-from exportstream.writing.options import WriteOptions, new_table
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
-from exportstream.writing.tables import Rows
+from exportstream.writing.tables import Rows, Table
 
 
 class Origin(Struct, frozen=True):
@@ -195,7 +195,7 @@ class EncodedWriter:
 
     def __init__(self, output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> None:
         format_ = FORMATS[output.format]
-        self._table = new_table(output.tables[0], options)
+        self._table = Table(output.tables[0], options)
         self._encoder: Encoder = format_.load().new_encoder(self._table, options)
         outside = format_.compression is None
         self._sink = transaction.add(

@@ -9,7 +9,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from decimal import Decimal
 from gc import is_tracked
-from itertools import filterfalse
+from itertools import chain, filterfalse
 from typing import Any
 
 from exportstream.reading.json.guard import has_long_number
@@ -57,8 +57,8 @@ def value_is_deeper(value: Any, depth: int) -> bool:
     level = [value] if value.__class__ in _HOLDERS and is_tracked(value) else []
     while level and depth > 1:
         depth -= 1
-        inside = [inner for item in level for inner in filter(is_tracked, item.values() if item.__class__ is dict else item)]
-        level = [inner for inner in inside if inner.__class__ in _HOLDERS]
+        inside = chain.from_iterable([item.values() if item.__class__ is dict else item for item in level])
+        level = [inner for inner in filter(is_tracked, inside) if inner.__class__ in _HOLDERS]
     return any(
         inner.__class__ in _HOLDERS for item in level for inner in (item.values() if item.__class__ is dict else item)
     )

@@ -6,10 +6,8 @@ Holds: one batch of rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from io import BytesIO
-from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -19,7 +17,7 @@ from exportstream.errors.patterns import late_pattern
 from exportstream.writing.formats.json import ENCODER
 from exportstream.writing.formats.recount import COST, SPELLINGS, TOOL_CALLS, Nothing, Recount, blocks_of_lines
 from exportstream.writing.options import WriteOptions
-from exportstream.writing.tables import PlaceRow, Rows, Table
+from exportstream.writing.tables import Rows, Table
 from exportstream.writing.writers import Encoder
 
 _FIRST_NAME = late_pattern(rb'\{"(\w+)":')
@@ -72,8 +70,6 @@ class NDJSON(Encoder):
         """The lines of some rows; their places, prices and running totals are joined to their row's object."""
         if len(rows) == 1:
             return ENCODER.encode_lines(rows[0])
-        if len(rows) == 2 and isinstance(rows[1][0], PlaceRow):
-            return b"".join(_placed(*rows))
         return b"".join(_joined(rows))
 
 
@@ -90,12 +86,3 @@ def _joined(rows: Rows) -> list[bytes]:
             pieces[2 * number :: width] = inner
             pieces[2 * number - 1 :: width] = [b"," if text else b"" for text in inner]  # an object may be empty
     return pieces
-
-
-def _placed(rows: list[Any], places: list[Any]) -> Iterator[bytes]:
-    """Add its place to each row, for all rows of a session at once: only at the end of a line is a } before a line feed."""
-    at = 0
-    for place, same in groupby(places):
-        end = at + sum(1 for _ in same)
-        yield ENCODER.encode_lines(rows[at:end]).replace(b"}\n", b",%b\n" % ENCODER.encode(place)[1:])
-        at = end

@@ -27,7 +27,7 @@ from exportstream.totals.batch import Batch
 from exportstream.writing.formats.json import read_json
 from exportstream.writing.formats.recount import TOOL_CALLS, Recount, count_calls, either_spelling
 from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INFO, INSERT_INFO, KEYS, SQLTable, info_values, sql_name
-from exportstream.writing.options import WriteOptions, new_table
+from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
 from exportstream.writing.writers import Origin, Writer
@@ -54,7 +54,7 @@ _SETTINGS = (
 
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a SQLite output; see `writers.Writer`."""
-    tables = [new_table(name, options, KEYS[name]) for name in output.tables]
+    tables = [Table(name, options, KEYS[name]) for name in output.tables]
     database = Database(
         output.target,
         tables,

@@ -22,13 +22,13 @@ class Conversation(NamedTuple):
 
     Attributes:
         session: its keys.
-        messages: its messages, in the order of their rows.
+        messages: its messages, in the order of their rows; those of a list have their session, number and producer.
         records: what becomes no row, by kind, with their count; it is complete after the last message.
         deep: gets values of messages that may have many levels; None if all may.
     """
 
     session: Session
-    messages: Iterator[Message | Refused]
+    messages: Iterator[list[Message] | Message | Refused]
     records: dict[str, int]
     deep: list[Any] | None = None
 

@@ -36,18 +36,19 @@ class Content(Struct):
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def plain_text(value: Any) -> str | None:
-    """The text of a content that holds nothing else, as nearly all do; None for any other."""
-    if (
-        value.__class__ is dict
+def plain_texts(values: list[Any]) -> list[str | None]:
+    """The texts of contents that hold nothing else, as nearly all do; None for each other content."""
+    return [
+        parts[0]
+        if value.__class__ is dict
         and len(value) == 2
         and value.get("content_type") == "text"
         and (parts := value.get("parts")).__class__ is list
         and len(parts) == 1
         and parts[0].__class__ is str
-    ):
-        return parts[0]
-    return None
+        else None
+        for value in values
+    ]
 
 
 def read_content(value: Any) -> Content:
@@ -57,36 +58,32 @@ def read_content(value: Any) -> Content:
     if type(value) is not dict:
         raise expected("object or string", value, "$.content")
     kind, parts = value.get("content_type"), value.get("parts")
-    if (text := plain_text(value)) is not None:
-        return Content(text=text)
     found = Content(kind=kind if type(kind) is str else "")
-    known = {"content_type"}
+    known = ["content_type"]
     if kind == "thoughts":
         _read_thoughts(value, found, known)
     elif type(parts) is list:
-        known.add("parts")
+        known.append("parts")
         _read_parts(parts, found)
-    else:
-        key = _TEXT_KEYS.get(found.kind, "text")
-        if type(value.get(key)) is str:
-            known.add(key)
-            found.text = value[key]
+    elif type(text := value.get(key := _TEXT_KEYS.get(found.kind, "text"))) is str:
+        known.append(key)
+        found.text = text
     if kind == "user_editable_context" and not found.text:
         texts = [value[key] for key in ("user_profile", "user_instructions") if type(value.get(key)) is str]
         found.text = "\n\n".join(texts)
-    more = kept(value, frozenset(known))
-    if found.extra or more or kind != "text":
-        found.extra = ({} if kind is None else {"content_type": kind}) | more | found.extra
+    more = kept(value, known) | found.extra if found.extra else kept(value, known)
+    if more or kind != "text":
+        found.extra = more if kind is None else {"content_type": kind, **more}
     return found
 
 
-def _read_thoughts(value: dict[str, Any], found: Content, known: set[str]) -> None:
+def _read_thoughts(value: dict[str, Any], found: Content, known: list[str]) -> None:
     """Read thoughts, which have a summary each; older exports have them as parts."""
     for key in ("thoughts", "parts"):
         items = value.get(key)
         if type(items) is not list:
             continue
-        known.add(key)
+        known.append(key)
         rest = []
         for item in items:
             thought = item.get("content") if type(item) is dict else item

@@ -11,10 +11,12 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from exportstream.models.structs import Message
-from exportstream.reading.formats.chats.chatgpt_content import plain_text, read_content
+from exportstream.reading.formats.chats.chatgpt_content import plain_texts, read_content
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT
+from exportstream.reading.formats.chats.chatgpt_usual import Places
+from exportstream.reading.formats.chats.recognise import CHATGPT
 from exportstream.reading.formats.chats.tree import NULL, shape_of
-from exportstream.reading.formats.chats.values import time_of_raw
+from exportstream.reading.formats.chats.values import times_of_raw
 
 
 class _Author(Struct, gc=False):
@@ -43,26 +45,35 @@ class FigureMessage(Struct, gc=False, kw_only=True):
     recipient: str | None = None
 
 
+_NOTHING = _Metadata()
 FIGURES = shape_of(FigureMessage, passes_over=True)
 
 
-def read_figures(message: FigureMessage, key: str, default_model: str | None, deep: list[Any]) -> Message:
-    """Make the row of a message as `read_usual` does, with its figures, names and content only."""
-    del deep  # no struct holds such values
-    text, role, metadata = plain_text(message.content), message.author.role, message.metadata
-    if text is None:
-        text = read_content(message.content).text
-    model = reason = None
-    if metadata is not None:
-        model, finish = metadata.model_slug, metadata.finish_details
-        reason = None if finish is None else finish.type
-    return Message(
-        session_id="",  # without it, msgspec calls what makes the default
-        id=message.id or key,
-        role=role,
-        content=text,
-        model=default_model if model is None and role == ASSISTANT else model,
-        finish_reason=reason,
-        created_at=time_of_raw(message.create_time, "$.create_time"),
-        updated_at=None,
-    )
+def read_figures(messages: list[FigureMessage], places: Places, default_model: str | None) -> list[Message]:
+    """Make the rows of messages as `read_usual` does, with their figures, names and content only."""
+    contents = [message.content for message in messages]
+    metadata = [message.metadata or _NOTHING for message in messages]
+    return [
+        Message(
+            session_id=places.session_id,
+            index=number,
+            id=id_,
+            role=role,
+            content=read_content(content).text if text is None else text,
+            model=default_model if more.model_slug is None and role == ASSISTANT else more.model_slug,
+            finish_reason=None if more.finish_details is None else more.finish_details.type,
+            created_at=created,
+            updated_at=None,
+            producer=CHATGPT,
+        )
+        for number, id_, role, content, text, more, created in zip(
+            places.numbers,
+            places.ids,
+            [message.author.role for message in messages],
+            contents,
+            plain_texts(contents),
+            metadata,
+            times_of_raw([message.create_time for message in messages], "$.create_time"),
+            strict=True,
+        )
+    ]

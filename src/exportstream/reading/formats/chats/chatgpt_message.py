@@ -58,7 +58,7 @@ def read_message(message: Any, key: str, default_model: str | None) -> Message:
     )
     row.model = text_of(metadata.get("model_slug"), "$.metadata.model_slug")
     more = kept(metadata, _METADATA_KEYS)
-    add_finish(row, metadata.get("finish_details"), more)
+    row.finish_reason = add_finish(metadata.get("finish_details"), more)
     if more:
         extra["metadata"] = more
     add_content(row, content, metadata.get("attachments"), extra)
@@ -75,23 +75,31 @@ def id_of(message: Any, key: str) -> str:
     return found if type(found) is str and found else key
 
 
-def add_finish(row: Message, finish: Any, more: dict[str, Any]) -> None:
-    """Add the reason why a message ended, and to `more` what else is said of its end."""
-    reason = finish.get("type") if type(finish) is dict else None
-    row.finish_reason = reason if type(reason) is str else None
-    if finish is not None and (row.finish_reason is None or len(finish) > 1):
-        known = _FINISH_KEYS if row.finish_reason is not None else ()
-        more["finish_details"] = kept(finish, known) if type(finish) is dict else finish
+def add_finish(finish: Any, more: dict[str, Any]) -> str | None:
+    """Return the reason why a message ended, and add to `more` what else is said of its end."""
+    if type(finish) is not dict:
+        if finish is not None:
+            more["finish_details"] = finish
+        return None
+    reason = finish.get("type")
+    if type(reason) is not str:
+        more["finish_details"] = kept(finish, ())
+        return None
+    if len(finish) > 1:
+        more["finish_details"] = kept(finish, _FINISH_KEYS)
+    return reason
 
 
 def add_content(row: Message, content: Content, files: Any, extra: dict[str, Any]) -> None:
     """Add what a content holds beside its text, and attached files; and to `extra` what has no column."""
     if content.extra:
         extra["content"] = content.extra
-    row.reasoning = "\n\n".join(content.thoughts) or None
-    row.thinking_blocks = content.thoughts or None
-    given = list_of(files, "$.metadata.attachments")
-    row.attachments = [*map(_describe, given), *content.attachments] or None
+    if content.thoughts:
+        row.reasoning = "\n\n".join(content.thoughts)
+        row.thinking_blocks = content.thoughts
+    if files is not None or content.attachments:
+        given = list_of(files, "$.metadata.attachments")
+        row.attachments = [*map(_describe, given), *content.attachments] or None
 
 
 def _describe(given: Any) -> dict[str, Any]:

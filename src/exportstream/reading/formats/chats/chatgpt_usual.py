@@ -1,21 +1,23 @@
 """Usual messages of ChatGPT as structs: the same rows in half the time.
 
-Takes: structs that were decoded. Returns: rows. A message that the structs refuse is read by `chatgpt_message`.
-Raises: what that raises. Holds: nothing.
+Takes: structs that were decoded. Returns: rows. Raises: `InvalidMessageError` where one of the messages is none;
+`chatgpt_message` then reads them one by one, as it does those that the structs refuse. Holds: nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from gc import is_tracked
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Raw, Struct
 
 from exportstream.models.structs import Message
-from exportstream.reading.formats.chats.chatgpt_content import Content, plain_text, read_content
+from exportstream.reading.formats.chats.chatgpt_content import plain_texts, read_content
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, MODEL_FROM, add_content, add_finish
+from exportstream.reading.formats.chats.recognise import CHATGPT
 from exportstream.reading.formats.chats.tree import NULL, shape_of
-from exportstream.reading.formats.chats.values import PLAIN, expected, kept, time_of, time_of_raw
+from exportstream.reading.formats.chats.values import PLAIN, expected, kept, time_of, times_of_raw
 
 _HOLDERS = (dict, list)
 
@@ -45,66 +47,95 @@ class UsualMessage(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
 USUAL = shape_of(UsualMessage)
 
 
-def read_usual(message: UsualMessage, key: str, default_model: str | None, deep: list[Any]) -> Message:
-    """Make the row of a message.
+class Places(NamedTuple):
+    """Where messages are: each attribute but the first has a value for each of them.
+
+    Attributes:
+        session_id: of their session.
+        numbers: of the messages in it.
+        ids: of the messages.
+        parents: the ids of the messages that they follow.
+        active: whether they are shown.
+    """
+
+    session_id: str
+    numbers: Sequence[int]
+    ids: list[str]
+    parents: Sequence[str | None]
+    active: Sequence[bool | None]
+
+
+def read_usual(messages: list[UsualMessage], places: Places, default_model: str | None, deep: list[Any]) -> list[Message]:
+    """Make the rows of messages. The loop calls as little as it can: it takes a fifth of the time of a conversion.
 
     Args:
-        message: the struct; its metadata loses what has a column.
-        key: of its node.
+        messages: the structs; their metadata loses what has a column.
+        places: of the messages.
         default_model: of the conversation.
-        deep: gets values of the row that may have many levels, within as many lists as they are below it.
+        deep: gets values of the rows that may have many levels, within as many lists as they are below it.
     """
-    text, found = plain_text(message.content), None
-    if text is None:
-        found = read_content(message.content)
-        text = found.text
-    extra: dict[str, Any] = {}
-    if message.status is not None:
-        extra["status"] = message.status
-    if message.end_turn is not None:
-        extra["end_turn"] = message.end_turn
-    if (weight := message.weight) or weight.__class__ in PLAIN:
-        extra["weight"] = weight
-    if message.recipient is not None:
-        extra["recipient"] = message.recipient
-    if message.channel is not None:
-        extra["channel"] = message.channel
-    author, more = message.author, None
-    if author.name is not None or author.metadata or author.metadata.__class__ in PLAIN:
-        extra["author"] = more = kept({"name": author.name, "metadata": author.metadata}, ())
-    model = files = None
-    if more or weight.__class__ in _HOLDERS:
-        deep.append(extra)
-    row = Message(
-        session_id="",  # without it, msgspec calls what makes the default
-        id=message.id or key,
-        role=author.role,
-        content=text,
-        created_at=time_of_raw(message.create_time, "$.create_time"),
-        updated_at=None if message.update_time is None else time_of(message.update_time, "$.update_time"),
-        extra=extra,
-    )
-    if metadata := message.metadata:
-        model = metadata.pop("model_slug", None)
-        finish = metadata.pop("finish_details", None)
-        files = metadata.pop("attachments", None)
-        if model.__class__ is not str and model is not None:
-            raise expected("string", model, "$.metadata.model_slug")
-        more = {name: item for name, item in metadata.items() if item or item.__class__ in PLAIN}
-        if is_tracked(more):
-            deep.append([more])
-        if finish is not None:
-            add_finish(row, finish, more)
-            deep.append([[finish]])
-        if more:
-            extra["metadata"] = more
-    if found is not None or files is not None:
-        add_content(row, found or Content(), files, extra)
-        deep += [[extra.get("content")], row.attachments]
-    if model is None and author.role == ASSISTANT and default_model is not None:
-        model = default_model
-        extra |= MODEL_FROM
-    row.model = model
-    if not extra:
-        row.extra = None
-    return row
+    rows: list[Message] = []
+    deep_metadata: list[Any] = []
+    finishes: list[Any] = []
+    session_id = places.session_id
+    texts = plain_texts([message.content for message in messages])
+    times = times_of_raw([message.create_time for message in messages], "$.create_time")
+    columns = (places.numbers, places.ids, places.parents, places.active, texts, times)
+    for message, number, id_, parent, active, text, created in zip(messages, *columns, strict=True):
+        extra: dict[str, Any] = {}
+        if message.status is not None:
+            extra["status"] = message.status
+        if message.end_turn is not None:
+            extra["end_turn"] = message.end_turn
+        if (weight := message.weight) or weight.__class__ in PLAIN:
+            extra["weight"] = weight
+        if message.recipient is not None:
+            extra["recipient"] = message.recipient
+        if message.channel is not None:
+            extra["channel"] = message.channel
+        author, more = message.author, None
+        if author.name is not None or author.metadata or author.metadata.__class__ in PLAIN:
+            extra["author"] = more = kept({"name": author.name, "metadata": author.metadata}, ())
+        if more or weight.__class__ in _HOLDERS:
+            deep.append(extra)
+        row = Message(
+            session_id=session_id,
+            index=number,
+            id=id_,
+            role=author.role,
+            content=text or "",
+            created_at=created,
+            updated_at=None if message.update_time is None else time_of(message.update_time, "$.update_time"),
+            extra=extra,
+            producer=CHATGPT,
+            parent_id=parent,
+            active=active,
+        )
+        files = None
+        if metadata := message.metadata:
+            row.model = model = metadata.pop("model_slug", None)
+            finish = metadata.pop("finish_details", None)
+            files = metadata.pop("attachments", None)
+            if model.__class__ is not str and model is not None:
+                raise expected("string", model, "$.metadata.model_slug")
+            more = {name: item for name, item in metadata.items() if item or item.__class__ in PLAIN}
+            if is_tracked(more):
+                deep_metadata.append(more)
+            if finish is not None:
+                row.finish_reason = add_finish(finish, more)
+                finishes.append(finish)
+            if more:
+                extra["metadata"] = more
+        if text is None or files is not None:
+            content = read_content(message.content)
+            row.content = content.text
+            add_content(row, content, files, extra)
+            deep += [[content.extra], row.attachments]
+        if row.model is None and default_model is not None and author.role == ASSISTANT:
+            row.model = default_model
+            extra |= MODEL_FROM
+        if not extra:
+            row.extra = None
+        rows.append(row)
+    deep += [deep_metadata, [finishes]]
+    return rows

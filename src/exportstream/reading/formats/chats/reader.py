@@ -192,27 +192,34 @@ class ChatReader:
         ids: set[str] = set()
         left = element.replaced
         session_id, producer = session.id, session.producer
-        for index, message in enumerate(found.messages):
-            if isinstance(message, Refused):
+        index = 0
+        for message in found.messages:
+            if isinstance(message, list):
+                rows += message
+                index += len(message)
+            elif isinstance(message, Refused):
                 self._refuse(message.error, element, session_id, index, message.value)
-                continue
-            message.session_id = session_id
-            message.index = index
-            message.producer = producer
-            rows.append(message)
-            if len(rows) == _ROWS:  # all rows of a large conversation are never held
+                index += 1
+            else:
+                message.session_id = session_id
+                message.index = index
+                message.producer = producer
+                rows.append(message)
+                index += 1
+            if len(rows) >= _ROWS:  # all rows of a large conversation are never held
                 if (batch := self._take_pending()) is not None:
                     yield batch
                 left = self._note(rows, ids, element, left, found.deep)
                 yield Batch(rows, [])
                 rows = []
         left = self._note(rows, ids, element, left, found.deep)
-        for kind, count in found.records.items():
-            self.notes.add_records(kind, Records(count, 0))
+        records = {kind: Records(count, 0) for kind, count in found.records.items()}
+        for kind, one in records.items():
+            self.notes.add_records(kind, one)
         if left and self.on_replaced is not None:
             self.on_replaced(None, left)
         self._pending.messages += rows
-        self._pending.ends.append(SessionEnd(session, len(self._pending.messages)))
+        self._pending.ends.append(SessionEnd(session, len(self._pending.messages), records=records))
         self._pending_bytes += element.size
         is_alone = self.on_replaced is not None  # what is told meanwhile is of this session
         is_full = len(self._pending.messages) >= _ROWS or self._pending_bytes >= _BYTES

@@ -17,11 +17,13 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
+from msgspec.structs import astuple
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message
 from exportstream.reading.formats.chats.chat_format import Refused
 from exportstream.reading.formats.chats.reader import held_by
+from exportstream.reading.formats.chats.values import usual_first
 from exportstream.reading.json.any_value import decode_any
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep
 from exportstream.reading.json.decoder import REFUSALS
@@ -43,7 +45,7 @@ class Shape:
         each_of: the same, with the bytes of each message.
         one: the type of a message.
         passes_over: whether the structs pass over what they don't name.
-        reads_all: whether they decode every value, so that msgspec looks at every byte.
+        reads_all: whether they decode every value, so that msgspec looks at every byte, or whoever opens conversations does.
     """
 
     def __init__(
@@ -76,8 +78,9 @@ class Shape:
         if len(held) <= _SMALL and not (self.passes_over and may_be_deep(held)):
             with suppress(*REFUSALS):
                 found = self._whole.decode(held)
-                keys = {name: value for name in self.names if (value := getattr(found, name)) is not UNSET}
-                return Opened(held, keys, getattr(found, self.key), self)
+                messages, *others = astuple(found)
+                keys = {name: value for name, value in zip(self.names, others, strict=True) if value is not UNSET}
+                return Opened(held, keys, messages, self)
         if self._reads_all and not is_usual(held):
             return None
         try:
@@ -86,7 +89,8 @@ class Shape:
         except REFUSALS:
             return None
         values = decode_any(b"[%b]" % b",".join(given.values()))  # all in one call
-        return Opened(held, dict(zip(given, values, strict=True)), messages, self)
+        keys = usual_first(dict(zip(given, values, strict=True)), self.names)
+        return Opened(held, keys, messages, self)
 
     def _decode_messages(self, messages: Raw, held: bytes) -> Any:
         if len(held) <= _SMALL and not (self.passes_over and may_be_deep(held) and _any_may_be_deep(messages)):
@@ -113,7 +117,7 @@ class Opened(Struct, gc=False):
 
     Attributes:
         data: its bytes.
-        keys: its keys without the messages.
+        keys: its keys without the messages; those with a name in the shape come first, in its order.
         messages: they are structs, or still bytes.
         shape: of the messages.
         values: the messages as JSON values, where they were needed.

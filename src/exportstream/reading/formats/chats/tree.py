@@ -6,7 +6,7 @@ are: to unknown nodes, to several roots, in cycles. Holds: the keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from exportstream.reading.formats.chats.shapes import Shape
 from exportstream.reading.formats.chats.values import kept
+from exportstream.reading.json.beyond_msgspec import is_usual
 
 NULL = Raw(b"null")
 NAMES = (
@@ -52,14 +53,25 @@ def shape_of(message: Any, *, passes_over: bool = False) -> Shape:
     links = [("parent", str | None, None), ("children", list[str] | None, None)]
     fields = [("id", str | None, None), ("message", message | None, None), *links]
     node: Any = msgspec.defstruct("Node", fields, gc=False, forbid_unknown_fields=True)
-    return Shape("mapping", NAMES, dict[str, node], dict[str, Node], message | None, passes_over=passes_over)
+    return Shape(
+        "mapping",
+        NAMES,
+        dict[str, node],
+        dict[str, Node],
+        message | None,
+        passes_over=passes_over,
+        reads_all=not passes_over,
+    )
 
 
 def are_linked(nodes: dict[str, Any]) -> bool:
     """Whether all links of nodes lead to others, and their ids are their keys."""
-    for key, node in nodes.items():
-        if node.id != key and node.id is not None:
-            return False
+    every = nodes.values()
+    if [node.id for node in every] != list(nodes):  # usually they are equal, and a list is compared at once
+        for key, node in nodes.items():
+            if node.id != key and node.id is not None:
+                return False
+    for node in every:
         if node.parent is not None and node.parent not in nodes:
             return False
         for child in node.children or ():
@@ -68,15 +80,32 @@ def are_linked(nodes: dict[str, Any]) -> bool:
     return True
 
 
-def as_node(value: Any) -> Node:
-    """Make a node of a JSON value: without links of another type; a value that is no object is taken as its message."""
+def has_usual_times(nodes: dict[str, Any]) -> bool:
+    """Whether `is_usual` holds for the times in structs, which are bytes: msgspec has passed over nothing else."""
+    messages = [message for node in nodes.values() if (message := node.message) is not None]
+    if messages and messages[0].__class__ is Raw:  # all are
+        return True
+    return is_usual(b",".join([message.create_time for message in messages]))
+
+
+def without_null(nodes: dict[str, Node]) -> None:
+    """Make messages None whose bytes are null; all are bytes, or none is."""
+    for node in nodes.values():
+        if node.message.__class__ is not Raw:
+            return
+        if node.message == NULL:
+            node.message = None
+
+
+def as_node(value: Any, nodes: Container[str]) -> Node:
+    """Make a node of a JSON value: without links to no node; a value that is no object is taken as its message."""
     if type(value) is not dict:
         return Node(message=value)
     parent, children = value.get("parent"), value.get("children")
     return Node(
         message=value.get("message"),
-        parent=parent if type(parent) is str else None,
-        children=[child for child in children if type(child) is str] if type(children) is list else None,
+        parent=parent if _is_in(nodes, parent) else None,
+        children=[child for child in children if _is_in(nodes, child)] if type(children) is list else None,
     )
 
 
@@ -109,69 +138,73 @@ class Tree:
     """The nodes of a conversation.
 
     Args:
-        nodes: by their keys.
+        nodes: by their keys; all their links lead to nodes.
         current: the key of the last node that is shown.
 
     Attributes:
+        nodes: as they were given.
         shown: the keys of the nodes that are shown, from the first on; empty if that is not known.
-        parents: the key of the node above each node, None for roots and where there is no such node.
         rows: the id of the nearest message from a node on upwards, as far as it is known.
     """
 
     def __init__(self, nodes: dict[str, Node], current: Any) -> None:
-        self._nodes = nodes
-        self.parents: dict[str, str | None] = {
-            key: parent if (parent := node.parent) is not None and parent in nodes else None for key, node in nodes.items()
-        }
+        self.nodes = nodes
         self.rows: dict[str | None, str | None] = {None: None}
         shown: dict[str, None] = {}
         key: str | None = current if type(current) is str and current in nodes else None
         while key is not None and key not in shown:
             shown[key] = None
-            key = self.parents[key]
+            key = nodes[key].parent
         self.shown = dict.fromkeys(reversed(shown))
 
-    def __iter__(self) -> Iterator[str]:
-        yield from self.shown
-        if len(self.shown) == len(self._nodes):
-            return
-        nodes, shown = self._nodes, self.shown
+    def order(self) -> list[str]:
+        """The keys of all nodes in the order of their rows."""
+        nodes, shown = self.nodes, self.shown
+        order = list(shown)
+        if len(order) == len(nodes):
+            return order
         seen: set[str] = set()
-        roots = [key for key, parent in self.parents.items() if parent is None]
+        roots = [key for key, node in nodes.items() if node.parent is None]
         for begin in (*roots, *nodes):  # first from the roots down, then what no root leads to
-            pending = [] if begin in seen else [begin]
+            pending = [begin]
             while pending:
                 key = pending.pop()
-                while key in nodes and key not in seen:
+                while key not in seen:
                     seen.add(key)
                     if key not in shown:
-                        yield key
+                        order.append(key)
                     if not (below := nodes[key].children):
                         break
                     if len(below) > 1:
                         pending += below[:0:-1]
                     key = below[0]
+            if len(order) == len(nodes):
+                break
+        return order
 
-    def children(self, key: str) -> list[str]:
-        """The nodes below a node, those that are there."""
-        return [child for child in self._nodes[key].children or () if child in self._nodes]
-
-    def row_above(self, key: str, id_of: Callable[[str], str | None]) -> str | None:
-        """The id of the message that a node follows; nodes without a message are passed over.
+    def rows_above(self, keys: list[str], id_of: Callable[[str], str | None]) -> list[str | None]:
+        """For each of some nodes the id of the message that it follows; nodes without a message are passed over.
 
         Args:
-            key: of the node.
+            keys: of the nodes.
             id_of: returns the id of the message of a node, None if it has none.
         """
+        nodes, rows = self.nodes, self.rows
+        try:
+            return [rows[nodes[key].parent] for key in keys]
+        except KeyError:  # a node above has no message, or its row comes later
+            return [self._row_of(nodes[key].parent, id_of) for key in keys]
+
+    def _row_of(self, above: str | None, id_of: Callable[[str], str | None]) -> str | None:
+        """The id of the message of a node, or of the nearest one above it that has a message."""
         path: list[str] = []
-        above = self.parents[key]
         while above not in self.rows:
             assert above is not None
             path.append(above)
             self.rows[above] = row = id_of(above)
             if row is not None:
                 break
-            above = self.parents[above]
+            above = self.nodes[above].parent
         row = self.rows[above]
         self.rows.update(dict.fromkeys(path, row))
         return row

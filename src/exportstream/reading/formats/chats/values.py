@@ -5,28 +5,30 @@ Takes: JSON values. Returns: fields of rows. Raises: `InvalidMessageError` for a
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from datetime import date, timedelta
+from collections.abc import Container, Iterable
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError, json_kind
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.any_value import decode_any
 
 PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _BASE_DATE = date(2001, 9, 9)  # with seconds since then Python's integers are small, and fast
 _BASE = 1_000_000_000 - 6400  # seconds from 1970 to its beginning
-_USUAL_DIGITS = 10  # from 2001 to 2286
 _IN_HOUR = [minute + second for minute in [f"{n:02}:" for n in range(60)] for second in [f"{n:02}" for n in range(60)]]
 _MILLIS = ["", *(f".{n:03}".rstrip("0") for n in range(1, 1000))]
 _LATEST = 253_402_300_800  # the first second of the year 10000
 _BASE_MILLI, _LATEST_MILLI = _BASE * 1000, _LATEST * 1000
-_FEW_NAMES, _MOST_RESTS = 64, 1000
 _LONGEST_POWER = 64
-_REST: dict[tuple[Any, tuple[str, ...]], tuple[str, ...]] = {}
+_USUAL_TIMES = late_pattern(r"(?:(?:[0-9]{10}\.[0-9]+|null),)+")  # from 2001 to 2286
+_INSTANTS = msgspec.json.Decoder(list[datetime], strict=False)
+_NULL, _ANY_TIME = Raw(b"null"), "1000000000.0"
 
 
 def expected(kind: str, value: Any, path: str) -> InvalidMessageError:
@@ -66,33 +68,19 @@ def required_text(value: Any, path: str) -> str:
     return value
 
 
-def kept(value: dict[str, Any], known: Hashable) -> dict[str, Any]:
+def kept(value: dict[str, Any], known: Container[str]) -> dict[str, Any]:
     """Return the keys of an object that have no column, without those that hold nothing.
 
     Args:
         value: the object.
-        known: the keys with a column, a tuple or frozenset.
+        known: the keys with a column.
     """
-    names = tuple(value)
-    rest = _REST.get((known, names))
-    if rest is None:
-        rest = _learn_rest(known, names)
-    return {name: item for name in rest if (item := value[name]) or item.__class__ in PLAIN} if rest else {}
+    return {name: item for name, item in value.items() if name not in known and (item or item.__class__ in PLAIN)}
 
 
-def usual_first(found: dict[str, Any], usual: tuple[str, ...]) -> dict[str, Any]:
+def usual_first(found: dict[str, Any], usual: Iterable[str]) -> dict[str, Any]:
     """Return the same keys, the usual ones first and in their order, which is that of structs."""
     return {name: found[name] for name in usual if name in found} | found
-
-
-def _learn_rest(known: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Find the names that are not known, and remember them: objects of an export have few combinations of names."""
-    rest = tuple(name for name in names if name not in known)
-    if len(names) <= _FEW_NAMES and sum(map(len, names)) <= _FEW_NAMES * 32:
-        if len(_REST) >= _MOST_RESTS:
-            _REST.clear()
-        _REST[known, names] = rest
-    return rest
 
 
 def time_of(value: Any, path: str, unit: int = 1) -> str | None:
@@ -133,17 +121,21 @@ def time_of_millis(value: Any, path: str) -> str | None:
     return time_of(value, path, 1000)
 
 
-def time_of_raw(raw: Raw, path: str) -> str | None:
-    """The same for the bytes of a number of seconds, or of any other value."""
-    text = str(raw, "utf-8")
-    whole, _, fraction = text.partition(".")
-    try:
-        since = int(whole) - _BASE
-    except ValueError:
-        since = -1
-    if since >= 0 and len(whole) == _USUAL_DIGITS and fraction.isdigit():
-        return f"{_hour(since // 3600)}{_IN_HOUR[since % 3600]}.{fraction}Z"
-    return None if text == "null" else time_of(decode_any(raw), path)
+def times_of_raw(values: list[Raw], path: str) -> list[str | None]:
+    """The same for the bytes of many numbers of seconds, or of other values.
+
+    Usual ones are all changed by msgspec, at twice the speed: their whole seconds to datetimes, and these to text.
+    """
+    joined = b",".join([*values, b""]).decode()
+    if not _USUAL_TIMES.fullmatch(joined):
+        return [time_of(decode_any(value), path) for value in values]
+    parts = joined.replace("null", _ANY_TIME).replace(".", ",").split(",")
+    instants = _INSTANTS.decode(f"[{','.join(parts[:-1:2])}]")
+    seconds = msgspec.json.encode(instants)[2:-3].decode().split('Z","')
+    times: list[str | None] = [f"{text}.{fraction}Z" for text, fraction in zip(seconds, parts[1::2], strict=True)]
+    if "null" in joined:
+        return [None if value == _NULL else time for value, time in zip(values, times, strict=True)]
+    return times
 
 
 @lru_cache(maxsize=4096)

@@ -157,5 +157,11 @@ def _moved(before: Usage | None, now: Usage | None) -> bool:
     """Whether a figure differs; one that is not stated is as good as zero."""
     if before == now:
         return False
-    one, other = astuple(before or _NO_USAGE), astuple(now or _NO_USAGE)
-    return [figure or 0 for figure in one] != [figure or 0 for figure in other]
+    one, other = before or _NO_USAGE, now or _NO_USAGE
+    return (
+        (one.input or 0) != (other.input or 0)
+        or (one.output or 0) != (other.output or 0)
+        or (one.cached or 0) != (other.cached or 0)
+        or (one.reasoning or 0) != (other.reasoning or 0)
+        or (one.cache_write or 0) != (other.cache_write or 0)
+    )
