@@ -241,7 +241,7 @@ def test_public_names_are_all_of_them() -> None:
 def test_help_is_short_and_names_everything() -> None:
     """`help(exportstream)` has the functions in full, and the types by their names."""
     text = pydoc.render_doc(exportstream, renderer=pydoc.plaintext)
-    assert len(text.splitlines()) < 400
+    assert len(text.splitlines()) < 500  # Python 3.13 writes each parameter on a line of its own
     for name in PUBLIC:
         if not name.endswith("Error"):
             assert (f"\n    {name}(" if name in exportstream.__all__ else f"`{name}`") in text, name

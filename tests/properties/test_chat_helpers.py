@@ -120,13 +120,14 @@ def test_odd_values_anywhere(path: Path, seed: int, on_error: str) -> None:
     assert min(given) > 0
 
 
-@pytest.mark.parametrize("fault", [*HIDDEN, b"1}", b"]"], ids=range(len(HIDDEN) + 2))
+@pytest.mark.parametrize(("number", "fault"), list(enumerate([*HIDDEN, b"1}", b"]"])), ids=range(len(HIDDEN) + 2))
 @pytest.mark.parametrize("on_error", ["stop", "skip"])
-def test_faults_among_conversations(path: Path, fault: bytes, on_error: str) -> None:
+def test_faults_among_conversations(path: Path, number: int, fault: bytes, on_error: str) -> None:
     """What is no JSON, is too deep or has halves of surrogate pairs gives the same errors, at the same places."""
     lines = chats(20)
     lines[12] = Tree("x").say(new="HERE").data[1:-1].replace(b'"HERE"', fault)
-    assert_same(path, b"[" + b",".join(lines) + b"]", 1500, on_error)
+    for turn in range(number, number + 6, 2):  # all readings, of the file as it is or compressed
+        assert_same(path, b"[" + b",".join(lines) + b"]", 1500, on_error, turn=turn)
     lines = list(map(dump, sessions(30)))
     lines[22] = dump(opencode({"new": "HERE"}, id="x")).replace(b'"HERE"', fault)
     assert_same(path, b"\n".join(lines), 1500, on_error)

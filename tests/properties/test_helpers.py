@@ -249,6 +249,18 @@ def test_what_is_noted_before_a_message_that_is_refused(path: Path, at: int) -> 
     assert_same(path, dump(session(*made), ensure_ascii=True), 1500, "skip", turn=2 * (at % 3))
 
 
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+@pytest.mark.parametrize("tail", [b"{", b'{"id"', b'{"id":"x","title":"t"', b'{"id":"x","title":"t","messages":['])
+@pytest.mark.parametrize("form", [(b"", b"\n"), (b"[", b",")], ids=str)
+def test_a_cut_right_after_a_run(path: Path, form: tuple[bytes, bytes], tail: bytes, on_error: str) -> None:
+    """What the error says of the last session is that of the run, or of the one that has just begun."""
+    first, between = form
+    made = [dump(session(*map(message, range(3)), id=f"s{n:02}")) for n in range(12)]
+    data = first + between.join([*made, tail])
+    run = 3 * len(made[0]) + 2  # up to the comma or line feed after the third session
+    assert min(assert_same(path, data, run, on_error, turn=turn).in_full for turn in range(6)) > 1
+
+
 @pytest.mark.parametrize("costs", [[10**20, 1], ["1e6000", "-1e6000", 1], ["1e-6000", 3], ["1e1500"], ["-1e6000"]], ids=str)
 def test_costs_that_are_out_of_all_proportion(path: Path, costs: list[Any]) -> None:
     """The sum of a part may have more digits than that of the whole: only the whole decides."""

@@ -13,6 +13,7 @@ import pytest
 from benchmarks.generate import generate
 from exportstream import convert
 from tests.kit.command import peak
+from tests.kit.files import repeat
 
 N = 16_000_000  # all buffers of zstd are in use by then
 LIMIT = 64_000_000
@@ -49,8 +50,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files of N and 10 N bytes, of long and of dense messages."""
     folder = tmp_path_factory.mktemp("memory")
     for shape in ("long", "dense"):
-        for size in (N, 10 * N):
-            generate(shape, size, folder / f"{shape}-{size}.json")
+        small = folder / f"{shape}-{N}.json"
+        generate(shape, N, small)
+        repeat(small, folder / f"{shape}-{10 * N}.json", 10)
     return folder
 
 

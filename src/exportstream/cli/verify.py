@@ -30,7 +30,8 @@ def verify_command(*, outputs: tuple[str, ...]) -> None:
 
     OUTPUT is a file, or a folder that convert wrote several outputs to. The hidden manifest of that folder has the SHA-256,
     the rows and the totals of each. Parquet and SQLite files carry their rows and totals inside, so they can be verified
-    anywhere. Each output that differs, is missing or has no record is a line, and exit code 3.
+    anywhere. Each output that differs, is missing or has no record is a line, and exit code 3. Outputs whose inputs changed
+    since are named, too.
     """
     count = odd = changed = unrecorded = 0
     outdated: list[str] = []

@@ -13,7 +13,7 @@ from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.merged import input_names
 from exportstream.errors import ExportstreamError
 from exportstream.storage.names import is_stream, is_url, state_of
-from exportstream.storage.zip import SEPARATOR, list_members, split_member
+from exportstream.storage.zip import SEPARATOR, list_members, split_member, zip_file_of
 
 
 def outputs_left(manifest: Manifest, jobs: Iterable[ConvertJob]) -> tuple[list[str], list[str]]:
@@ -51,7 +51,7 @@ def has_changed_input(manifest: Manifest, record: Record) -> bool:
     if not isinstance(name, str) or not {"size", "modified"} <= record.input.keys():  # a merge, a URL or a stream
         return False
     path = os.path.join(os.path.realpath(manifest.folder), name)
-    state = state_of(path) if _Files().has(path) else None
+    state = state_of(path) if os.path.lexists(zip_file_of(path)) else None
     return state is not None and not state.items() <= record.input.items()
 
 
