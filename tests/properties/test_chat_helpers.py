@@ -62,6 +62,19 @@ def test_findings_of_each_conversation(path: Path) -> None:
     assert [one.session_id for one in found if not one.clean] == ["u21"]
 
 
+@pytest.mark.parametrize("at", [0, 12, 39])
+def test_findings_of_a_conversation_that_is_refused(path: Path, at: int) -> None:
+    """They are in no session, and not lost with the one before it."""
+    made = [claude_ai({}, uuid=f"u{number}") for number in range(40)]
+    made[at] = claude_ai({}, uuid=5, name="\ud83d")
+    assert_same(path, dump(made), 900, "skip")
+    path.write_bytes(dump(made))
+    *found, outside = check(path)
+    assert [one.session_id for one in found] == [f"u{number}" for number in range(40) if number != at]
+    assert (outside.session_id, set(outside.findings)) == (None, {"invalid-message", "replaced-surrogate"})
+    assert all(one.clean for one in found)
+
+
 def test_separators_of_elements() -> None:
     """The keys of an object that comes first tell where elements begin, but not a key that is a name of its own."""
 

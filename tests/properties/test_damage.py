@@ -223,6 +223,31 @@ def test_garbage_at_the_end_is_rejected_as_it_is(before: bytes, garbage: bytes, 
 
 
 @pytest.mark.parametrize("on", [True, False])
+@pytest.mark.parametrize("lost", [b"[oops\n", b"{oops\n", b'{"x":[{"y"\n', b"[{oops\n", b'[{"x":1\n'])
+def test_lines_go_on_after_a_bracket_that_is_damage(lost: bytes, on: bool) -> None:
+    """A line that begins like an array or a session is rejected with its bracket, and the lines after it are read."""
+    made = [dump(session(message(0, id=f"m{number}"), id=f"s{number}")) + b"\n" for number in range(4)]
+    with blocks(on):
+        messages, rejects, notes, error = read(made[0] + lost + b"".join(made[1:]))
+    assert error is None
+    assert [one["id"] for one in messages] == ["m0", "m1", "m2", "m3"]
+    assert [(one.position, one.session_id, one.raw) for one in rejects] == [(len(made[0]), None, lost)]
+    assert notes.damaged_bytes == len(lost)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_an_array_goes_on_after_damage_before_its_first_session(on: bool) -> None:
+    """Where a comma comes before the next session, the array goes on."""
+    made = [dump(session(message(0, id=f"m{number}"), id=f"s{number}")) for number in range(4)]
+    for first in (b"oops", b"\noops", b"{oops}"):
+        with blocks(on):
+            messages, rejects, _, error = read(b"[" + first + b",\n" + b",\n".join(made) + b"]")
+        assert error is None
+        assert [one["id"] for one in messages] == ["m0", "m1", "m2", "m3"]
+        assert [one.raw for one in rejects] == [b"[" + first + b",\n"]
+
+
+@pytest.mark.parametrize("on", [True, False])
 def test_an_error_after_damage_is_not_before_the_input(on: bool) -> None:
     """What is wrong with the session's keys shows only after a damaged byte: the error says about where reading is then."""
     data = b'{"id":"s","title":"t","x":1,"cost":"id":"s"0.5,' + dump({"messages": [message(0)]})[1:]

@@ -71,7 +71,7 @@ class ReaderOfRuns(LogReader, Protocol):
     elements: KnownElements | None
 
     def pass_over(self, file: Source, ahead: Ahead, /) -> None:
-        """Pass over the runs of an array that are read ahead."""
+        """Pass over the runs of conversations that are read ahead."""
 
 
 @runtime_checkable

@@ -92,6 +92,11 @@ class Envelope:
         return self._at in (_TOP, _ARRAY)
 
     @property
+    def at_first_session(self) -> bool:
+        """Whether an array of sessions has been opened, and no `messages` in it."""
+        return self._new_array and (self._at is _ARRAY or not self.has_messages)
+
+    @property
     def building(self) -> bool:
         """Whether a value has begun and is not complete."""
         return self._container is not None or self._at is _VALUE
@@ -132,6 +137,12 @@ class Envelope:
         """The envelope for reading on after damage: at a message of this session, or else at the next session."""
         new = copy(self)
         new._resume(events, in_messages=in_messages)  # noqa: SLF001 - it is of this class
+        return new
+
+    def outside_array(self) -> Envelope:
+        """The envelope without the array that sessions are in."""
+        new = copy(self)
+        new.in_array = False
         return new
 
     def _resume(self, events: Events, *, in_messages: bool) -> None:

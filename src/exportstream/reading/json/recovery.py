@@ -151,8 +151,9 @@ class Recovery(DamageSearch):
                     # These messages are in a value, or of another session whose beginning is lost.
                     messages = (header or self._contradicted) and not self._in_other
                 continue
-            if begin >= no_session_before and self._may_begin_session(place.start(), envelope):
-                found, no_session_before = self._try(begin, envelope, in_messages=False)
+            around = self._around_session(place.start(), envelope) if begin >= no_session_before else None
+            if around is not None:
+                found, no_session_before = self._try(begin, around, in_messages=False)
                 if found is not None:
                     return self._take(begin, found)
                 messages = messages and not self._in_other
@@ -169,12 +170,15 @@ class Recovery(DamageSearch):
         self._report(position - self._buffer.position_of(0))
         return found
 
-    def _may_begin_session(self, index: int, envelope: Envelope) -> bool:
-        """Whether what comes before an object is what comes before a session."""
+    def _around_session(self, index: int, envelope: Envelope) -> Envelope | None:
+        """Return the envelope of a session that may begin at an object, by what comes before it; None if none may."""
         data = self._buffer.data
         before = bytes(data[max(0, index - _BEFORE) : index])
         text = before.rstrip(b" \t\r\n")
-        return text.endswith(b",") if envelope.in_array else before.endswith(b"\n") or text.endswith(b"}")
+        if text.endswith(b",") if envelope.in_array else before.endswith(b"\n") or text.endswith(b"}"):
+            return envelope
+        # Perhaps the bracket is a part of the damage, and lines go on after it.
+        return envelope.outside_array() if envelope.at_first_session and before.endswith(b"\n") else None
 
     def _try(self, position: int, envelope: Envelope, *, in_messages: bool) -> tuple[Envelope | None, int]:
         """Read on from a place: the envelope to go on with, or None and a position before which no such place is."""

@@ -16,7 +16,7 @@ from exportstream.models.notes import Records
 from exportstream.reading.json.buffer import Buffer, Reader
 
 BLOCK = 256 * 1024  # bytes
-_LINE_FEED = b"\n"[0]
+_LONGEST_BEGIN = 256  # bytes of a line before the needle of a `Skip`
 
 
 class Run(NamedTuple):
@@ -38,13 +38,13 @@ class Skip(NamedTuple):
 
     Attributes:
         kind: the name they are counted under.
-        needle: bytes that each such line has. Where they are not, nothing else is looked for.
-        line: matches such a line from its beginning to its end, or what is there of it.
+        needle: bytes near the beginning of each such line; they are searched for, so the rarer and longer the faster.
+        before: matches everything on the line before the needle.
     """
 
     kind: str
     needle: bytes
-    line: re.Pattern[bytes]
+    before: re.Pattern[bytes]
 
 
 class Lines:
@@ -135,15 +135,23 @@ class Lines:
 
     def _spans(self, end: int) -> list[tuple[int, int]]:
         """The lines to pass over among whole lines: where each begins and ends, in order."""
-        data, start = self._buffer.data, self._buffer.start
-        if self._skip is None or data.find(self._skip.needle, start, end) < 0:
-            return []
-        found = [one.span() for one in self._skip.line.finditer(data, start, end)]
-        return [span for span in found if span[0] == start or data[span[0] - 1] == _LINE_FEED]
+        data, start, skip, spans = self._buffer.data, self._buffer.start, self._skip, []
+        at = data.find(skip.needle, start, end) if skip is not None else -1
+        while skip is not None and at >= 0:
+            begin = data.rfind(b"\n", max(start, at - _LONGEST_BEGIN), at) + 1 or start
+            if skip.before.fullmatch(data, begin, at):
+                at = data.find(b"\n", at) + 1
+                spans.append((begin, at))
+            else:
+                at += len(skip.needle)
+            at = data.find(skip.needle, at, end)
+        return spans
 
     def _begins_skipped(self) -> bool:
         """Whether the next line is one to pass over."""
-        return self._skip is not None and self._skip.line.match(self._buffer.data, self._buffer.start) is not None
+        data, skip = self._buffer.data, self._skip
+        before = skip.before.match(data, self._buffer.start) if skip is not None else None
+        return skip is not None and before is not None and data.startswith(skip.needle, before.end())
 
     def _pass_over(self) -> Iterator[None]:
         """Pass over a line that is longer than what was read of it."""

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exportstream.errors import LimitError
-from exportstream.models.dates import are_alike, offsets_of, parse_instant
+from exportstream.models.dates import offsets_of, parse_instant
 from exportstream.writing.columns import Column, ColumnType, transposed
 from exportstream.writing.formats.json import ENCODER, json_cells
 
@@ -35,7 +35,6 @@ _UNIT = Decimal("1E-18")
 _CLOCK = r"-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 _FAST = f"^[12][0-9]{{3}}{_CLOCK}{_ZONE}$"  # pyarrow and `parse_instant` read these alike, except the 30th of February
-_LIKE_FAST = re.compile(_FAST[1:-1])
 _PLAIN = re.compile(f"[0-9]{{4}}{_CLOCK}{_ZONE}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -160,13 +159,6 @@ def _spread(given: Values, values: Values) -> list[Any]:
 def _dates(values: Values) -> list[Any]:
     """Instants; the texts that instant and offset do not say exactly; and the offsets."""
     texts = _plain(_TEXT, values)[0]
-    count = len(texts)
-    if count > 2 and all(values) and are_alike(values) and _LIKE_FAST.fullmatch(values[0]):
-        years = "".join([text[0] for text in values])
-        if years.count("1") + years.count("2") == count:
-            with suppress(pa.ArrowInvalid):  # the cast looks at all digits
-                offset = "Z" if values[0].endswith("Z") else values[0][-6:]
-                return [texts.cast(_INSTANT), pa.nulls(count, _TEXT), pa.repeat(pa.scalar(offset, _TEXT), count)]
     if pc.all(pc.match_substring_regex(texts, _FAST), min_count=0).as_py():
         with suppress(pa.ArrowInvalid):  # no such day
             instants = texts.cast(_INSTANT)

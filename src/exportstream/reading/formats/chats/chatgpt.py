@@ -126,12 +126,13 @@ class _Messages:
         return Conversation(self._session, self._rows(records), records, self._deep)
 
     def _rows(self, records: dict[str, int]) -> Iterator[list[Message] | Message | Refused]:
+        """Make the rows, run by run: of a large conversation the messages of one run are held as structs."""
         nodes, tree, number = self._tree.nodes, self._tree, 0
         empty = {key for key, node in nodes.items() if node.message is None}
         below = [key for key in empty if nodes[key].parent is not None]
         if self._usual is not None and below:
             records[_WITHOUT_MESSAGE] = len(below)
-        tree.rows.update(dict.fromkeys(empty.difference(below)))
+        tree.rows.update(dict.fromkeys(empty.difference(below)))  # what is below a root follows no message
         keys = [key for key in tree.order() if key not in empty]
         for start in range(0, len(keys), _RUN):
             run = keys[start : start + _RUN]
@@ -141,8 +142,8 @@ class _Messages:
                 self._opened = dict(zip(run, messages, strict=True))
             for size in _sizes_of_stretches(messages):  # of structs, or of values
                 stretch, run = run[:size], run[size:]
-                structs, messages = messages[:size], messages[size:]
-                rows = self._read_usual(stretch, structs, number) if structs[0].__class__ in _STRUCTS else None
+                alike, messages = messages[:size], messages[size:]
+                rows = self._read_usual(stretch, alike, number) if alike[0].__class__ in _STRUCTS else None
                 number += size
                 if rows is not None:
                     yield rows

@@ -177,6 +177,7 @@ class ChatReader:
         try:
             found = element.value if isinstance(element.value, Conversation) else self._format.read(element.value)
         except InvalidMessageError as error:
+            self.session = None  # what is told of this one is not the last one's
             self.notes.replaced_surrogates += element.replaced
             if element.replaced and self.on_replaced is not None:
                 self.on_replaced(None, element.replaced)

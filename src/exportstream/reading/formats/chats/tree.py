@@ -67,7 +67,7 @@ def shape_of(message: Any, *, passes_over: bool = False) -> Shape:
 def are_linked(nodes: dict[str, Any]) -> bool:
     """Whether all links of nodes lead to others, and their ids are their keys."""
     every = nodes.values()
-    if [node.id for node in every] != list(nodes):
+    if [node.id for node in every] != list(nodes):  # usually they are equal, and a list is compared at once
         for key, node in nodes.items():
             if node.id != key and node.id is not None:
                 return False

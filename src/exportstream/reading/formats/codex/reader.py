@@ -28,8 +28,7 @@ from exportstream.reading.lines.reader import LineReader
 from exportstream.reading.lines.records import decode_value
 from exportstream.reading.lines.runs import Skip
 
-_IN_COMPACTED = b',"type":"compacted","payload":'
-_COMPACTED = re.compile(rb'\{"timestamp":"[^"\\]{0,40}"(?:,"ordinal":\d{1,20})?' + _IN_COMPACTED + rb"[^\n]*\n?")
+_BEFORE_COMPACTED = re.compile(rb'\{"timestamp":"[^"\\]{0,40}"(?:,"ordinal":\d{1,20})?')
 _ID_IN_NAME = re.compile(r"rollout-.*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl")
 
 
@@ -87,7 +86,7 @@ class RolloutReader(LineReader[RolloutSession]):
         msgspec.json.Decoder(_UsualLine),  # events and turns need no second look at their line
     )
     short_decoder = msgspec.json.Decoder(_ShortLine)
-    skip = Skip("compacted", _IN_COMPACTED, _COMPACTED)
+    skip = Skip("compacted", b',"type":"compacted","payload":', _BEFORE_COMPACTED)
     payload = "$.payload"
 
     def _new_session(self) -> RolloutSession:
