@@ -7,7 +7,6 @@ sixteen. Seconds per megabyte of the same shapes are printed by ``python -m benc
 from __future__ import annotations
 
 import io
-import time
 import tracemalloc
 from collections.abc import Callable
 from decimal import Decimal
@@ -19,6 +18,7 @@ from exportstream import convert, open_export
 from exportstream.totals.text import texts_of
 from tests.kit.chats import claude_ai
 from tests.kit.documents import dump, message, session
+from tests.kit.growth import seconds
 from tests.kit.rollouts import Rollout
 
 MARK = "@@"
@@ -74,16 +74,6 @@ SHAPES: dict[str, tuple[int, Callable[[int], bytes]]] = {
     "results of calls that are not there": (1_500, results_without_calls),
     "ends of commands of one response": (1_500, ends_of_commands),
 }
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """The processor time of something, the best of three."""
-    took = []
-    for _ in range(3):
-        started = time.process_time()
-        run()
-        took.append(time.process_time() - started)
-    return min(took)
 
 
 @pytest.mark.parametrize("name", SHAPES)

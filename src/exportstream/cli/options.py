@@ -179,8 +179,8 @@ convert_options = together(
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),
     _jobs(
         f"{_SHARE}, for NDJSON and CSV without --running-totals, --dedupe and the columns file and sessionNumber. An output "
-        "is then several zstd frames or gzip members. On two cores CSV, archives and chats take a fifth less time, NDJSON of one "
-        "session as much as before: one process has both at work already.",
+        "is then several zstd frames or gzip members. On two cores CSV, archives and chats take a fifth less time, NDJSON "
+        "of one session as much as before: one process has both at work already.",
         "one per core, 1 for one input",
     ),
     option("Several inputs", "--dask", metavar="ADDRESS", help="Run on this Dask cluster instead (needs the extra dask)."),

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from exportstream.storage.temporary import remove_temporary_files
 _T = TypeVar("_T")
 _ENDING = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 _PIPE = 1 << 20  # bytes: the most that Linux gives to everybody
-_PATIENCE = 1.0  # seconds to wait for the counter's lock: a worker that was killed may have held it
+_PATIENCE = 1.0  # seconds to wait for the counter's lock, which a worker that was killed may hold, or for a thread to end
 
 _counter: Any = None  # in a worker: shared by all of them; only a pool's initializer can pass it, hence a global
 
@@ -172,6 +173,9 @@ def _watch_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
+        # First in the main thread: while this one removes files, that one may be about to create another.
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_PATIENCE)
         _end(1)
 
 
