@@ -27,7 +27,8 @@ README_COLUMNS = {  # in the table of archives: the cases, of which a shape has 
     "Polars": ("polars-sessions",),
 }
 README_NOTE = (
-    "The floor is the time to compress the file without reading it. Archives hold the messages of dense in small sessions. "
+    "The floor is the time to compress the file without reading it. MB are the peak memory of the largest process; with "
+    "`--jobs 2` there is another one of 25 to 35 MB. Archives hold the messages of dense in small sessions. "
     "`python -m benchmarks` (extra `bench`) measures these and more cases."
 )
 
