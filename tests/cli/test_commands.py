@@ -990,6 +990,10 @@ def test_rejects_on_standard_output_do_not_mix_with_rows(broken: Path) -> None:
     """Rows and rejects can't both go to standard output."""
     done = run("convert", "broken.json", "-o", "-", "--on-error", "skip", "--rejects", "-", cwd=broken)
     assert (done.returncode, done.stdout) == (2, b"")
+    done = run("convert", "broken.json", "-o", "a.ndjson", "--on-error", "skip", "--rejects", "-", cwd=broken)
+    assert done.returncode == 5
+    assert json.loads(done.stdout.splitlines()[0])["source"] == "broken.json"
+    assert b" rejected into <stdout>" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["out.ndjson", "out.csv.zst"])

@@ -22,7 +22,7 @@ from exportstream.errors import LONGEST_LINE, ExportstreamError, OutOfMemoryErro
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.temporary import remove_temporary_files
 
-_STDOUT = "<stdout>"
+STDOUT = "<stdout>"
 _KEPT = 8 << 20  # bytes
 _MOMENT = 0.05  # seconds
 
@@ -161,7 +161,7 @@ def _explain(error: Exception, debug: bool) -> int:
         show_lines("".join(traceback.format_exception(error)).splitlines(), err=True)
     if isinstance(error, ExportstreamError):
         text, code = in_options(str(error)), exit_code(error)
-        if error.source == _STDOUT:
+        if error.source == STDOUT:
             _forget_stdout()
     elif is_out_of_memory(error):
         text, code = str(OutOfMemoryError()), Exit.SYSTEM
@@ -186,7 +186,7 @@ def _explain_system(error: OSError) -> str:
             sys.stdout.flush()  # unwritten output is still buffered, and fails again
     except OSError:
         _forget_stdout()
-        return f"{_STDOUT}: {words}"
+        return f"{STDOUT}: {words}"
     return f"the system failed: {words}"
 
 

@@ -6,11 +6,12 @@ import sys
 
 from exportstream.cli.display import print_cut, print_failures, print_few_warnings
 from exportstream.cli.figures import FEW, amount, copies, dropped, few, show_totals, size, without_usage
-from exportstream.cli.process import Exit
+from exportstream.cli.process import STDOUT, Exit
 from exportstream.cli.terminal import tell
 from exportstream.conversion.report import ManyReport, Report
 from exportstream.errors import shown
 from exportstream.models.notes import Notes
+from exportstream.storage.names import is_stream
 from exportstream.writing.writers import Written
 
 _SMALLER = 1.05  # times: less is the same size, and would be shown as 1.0x
@@ -130,7 +131,7 @@ def _damaged(notes: Notes) -> list[str]:
 
 
 def _into(names: list[str]) -> str:
-    return f" into {few(names, 'more files')}" if names else ""
+    return f" into {few([STDOUT if is_stream(name) else name for name in names], 'more files')}" if names else ""
 
 
 def _rows_of(outputs: list[Written]) -> str:
