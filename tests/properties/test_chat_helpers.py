@@ -49,7 +49,7 @@ def test_claude_ai(path: Path, run: int) -> None:
 
 
 def test_findings_of_each_conversation(path: Path) -> None:
-    """Records that become no row are told of their conversation, whoever read it; halves of surrogate pairs are looked for here."""
+    """Records that are no rows are said of their conversation, whichever process read it; halves of surrogates are for this one."""
     without = {"chat_messages": None}
     made = [
         claude_ai({"text": "\ud83d" if number == 21 else "x"}, uuid=f"u{number}", **(without if number % 3 else {}))

@@ -212,7 +212,6 @@ class _RunReading:
             raise LimitError(_EXTREME)
         if ids and self._run.wants_ids:
             self._ids += short_keys([message.id for message in batch.messages])
-        batch.source = self._run.source
         self._counter.add(batch)
         self._work.add(batch, self._prices)
 

@@ -45,7 +45,8 @@ class Shape:
         each_of: the same, with the bytes of each message.
         one: the type of a message.
         passes_over: whether the structs pass over what they don't name.
-        reads_all: whether they decode every value, so that msgspec looks at every byte, or whoever opens conversations does.
+        reads_all: whether no byte of a conversation is passed over unseen: msgspec decodes every value, and who opens
+            conversations looks at those that it does not decode.
     """
 
     def __init__(
