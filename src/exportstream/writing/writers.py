@@ -39,7 +39,7 @@ class Origin(Struct, frozen=True):
     outputs: int = 1
 
 
-_UNKNOWN = Origin()
+UNKNOWN = Origin()
 
 
 class Written(Struct, frozen=True):
@@ -107,7 +107,7 @@ class Writers:
     """
 
     def __init__(
-        self, outputs: Sequence[Output], options: WriteOptions, transaction: Transaction, origin: Origin = _UNKNOWN
+        self, outputs: Sequence[Output], options: WriteOptions, transaction: Transaction, origin: Origin = UNKNOWN
     ) -> None:
         self._outputs = outputs
         self._writers = [_open_writer(output, options, transaction, origin) for output in outputs]
