@@ -24,8 +24,8 @@ def outputs_left(manifest: Manifest, jobs: Iterable[ConvertJob]) -> tuple[list[s
         jobs: all of a run.
 
     Returns:
-        Two lists of paths. Outputs in the second one have another format or table than those that the jobs make of the same
-        inputs. Merges are in none while one of their inputs is there: they are updated by a run of their own.
+        Two lists of paths. Outputs in the second one have another name, format or table than those that the jobs make of
+        the same inputs. Merges are in none while one of their inputs is there: they are updated by a run of their own.
     """
     folder = os.path.realpath(manifest.folder)
     made = {manifest.name_of(output.target) for job in jobs for output in job.outputs}
