@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from exportstream.conversion.jobs import Jobs
 from exportstream.conversion.outcome import Outcome
 from exportstream.conversion.plan import total_size
-from exportstream.storage.names import is_stream
+from exportstream.storage.names import is_once
 
 Keys = set[str | bytes]
 
@@ -31,7 +31,7 @@ def run_without_copies(jobs: Jobs, given: Sequence[Any]) -> Iterator[tuple[int, 
     """
     if len(given) < 2:
         yield from jobs.run(dict(enumerate(given)))
-    elif jobs.executor is None or any(is_stream(job.source) for job in given):
+    elif jobs.executor is None or any(is_once(job.source) for job in given):
         yield from _one_by_one(replace(jobs, executor=None), given)
     else:
         yield from _again(jobs, given)
