@@ -37,6 +37,12 @@ def owner_of(source: str, others: Container[str]) -> str | None:
     return next((found[1] + suffix for suffix in _SUFFIXES if found[1] + suffix in others), None)
 
 
+def folder_of_sub_agents(source: str) -> str:
+    """The folder that the files of sub-agents are in, if the file is that of a session."""
+    stem = next((source.removesuffix(suffix) for suffix in _SUFFIXES if source.endswith(suffix)), source)
+    return os.path.join(stem, "subagents")
+
+
 def size_of(part: str) -> int:
     """Bytes of a part as stored; 0 if it can't be read, since reading will report it."""
     try:
