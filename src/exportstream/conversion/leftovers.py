@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.job import ConvertJob
+from exportstream.conversion.jobs import ConvertJob
 from exportstream.conversion.log_files import folder_of_sub_agents, owner_of
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.merged import input_names
