@@ -19,9 +19,9 @@ from exportstream.totals.figures import Cost, Count
 from exportstream.totals.group_figures import Figures
 from exportstream.totals.group_keys import DIMENSIONS, FIELD, MESSAGE, PROJECT, TOOL, Key
 from exportstream.totals.groups import Grouping, Groups
-from exportstream.totals.largest import Largest
 from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
+from exportstream.totals.sizes import Largest
 from exportstream.totals.table_options import GroupOptions
 
 NOON = "2025-10-03T12:00:00Z"

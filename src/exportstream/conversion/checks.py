@@ -13,8 +13,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.job import Job
-from exportstream.conversion.jobs import Jobs
+from exportstream.conversion.jobs import Job, Jobs
 from exportstream.conversion.outcome import Counts, Outcome, outcome_of
 from exportstream.conversion.plan import input_for_helpers, total_size
 from exportstream.conversion.progress import Status

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from exportstream.conversion.job import ConvertJob
+from exportstream.conversion.jobs import ConvertJob
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.merged import input_names
 from exportstream.errors import ExportstreamError

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from exportstream.conversion.adding import add_up
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.job import ConvertJob
-from exportstream.conversion.jobs import Jobs, RunJob
+from exportstream.conversion.jobs import ConvertJob, Jobs, RunJob
 from exportstream.conversion.leftovers import outputs_left, without_outputs
 from exportstream.conversion.manifest import Manifest, Record, notes_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
-from exportstream.conversion.outcome import Outcome, outcome_of
+from exportstream.conversion.outcome import Outcome, add_up, outcome_of
 from exportstream.conversion.plan import (
     is_current,
     make_folders,

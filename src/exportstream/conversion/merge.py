@@ -10,14 +10,13 @@ from typing import Any
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from exportstream.conversion.adding import leave_out
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.manifest import manifest_of
 from exportstream.conversion.manifest import options_of as recorded_options
 from exportstream.conversion.merged import made_of, was_made_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
-from exportstream.conversion.outcome import Outcome, outcome_of
+from exportstream.conversion.outcome import Outcome, leave_out, outcome_of
 from exportstream.conversion.plan import is_current, old_rejects, refuse_existing, settle_rejects, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch, counting
 from exportstream.conversion.report import ManyReport, Report, count_of_inputs, open_report

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.job import ConvertJob
+from exportstream.conversion.jobs import ConvertJob
 from exportstream.conversion.options import ConvertOptions
 from exportstream.errors import UsageError, WriteError, shown
 from exportstream.reading.options import ReadOptions

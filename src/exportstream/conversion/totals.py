@@ -17,15 +17,12 @@ import msgspec
 from msgspec import field
 from msgspec.structs import replace
 
-from exportstream.conversion.adding import add_up, is_extreme
-from exportstream.conversion.count_one import InputCount, count_one
+from exportstream.conversion.counting import InputCount, count_one, run_without_copies
 from exportstream.conversion.inputs import find_inputs
-from exportstream.conversion.job import Job
-from exportstream.conversion.jobs import Jobs, RunJob
-from exportstream.conversion.outcome import Counts, Outcome, WithOutcomes, outcome_of
+from exportstream.conversion.jobs import Job, Jobs, RunJob
+from exportstream.conversion.outcome import Counts, Outcome, WithOutcomes, add_up, is_extreme, outcome_of
 from exportstream.conversion.plan import input_for_helpers, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch
-from exportstream.conversion.without_copies import run_without_copies
 from exportstream.errors import ExportstreamError, UsageError, check_flags, label
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE

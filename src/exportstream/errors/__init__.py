@@ -82,7 +82,7 @@ class ExportstreamError(Exception):
     def where(self) -> str:
         """The place in words, empty when nothing of it is known."""
         parts = []
-        if self.session_id is not None:
+        if self.session_id:  # a log that came without a name may have none
             parts.append(f"session {printable(self.session_id)}")
         if self.message_index is not None:
             parts.append(f"message {self.message_index}")

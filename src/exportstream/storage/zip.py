@@ -133,7 +133,7 @@ def _place(member: tuple[str, int]) -> list[tuple[bool, str]]:
 def identity_of(path: str) -> tuple[Any, ...]:
     """Return what changes if an archive is replaced or written to."""
     if is_remote(path):
-        from exportstream.storage.remote.archive import version_at  # noqa: PLC0415 - only for URLs
+        from exportstream.storage.remote.reader import version_at  # noqa: PLC0415 - only for URLs
 
         return version_at(path)
     try:
@@ -154,7 +154,7 @@ def state_of_archive(path: str, version: tuple[Any, ...]) -> dict[str, Any] | No
 def open_archive(path: str) -> Any:
     """Open an archive, without a buffer."""
     if is_remote(path):
-        from exportstream.storage.remote.archive import RemoteArchive  # noqa: PLC0415 - only for URLs
+        from exportstream.storage.remote.reader import RemoteArchive  # noqa: PLC0415 - only for URLs
 
         return RemoteArchive(path)
     return open(path, "rb", buffering=0)

@@ -18,14 +18,13 @@ from msgspec import Struct, field
 from exportstream.models.structs import MIX, Message, Session, ToolCall
 from exportstream.totals.batch import Batch
 from exportstream.totals.copies import COPIES, counted
-from exportstream.totals.fields import RESULT, parts_of
 from exportstream.totals.figures import Cost, require_addable
 from exportstream.totals.group_figures import COSTS, Figures
 from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
-from exportstream.totals.largest import Largest
 from exportstream.totals.periods import Range
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import Members
+from exportstream.totals.sizes import RESULT, Largest, parts_of
 
 _LONGEST_TITLE = 200  # characters
 

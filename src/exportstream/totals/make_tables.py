@@ -15,9 +15,9 @@ from exportstream.totals.figures import Cost, Count, rough_cost
 from exportstream.totals.group_figures import Figures
 from exportstream.totals.group_keys import FIELD, MESSAGE, TOOL, Key
 from exportstream.totals.groups import Grouping, Groups
-from exportstream.totals.largest import Largest
 from exportstream.totals.periods import PERIODS
 from exportstream.totals.priced import tidy
+from exportstream.totals.sizes import Largest
 from exportstream.totals.table_options import NAMES, OF_MESSAGE, GroupOptions, words_of
 from exportstream.totals.tables import GroupRow, GroupTable, Value
 
