@@ -16,9 +16,9 @@ from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.checks import check_all, check_one
 from exportstream.conversion.inputs import Input, find_inputs
-from exportstream.conversion.outcome import Outcome
+from exportstream.conversion.outcome import Outcome, label_of
 from exportstream.conversion.report import SCHEMA
-from exportstream.errors import ExportstreamError, label, printable
+from exportstream.errors import ExportstreamError, printable
 from exportstream.reading.findings import KINDS, OF_SESSION, SessionCheck
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.text import figure
@@ -178,7 +178,7 @@ class _JSONPrinter(_Printer):
         show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
 
     def _show(self, source: str, one: SessionCheck) -> None:
-        of = {"source": label(source)} if self._several else {}
+        of = {"source": label_of(source)} if self._several else {}
         show_json(self._separator + to_printable_json(of | one.to_dict()), end="")
         self._separator = ","
 
@@ -187,7 +187,7 @@ class _JSONPrinter(_Printer):
         lists: dict[str, list[dict[str, str]]] = {"failed": [], "ignored": []}
         for one in self.outcomes:
             if one.status in lists:
-                lists[one.status].append({"source": label(one.source), "error": in_options(str(one.error))})
+                lists[one.status].append({"source": label_of(one.source), "error": in_options(str(one.error))})
         ended = "".join(f'"{name}":{to_printable_json(some)},' for name, some in lists.items()) if self._several else ""
         ended += f'"error":{to_printable_json(in_options(error))},' if error is not None else ""
         show_json(f'],{ended}"sessionCount":{self.sessions},"sessionsWithFindings":{self.odd}}}')

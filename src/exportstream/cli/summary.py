@@ -73,7 +73,7 @@ def _print_left(report: ManyReport) -> None:
         tell(f"{amount(len(left), 'outputs')} {has} no input any more, and {stay}: {few(left, 'more')}")
     if left := report.not_updated:
         are = "is" if len(left) == 1 else "are"
-        what = f"of these inputs in another format or table {are} not updated"
+        what = f"of these inputs with another name, format or table {are} not updated"
         tell(f"{amount(len(left), 'outputs')} {what}: {few(left, 'more')}")
     if left := report.kept_inputs:
         tell(

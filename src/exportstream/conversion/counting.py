@@ -21,7 +21,7 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead
-from exportstream.storage.names import STDIN, is_stream
+from exportstream.storage.names import STDIN, is_once, is_stream
 from exportstream.totals.batch import Batch
 from exportstream.totals.group_keys import MESSAGE
 from exportstream.totals.groups import Grouping
@@ -129,7 +129,7 @@ def run_without_copies(jobs: Jobs, given: Sequence[Any]) -> Iterator[tuple[int, 
     """
     if len(given) < 2:
         yield from jobs.run(dict(enumerate(given)))
-    elif jobs.executor is None or any(is_stream(job.source) for job in given):
+    elif jobs.executor is None or any(is_once(job.source) for job in given):
         yield from _one_by_one(replace(jobs, executor=None), given)
     else:
         yield from _again(jobs, given)

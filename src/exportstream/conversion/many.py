@@ -26,6 +26,7 @@ from exportstream.conversion.outcome import Outcome, add_up, outcome_of
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
+    name_apart,
     names_of,
     old_rejects,
     plan_jobs,
@@ -85,7 +86,8 @@ def convert_many(  # noqa: D417 - the others are those of `convert`
     Args:
         sources: files, folders, globs, URLs, ``-``; see `inputs.find_inputs`.
         target_dir: the folder (or URL) of the outputs: ``DIR/NAME.ndjson.zst``; with several tables
-            ``DIR/TABLE/NAME.ndjson.zst``.
+            ``DIR/TABLE/NAME.ndjson.zst``. Of inputs whose names differ in their suffixes only, all but the shortest keep
+            them: ``DIR/x.json.gz.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another. A single large
             file is read by this process, which shares the work with the workers; see `convert`.
@@ -131,6 +133,7 @@ def convert_all(
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     planned = plan_jobs(inputs, folder, options, real_path)
     jobs, strangers = _set_aside(without_outputs(planned, manifest) if manifest and os.path.isdir(folder) else planned)
+    name_apart(jobs, folder, real_path)
     refuse_shared(jobs, options.report, real_path)
     del real_path
     check_outputs(jobs[0].outputs if jobs else [], options.writing)

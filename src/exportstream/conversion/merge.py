@@ -26,7 +26,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
-from exportstream.storage.names import is_stream
+from exportstream.storage.names import is_once
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats import FormatName
@@ -81,7 +81,7 @@ def merge_many(  # noqa: D417 - the others are those of `convert`
         The outcome of each input, and the sums over those in the output. Where all inputs fail there is no output.
 
     Raises:
-        InputError, ReadError: with `fail_fast` or from ``-``.
+        InputError, ReadError: with `fail_fast`, or from ``-`` or a pipe, which can't be read twice.
         UsageError, WriteError: as of `convert`.
     """
     options = options_of(locals())
@@ -188,7 +188,7 @@ class _FirstReading:
         wanted = [
             number
             for number, (found, one) in enumerate(zip(self._inputs, outcomes, strict=True))
-            if one.status == "converted" and number not in self._read and not is_stream(found.source)
+            if one.status == "converted" and number not in self._read and not is_once(found.source)
         ]
         self._read.update(wanted)
         self._expect(outcomes, sum(self._inputs[number].size or 0 for number in wanted))

@@ -25,6 +25,7 @@ from exportstream.models.names import fields_of
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.formats.not_exports import WHAT_IS_READ
+from exportstream.storage.names import STDIN, is_stream
 from exportstream.totals.sums import Totals
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Outcome(Struct, frozen=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values: the source, the status, and the error, what is kept of a merge, or the report."""
-        plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
+        plain: dict[str, Any] = {"source": label_of(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
         if self.duplicates is not None:
@@ -140,6 +141,11 @@ class Outcome(Struct, frozen=True):
         if self.rejects is not None:
             plain["rejects"] = label(self.rejects)
         return plain | (self.report.to_dict() if self.report is not None else {})
+
+
+def label_of(source: str) -> str:
+    """Return the name of an input as data; standard input has the name that messages and reports of one input give it."""
+    return STDIN if is_stream(source) else label(source)
 
 
 def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:

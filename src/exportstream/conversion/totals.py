@@ -29,7 +29,7 @@ from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor
-from exportstream.storage.names import is_stream
+from exportstream.storage.names import is_once
 from exportstream.totals.groups import Grouping
 from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
@@ -245,7 +245,7 @@ def total_one(
 def _run_job(job: TotalsJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
     reading = ReadProgress(count)
     try:
-        if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
+        if job.seen is not None and not is_once(job.source):  # what a bad input has must not drop a copy elsewhere
             with Export(job.input.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass

@@ -96,9 +96,14 @@ def is_direct(name: str) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def is_once(given: Any) -> bool:
+    """Whether an input named so can be read once only: standard input, a FIFO or a device, as ``<(...)`` of a shell."""
+    return is_stream(given) or (is_name(given) and is_direct(os.fsdecode(given)))
+
+
 def is_piped(given: Any) -> bool:
-    """Whether the bytes of an input named so come one after the other: standard input, a FIFO or device, or a URL."""
-    return is_stream(given) or (is_name(given) and (is_url(given) or is_direct(os.fsdecode(given))))
+    """Whether the bytes of an input named so come one after the other: it `is_once`, or a URL."""
+    return is_once(given) or (is_name(given) and is_url(given))
 
 
 def is_terminal(target: Any) -> bool:
