@@ -24,9 +24,10 @@ from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
-from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.options import OnError, ReadOptions, Rejects
 from exportstream.reading.price_lists import read_prices
-from exportstream.storage.names import is_once
+from exportstream.storage.files import Writable
+from exportstream.storage.names import Name, is_once
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats import FormatName
@@ -35,8 +36,8 @@ from exportstream.writing.outputs import Output, check_outputs, decide_outputs, 
 
 
 def merge_many(  # noqa: D417 - the others are those of `convert`
-    sources: Iterable[Any],
-    target: Any,
+    sources: Name | Iterable[Any],
+    target: Name | Writable,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
     table: TableName | Iterable[TableName] | None = None,
@@ -49,15 +50,15 @@ def merge_many(  # noqa: D417 - the others are those of `convert`
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError | None = None,
-    rejects: Any = None,
+    rejects: Name | Rejects = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
-    prices: str | os.PathLike[str] | None = None,
+    prices: Name | None = None,
     exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
-    report: Any = None,
+    report: Name | None = None,
     progress: Watch = None,
 ) -> ManyReport:
     """Convert many exports into one output, in the given order. Rows have the columns `file` and `sessionNumber`.
@@ -88,7 +89,7 @@ def merge_many(  # noqa: D417 - the others are those of `convert`
     return merge_all(sources, target, options, progress=progress)
 
 
-def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, progress: Watch = None) -> ManyReport:
+def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOptions, *, progress: Watch = None) -> ManyReport:
     """Convert many exports into one output as their options say; see `merge_many`."""
     started = time.monotonic()
     reading, report = options.reading, options.report
