@@ -77,7 +77,6 @@ def check_command(
 
 
 def _print_findings(found: SessionCheck) -> None:
-    """Print the findings of one session on standard output."""
     of_session = f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"
     lines = [of_session if found.session_id is not None else "in no session:"]
     for name, difference in found.differences.items():
@@ -105,22 +104,12 @@ def _print_findings(found: SessionCheck) -> None:
 
 
 class _Printer(ABC):
-    """Prints the findings as they come, and counts sessions.
-
-    Args:
-        several: whether there may be several inputs, which are named.
-
-    Attributes:
-        sessions: how many there are so far.
-        odd: those with findings.
-        is_clean: whether nothing was found, also outside of sessions.
-        is_valid: whether there are no invalid messages and no damage.
-        outcomes: of the inputs.
-    """
+    """Prints the findings as they come, and counts sessions; several inputs are named."""
 
     def __init__(self, *, several: bool) -> None:
-        self.sessions = self.odd = 0
-        self.is_clean = self.is_valid = True
+        self.sessions = self.odd = 0  # so far; those with findings
+        self.is_clean = True  # nothing was found, also outside of sessions
+        self.is_valid = True  # no invalid messages, and no damage
         self.outcomes: list[Outcome] = []
         self._several = several
         self._failed = [0, 0]  # of these sessions, and of those with findings, how many are of inputs that failed
@@ -152,11 +141,7 @@ class _Printer(ABC):
 
     @abstractmethod
     def end(self, error: str | None = None) -> None:
-        """Print what comes after the last session.
-
-        Args:
-            error: of the only input.
-        """
+        """Print what comes after the last session; `error` is that of the only input."""
 
 
 class _TextPrinter(_Printer):

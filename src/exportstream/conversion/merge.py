@@ -34,7 +34,7 @@ from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
 
 
-def merge_many(
+def merge_many(  # noqa: D417 - the others are those of `convert`
     sources: Iterable[Any],
     target: Any,
     *,
@@ -67,29 +67,15 @@ def merge_many(
 
     Args:
         sources: as of `convert_many`.
-        target: the output, as of `convert`; so are the options from here to `prices`.
-        format: see `convert`.
-        table: see `convert`.
-        level: see `convert`.
-        keys: see `convert`.
-        running_totals: see `convert`.
-        columns: see `convert`.
-        without: see `convert`.
-        flat: see `convert`.
-        csv_safe: see `convert`.
-        force: see `convert`.
-        on_error: see `convert`.
-        rejects: see `convert`.
-        max_message_size: see `convert`.
-        max_window: see `convert`.
-        dedupe: see `convert`.
-        prices: see `convert`.
+        target: the output, as of `convert`.
         exclude: see `convert_many`.
         update: replace outputs that exist, and write none if all are newer than every input and the manifest of their folder
             has each input, and these options. Inputs that failed are tried again.
         fail_fast: read each input once, and stop at the first that fails.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
+
+    The other options are those of `convert`.
 
     Returns:
         The outcome of each input, and the sums over those in the output. Where all inputs fail there is no output.

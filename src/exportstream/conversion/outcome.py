@@ -187,13 +187,8 @@ def add_up(done: Counts, outcomes: list[Outcome], *, hint: str, grouping: Groupi
     """Add what was read of each input, in their order.
 
     Those with extreme costs come last. The costs of all others can always be added, so the same inputs fail whichever way
-    they were read, and none of them is a usual one.
-
-    Args:
-        done: takes the sums.
-        outcomes: of the inputs, in their order. One whose costs can't be added is replaced by a failure.
-        hint: of the error: what to do about such an input.
-        grouping: takes the groups of inputs with extreme costs; it has those of all others.
+    they were read, and none of them is a usual one. One whose costs can't be added becomes a failure, with `hint`. The
+    `grouping` takes the groups of inputs with extreme costs; it has those of all others.
     """
     for number, outcome in sorted(enumerate(outcomes), key=lambda one: is_extreme(one[1])):
         if outcome.report is None:
@@ -216,10 +211,7 @@ def add_up(done: Counts, outcomes: list[Outcome], *, hint: str, grouping: Groupi
 def leave_out(extreme: dict[int, Totals], done: Totals, outcomes: list[Outcome]) -> None:
     """Let inputs fail that `add_up` could not add, before anything of them is written.
 
-    Args:
-        extreme: the totals of inputs with extreme costs, by their numbers.
-        done: those of all others.
-        outcomes: of the inputs.
+    Those with `extreme` costs come by their numbers; `done` are the totals of all others.
     """
     for number, one in extreme.items():
         try:

@@ -168,11 +168,10 @@ def refuse_empty(name: str | os.PathLike[str]) -> None:
 
 
 def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
-    """Raise `UsageError` for an empty name, JSON as a string and for several paths, and `TypeError` for what gives no bytes.
+    """Refuse what can't be one input: an empty name, JSON as a string, several paths (with `hint`), what gives no bytes.
 
-    Args:
-        source: what was given as one input.
-        hint: what to do with several paths.
+    Raises:
+        UsageError, TypeError: it is one of these; the last.
     """
     if isinstance(source, Mapping) or not (is_name(source) or hasattr(source, "read") or isinstance(source, Iterable)):
         what = "expected a path, '-', bytes, a binary file object or chunks of bytes"

@@ -228,15 +228,7 @@ class Grouping:
         self.undated = Groups((), declaring=False, members=Members() if distinct else None)
 
     def add(self, batch: Batch, prices: Prices | None = None) -> None:
-        """Add messages, and the sessions that end among them.
-
-        Args:
-            batch: of one input.
-            prices: of messages without a cost, None for none. They are no part of this, which may come from a worker.
-
-        Raises:
-            LimitError: an exact sum of costs would need more than 10,000 digits.
-        """
+        """Add messages, and the sessions that end among them. The prices are no part of this, which a worker may send."""
         if counted(batch.messages) is not batch.messages:
             batch = batch.only([message.usage_state not in COPIES for message in batch.messages])
         if self._range.is_bounded:

@@ -130,11 +130,7 @@ class GroupTable(Struct, frozen=True):
         return self.to_text()
 
     def to_text(self, width: int = WIDTH) -> str:
-        """Return the rows and the total, aligned, with the figures that fit.
-
-        Args:
-            width: columns of the terminal.
-        """
+        """Return the rows and the total, aligned, with the figures that fit so many columns."""
         columns, labels = self._shown_columns(), len(self._key_headings)
         dates = [at for at, name in enumerate(self.keys) if name in PERIODS]
         for name, least in _attempts(columns):
