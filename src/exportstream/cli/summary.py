@@ -35,13 +35,8 @@ def print_all_warnings(report: Report, *, rejects: bool) -> None:
         tell(before)
 
 
-def print_summary(report: Report, *, jobs: int = 1) -> None:
-    """Print one line about what was written, and on a terminal the totals as a table.
-
-    Args:
-        report: of the conversion.
-        jobs: processes that were asked for.
-    """
+def print_summary(report: Report, *, jobs: int) -> None:
+    """Print one line about what was written, and on a terminal the totals as a table; so many `jobs` were asked for."""
     if isinstance(report, ManyReport):
         _print_left(report)
     if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
@@ -78,7 +73,7 @@ def _print_left(report: ManyReport) -> None:
         tell(f"{amount(len(left), 'outputs')} {has} no input any more, and {stay}: {few(left, 'more')}")
     if left := report.not_updated:
         are = "is" if len(left) == 1 else "are"
-        what = f"of these inputs in another format or table {are} not updated"
+        what = f"of these inputs with another name, format or table {are} not updated"
         tell(f"{amount(len(left), 'outputs')} {what}: {few(left, 'more')}")
     if left := report.kept_inputs:
         tell(

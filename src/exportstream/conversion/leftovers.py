@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import ConvertJob
+from exportstream.conversion.log_files import folder_of_sub_agents, owner_of
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.merged import input_names
 from exportstream.errors import ExportstreamError
-from exportstream.storage.names import is_stream, is_url, state_of
+from exportstream.storage.joined_files import with_parts
+from exportstream.storage.names import is_stream, is_url, modified, state_of
 from exportstream.storage.zip import SEPARATOR, list_members, split_member, zip_file_of
 
 
@@ -24,8 +27,8 @@ def outputs_left(manifest: Manifest, jobs: Iterable[ConvertJob]) -> tuple[list[s
         jobs: all of a run.
 
     Returns:
-        Two lists of paths. Outputs in the second one have another format or table than those that the jobs make of the same
-        inputs. Merges are in none while one of their inputs is there: they are updated by a run of their own.
+        Two lists of paths. Outputs in the second one have another name, format or table than those that the jobs make of
+        the same inputs. Merges are in none while one of their inputs is there: they are updated by a run of their own.
     """
     folder = os.path.realpath(manifest.folder)
     made = {manifest.name_of(output.target) for job in jobs for output in job.outputs}
@@ -46,13 +49,35 @@ def outputs_left(manifest: Manifest, jobs: Iterable[ConvertJob]) -> tuple[list[s
 
 
 def has_changed_input(manifest: Manifest, record: Record) -> bool:
-    """Whether the input of an output is a file that is there, and has another size or time than the one that was read."""
-    name = record.input.get("name")
-    if not isinstance(name, str) or not {"size", "modified"} <= record.input.keys():  # a merge, a URL or a stream
+    """Whether an input of an output is a file that is there and changed since, by the rules of `update`.
+
+    It, or the files of sub-agents that were read with it, have another size or time; of a merge, one of them is newer than
+    the output.
+    """
+    folder = os.path.realpath(manifest.folder)
+    names = [one for one in input_names(record) if not (is_stream(one) or is_url(one))]
+    paths = [path for path in (os.path.join(folder, one) for one in names) if os.path.lexists(zip_file_of(path))]
+    if "inputs" in record.input:
+        written = modified(os.path.join(folder, record.output))
+        return written is not None and any(
+            (modified(one) or 0) > written for path in paths for one in (path, *_parts_of(path))
+        )
+    if not paths or not {"size", "modified"} <= record.input.keys():
         return False
-    path = os.path.join(os.path.realpath(manifest.folder), name)
-    state = state_of(path) if os.path.lexists(zip_file_of(path)) else None
-    return state is not None and not state.items() <= record.input.items()
+    parts = _parts_of(paths[0]) if "parts" in record.input else []
+    state = with_parts(state_of(paths[0]) or {}, map(state_of, parts))
+    return bool(state) and {"name": names[0], **state} != record.input
+
+
+def _parts_of(path: str) -> list[str]:
+    """Return the files of sub-agents that a search finds beside the log of a session."""
+    folder = folder_of_sub_agents(path)
+    if not os.path.isdir(folder):
+        return []
+    try:
+        return [one.source for one in find_inputs([folder]) if owner_of(one.source, (path,)) is not None]
+    except ExportstreamError:  # there is none any more, or it can't be read
+        return []
 
 
 def without_outputs(jobs: list[ConvertJob], manifest: Manifest) -> list[ConvertJob]:

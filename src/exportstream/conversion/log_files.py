@@ -1,4 +1,4 @@
-"""Files of logs that belong together: those of a session's sub-agents, and a rollout that lies plain and packed.
+"""Files of logs that belong together: those of a session's sub-agents.
 
 Takes: names of inputs. Returns: which of them belong together. Raises: nothing. Holds: nothing.
 """
@@ -22,7 +22,6 @@ from exportstream.storage.zip import split_member
 
 _SUB_AGENT = late_pattern(r"(.*[^/])/subagents/(?:.*/)?agent-[^/]+\.jsonl(?:\.\w+)?", re.DOTALL)
 _SUFFIXES = tuple(f".jsonl{suffix}" for suffix in ("", *COMPRESSED))
-_PACKED = late_pattern(r"((?:.*/)?rollout-[^/]*)(\.jsonl\.\w+)", re.DOTALL)
 
 
 def files_of(source: str, parts: tuple[str, ...]) -> Any:
@@ -38,10 +37,10 @@ def owner_of(source: str, others: Container[str]) -> str | None:
     return next((found[1] + suffix for suffix in _SUFFIXES if found[1] + suffix in others), None)
 
 
-def name_packed(relative: str, others: Container[str]) -> str:
-    """The name for the output of a packed rollout: another one than that of the plain rollout that lies beside it."""
-    found = _PACKED.fullmatch(relative)
-    return f"{found[1]}.packed{found[2]}" if found is not None and found[1] + ".jsonl" in others else relative
+def folder_of_sub_agents(source: str) -> str:
+    """The folder that the files of sub-agents are in, if the file is that of a session."""
+    stem = next((source.removesuffix(suffix) for suffix in _SUFFIXES if source.endswith(suffix)), source)
+    return os.path.join(stem, "subagents")
 
 
 def size_of(part: str) -> int:

@@ -26,6 +26,7 @@ from exportstream.conversion.outcome import Outcome, add_up, outcome_of
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
+    name_apart,
     names_of,
     old_rejects,
     plan_jobs,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
-def convert_many(
+def convert_many(  # noqa: D417 - the others are those of `convert`
     sources: Iterable[Any],
     target_dir: Any,
     *,
@@ -85,26 +86,12 @@ def convert_many(
     Args:
         sources: files, folders, globs, URLs, ``-``; see `inputs.find_inputs`.
         target_dir: the folder (or URL) of the outputs: ``DIR/NAME.ndjson.zst``; with several tables
-            ``DIR/TABLE/NAME.ndjson.zst``.
+            ``DIR/TABLE/NAME.ndjson.zst``. Of inputs whose names differ in their suffixes only, all but the shortest keep
+            them: ``DIR/x.json.gz.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another. A single large
             file is read by this process, which shares the work with the workers; see `convert`.
-        format: see `convert`, also for the options from here to `prices`.
-        table: see `convert`.
-        level: see `convert`.
-        keys: see `convert`.
-        running_totals: see `convert`.
-        columns: see `convert`.
-        without: see `convert`.
-        flat: see `convert`.
-        csv_safe: see `convert`.
-        force: see `convert`.
-        on_error: see `convert`.
         rejects: see `convert`; not a path here, since each output gets its own.
-        max_message_size: see `convert`.
-        max_window: see `convert`.
-        dedupe: see `convert`.
-        prices: see `convert`.
         exclude: a glob, or several, of inputs that are left out. One without ``/`` is compared with the names of files and
             folders; one with ``/`` with paths, as given or within the folder that is searched.
         update: skip inputs whose outputs were made of them as they are, with these options, and replace the other outputs.
@@ -112,6 +99,8 @@ def convert_many(
         fail_fast: after the first failure, cancel the inputs that have not begun; a cluster may finish more of them.
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
+
+    The other options are those of `convert`.
 
     Returns:
         The outcome of each input, and the sums over the converted ones. An input that fails does not stop the others.
@@ -144,6 +133,7 @@ def convert_all(
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     planned = plan_jobs(inputs, folder, options, real_path)
     jobs, strangers = _set_aside(without_outputs(planned, manifest) if manifest and os.path.isdir(folder) else planned)
+    name_apart(jobs, folder, real_path)
     refuse_shared(jobs, options.report, real_path)
     del real_path
     check_outputs(jobs[0].outputs if jobs else [], options.writing)

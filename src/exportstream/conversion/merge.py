@@ -26,7 +26,7 @@ from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
-from exportstream.storage.names import is_stream
+from exportstream.storage.names import is_once
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats import FormatName
@@ -34,7 +34,7 @@ from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
 
 
-def merge_many(
+def merge_many(  # noqa: D417 - the others are those of `convert`
     sources: Iterable[Any],
     target: Any,
     *,
@@ -67,23 +67,7 @@ def merge_many(
 
     Args:
         sources: as of `convert_many`.
-        target: the output, as of `convert`; so are the options from here to `prices`.
-        format: see `convert`.
-        table: see `convert`.
-        level: see `convert`.
-        keys: see `convert`.
-        running_totals: see `convert`.
-        columns: see `convert`.
-        without: see `convert`.
-        flat: see `convert`.
-        csv_safe: see `convert`.
-        force: see `convert`.
-        on_error: see `convert`.
-        rejects: see `convert`.
-        max_message_size: see `convert`.
-        max_window: see `convert`.
-        dedupe: see `convert`.
-        prices: see `convert`.
+        target: the output, as of `convert`.
         exclude: see `convert_many`.
         update: replace outputs that exist, and write none if all are newer than every input and the manifest of their folder
             has each input, and these options. Inputs that failed are tried again.
@@ -91,11 +75,13 @@ def merge_many(
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
 
+    The other options are those of `convert`.
+
     Returns:
         The outcome of each input, and the sums over those in the output. Where all inputs fail there is no output.
 
     Raises:
-        InputError, ReadError: with `fail_fast` or from ``-``.
+        InputError, ReadError: with `fail_fast`, or from ``-`` or a pipe, which can't be read twice.
         UsageError, WriteError: as of `convert`.
     """
     options = options_of(locals())
@@ -125,7 +111,7 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
         refuse_existing([*written, rejects], report)
     reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
-    manifest = manifest_of(written[0]) if options.update else None
+    manifest = manifest_of(written[0], make=options.update)
     before = None
     if manifest is not None:
         before = was_made_of(manifest, written[0], recorded_options(outputs[0], reading, writing))
@@ -202,7 +188,7 @@ class _FirstReading:
         wanted = [
             number
             for number, (found, one) in enumerate(zip(self._inputs, outcomes, strict=True))
-            if one.status == "converted" and number not in self._read and not is_stream(found.source)
+            if one.status == "converted" and number not in self._read and not is_once(found.source)
         ]
         self._read.update(wanted)
         self._expect(outcomes, sum(self._inputs[number].size or 0 for number in wanted))

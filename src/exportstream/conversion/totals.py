@@ -29,7 +29,7 @@ from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor
-from exportstream.storage.names import is_stream
+from exportstream.storage.names import is_once
 from exportstream.totals.groups import Grouping
 from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
@@ -79,11 +79,7 @@ class TotalsReport(Counts, WithOutcomes):
         return f"TotalsReport({counts}, tables={len(self.tables)})"
 
     def to_text(self, width: int = WIDTH) -> str:
-        """Return the tables as text; without any the totals in brief.
-
-        Args:
-            width: columns of the terminal.
-        """
+        """Return the tables as text of so many columns; without any the totals in brief."""
         if not self.tables:
             return repr(self.totals)
         return "\n\n".join(table.to_text(width) for table in self.tables)
@@ -230,14 +226,7 @@ def total_one(
     executor: Executor | None = None,
     progress: Callable[[Export], None] = lambda _: None,
 ) -> TotalsReport:
-    """Count the totals of one export as their options say.
-
-    Args:
-        source: as of `open_export`.
-        reading: how it is read.
-        groups: which tables are made.
-        executor: helps with a large file of sessions or chats, also compressed or in a zip; None for this process alone.
-        progress: called with the open `Export` after each batch.
+    """Count the totals of one export as their options say; see `totals_many`.
 
     Raises:
         InputError, ReadError: as `open_export`.
@@ -254,10 +243,9 @@ def total_one(
 
 
 def _run_job(job: TotalsJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
-    """Count one input."""
     reading = ReadProgress(count)
     try:
-        if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
+        if job.seen is not None and not is_once(job.source):  # what a bad input has must not drop a copy elsewhere
             with Export(job.input.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass

@@ -134,7 +134,7 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
             if path in nearest or os.path.abspath(path) in inputs:
                 continue
             # What can't tell may be the rest of an output where there are others, or of one that describes itself.
-            if (is_ours := is_output(path)) or (is_ours is None and (manifests or is_described(path))):
+            if (is_ours := is_output(path)) or (is_ours is None and (nearest or is_described(path))):
                 yield _verify(path, None)
 
 

@@ -46,12 +46,7 @@ def decompress(chunks: Iterator[bytes], limit: int) -> tuple[str, Iterator[bytes
 
 
 def read_output(path: str) -> Iterator[bytes]:
-    """Yield the decompressed pieces of a file that was written here.
-
-    Raises:
-        CompressionError, CutInputError: see `decompress`.
-        OSError: the system fails.
-    """
+    """Yield the decompressed pieces of a file that was written here; the errors of the system stay as they are."""
     with open(path, "rb") as file:
         yield from decompress(iter(lambda: file.read(_CHUNK), b""), _WINDOW)[1]
 

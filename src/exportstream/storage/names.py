@@ -96,9 +96,14 @@ def is_direct(name: str) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def is_once(given: Any) -> bool:
+    """Whether an input named so can be read once only: standard input, a FIFO or a device, as ``<(...)`` of a shell."""
+    return is_stream(given) or (is_name(given) and is_direct(os.fsdecode(given)))
+
+
 def is_piped(given: Any) -> bool:
-    """Whether the bytes of an input named so come one after the other: standard input, a FIFO or device, or a URL."""
-    return is_stream(given) or (is_name(given) and (is_url(given) or is_direct(os.fsdecode(given))))
+    """Whether the bytes of an input named so come one after the other: it `is_once`, or a URL."""
+    return is_once(given) or (is_name(given) and is_url(given))
 
 
 def is_terminal(target: Any) -> bool:
@@ -163,11 +168,10 @@ def refuse_empty(name: str | os.PathLike[str]) -> None:
 
 
 def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
-    """Raise `UsageError` for an empty name, JSON as a string and for several paths, and `TypeError` for what gives no bytes.
+    """Refuse what can't be one input: an empty name, JSON as a string, several paths (with `hint`), what gives no bytes.
 
-    Args:
-        source: what was given as one input.
-        hint: what to do with several paths.
+    Raises:
+        UsageError, TypeError: it is one of these; the last.
     """
     if isinstance(source, Mapping) or not (is_name(source) or hasattr(source, "read") or isinstance(source, Iterable)):
         what = "expected a path, '-', bytes, a binary file object or chunks of bytes"
