@@ -112,7 +112,7 @@ def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOption
         refuse_existing([*written, rejects], report)
     reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
-    manifest = manifest_of(written[0]) if options.update else None
+    manifest = manifest_of(written[0], make=options.update)
     before = None
     if manifest is not None:
         before = was_made_of(manifest, written[0], recorded_options(outputs[0], reading, writing))

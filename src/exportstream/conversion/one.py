@@ -137,7 +137,7 @@ def convert_one(
         manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     else:
         outputs = decide_outputs(source, target, writing)
-        manifest = manifest_of(outputs[0].target) if options.update else None
+        manifest = manifest_of(outputs[0].target, make=options.update)
         if manifest is not None:
             manifest.compact_if_stale()
     return convert_to([source], outputs, options, executor=executor, progress=progress, manifest=manifest)

@@ -20,7 +20,7 @@ from exportstream.totals.batch import Batch
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.figures import Cost, require_addable
 from exportstream.totals.group_figures import COSTS, Figures
-from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
+from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, apart, check_words
 from exportstream.totals.periods import Range
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import Members
@@ -222,7 +222,7 @@ class Grouping:
         self.tables: list[Groups | Largest] = [
             Largest(top or 0)
             if MESSAGE in names
-            else Groups(names, not range.is_bounded and {*names} <= DECLARING, Members() if distinct else None)
+            else Groups(apart(names), not range.is_bounded and {*names} <= DECLARING, Members() if distinct else None)
             for names in by
         ]
         self.undated = Groups((), declaring=False, members=Members() if distinct else None)

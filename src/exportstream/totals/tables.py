@@ -56,7 +56,8 @@ class GroupTable(Struct, frozen=True):
 
     Attributes:
         by: the dimensions; none for the total alone.
-        keys: the names of the keys: the dimensions, and ``file`` and ``session`` for messages.
+        keys: the names of the keys: the dimensions, and ``file`` and ``session`` for messages; also ``producer``, where two
+            have sessions of one id.
         columns: names of the figures.
         rows: the groups, sorted.
         others: the groups after the first `top`, as one row; sessions can't be added up, so they are None. None without.
