@@ -18,7 +18,6 @@ from msgspec.structs import replace
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import ConvertJob, Jobs, RunJob
-from exportstream.conversion.leftovers import outputs_left, without_outputs
 from exportstream.conversion.manifest import Manifest, Record, notes_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
@@ -35,6 +34,7 @@ from exportstream.conversion.plan import (
     total_size,
 )
 from exportstream.conversion.progress import ReadProgress, Status, Watch
+from exportstream.conversion.recorded import outputs_left, without_outputs
 from exportstream.conversion.report import ManyReport, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Notes

@@ -7,18 +7,17 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import to_builtins
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.manifest import manifest_of
 from exportstream.conversion.manifest import options_of as recorded_options
-from exportstream.conversion.merged import made_of, was_made_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, leave_out, outcome_of
 from exportstream.conversion.plan import is_current, old_rejects, refuse_existing, settle_rejects, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch, counting
+from exportstream.conversion.recorded import made_of, was_made_of
 from exportstream.conversion.report import ManyReport, Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates, Notes
@@ -148,7 +147,7 @@ def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOption
                 manifest.compact_if_stale()
                 failed = [one.source for one in outcomes if one.status == "failed"]
                 sources_now = [one.source for one in outcomes if one.status != "failed"]
-                recording = {"manifest": manifest, "made_of": to_builtins(made_of(manifest, sources_now, failed))}
+                recording = {"manifest": manifest, "made_of": made_of(manifest, sources_now, failed)}
             merged, noticed, ignored = _merge(good, outputs, status, progress, merging, recording)
             done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)

@@ -14,9 +14,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
-from exportstream.conversion.leftovers import has_changed_input
 from exportstream.conversion.manifest import Manifest, Record
-from exportstream.conversion.merged import input_names
+from exportstream.conversion.recorded import has_changed_input, input_names
 from exportstream.conversion.unrecorded import is_described, is_output
 from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
 from exportstream.models.names import camel
