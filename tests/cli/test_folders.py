@@ -62,6 +62,10 @@ def test_outputs_beside_their_inputs_are_one_line(tmp_path: Path) -> None:
         for name in outputs[left:]:
             (tmp_path / name).unlink(missing_ok=True)
         assert said(run("totals", ".", cwd=tmp_path)) == [f"exportstream: ignored: {words}"]
+    loud, quiet = run("check", ".", cwd=tmp_path), run("check", ".", "--quiet", cwd=tmp_path)
+    assert (loud.stdout, quiet.stderr) == (quiet.stdout + b"7 sessions in 7 inputs, 7 with findings\n", b"")
+    assert json.loads(run("check", ".", "--quiet", "--json", cwd=tmp_path).stdout)["sessionCount"] == 7
+    assert run("check", "b.ndjson.zst", "a.json", "--quiet", cwd=tmp_path).stderr != b""
 
 
 @pytest.mark.parametrize("name", FOREIGN)

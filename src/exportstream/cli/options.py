@@ -270,4 +270,4 @@ totals_options = together(
     _quiet,
     debug_flag,
 )
-check_options = together(json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_limits, debug_flag)
+check_options = together(json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_limits, _quiet, debug_flag)
