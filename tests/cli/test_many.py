@@ -721,7 +721,7 @@ def test_cut_inputs_of_a_merge_are_named(tmp_path: Path) -> None:
     done = run("convert", "a.json", "b.json", "c.json", "--merge", "-o", "all.csv", *options, cwd=tmp_path)
     assert done.returncode == 5
     assert [line for line in said(done) if "is cut" in line] == [
-        "exportstream: b.json: the input is cut, or damaged from there on; kept 2 complete messages"
+        "exportstream: b.json: the input is cut, or damaged up to its end; kept 2 complete messages"
     ]
     assert report(tmp_path / "r.json")["cut"] == {"b.json": 2}
 

@@ -81,7 +81,8 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
                 return
             used += len(data)
         if data[0] not in first_bytes:
-            raise CompressionError(f"something else follows the {kind} data", position=used - len(data), exact=True)
+            end = used - len(data)
+            raise CompressionError(f"something else follows the {kind} data after {end:,} bytes", position=end, exact=True)
         decoder = new()
         while not decoder.eof:
             if decoder.needs_input and not data:
