@@ -18,7 +18,7 @@ from exportstream.conversion.leftovers import has_changed_input
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.merged import input_names
 from exportstream.conversion.unrecorded import is_described, is_output
-from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
+from exportstream.errors import ExportstreamError, MissingExtraError, ReadError, UsageError
 from exportstream.models.names import camel
 from exportstream.storage.names import is_name, is_stream, is_url, refuse_empty
 from exportstream.storage.remote.urls import local_path
@@ -90,6 +90,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
 
     Raises:
         UsageError: a name is a URL or ``-``, or a folder has no outputs.
+        ReadError: a folder can't be read.
         MissingExtraError: Parquet files need pyarrow.
     """
     for given in outputs if hasattr(outputs, "__iter__") and not isinstance(outputs, str) else [outputs]:
@@ -166,7 +167,10 @@ def _manifests_above(folder: str) -> Iterator[str]:
 
 
 def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
-    for inner, folders, files in os.walk(folder):
+    def fail(error: OSError) -> None:
+        raise ReadError.of(error, error.filename) from error
+
+    for inner, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield inner, files
 
