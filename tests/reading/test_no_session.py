@@ -136,7 +136,7 @@ def test_damage_within_it_and_around_it() -> None:
 
 
 def test_what_is_too_long_is_an_error() -> None:
-    """More than 4 MiB are not held for a reject: the error tells where they are, or near which byte, and what to do."""
+    """More than 1 MiB is not held for a reject: the error tells where they are, or near which byte, and what to do."""
     long, begin = b'"x":"' + b"x" * 5_000_000 + b'"', len(GOOD[0]) + 1
     for value, place, hint in (
         (b'{"messages":7,' + long + b"}", f"byte {begin})", True),

@@ -27,7 +27,7 @@ MAX_UNKNOWN_KEYS = 100
 
 KINDS = {
     "invalid-message": "invalid messages",
-    "damage": "damaged stretches: not JSON, no session, or cut off",
+    "damage": "damaged stretches: not JSON, or cut off",
     "null-date": "messages whose createdAt or updatedAt is null",
     "unparsed-date": "messages with a date-time that can't be parsed",
     "date-without-zone": "messages with a date-time that has no zone",

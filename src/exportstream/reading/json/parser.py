@@ -20,7 +20,7 @@ from exportstream.reading.json.no_session import find_value
 from exportstream.reading.json.wrong_byte import TAIL, first_wrong_byte
 
 _ENDS = tuple(bytes((one,)) for one in b' \t\r\n{}[],:"')  # after these bytes no number or word goes on
-LONGEST_NO_SESSION = 4 * 1024 * 1024  # bytes; of what is longer the beginning is forgotten
+LONGEST_NO_SESSION = 1024 * 1024  # bytes; of what is longer the beginning is forgotten
 _REFUSALS = (ijson.JSONError, ValueError, ArithmeticError)
 
 
