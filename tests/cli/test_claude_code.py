@@ -185,8 +185,10 @@ def test_errors_and_rejects_name_the_sub_agents_file(projects: Path) -> None:
     assert str(reject["source"]).endswith("agent-a1.jsonl")
     done = run("convert", "projects", "-o", "other/", "--on-error", "stop", "--jobs", "1", cwd=projects)
     assert done.returncode == 3
-    assert any("agent-a1.jsonl: expected a JSON object on the line" in line and "line 4" in line for line in said(done))
-    assert "Input data was truncated" in speak("check", "projects", cwd=projects).stdout
+    assert any(
+        "agent-a1.jsonl: not JSON: the line ends before its object" in line and "line 4" in line for line in said(done)
+    )
+    assert "the line ends before its object is complete" in speak("check", "projects", cwd=projects).stdout
 
 
 def test_a_sub_agent_without_its_session(projects: Path) -> None:

@@ -25,7 +25,7 @@ from exportstream import LimitError, WorkerError, convert, convert_many, totals_
 from exportstream.cli import commands
 from exportstream.cli import convert as convert_module
 from exportstream.cli.executors import open_helpers
-from exportstream.conversion import count_one, encoding, pool
+from exportstream.conversion import counting, encoding, pool
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.plan import input_for_helpers
 from exportstream.conversion.pool import Workers
@@ -299,7 +299,7 @@ class Dies:
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress, bz2.compress, lzma.compress])
 def test_a_worker_that_dies_is_an_error_of_its_own(pack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so, with the input's name."""
-    monkeypatch.setattr(count_one, "_GroupWork", Dies)
+    monkeypatch.setattr(counting, "_GroupWork", Dies)
     path = tmp_path / "in.json"
     path.write_bytes(pack(dump(session(*map(message, range(3000))))))
     with small_runs(300), Workers(1) as workers:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from exportstream import ExportstreamError, UsageError
 from exportstream.cli.process import run as run_and_explain
 from exportstream.conversion.inputs import Input
-from exportstream.conversion.job import ConvertJob
+from exportstream.conversion.jobs import ConvertJob
 from exportstream.conversion.outcome import Outcome
 from exportstream.conversion.plan import is_current, refuse_shared
 from exportstream.conversion.report import ManyReport, Report

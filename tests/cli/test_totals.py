@@ -171,7 +171,7 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
         done = run("totals", *inputs, *groups, "--json", *KEEPING, cwd=tmp_path)
         assert done.returncode == 5
         assert (
-            said(done)[-1] == "exportstream: in.json: the input is cut, or damaged from there on; kept 2 complete messages"
+            said(done)[-1] == "exportstream: in.json: the input is cut, or damaged up to its end; kept 2 complete messages"
         )
         assert "damaged stretch" in said(done)[0]
         assert json.loads(done.stdout)["cut"] == {"in.json": 2}

@@ -10,7 +10,7 @@ from unittest.mock import Mock, patch
 import pytest
 
 from exportstream import iter_messages, open_export
-from exportstream.reading.formats.chats import chatgpt_usual, claude_ai_figures, opencode_figures, opencode_usual, shapes
+from exportstream.reading.formats.chats import chatgpt_usual, opencode_usual, shapes
 from exportstream.reading.formats.chats import claude_ai as claude_format
 from exportstream.reading.formats.chats import opencode as opencode_format
 from exportstream.reading.formats.chats.shapes import Shape
@@ -147,12 +147,12 @@ def test_hidden_values(make: Any, value: bytes) -> None:
 def test_figures_are_read_as_structs() -> None:
     """What the tests compare are two ways indeed: usual messages are structs."""
     data = dump(claude_ai({"content": BLOCKS}, {"sender": "assistant"}))
-    found = claude_ai_figures.FIGURES.open(data)
+    found = claude_format.FIGURES.open(data)
     assert found is not None
-    assert [type(one) for one in found.messages] == [claude_ai_figures.FigureMessage] * 2
-    found = opencode_figures.FIGURES.open(dump(opencode({"parts": PARTS}, {"cost": 1})))
+    assert [type(one) for one in found.messages] == [claude_format.FigureMessage] * 2
+    found = opencode_usual.FIGURES.open(dump(opencode({"parts": PARTS}, {"cost": 1})))
     assert found is not None
-    assert [type(one) for one in found.messages] == [opencode_figures.FigureMessage] * 2
+    assert [type(one) for one in found.messages] == [opencode_usual.FigureMessage] * 2
     for format_, one in ((claude_format, claude_ai({})), (opencode_format, opencode({}))):
         assert list(format_.decode(dump(one), figures_only=True).messages)
 
@@ -188,7 +188,7 @@ def read_extra(data: bytes) -> list[str]:
 
 SHAPES: list[tuple[Shape, dict[str, Any]]] = [
     (chatgpt_usual.USUAL, Tree().say().conversation()),
-    (claude_ai_figures.FIGURES, claude_ai({})),
+    (claude_format.FIGURES, claude_ai({})),
     (opencode_usual.USUAL, opencode({})),
 ]
 

@@ -402,11 +402,12 @@ def message(**fields: Any) -> bytes:
 
 # Records that are refused, with what the error says.
 BROKEN: dict[str, tuple[bytes, str]] = {
-    "cut": (b'{"type":"user","sessionId":"x","mess', "expected a JSON object on the line"),
-    "garbage": (b"\xff\xfe garbage", "expected a JSON object on the line"),
-    "a number": (b"17", "expected a JSON object on the line"),
-    "type": (b'{"type":1}', "expected a JSON object on the line"),
-    "uuid": (b'{"type":"user","uuid":7,"message":{}}', "expected a JSON object on the line"),
+    "cut": (b'{"type":"user","sessionId":"x","mess', "the line ends before its object is complete"),
+    "garbage": (b"\xff\xfe garbage", "expected UTF-8"),
+    "trailing": (b'{"type":"x"} {}', "not JSON: trailing characters"),
+    "a number": (b"17", "expected object, got number"),
+    "type": (b'{"type":1}', "expected string, got number"),
+    "uuid": (b'{"type":"user","uuid":7,"message":{}}', "expected string, got number"),
     "message": (b'{"type":"user","message":[]}', "expected object, got array"),
     "no UTF-8": (b'{"type":"user","message":{"content":"\xff"}}', "expected UTF-8"),
     "id": (message(id=7), "expected string, got number"),
@@ -421,13 +422,14 @@ BROKEN: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_lines_in_the_middle(name: str) -> None:
-    """A line that is refused stops the reading at its first byte, or goes to the rejects while all others are read."""
+    """A line that is refused stops the reading at its wrong byte, or goes to the rejects while all others are read."""
     line, words = BROKEN[name]
     before, after = begun().data, Transcript().say("m1", usage={"output_tokens": 5}).data
     data = before + line + b"\n" + after
     with pytest.raises(InputError, match=words) as caught:
         rows(data, on_error="stop")
-    assert (caught.value.position, caught.value.exact) == (len(before), True)
+    wrong = line.rindex(b"{") if name == "trailing" else 0
+    assert (caught.value.position, caught.value.exact) == (len(before) + wrong, True)
     rejects: list[Any] = []
     found = rows(data, on_error="skip", rejects=rejects)
     assert [(row.content, row.output_tokens) for row in found] == [("Run it.", None), ("Done.", 5)]

@@ -390,12 +390,16 @@ def test_numbers_keep_their_digits() -> None:
 
 # Lines that are refused, with what the error says.
 BROKEN: dict[str, tuple[bytes, str]] = {
-    "cut": (b'{"timestamp":"x","type":"response_item","payload":{"typ', "expected a JSON object on the line"),
-    "garbage": (b"\xff\xfe garbage", "expected a JSON object on the line"),
-    "a number": (b"17", "expected a JSON object on the line"),
-    "wrong type of type": (b'{"type":1,"payload":{}}', "expected a JSON object on the line"),
+    "cut": (b'{"timestamp":"x","type":"response_item","payload":{"typ', "the line ends before its object is complete"),
+    "garbage": (b"\xff\xfe garbage", "expected UTF-8"),
+    "trailing": (b'{"type":"x"} {}', "not JSON: trailing characters"),
+    "a number": (b"17", "expected object, got number"),
+    "wrong type of type": (b'{"type":1,"payload":{}}', "expected string, got number"),
     "payload": (b'{"type":"response_item","payload":[]}', "expected object, got array"),
-    "no UTF-8": (b'{"type":"response_item","payload":{"type":"message","role":"user","content":"\xff"}}', "expected UTF-8"),
+    "no UTF-8": (
+        b'{"type":"response_item","payload":{"type":"message","role":"user","content":"\xff"}}',
+        "expected UTF-8",
+    ),
     "call_id": (b'{"type":"response_item","payload":{"type":"function_call","call_id":7}}', "expected string, got number"),
     "tokens": (
         b'{"type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":"x"}}}}',
@@ -407,13 +411,14 @@ BROKEN: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_lines_in_the_middle(name: str) -> None:
-    """A line that is refused stops the reading at its first byte, or goes to the rejects while all others are read."""
+    """A line that is refused stops the reading at its wrong byte, or goes to the rejects while all others are read."""
     line, words = BROKEN[name]
     before, after = begun().data, Rollout().say().used().data
     data = before + line + b"\n" + after
     with pytest.raises(InputError, match=words) as caught:
         rows(data, on_error="stop")
-    assert (caught.value.position, caught.value.exact) == (len(before), True)
+    wrong = line.rindex(b"{") if name == "trailing" else 0
+    assert (caught.value.position, caught.value.exact) == (len(before) + wrong, True)
     rejects: list[Any] = []
     found = rows(data, on_error="skip", rejects=rejects)
     assert [row.content for row in found] == ["Run it.", "Done."]

@@ -23,7 +23,6 @@ from exportstream.cli.figures import (
     width_of_output,
     without_usage,
 )
-from exportstream.cli.grouping import grouping_options
 from exportstream.cli.help import Command
 from exportstream.cli.options import many_inputs, totals_options
 from exportstream.cli.process import Exit
@@ -58,7 +57,6 @@ _STDOUT = ("/dev/stdout", "/dev/fd/1")
     ],
 )
 @many_inputs
-@grouping_options
 @totals_options
 def totals_command(
     *,

@@ -15,13 +15,16 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from exportstream.conversion.log_files import files_of, is_transcript, name_packed, owner_of, size_of
-from exportstream.conversion.searched_names import (
+from exportstream.conversion.input_names import (
     Exclude,
+    files_of,
     is_export_name,
     is_rejects_name,
     is_searched_member,
     is_searched_name,
+    is_transcript,
+    owner_of,
+    size_of,
 )
 from exportstream.errors import ExportstreamError, ReadError, UsageError, hint_of
 from exportstream.errors.patterns import late_pattern
@@ -137,20 +140,18 @@ def _expected(source: Any) -> str:
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:
-    """Join the files of sub-agents to those of their sessions, and name packed logs apart, where both were found."""
+    """Join the files of sub-agents to those of their sessions."""
     found = {one.source for one in inputs if not one.named}
     owners = {one.source: owner_of(one.source, found) for one in inputs if not one.named}
     transcripts = {owner for owner in set(owners.values()) if owner is not None and is_transcript(owner)}
     parts: dict[str | None, list[str]] = {}
     for source, owner in owners.items():
         parts.setdefault(owner, []).append(source)
-    joined = [
+    return [
         replace(one, parts=tuple(parts[one.source])) if one.source in transcripts else one
         for one in inputs
         if owners.get(one.source) not in transcripts
     ]
-    names = {one.relative for one in joined if not one.named}
-    return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
 class _Search(Struct):

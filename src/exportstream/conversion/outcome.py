@@ -1,4 +1,4 @@
-"""What was read of an input, in figures, and how the work on it ended.
+"""What was read of an input, in figures, how the work on it ended, and the sums over many inputs.
 
 Takes: exports that were read, and errors. Returns: `Counts` of one or of several, an `Outcome` for each of many.
 Raises: nothing. Holds: what it says.
@@ -6,10 +6,11 @@ Raises: nothing. Holds: what it says.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from exportstream.errors import (
     LONGEST_LINE,
@@ -24,7 +25,11 @@ from exportstream.models.names import fields_of
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.formats.not_exports import WHAT_IS_READ
+from exportstream.storage.names import STDIN, is_stream
 from exportstream.totals.sums import Totals
+
+if TYPE_CHECKING:
+    from exportstream.totals.groups import Grouping
 
 
 class Counts(Struct, rename="camel"):
@@ -126,7 +131,7 @@ class Outcome(Struct, frozen=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values: the source, the status, and the error, what is kept of a merge, or the report."""
-        plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
+        plain: dict[str, Any] = {"source": label_of(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
         if self.duplicates is not None:
@@ -136,6 +141,11 @@ class Outcome(Struct, frozen=True):
         if self.rejects is not None:
             plain["rejects"] = label(self.rejects)
         return plain | (self.report.to_dict() if self.report is not None else {})
+
+
+def label_of(source: str) -> str:
+    """Return the name of an input as data; standard input has the name that messages and reports of one input give it."""
+    return STDIN if is_stream(source) else label(source)
 
 
 def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
@@ -166,3 +176,53 @@ class WithOutcomes:
     def ignored(self) -> list[Outcome]:
         """The inputs that are no exports, found in folders and by globs."""
         return [outcome for outcome in self.outcomes if outcome.status == "ignored"]
+
+
+def is_extreme(outcome: Outcome) -> bool:
+    """Whether the costs of an input are so large or small that they may not be added to those of others."""
+    return outcome.report is not None and outcome.report.is_extreme
+
+
+def add_up(done: Counts, outcomes: list[Outcome], *, hint: str, grouping: Grouping | None = None) -> None:
+    """Add what was read of each input, in their order.
+
+    Those with extreme costs come last. The costs of all others can always be added, so the same inputs fail whichever way
+    they were read, and none of them is a usual one. One whose costs can't be added becomes a failure, with `hint`. The
+    `grouping` takes the groups of inputs with extreme costs; it has those of all others.
+    """
+    for number, outcome in sorted(enumerate(outcomes), key=lambda one: is_extreme(one[1])):
+        if outcome.report is None:
+            continue
+        if is_extreme(outcome):
+            counted: Any = outcome.report  # with its groups, where there are groups
+            try:
+                done.totals.require_addable(counted.totals)
+                if grouping is not None:
+                    grouping.require_addable(counted.grouping)
+            except LimitError:
+                outcomes[number] = _not_added(outcome, hint)
+                continue
+            if grouping is not None:
+                grouping.merge(counted.grouping)
+                outcomes[number] = replace(outcome, report=counted.alone())
+        done.merge(outcome.report)
+
+
+def leave_out(extreme: dict[int, Totals], done: Totals, outcomes: list[Outcome]) -> None:
+    """Let inputs fail that `add_up` could not add, before anything of them is written.
+
+    Those with `extreme` costs come by their numbers; `done` are the totals of all others.
+    """
+    for number, one in extreme.items():
+        try:
+            done.require_addable(one)
+        except LimitError:
+            outcomes[number] = _not_added(outcomes[number], "leave it out, or convert it by itself")
+        else:
+            done.merge(one)
+
+
+def _not_added(outcome: Outcome, hint: str) -> Outcome:
+    """Return the outcome of an input whose costs can't be added to those of the others."""
+    what = "its costs can't be added to those of the others: the exact sum needs more than 10,000 digits"
+    return outcome_of(outcome.source, LimitError(what, hint=hint, source=outcome.source), named=True)

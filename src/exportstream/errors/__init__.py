@@ -82,7 +82,7 @@ class ExportstreamError(Exception):
     def where(self) -> str:
         """The place in words, empty when nothing of it is known."""
         parts = []
-        if self.session_id is not None:
+        if self.session_id:  # a log that came without a name may have none
             parts.append(f"session {printable(self.session_id)}")
         if self.message_index is not None:
             parts.append(f"message {self.message_index}")
@@ -246,12 +246,7 @@ class ReadError(TransferError):
 
 
 def changed_while(done: str, source: str | None = None) -> ReadError:
-    """Return the error for an input that is no longer what it was when it was opened.
-
-    Args:
-        done: what was done with it meanwhile, such as ``read``.
-        source: its name.
-    """
+    """Return the error for an input that is no longer what it was when it was opened, before it was `done`, such as read."""
     return ReadError(f"the file changed while it was {done}", hint="convert it when it is complete", source=source)
 
 

@@ -111,11 +111,7 @@ def zip_file_of(name: str) -> str:
 
 
 def list_members(path: str) -> list[tuple[str, int]]:
-    """Return the names of the members of an archive, and their sizes: of each folder the files before the folders, by name.
-
-    Raises:
-        CompressionError, LimitError, ReadError: it can't be read.
-    """
+    """Return the names and sizes of the members of an archive: of each folder the files before the folders, by name."""
     archive = _archive(path, identity_of(path))
     return sorted(((name, member.size) for name, member in archive.members.items()), key=_place)
 
@@ -133,7 +129,7 @@ def _place(member: tuple[str, int]) -> list[tuple[bool, str]]:
 def identity_of(path: str) -> tuple[Any, ...]:
     """Return what changes if an archive is replaced or written to."""
     if is_remote(path):
-        from exportstream.storage.remote.archive import version_at  # noqa: PLC0415 - only for URLs
+        from exportstream.storage.remote.reader import version_at  # noqa: PLC0415 - only for URLs
 
         return version_at(path)
     try:
@@ -154,7 +150,7 @@ def state_of_archive(path: str, version: tuple[Any, ...]) -> dict[str, Any] | No
 def open_archive(path: str) -> Any:
     """Open an archive, without a buffer."""
     if is_remote(path):
-        from exportstream.storage.remote.archive import RemoteArchive  # noqa: PLC0415 - only for URLs
+        from exportstream.storage.remote.reader import RemoteArchive  # noqa: PLC0415 - only for URLs
 
         return RemoteArchive(path)
     return open(path, "rb", buffering=0)

@@ -1,6 +1,6 @@
-"""Figures: exact sums of what some stated and others did not.
+"""Figures: exact sums of what some stated and others did not, and which of them can be compared.
 
-Takes: counts as int, costs as Decimal. Returns: `Count`, `Cost`, `Difference`.
+Takes: counts as int, costs as Decimal. Returns: `Count`, `Cost`, `Difference`, `Carrying`.
 Raises: `LimitError` where a sum of costs would need more than 10,000 digits. Holds: two numbers each.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, Rounded, localcontext
 from functools import reduce
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -65,21 +66,13 @@ class Cost(Sums, gc=False):
     count: int = 0
 
     def add(self, values: list[Decimal]) -> None:
-        """Add what was stated.
-
-        Raises:
-            LimitError: the sum needs more than 10,000 digits.
-        """
+        """Add what was stated."""
         if values:
             self.sum = _sum(values if self.sum is None else [self.sum, *values])
             self.count += len(values)
 
     def merge(self, other: Cost) -> None:
-        """Add another sum.
-
-        Raises:
-            LimitError: as `add`.
-        """
+        """Add another sum."""
         if other.sum is not None:
             self.sum = add_costs(self.sum, other.sum)
             self.count += other.count
@@ -138,11 +131,7 @@ def compare_costs(declared: Decimal, counted: Decimal, count: int) -> Difference
 
 
 def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
-    """Add a cost to a sum as `Cost` does; None where nobody stated one.
-
-    Raises:
-        LimitError: the sum needs more than 10,000 digits.
-    """
+    """Add a cost to a sum as `Cost` does; None where nobody stated one."""
     if cost is None:
         return before
     return _sum([cost] if before is None else [before, cost])
@@ -175,11 +164,7 @@ def rough_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | No
 
 
 def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[Decimal | None]:
-    """Return the sum before some costs, and the sum after each of them, as `add_costs` does one by one.
-
-    Raises:
-        LimitError: a sum needs more than 10,000 digits.
-    """
+    """Return the sum before some costs, and the sum after each of them, as `add_costs` does one by one."""
     given: list[Any] = [cost for cost in costs if cost is not None]
     sums: list[Any] = [before]
     if given:
@@ -233,3 +218,45 @@ def _sum(costs: list[Decimal]) -> Decimal:
         return _PADDED.normalize(reduce(_PADDED.add, costs[1:], _PADDED.plus(costs[0])))
     except Inexact:
         raise LimitError(_TOO_LONG) from None
+
+
+class Carrying(Sums):
+    """How many sessions have a message that carries a figure: only such figures can be compared with declared ones.
+
+    Attributes:
+        input_tokens, output_tokens, cost: sessions with a message that carries them.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: int = 0
+
+
+COMPARED = Carrying.__struct_fields__
+
+
+def carried(ends: list[int], messages: list[Message], counts: list[int], pending: list[int]) -> list[tuple[int, int]]:
+    """Return for each of the compared figures how many sessions have a message that carries it, and how many messages do.
+
+    Args:
+        ends: as of `Totals.add_sessions`; only messages before the last one count.
+        messages: likewise.
+        counts: how many of `messages` carry each figure. All or none is usual, and needs no look at the messages.
+        pending: how many earlier messages of the first session carry it; they count, too.
+    """
+    if len(set(counts)) == len(set(pending)) == 1 and 0 < counts[0] < len(messages):  # most carry all figures or none
+        flags = [m.cost is not None and m.input_tokens is not None and m.output_tokens is not None for m in messages]
+        if flags.count(True) == counts[0]:
+            return [_at_ends(ends, flags, pending[0])] * len(counts)
+    return [
+        (int(earlier > 0), earlier)
+        if count == 0
+        else _at_ends(ends, [value is not None for value in map(attrgetter(name), messages)], earlier)
+        for name, count, earlier in zip(COMPARED, counts, pending, strict=True)
+    ]
+
+
+def _at_ends(ends: list[int], flags: list[bool], pending: int) -> tuple[int, int]:
+    before = list(accumulate(flags, initial=pending))
+    at_ends = [before[end] for end in ends]
+    return len({0, *at_ends}) - 1, at_ends[-1]  # each session with one brings a number of its own, as they only grow

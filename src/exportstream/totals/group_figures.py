@@ -13,10 +13,10 @@ from msgspec import field
 
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.models.sums import Sums
-from exportstream.totals.fields import Part, utf8_size
 from exportstream.totals.figures import Cost, Count, add_tokens, total_cost
 from exportstream.totals.priced import Priced, tidy
 from exportstream.totals.prices import Prices
+from exportstream.totals.sizes import Part, utf8_size
 
 COSTS = ("cost", "priced_cost", "declared_cost")  # in `Figures`
 

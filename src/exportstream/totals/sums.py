@@ -19,9 +19,19 @@ from msgspec import field
 from exportstream.models.dates import earliest_and_latest
 from exportstream.models.structs import Message, Session
 from exportstream.models.sums import Sums
-from exportstream.totals.carrying import COMPARED, Carrying, carried
 from exportstream.totals.copies import counted, counted_ends
-from exportstream.totals.figures import Cost, Count, Difference, add_tokens, compare, compare_costs, total_cost
+from exportstream.totals.figures import (
+    COMPARED,
+    Carrying,
+    Cost,
+    Count,
+    Difference,
+    add_tokens,
+    carried,
+    compare,
+    compare_costs,
+    total_cost,
+)
 from exportstream.totals.priced import Priced
 from exportstream.totals.text import brief
 

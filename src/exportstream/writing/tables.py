@@ -9,21 +9,20 @@ there is one list. Raises: `UsageError` for a choice that leaves none, `LimitErr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
 from functools import cache
 from itertools import chain, repeat
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from exportstream.errors import UsageError, label
 from exportstream.models.names import CAMEL, derive, respell, snake, snake_types
-from exportstream.models.structs import DateTime, LongText, Message, Session
+from exportstream.models.structs import Message, Session
 from exportstream.totals.batch import Batch, SessionEnd
-from exportstream.writing.columns import Sum, columns_of
+from exportstream.writing.columns import columns_of
 from exportstream.writing.options import WriteOptions
-from exportstream.writing.priced_rows import PriceRow, price_rows, with_prices
+from exportstream.writing.rows import PlaceRow, PriceRow, SessionRow, ToolCallRow, price_rows, with_prices
 from exportstream.writing.running import Running, RunningRow
 from exportstream.writing.selection import Selection, choose, refuse_unknown
 
@@ -32,70 +31,6 @@ _NUMBER = "session_number"
 
 Rows = tuple[list[Any], ...]
 _USUAL = WriteOptions()
-
-
-class ToolCallRow(Struct, omit_defaults=True, gc=False, rename="camel"):
-    """One tool call, with the message it belongs to.
-
-    Rows are made without the names of fields, in a quarter of the time. So fields after an optional one have a factory
-    instead of no default: a value that a factory made is written, whatever it is.
-    """
-
-    session_id: str
-    message_id: str
-    message_index: int
-    tool_call_index: int
-    id: str
-    name: str
-    type: str
-    finished: bool
-    is_error: bool | None = None
-    input: LongText = field(default_factory=str)
-    input_json: Any = None
-    result: LongText | None = None
-    metadata: LongText | None = None
-    screenshot_urls: list[str] | None = None
-    created_at: DateTime | None = field(default_factory=lambda: None)
-    extra: dict[str, Any] | None = None
-    producer: str | None = None
-
-
-class SessionRow(Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
-    """One session: the figures it declares, and those counted in its messages, whose names begin with counted."""
-
-    id: str
-    title: str | None
-    user_message_count: int | None = None
-    assistant_message_count: int | None = None
-    tool_call_count: int | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cost: Decimal | None = None
-    created_at: DateTime | None = None
-    updated_at: DateTime | None = None
-    counted_messages: int
-    counted_user_messages: int
-    counted_assistant_messages: int
-    counted_tool_calls: int
-    counted_tool_errors: int
-    counted_input_tokens: Sum | None = None
-    counted_output_tokens: Sum | None = None
-    counted_cache_creation_tokens: Sum | None = None
-    counted_cache_read_tokens: Sum | None = None
-    counted_cost: Decimal | None = None
-    counted_first_date: DateTime | None = None
-    counted_last_date: DateTime | None = None
-    extra: dict[str, Any] | None = None
-    producer: str | None = None
-    parent_session_id: str | None = None
-    project: str | None = None
-
-
-class PlaceRow(Struct, kw_only=True, gc=False, rename="camel"):
-    """Where a row is from: sessions of several inputs may have one id."""
-
-    file: str
-    session_number: int
 
 
 class Table:

@@ -89,8 +89,8 @@ def _too_large(limit: int) -> LimitError:
     )
 
 
-def refusal_of(error: Exception, position: int) -> InputError:
-    """Return our error for one of msgspec."""
+def refusal_of(error: Exception, position: int | None) -> InputError:
+    """Return our error for one of msgspec; `position` is that of the first byte, if it is known."""
     words = str(error)
     if isinstance(error, RecursionError):
         return too_deep()
@@ -100,4 +100,6 @@ def refusal_of(error: Exception, position: int) -> InputError:
         return JSONSyntaxError("not JSON: a string is not valid UTF-8")
     found = _PLACE.search(words)
     reason = words.removeprefix("JSON is malformed: ").partition(" (byte")[0]
-    return JSONSyntaxError(f"not JSON: {reason}", position=position + (int(found[1]) if found is not None else 0))
+    if position is not None and found is not None:
+        position += int(found[1]) - ("trailing" in words)  # msgspec counts that one from 1
+    return JSONSyntaxError(f"not JSON: {reason}", position=position)

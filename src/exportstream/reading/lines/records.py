@@ -7,6 +7,7 @@ Holds: the lines of one run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import accumulate
@@ -14,16 +15,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exportstream.errors import InputError, JSONSyntaxError, LimitError
+from exportstream.errors import InputError, InvalidMessageError, JSONSyntaxError
 from exportstream.reading.json.any_value import ANY_VALUE, decode_any
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep, refuse_deep
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
-from exportstream.reading.limits import MAX_DEPTH, too_deep
+from exportstream.reading.json.measure import refusal_of
+from exportstream.reading.json.syntax import find_error
+from exportstream.reading.limits import MAX_DEPTH
 from exportstream.reading.lines.runs import Run, too_long
 
 _BLANK = b" \t\r\n"
 _AS_TEXTS = msgspec.json.Decoder(float_hook=str)  # a number of any size is no reason to take a log for something else
+_OTHER_TYPE = re.compile(r"Expected `(\w+)[^`]*`, got `(\w+)`(?: - at `(.+)`)?\Z", re.DOTALL)
+_KINDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
 _TORN = b" \t\r\n\0"  # a system that went down may leave NULs before or after a line
 
 
@@ -114,15 +119,17 @@ def _decode_all(data: bytes, decoder: Any) -> list[Any] | None:
     return found
 
 
-def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = ANY_VALUE) -> tuple[Any, int]:
+def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = ANY_VALUE, position: int | None = None) -> tuple[Any, int]:
     """Decode one value, and return it with the number of halves of surrogate pairs that became U+FFFD.
 
     Args:
         data: JSON.
         decoder: of its type; see `decode_any`.
+        position: of the first byte, if that is known.
 
     Raises:
-        JSONSyntaxError: it is not JSON, or not UTF-8.
+        JSONSyntaxError: it is not JSON, or not UTF-8; it has the position of the wrong byte.
+        InvalidMessageError: it is not of that type.
         LimitError: it is nested too deeply.
     """
     try:
@@ -131,8 +138,8 @@ def decode_value(data: bytes | str | msgspec.Raw, decoder: Any = ANY_VALUE) -> t
         data, replaced = replace_surrogates(data.encode("utf-8", "replace") if isinstance(data, str) else bytes(data))
         try:
             value = decode_any(data, decoder)
-        except REFUSALS:
-            raise _refusal(error) from None
+        except REFUSALS as again:
+            raise _refusal(again if replaced else error, data, position) from None
     if len(data) > 2 * MAX_DEPTH and (not isinstance(data, bytes) or may_be_deep(data)):
         refuse_deep(value)
     return value, replaced
@@ -145,15 +152,33 @@ def _decode_one(line: bytes, position: int, decoder: Any) -> Record:
     if not stripped:
         return Record(None, line, position, nuls=nuls)
     try:
-        value, replaced = decode_value(stripped, decoder)
-    except (JSONSyntaxError, LimitError) as error:
+        value, replaced = decode_value(stripped, decoder, position + line.index(stripped))
+    except InputError as error:
         return Record(None, line, position, error, nuls)
     return Record(value, stripped + end, position, None, nuls, replaced)
 
 
-def _refusal(error: BaseException) -> InputError:
-    if isinstance(error, RecursionError):
-        return too_deep()
-    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Invalid UTF-8"):  # since msgspec 0.23
-        return JSONSyntaxError("expected UTF-8, got other bytes")
-    return JSONSyntaxError(f"expected a JSON object on the line, got something else: {error}")
+def _refusal(error: Exception, data: bytes, position: int | None) -> InputError:
+    """Return our error for one of msgspec."""
+    words = str(error)
+    if (found := _OTHER_TYPE.match(words)) is not None:
+        expected, got, path = found.groups()
+        return InvalidMessageError(
+            f"expected {_KINDS.get(expected, expected)}, got {_KINDS.get(got, got)}", path=path or "$"
+        )
+    if "truncated" in words:
+        return JSONSyntaxError("not JSON: the line ends before its object is complete", position=position)
+    wrong = _syntax_error(data) if isinstance(error, msgspec.DecodeError) else None
+    if wrong is None:
+        return refusal_of(error, position)
+    wrong.position = position + (wrong.position or 0) if position is not None else None
+    return wrong
+
+
+def _syntax_error(data: bytes) -> InputError | None:
+    """Find the first byte that is not JSON, or not UTF-8; None if another value follows the first."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return JSONSyntaxError("expected UTF-8, got other bytes", position=error.start)
+    return find_error(memoryview(data), 0)

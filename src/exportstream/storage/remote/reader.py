@@ -1,8 +1,9 @@
-"""Reads a URL from its start to its end through fsspec, and stores nothing.
+"""Reads a URL through fsspec, and stores nothing: from its start to its end, or a zip archive from any position.
 
-Takes: a URL, ``scheme://…``. Returns: a `RemoteFile`.
-Raises: what `urls` raises, and `ReadError` if the input is cut or changes meanwhile.
-Holds: up to 128 KiB that a web server sent ahead, or a read-ahead of 8 MiB from another backend.
+Takes: a URL, ``scheme://…``. Returns: a `RemoteFile` or `RemoteArchive`, and what changes if one is replaced.
+Raises: what `urls` raises, and `ReadError` if the input is cut or changes meanwhile, and for the archive of a server that
+sends files only from their start to their end.
+Holds: up to 128 KiB that a web server sent ahead, or a read-ahead of 8 MiB from another backend (1 MiB of an archive).
 
 One thing here is no documented part of fsspec: `r`, the response of aiohttp, on the file of a web address. There is no other
 way to its status and its headers.
@@ -10,6 +11,7 @@ way to its status and its headers.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +19,7 @@ from exportstream.errors import ReadError, changed_while, mask, shown
 from exportstream.storage.remote.urls import CHECK, WEB, connect, explain, scheme_of, translate_errors
 
 _READ_AHEAD = 8 << 20
+_READ_AHEAD_OF_ARCHIVE = 1 << 20
 _PLAIN_ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")  # those that `decompress` recognises by itself
 _VERSION = (
     *("size", "ETag", "etag", "md5Hash", "generation", "LastModified", "Last-Modified"),
@@ -87,11 +90,7 @@ class RemoteFile:
             self._file.close()
 
     def require_unchanged(self, done: str) -> None:
-        """Raise `ReadError` if the URL names another version by now; a web server is not asked again.
-
-        Args:
-            done: how it was used meanwhile, such as ``read``.
-        """
+        """Raise an error that it changed while it was `done` if the URL names another version; no web server is asked."""
         if self._web:
             return
         changed = changed_while(done, self.name)
@@ -138,3 +137,62 @@ def state_of_version(version: tuple[Any, ...]) -> dict[str, Any] | None:
 def version_of(info: dict[str, Any]) -> tuple[Any, ...]:
     """Return what differs if the content of a file differs, of what a backend tells of it; the size comes first."""
     return tuple(info.get(key) for key in _VERSION)
+
+
+class RemoteArchive:
+    """The bytes of an archive."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._position = 0
+        with translate_errors(ReadError, url):
+            system, path = connect(url)
+            self._file = system.open(path, "rb", block_size=_READ_AHEAD_OF_ARCHIVE)
+            try:
+                self._end: int = self._file.seek(0, os.SEEK_END)
+            except ValueError as error:
+                self.close()
+                raise _no_parts() from error
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position, and return it."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._end}[whence]
+        if base + offset < 0:
+            raise OSError("a position before the start")
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes, fewer only at the end."""
+        size = max(min(size if size >= 0 else self._end, self._end - self._position), 0)
+        with translate_errors(ReadError, self._url):
+            try:
+                if self._file.tell() != self._position:  # readers of one memory:// object share its position
+                    self._file.seek(self._position)
+                data: bytes = self._file.read(size)
+            except ValueError as error:
+                raise _no_parts() from error
+        self._position += len(data)
+        return data
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(Exception):  # everything was read, or the reading has failed already
+            self._file.close()
+
+
+def version_at(url: str) -> tuple[Any, ...]:
+    """Return what differs if the content under a URL differs, as far as the server can tell; the size comes first."""
+    with translate_errors(ReadError, url):
+        system, path = connect(url)
+        system.invalidate_cache()
+        return version_of(system.info(path))
+
+
+def _no_parts() -> ReadError:
+    what = "the server sends it only from its start to its end, and the list of a zip archive's members is at its end"
+    return ReadError(what, hint="download it to a file, and give that")

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Protocol
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
-from exportstream.reading.json.any_value import decode_any
 
 
 class Refused(NamedTuple):
@@ -44,11 +43,6 @@ class Decode(Protocol):
         """
 
 
-def _decode_any(data: bytes | memoryview, /, *, figures_only: bool) -> Any:
-    del figures_only
-    return decode_any(data)
-
-
 class ChatFormat(NamedTuple):
     """The exports of one program.
 
@@ -56,18 +50,18 @@ class ChatFormat(NamedTuple):
         producer: the name of the program.
         keys: those of a conversation.
         is_conversation: whether an object with such keys is one.
+        decode: decodes a conversation.
         read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for a value that is none.
         begins_with_lines: whether lines of text may come before the JSON.
         states_usage: whether it has tokens and costs.
         cut_hint: the next step where an input is cut.
-        decode: decodes a conversation.
     """
 
     producer: str
     keys: frozenset[str]
     is_conversation: Callable[[Collection[str]], bool]
+    decode: Decode
     read: Callable[[Any], Conversation]
     begins_with_lines: bool = False
     states_usage: bool = False
     cut_hint: str | None = None
-    decode: Decode = _decode_any

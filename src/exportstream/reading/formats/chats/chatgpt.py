@@ -21,10 +21,16 @@ from msgspec import Raw
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
-from exportstream.reading.formats.chats.chatgpt_content import Content, read_content
-from exportstream.reading.formats.chats.chatgpt_figures import FIGURES, FigureMessage, read_figures
-from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, id_of, read_message
-from exportstream.reading.formats.chats.chatgpt_usual import USUAL, Places, UsualMessage, read_usual
+from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, Content, id_of, read_content, read_message
+from exportstream.reading.formats.chats.chatgpt_usual import (
+    FIGURES,
+    USUAL,
+    FigureMessage,
+    Places,
+    UsualMessage,
+    read_figures,
+    read_usual,
+)
 from exportstream.reading.formats.chats.reader import held_by
 from exportstream.reading.formats.chats.recognise import CHATGPT, is_chatgpt_conversation
 from exportstream.reading.formats.chats.shapes import Opened
@@ -270,4 +276,4 @@ def _content_of(content: Any) -> Content:
         return Content()
 
 
-FORMAT = ChatFormat(CHATGPT, _CONVERSATION_KEYS, is_chatgpt_conversation, read_conversation, decode=decode)
+FORMAT = ChatFormat(CHATGPT, _CONVERSATION_KEYS, is_chatgpt_conversation, decode, read_conversation)

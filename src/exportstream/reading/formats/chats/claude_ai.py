@@ -1,23 +1,26 @@
 """claude.ai: conversations, whose messages have blocks of content.
 
-Takes: a conversation as a JSON value. Returns: a `Conversation`: its messages in the order of the export.
+Takes: the bytes of a conversation, or its JSON value. Returns: a `Conversation`: its messages in the order of the export.
 Raises: `InvalidMessageError` for a conversation with a known key of another type. Holds: nothing.
+
+Where only figures are wanted, messages are structs with what a sum needs; one that these refuse is read as a JSON value.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Container
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from msgspec import Raw, Struct
+
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
-from exportstream.reading.formats.chats.claude_ai_calls import Calls
-from exportstream.reading.formats.chats.claude_ai_figures import FIGURES, NAMES, ROLES, read_figures
 from exportstream.reading.formats.chats.recognise import CLAUDE_AI, is_claude_ai_conversation
-from exportstream.reading.formats.chats.shapes import rows_of
+from exportstream.reading.formats.chats.shapes import Shape, rows_of
 from exportstream.reading.formats.chats.values import (
     expected,
     kept,
@@ -27,9 +30,11 @@ from exportstream.reading.formats.chats.values import (
     time_of,
     usual_first,
 )
-from exportstream.reading.formats.content import as_text
+from exportstream.reading.formats.content import Block, as_text
 from exportstream.reading.json.any_value import decode_any
 
+_NAMES = ("uuid", "name", "summary", "created_at", "updated_at", "account")  # of the keys of a usual conversation
+_ROLES = {"human": "user"}
 _CONVERSATION_KEYS = frozenset({"uuid", "name", "created_at", "updated_at", "chat_messages"})
 _MESSAGE_KEYS = frozenset(
     ["uuid", "text", "content", "sender", "created_at", "updated_at", "attachments", "files", "parent_message_uuid"]
@@ -39,11 +44,28 @@ _USE_KEYS = frozenset({"type", "id", "name", "input"})
 _RESULT_KEYS = frozenset({"type", "tool_use_id", "name", "content", "is_error"})
 
 
+class FigureMessage(Struct, gc=False):
+    """A message; nothing is said of keys that have no name here."""
+
+    uuid: str
+    sender: str
+    text: str | None = None
+    content: list[Block | None] | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    attachments: list[Raw] | None = None
+    files: list[Raw] | None = None
+    parent_message_uuid: str | None = None
+
+
+FIGURES = Shape("chat_messages", _NAMES, list[FigureMessage], list[Raw], FigureMessage, passes_over=True)
+
+
 def decode(data: bytes | memoryview, *, figures_only: bool) -> Any:
     """Decode a conversation; return its JSON value if it is not usual."""
     if figures_only and (found := FIGURES.open(data)) is not None:
         with suppress(InvalidMessageError):
-            return Conversation(_session(found.keys), found.rows(read_figures, _read_message), {}, found.deep)
+            return Conversation(_session(found.keys), found.rows(_read_figures, _read_message), {}, found.deep)
     return decode_any(data)
 
 
@@ -62,7 +84,7 @@ def _session(value: dict[str, Any]) -> Session:
         title=text_of(value.get("name"), "$.name"),
         created_at=time_of(value.get("created_at"), "$.created_at"),
         updated_at=time_of(value.get("updated_at"), "$.updated_at"),
-        extra=usual_first(kept(value, _CONVERSATION_KEYS), NAMES) or None,
+        extra=usual_first(kept(value, _CONVERSATION_KEYS), _NAMES) or None,
     )
 
 
@@ -90,7 +112,7 @@ def _read_message(message: Any, ids: Container[Any] = ()) -> Message:
     ]
     return Message(
         id=message_id,
-        role=ROLES.get(sender, sender),
+        role=_ROLES.get(sender, sender),
         content=content or text,
         reasoning="\n\n".join(blocks.thoughts) or None,
         thinking_blocks=blocks.thoughts or None,
@@ -128,7 +150,7 @@ class _Blocks:
     def __init__(self, message_id: str) -> None:
         self.texts: list[str] = []
         self.thoughts: list[str] = []
-        self.calls = Calls()
+        self.calls = _Calls()
         self.rest: list[Any] = []
         self._message_id = message_id
 
@@ -179,4 +201,66 @@ def _add_result(call: ToolCall, block: dict[str, Any]) -> None:
         call.extra = (call.extra or {}) | {"result": more}
 
 
-FORMAT = ChatFormat(CLAUDE_AI, _CONVERSATION_KEYS, is_claude_ai_conversation, read_conversation, decode=decode)
+class _Calls:
+    """The calls of one message, and which of them a result is of.
+
+    Attributes:
+        all: they, in their order.
+    """
+
+    def __init__(self) -> None:
+        self.all: list[ToolCall] = []
+        self._waiting: dict[int, ToolCall] = {}  # calls without a result, by their number
+        self._order: deque[int] = deque()  # numbers of calls; those that have a result are passed over
+        self._numbers: defaultdict[str, deque[int]] = defaultdict(deque)  # the same of each id
+
+    def add(self, call: ToolCall, number: int) -> None:
+        """Add a call; `number` is that of its block."""
+        self._waiting[number] = call
+        self._order.append(number)
+        self._numbers[call.id].append(number)
+        self.all.append(call)
+
+    def take(self, given: Any) -> ToolCall | None:
+        """The call that a result is of: the one with its id, or without an id the first that has no result yet."""
+        if given is None:
+            numbers = self._order
+        else:
+            numbers = self._numbers[given] if type(given) is str and given in self._numbers else deque()
+        while numbers:
+            if (call := self._waiting.pop(numbers.popleft(), None)) is not None:
+                return call
+        return None
+
+
+def _read_figures(message: FigureMessage, deep: list[Any]) -> Message:
+    """Make the row of a message with its figures, names and content only."""
+    del deep  # no struct holds such values
+    texts: list[str] = []
+    calls: _Calls | None = None
+    for number, block in enumerate(message.content or ()):
+        if block is None:
+            continue
+        if block.type == "text":
+            if block.text:
+                texts.append(block.text)
+        elif block.type == "tool_use" and block.name is not None:
+            calls = calls or _Calls()
+            call_id = block.id or f"{message.uuid}:{number}"
+            calls.add(ToolCall(id=call_id, name=block.name, type="function", finished=False, input=""), number)
+        elif block.type == "tool_result" and calls is not None and (call := calls.take(block.tool_use_id)) is not None:
+            call.finished = True
+            call.is_error = block.is_error or None
+    content = texts[0] if len(texts) == 1 else "\n\n".join(texts)
+    return Message(
+        session_id="",  # without it, msgspec calls what makes the default
+        id=message.uuid,
+        role=_ROLES.get(message.sender, message.sender),
+        content=content or message.text or "",
+        created_at=message.created_at,
+        updated_at=None,
+        tool_calls=None if calls is None else calls.all,
+    )
+
+
+FORMAT = ChatFormat(CLAUDE_AI, _CONVERSATION_KEYS, is_claude_ai_conversation, decode, read_conversation)

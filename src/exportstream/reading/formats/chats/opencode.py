@@ -13,9 +13,8 @@ from typing import Any
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
-from exportstream.reading.formats.chats.opencode_figures import FIGURES, read_figures, sums_of
 from exportstream.reading.formats.chats.opencode_parts import read_values
-from exportstream.reading.formats.chats.opencode_usual import USUAL, USUAL_KEYS, read_usual
+from exportstream.reading.formats.chats.opencode_usual import FIGURES, USUAL, USUAL_KEYS, read_figures, read_usual, sums_of
 from exportstream.reading.formats.chats.recognise import OPENCODE, is_opencode_session
 from exportstream.reading.formats.chats.shapes import rows_of
 from exportstream.reading.formats.chats.values import (
@@ -140,9 +139,9 @@ FORMAT = ChatFormat(
     OPENCODE,
     frozenset({"info", "messages"}),
     is_opencode_session,
+    decode,
     read_session,
     begins_with_lines=True,
     states_usage=True,
-    decode=decode,
     cut_hint="opencode cuts what it writes to a pipe at 64 KiB: let it write to a file",
 )

@@ -1,22 +1,27 @@
-"""Counts one input: its totals and groups, in this process or with the help of others.
+"""Counts inputs: the totals and groups of each, and a message once that stands in several logs, as of a resumed session.
 
-Takes: a source. Returns: a `InputCount`. Raises: every `InputError` and `ReadError`, `WorkerError`. Holds: the groups.
+Takes: a source, or jobs in the order of their inputs. Returns: an `InputCount`, or the `Outcome` of each job.
+Raises: every `InputError` and `ReadError`, `WorkerError` of one input. Holds: its groups; the keys of the messages of all
+logs, about 100 bytes each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import field
+from msgspec.structs import replace
 
-from exportstream.conversion.outcome import Counts
+from exportstream.conversion.jobs import Jobs
+from exportstream.conversion.outcome import Counts, Outcome
+from exportstream.conversion.plan import total_size
 from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead
-from exportstream.storage.names import STDIN, is_stream
+from exportstream.storage.names import STDIN, is_once, is_stream
 from exportstream.totals.batch import Batch
 from exportstream.totals.group_keys import MESSAGE
 from exportstream.totals.groups import Grouping
@@ -55,7 +60,7 @@ def count_one(
     executor: Executor | None = None,
     progress: Callable[[Export], None],
 ) -> InputCount:
-    """Count one input.
+    """Count one input; see `total_one`.
 
     Args:
         source: as of `open_export`.
@@ -64,11 +69,8 @@ def count_one(
         groups: which groups are made.
         seen: with `dedupe`, what came before.
         known: keys of messages of logs that came before.
-        executor: see `total_one`.
+        executor: helps with a large file of sessions or chats.
         progress: called with the open `Export` after each batch.
-
-    Raises:
-        InputError, ReadError, WorkerError: as `total_one`.
     """
     positions, short = (MESSAGE,) in groups.by, not groups.is_by_size
     helpers, name = None, STDIN if is_stream(source) else name  # as `Source.name`
@@ -113,3 +115,64 @@ class _GroupWork:
     def finish(self) -> Grouping:
         """Return the groups."""
         return self._grouping
+
+
+Keys = set[str | bytes]
+
+
+def run_without_copies(jobs: Jobs, given: Sequence[Any]) -> Iterator[tuple[int, Outcome]]:
+    """Run jobs as `Jobs.run` does; a message counts in the first input that has it and does not fail.
+
+    In other processes each input is counted by itself first. One that has copies of earlier ones is then counted again. A
+    pipe can't be: where one is among the inputs, they are counted here, one after the other. The report of an outcome has
+    the `keys` of its input; a job's `known` are those of earlier ones.
+    """
+    if len(given) < 2:
+        yield from jobs.run(dict(enumerate(given)))
+    elif jobs.executor is None or any(is_once(job.source) for job in given):
+        yield from _one_by_one(replace(jobs, executor=None), given)
+    else:
+        yield from _again(jobs, given)
+
+
+def _one_by_one(jobs: Jobs, given: Sequence[Any]) -> Iterator[tuple[int, Outcome]]:
+    known: Keys = set()
+    for number, outcome in jobs.run({number: replace(job, known=known) for number, job in enumerate(given)}):
+        known |= _keys_of(outcome)
+        yield number, outcome
+
+
+def _again(jobs: Jobs, given: Sequence[Any]) -> Iterator[tuple[int, Outcome]]:
+    held: dict[int, Outcome] = {}
+    for number, outcome in jobs.run({number: replace(job, known=set()) for number, job in enumerate(given)}):
+        if _keys_of(outcome):
+            held[number] = outcome
+        else:
+            yield number, outcome
+    keys = {number: _keys_of(outcome) for number, outcome in held.items()}
+    told: dict[int, Keys] = {number: set() for number in keys}  # the copies that each has left out
+    while again := {number: copies for number, copies in _copies(keys) if copies != told[number]}:
+        if jobs.fail_fast and jobs.status.failed:
+            held = {number: outcome for number, outcome in held.items() if number not in again}
+            break
+        jobs.status.files += len(again)
+        if jobs.status.bytes_total is not None:
+            jobs.status.bytes_total += total_size(given[number].input for number in again) or 0
+        for number, outcome in jobs.run({number: replace(given[number], known=again[number]) for number in again}):
+            told[number], held[number] = again[number], outcome
+            if outcome.report is None:  # it failed this time: its messages count in a later input
+                del keys[number]
+    yield from held.items()
+
+
+def _copies(keys: Mapping[int, Keys]) -> Iterator[tuple[int, Keys]]:
+    """Yield what each input has of those before it."""
+    known: Keys = set()
+    for number in sorted(keys):
+        yield number, known & keys[number]
+        known |= keys[number]
+
+
+def _keys_of(outcome: Outcome) -> Keys:
+    keys: Keys = getattr(outcome.report, "keys", set())
+    return keys
