@@ -15,13 +15,16 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from exportstream.conversion.log_files import files_of, is_transcript, owner_of, size_of
-from exportstream.conversion.searched_names import (
+from exportstream.conversion.input_names import (
     Exclude,
+    files_of,
     is_export_name,
     is_rejects_name,
     is_searched_member,
     is_searched_name,
+    is_transcript,
+    owner_of,
+    size_of,
 )
 from exportstream.errors import ExportstreamError, UsageError, hint_of
 from exportstream.errors.patterns import late_pattern

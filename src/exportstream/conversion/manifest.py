@@ -47,7 +47,7 @@ class Record(Struct, rename="camel"):
     Attributes:
         output: its name within the folder.
         input: the input: its `name`, and the `size` and `modified` (nanoseconds since 1970) of a file as it was read, or the
-            `version` of a URL; of a merge, see `merged.MadeOf`.
+            `version` of a URL; of a merge, see `recorded.made_of`.
         options: those that shape the output, without those that have their default.
         version: of exportstream.
         rows: rows of each table.

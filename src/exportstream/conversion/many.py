@@ -18,7 +18,6 @@ from msgspec.structs import replace
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import ConvertJob, Jobs, RunJob
-from exportstream.conversion.leftovers import outputs_left, without_outputs
 from exportstream.conversion.manifest import Manifest, Record, notes_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
@@ -35,15 +34,16 @@ from exportstream.conversion.plan import (
     total_size,
 )
 from exportstream.conversion.progress import ReadProgress, Status, Watch
+from exportstream.conversion.recorded import outputs_left, without_outputs
 from exportstream.conversion.report import ManyReport, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Notes
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
-from exportstream.reading.options import OnError
+from exportstream.reading.options import OnError, Rejects
 from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
-from exportstream.storage.names import RealPaths, is_name, is_url
+from exportstream.storage.names import Name, RealPaths, is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
 
 
 def convert_many(  # noqa: D417 - the others are those of `convert`
-    sources: Iterable[Any],
-    target_dir: Any,
+    sources: Name | Iterable[Any],
+    target_dir: Name,
     *,
     executor: Executor | None = None,
     format: FormatName | None = None,  # noqa: A002 - the field's word
@@ -70,15 +70,15 @@ def convert_many(  # noqa: D417 - the others are those of `convert`
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError | None = None,
-    rejects: Any = None,
+    rejects: Rejects = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
-    prices: str | os.PathLike[str] | None = None,
+    prices: Name | None = None,
     exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
-    report: Any = None,
+    report: Name | None = None,
     progress: Watch = None,
 ) -> ManyReport:
     """Convert many exports, one output each, under the same relative names in a folder.
@@ -114,7 +114,7 @@ def convert_many(  # noqa: D417 - the others are those of `convert`
 
 
 def convert_all(
-    sources: Iterable[Any],
+    sources: Name | Iterable[Any],
     target_dir: Any,
     options: ConvertOptions,
     *,

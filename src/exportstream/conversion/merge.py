@@ -7,26 +7,26 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import to_builtins
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.manifest import manifest_of
 from exportstream.conversion.manifest import options_of as recorded_options
-from exportstream.conversion.merged import made_of, was_made_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, leave_out, outcome_of
 from exportstream.conversion.plan import is_current, old_rejects, refuse_existing, settle_rejects, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch, counting
+from exportstream.conversion.recorded import made_of, was_made_of
 from exportstream.conversion.report import ManyReport, Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
-from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.options import OnError, ReadOptions, Rejects
 from exportstream.reading.price_lists import read_prices
-from exportstream.storage.names import is_once
+from exportstream.storage.files import Writable
+from exportstream.storage.names import Name, is_once
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats import FormatName
@@ -35,8 +35,8 @@ from exportstream.writing.outputs import Output, check_outputs, decide_outputs, 
 
 
 def merge_many(  # noqa: D417 - the others are those of `convert`
-    sources: Iterable[Any],
-    target: Any,
+    sources: Name | Iterable[Any],
+    target: Name | Writable,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
     table: TableName | Iterable[TableName] | None = None,
@@ -49,15 +49,15 @@ def merge_many(  # noqa: D417 - the others are those of `convert`
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError | None = None,
-    rejects: Any = None,
+    rejects: Name | Rejects = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
-    prices: str | os.PathLike[str] | None = None,
+    prices: Name | None = None,
     exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
-    report: Any = None,
+    report: Name | None = None,
     progress: Watch = None,
 ) -> ManyReport:
     """Convert many exports into one output, in the given order. Rows have the columns `file` and `sessionNumber`.
@@ -88,7 +88,7 @@ def merge_many(  # noqa: D417 - the others are those of `convert`
     return merge_all(sources, target, options, progress=progress)
 
 
-def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, progress: Watch = None) -> ManyReport:
+def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOptions, *, progress: Watch = None) -> ManyReport:
     """Convert many exports into one output as their options say; see `merge_many`."""
     started = time.monotonic()
     reading, report = options.reading, options.report
@@ -147,7 +147,7 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
                 manifest.compact_if_stale()
                 failed = [one.source for one in outcomes if one.status == "failed"]
                 sources_now = [one.source for one in outcomes if one.status != "failed"]
-                recording = {"manifest": manifest, "made_of": to_builtins(made_of(manifest, sources_now, failed))}
+                recording = {"manifest": manifest, "made_of": made_of(manifest, sources_now, failed)}
             merged, noticed, ignored = _merge(good, outputs, status, progress, merging, recording)
             done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)

@@ -6,7 +6,6 @@ Takes: the names of inputs. Returns: a `TotalsReport`. Raises: `UsageError` befo
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -29,7 +28,7 @@ from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor
-from exportstream.storage.names import is_once
+from exportstream.storage.names import Name, is_once
 from exportstream.totals.groups import Grouping
 from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
@@ -108,7 +107,7 @@ class TotalsJob(Job):
 
 
 def totals_many(
-    sources: Iterable[Any],
+    sources: Name | Iterable[Any],
     *,
     by: str | Iterable[str | Iterable[str]] = (),
     since: str | date | None = None,
@@ -121,7 +120,7 @@ def totals_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
-    prices: str | os.PathLike[str] | None = None,
+    prices: Name | None = None,
     fail_fast: bool = False,
     exclude: str | Iterable[str] = (),
     progress: Watch = None,
@@ -180,7 +179,7 @@ def totals_many(
 
 
 def total_all(
-    sources: Iterable[Any],
+    sources: Name | Iterable[Any],
     reading: ReadOptions,
     groups: GroupOptions,
     *,

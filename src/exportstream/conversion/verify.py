@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
 
-from exportstream.conversion.leftovers import has_changed_input
 from exportstream.conversion.manifest import Manifest, Record
-from exportstream.conversion.merged import input_names
+from exportstream.conversion.recorded import has_changed_input, input_names
 from exportstream.conversion.unrecorded import is_described, is_output
 from exportstream.errors import ExportstreamError, MissingExtraError, ReadError, UsageError
 from exportstream.models.names import camel
-from exportstream.storage.names import is_name, is_stream, is_url, refuse_empty
+from exportstream.storage.names import Name, is_name, is_stream, is_url, refuse_empty
 from exportstream.storage.remote.urls import local_path
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.sums import Counted
@@ -75,7 +74,7 @@ class Verified(Struct, frozen=True):
         return not self.findings
 
 
-def verify(outputs: Any) -> Iterator[Verified]:
+def verify(outputs: Name | Iterable[Name]) -> Iterator[Verified]:
     """Read outputs again, and compare them with what was recorded when they were written.
 
     The manifest of their folder has the SHA-256, the rows and the totals of each output. Parquet and SQLite files have their

@@ -129,6 +129,9 @@ class GroupTable(Struct, frozen=True):
     def __str__(self) -> str:
         return self.to_text()
 
+    def __repr__(self) -> str:
+        return f"GroupTable(by={self.by}, rows={len(self.rows)})"
+
     def to_text(self, width: int = WIDTH) -> str:
         """Return the rows and the total, aligned, with the figures that fit so many columns."""
         columns, labels = self._shown_columns(), len(self._key_headings)

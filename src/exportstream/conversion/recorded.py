@@ -1,19 +1,23 @@
-"""Finds outputs in a folder that a run leaves as they are. They stay, and are no inputs: nothing here removes an output.
+"""What the manifest of a folder says of earlier runs: outputs that a run leaves as they are, and what a merge was made of.
 
-Takes: the manifest of the folder. Returns: names of outputs, or jobs. Raises: nothing. Holds: those.
+Takes: the manifest, and jobs or names of inputs. Returns: names of outputs or inputs, or jobs. Raises: `ReadError`.
+Holds: those. Nothing here removes an output.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
+from msgspec import Struct
+
+from exportstream.conversion.input_names import folder_of_sub_agents, owner_of
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import ConvertJob
-from exportstream.conversion.log_files import folder_of_sub_agents, owner_of
-from exportstream.conversion.manifest import Manifest, Record
-from exportstream.conversion.merged import input_names
+from exportstream.conversion.manifest import Manifest, Record, notes_of
 from exportstream.errors import ExportstreamError
+from exportstream.models.notes import Notes
 from exportstream.storage.joined_files import with_parts
 from exportstream.storage.names import is_stream, is_url, modified, state_of
 from exportstream.storage.zip import SEPARATOR, list_members, split_member, zip_file_of
@@ -104,3 +108,46 @@ class _Files:
         except ExportstreamError:
             return True
         return member in self._members[archive]
+
+
+class Before(Struct):
+    """The last merge to an output.
+
+    Attributes:
+        inputs: names of those that were read, relative to the folder.
+        notes: what was refused of them and is in no row, or may be wrong.
+    """
+
+    inputs: list[str]
+    notes: Notes
+
+
+def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -> dict[str, Any]:
+    """Return the names of the inputs of a merge, relative to the folder: those that were read, and those that failed."""
+    names = manifest.name_of_input
+    return {"inputs": [*map(names, sources)], "failed": [*map(names, failed)]}
+
+
+def was_made_of(manifest: Manifest, output: str, options: dict[str, Any]) -> Before | None:
+    """Return what an output was made of; None if that is not recorded, as of a merge without ``update``.
+
+    There are no inputs if it was made with other options than these, as of `manifest.options_of`, or has another size: it
+    was written again since, and nobody knows of what.
+    """
+    with manifest.open() as records:
+        record = records.get(manifest.name_of(output))
+    if record is None:
+        return None
+    if record.options != options or (state_of(output) or {}).get("size") != record.bytes:
+        return Before([], Notes())
+    return Before(input_names(record), notes_of(record))
+
+
+def input_names(record: Record) -> list[str]:
+    """Return the names of all inputs of an output."""
+    return _texts(record.input.get("inputs")) or _texts([record.input.get("name")])
+
+
+def _texts(names: Any) -> list[str]:
+    """Return what is text: anybody may have written the manifest."""
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
