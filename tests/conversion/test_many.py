@@ -247,7 +247,7 @@ def test_two_inputs_for_one_output_are_refused(folder: Path) -> None:
     for options in ({}, {"force": True}, {"update": True}, {"table": "all"}):
         refused(
             folder,
-            "it would be written twice, for .*x.* and .*x.*leave one out with `exclude`, rename it, or merge all into one output",
+            "it would be written twice, for .*x.* and .*x.*name the folder above both, leave one out with `exclude`, or merge all into",
             ["other.json", *names],
             "rows",
             **options,
