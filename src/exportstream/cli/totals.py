@@ -224,8 +224,11 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
     else:
         show_totals(done.totals, stderr=False)
     counted = Counted() if done.range.is_bounded else done.totals.counted  # it is of all messages
+    has_costs = not done.tables or any("cost" in table.total.figures for table in done.tables)  # not by tool, for one
+    if done.totals.priced is None and has_costs and counted.with_tokens > counted.cost.count:
+        show_lines(["", "some messages have tokens and no cost: --prices genai tells what they cost"])
     for count, words in (
-        (counted.partial_tokens if done.tables else 0, partial_tokens),  # the table of everything has a row of them
+        (counted.partial_tokens if done.tables and has_costs else 0, partial_tokens),  # without tables it is a row
         (counted.copies, copies),
         (done.notes.without_usage, without_usage),
     ):
@@ -233,7 +236,7 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
             show_lines(["", words(count)])
     if repeats := dropped(done.duplicates):
         show_lines(["", repeats])
-    if done.totals.priced is not None:
+    if done.totals.priced is not None and has_costs:
         show_prices(done.totals.priced, unpriced=not done.range.is_bounded)  # they are of all messages
 
 
