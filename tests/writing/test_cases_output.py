@@ -754,6 +754,19 @@ def test_csv_safe_covers_ids_and_leaves_numbers(tmp_path: Path) -> None:
     assert (row["inputTokens"], row["cost"]) == ("-5", "-0.5")
 
 
+def test_csv_safe_covers_short_columns_of_many_rows(tmp_path: Path) -> None:
+    """Also where neighbouring columns of short values differ from row to row, which are written together without it."""
+    made = [
+        {"id": f"=m{at}", "role": "=+@"[at % 3] + "r", "content": f"c{at}", "createdAt": f"-{at}", "updatedAt": f"@{at}"}
+        for at in range(12)
+    ]
+    (tmp_path / "in.json").write_text(json.dumps({"id": "=s", "title": "t", "messages": made}))
+    assert run("convert", "in.json", "-o", "out.csv", "--csv-safe", cwd=tmp_path).returncode == 0
+    names = ("id", "role", "createdAt", "updatedAt")
+    found = [[row[name] for name in names] for row in read_with_python(tmp_path / "out.csv")]
+    assert found == [["'" + str(message[name]) for name in names] for message in made]
+
+
 def test_a_signal_whose_exception_python_drops_counts_all_the_same() -> None:
     """An exception in a callback of Python's own is dropped; the command ends by the signal nevertheless, at its end."""
     code = """if True:
