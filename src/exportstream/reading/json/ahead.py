@@ -67,6 +67,15 @@ def is_plain(file: Source, buffer: Buffer) -> bool:
     return file.position == buffer.position + buffer.left > 0
 
 
+def go_on_at(position: int, file: Source, buffer: Buffer) -> None:
+    """Pass over the bytes before a position, whether they have been read or not."""
+    if position - buffer.position <= buffer.left:
+        buffer.start += position - buffer.position
+    else:
+        file.jump(position)
+        buffer.jump(position)
+
+
 class AheadStream(Stream):
     """A `Stream` that passes over what was read ahead, once `pass_over` has told it who does that."""
 
@@ -109,9 +118,5 @@ class AheadStream(Stream):
         if run is None:
             return False
         self._told.done(run)
-        if run.end - self._buffer.position <= self._buffer.left:
-            self._buffer.start += run.end - self._buffer.position
-        else:
-            self._file.jump(run.end)
-            self._buffer.jump(run.end)
+        go_on_at(run.end, self._file, self._buffer)
         return True

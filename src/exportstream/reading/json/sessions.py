@@ -28,8 +28,7 @@ from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, starts_of_ele
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number
-from exportstream.reading.json.session_lines import SessionLines
-from exportstream.reading.json.usual_sessions import split
+from exportstream.reading.json.session_lines import SessionLines, split
 from exportstream.reading.limits import MAX_DEPTH
 
 _OPENING = late_pattern(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')

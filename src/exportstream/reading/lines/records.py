@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exportstream.errors import InputError, InvalidMessageError, JSONSyntaxError
-from exportstream.reading.json.any_value import ANY_VALUE, decode_any
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep, refuse_deep
-from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.decoder import ANY_VALUE, REFUSALS, decode_any
 from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.json.measure import refusal_of
 from exportstream.reading.json.syntax import find_error

@@ -31,7 +31,7 @@ from exportstream.reading.formats.chats.values import (
     usual_first,
 )
 from exportstream.reading.formats.content import Block, as_text
-from exportstream.reading.json.any_value import decode_any
+from exportstream.reading.json.decoder import decode_any
 
 _NAMES = ("uuid", "name", "summary", "created_at", "updated_at", "account")  # of the keys of a usual conversation
 _ROLES = {"human": "user"}

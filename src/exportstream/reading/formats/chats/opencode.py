@@ -28,7 +28,7 @@ from exportstream.reading.formats.chats.values import (
     usual_first,
 )
 from exportstream.reading.formats.message import to_integer
-from exportstream.reading.json.any_value import decode_any
+from exportstream.reading.json.decoder import decode_any
 
 _SESSION_KEYS = frozenset({"id", "title", "directory", "parentID", "time"})
 _MESSAGE_KEYS = frozenset({"id", "role", "modelID", "cost", "tokens", "finish", "time", "parentID", "sessionID"})

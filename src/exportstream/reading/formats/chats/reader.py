@@ -27,10 +27,9 @@ from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.session_runs import Done
 from exportstream.reading.json.ahead import Ahead
-from exportstream.reading.json.ahead_elements import AheadElements
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
-from exportstream.reading.json.elements import Element, Elements
+from exportstream.reading.json.elements import AheadElements, Element, Elements
 from exportstream.reading.json.next_element import KnownElements
 from exportstream.reading.limits import MAX_DEPTH, too_deep
 from exportstream.storage.source import Source

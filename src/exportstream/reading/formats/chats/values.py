@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.errors.patterns import late_pattern
-from exportstream.reading.json.any_value import decode_any
+from exportstream.reading.json.decoder import decode_any
 
 PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _BASE_DATE = date(2001, 9, 9)  # with seconds since then Python's integers are small, and fast
