@@ -15,18 +15,18 @@ from exportstream.reading.json.events import Events
 from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.recovery import Recovery
 from exportstream.reading.json.recovery_trial import CheckMessage
-from exportstream.reading.json.stream import Next, Stream
+from exportstream.reading.json.stream import Next
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 
 _ENDS = tuple(bytes((one,)) for one in b' \t\r\n{}[],:"')  # after these bytes no number or word goes on
 
 
-class RecoveringStream(Stream):
-    """A `Stream` that goes on after bytes that are not JSON, and ends where the input is cut.
+class RecoveringStream(AheadStream):
+    """An `AheadStream` that goes on after bytes that are not JSON, and ends where the input is cut.
 
     Args:
         check_message: raises InvalidMessageError for a JSON value that is no message.
-        reader, events, use_blocks, max_message_size: as of `Stream`.
+        reader, events, use_blocks, max_message_size: as of `AheadStream`.
     """
 
     def __init__(
@@ -96,7 +96,3 @@ class RecoveringStream(Stream):
             self._recovery.hold(self.position, envelope.depth, in_string=False)
         elif envelope.values != values:
             self._recovery.hold(before[0], before[1], in_string=before[2])
-
-
-class RecoveringAheadStream(RecoveringStream, AheadStream):
-    """A `RecoveringStream` that passes over what was read ahead."""

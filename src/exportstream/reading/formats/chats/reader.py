@@ -40,7 +40,7 @@ _BYTES = 1 << 18  # of conversations that are passed on together
 
 
 class ChatReader:
-    """Reads one input.
+    """Reads one input; see `ReaderOfRuns` for its attributes.
 
     Args:
         format_: of the input.
@@ -48,15 +48,6 @@ class ChatReader:
         reject: takes messages that are refused; None stops at the first one.
         watch_repeats: whether ids that came before are counted.
         max_line: bytes of the largest conversation taken.
-
-    Attributes:
-        number: how many sessions have begun.
-        accepted: how many rows there were.
-        notes: what was noticed.
-        is_cut: whether the input was cut, and what was complete was kept.
-        figures_only: whether only figures of messages are wanted, names, and their texts.
-        elements: what is known of the conversations, for a search after damage; None if there won't be one.
-        on_replaced: called where halves of surrogate pairs were replaced.
     """
 
     def __init__(
@@ -69,11 +60,9 @@ class ChatReader:
         watch_repeats: bool,
         max_line: int,
     ) -> None:
-        self.number = 0
-        self.accepted = 0
+        self.number = self.accepted = 0
         self.notes = Notes()
-        self.is_cut = False
-        self.figures_only = False
+        self.is_cut = self.figures_only = False
         self.elements: KnownElements | None = None
         self.on_replaced: Callable[[int | None, int], None] | None = None
         self.session: Session | None = None
@@ -190,9 +179,7 @@ class ChatReader:
         _require_shallow([session.extra], element)
         rows: list[Message] = []
         ids: set[str] = set()
-        left = element.replaced
-        session_id, producer = session.id, session.producer
-        index = 0
+        session_id, producer, left, index = session.id, session.producer, element.replaced, 0
         for message in found.messages:
             if isinstance(message, list):
                 rows += message
@@ -201,9 +188,7 @@ class ChatReader:
                 self._refuse(message.error, element, session_id, index, message.value)
                 index += 1
             else:
-                message.session_id = session_id
-                message.index = index
-                message.producer = producer
+                message.session_id, message.index, message.producer = session_id, index, producer
                 rows.append(message)
                 index += 1
             if len(rows) >= _ROWS:  # all rows of a large conversation are never held
@@ -214,8 +199,7 @@ class ChatReader:
                 rows = []
         left = self._note(rows, ids, element, left, found.deep)
         records = {kind: Records(count, 0) for kind, count in found.records.items()}
-        for kind, one in records.items():
-            self.notes.add_records(kind, one)
+        self.notes.merge(Notes(records=records))
         if left and self.on_replaced is not None:
             self.on_replaced(None, left)
         self._pending.messages += rows
