@@ -127,7 +127,7 @@ class Elements:
                 if self._at is not _At.TOP:
                     raise CutInputError("the input ends before the document is complete")
                 return
-            first = bytes(buffer.data[buffer.start : buffer.start + 1])
+            first = buffer.next
             if first == b"{" and self._at is not _At.AFTER:
                 yield self._take()
                 self._at = _At.TOP if self._at is _At.TOP else _At.AFTER

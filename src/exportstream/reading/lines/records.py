@@ -71,13 +71,8 @@ def as_object(line: bytes) -> dict[str, Any] | None:
 def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
     """Decode each line of a run.
 
-    Args:
-        run: whole lines.
-        decoder: of one line.
-        max_line: bytes of the longest line taken.
-
     Raises:
-        LimitError: a line is longer.
+        LimitError: a line has more than `max_line` bytes.
     """
     position = run.position
     for line in BytesIO(run.data):
@@ -94,7 +89,7 @@ def decode_whole_run(
     """Decode all lines of a run in one call.
 
     Args:
-        run: whole lines.
+        run: the lines.
         decoders: of one line; they are tried one after the other, each on all lines.
         max_line: bytes of the longest line taken.
         short: a decoder of one line that passes over more; it is used where all that it passes over is what it has to be.

@@ -211,17 +211,10 @@ class ChatReader:
             yield batch
 
     def _note(self, rows: list[Message], ids: set[str], element: Element, replaced: int, deep: list[Any] | None) -> int:
-        """Check rows of a conversation, and note what they hold.
+        """Check some rows of a conversation, and note what they hold; their ids are added to those of the rows before.
 
-        Args:
-            rows: some of them.
-            ids: of those before, to which theirs are added.
-            element: the conversation.
-            replaced: how many halves of surrogate pairs may be in these rows and those that follow.
-            deep: values that may be deep, of which none is left; None if all may be.
-
-        Returns:
-            How many may be in those that follow.
+        As many halves of surrogate pairs as `replaced` may be in these rows and those that follow; return how many are in
+        those. Of `deep`, the values that may be deep, none is left; None if all may be.
         """
         _require_shallow([value for row in rows for value in held_by(row)] if deep is None else deep, element)
         if deep:
