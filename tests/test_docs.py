@@ -137,7 +137,7 @@ ERRORS = {
     "expected a folder for the outputs of several inputs": f"exportstream convert {SAMPLE} tests/data/*.json -o out.csv",
     "the output is a folder": f"mkdir rows; exportstream convert {SAMPLE} --merge -o rows",
     "its folder does not exist": f"exportstream convert {SAMPLE} -o rows/out.csv",
-    "it would be written twice": f"mkdir x; cp {SAMPLE} x/a.json; cp {SAMPLE} x/a.ndjson; exportstream convert x -o rows/",
+    "it would be written twice": f"mkdir x; cp {SAMPLE} x/session.json; exportstream convert {SAMPLE} x/session.json -o rows/",
     "several tables can't share one stream": f"exportstream convert {SAMPLE} --table all -o -",
     "contradicts the name": f"exportstream convert {SAMPLE} -o out.csv.zst --format csv.gz",
     "no exports found": "mkdir x; exportstream convert x -o rows/",

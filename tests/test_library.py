@@ -92,6 +92,7 @@ def test_reprs_are_one_short_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         shown = [repr(odd), repr(odd.totals), repr(convert(ODD_NAME, "odd.csv")), repr(Totals()), repr(ManyReport())]
     assert all(len(text) < 120 and text.isprintable() and "_carried" not in text for text in shown), shown
     assert repr(convert(dump(session()), tmp_path / "b.csv")) == "Report('<bytes>', messages=0, rejected=0, rows=0)"
+    assert repr(totals_many("in.json", by="role").tables) == "[GroupTable(by=('role',), rows=3)]"
 
 
 def misused(call: Callable[[], Any]) -> str:

@@ -31,6 +31,7 @@ from exportstream import (
     iter_messages,
     merge_many,
     open_export,
+    totals_many,
     verify,
 )
 
@@ -60,12 +61,15 @@ def right() -> None:
     totals.add_sessions([], [Session()], [0])
     priced: Priced | None = totals.priced
     many: ManyReport = convert_many([Path("a"), "b"], "c/", format="csv.gz", update=True, progress=watch)
+    convert_many(Path("a/"), Path("c/"))  # one name alone is one source
+    convert(Path("a"), BytesIO(), rejects=[], report=Path("r.json"))
     merged: ManyReport = merge_many("a/", "b.parquet", dedupe=True, fail_fast=True, prices="genai")
     found: list[SessionCheck] = list(check("a", max_message_size=1 << 20))
     with open_export("a", on_error="skip", rejects=[], prices=Path("p.toml")) as export:
         same: Export = export
-    verified: list[Verified] = list(verify(["rows/", Path("a.db")]))
-    print([one.findings for one in verified if not one.ok])  # noqa: T201
+    counted: int = totals_many(Path("a"), by="day").messages
+    verified: list[Verified] = [*verify(["rows/", Path("a.db")]), *verify(Path("rows"))]
+    print(counted, [one.findings for one in verified if not one.ok])  # noqa: T201
     options = ReadOptions(on_error="stop"), WriteOptions(format="ndjson", tables=("messages",))
     print(stated, tokens, dropped, gaps, message_cost, plain, priced)  # noqa: T201
     print(written, totals, many, merged, messages, found, same, options)  # noqa: T201
@@ -75,6 +79,8 @@ def wrong() -> None:
     """Calls with a typing error, each refused."""
     convert("a", "b", kyes="snake")  # type: ignore[call-arg]
     convert("a", "b", keys="snail")  # type: ignore[arg-type]
+    convert("a", 5)  # type: ignore[arg-type]
+    convert_many(["a"], "b", rejects="file.ndjson")  # type: ignore[arg-type]
     convert("a", "b", level="3")  # type: ignore[arg-type]
     convert("a", "b", table="message")  # type: ignore[arg-type]
     convert_many(["a"], "b", on_error="raise")  # type: ignore[arg-type]

@@ -184,7 +184,7 @@ def test_a_plain_and_a_packed_rollout_side_by_side(folder: Path) -> None:
     (day / f"{plain.name}.zst").write_bytes(zstandard.compress(plain.read_bytes()))
     assert run("convert", "sessions", "-o", "out/", "--format", "ndjson", "--quiet", cwd=folder).returncode == 0
     names = sorted(path.name for path in (folder / "out").rglob("rollout*"))
-    assert names == [f"{plain.stem}.ndjson", f"{plain.stem}.packed.ndjson", names[-1]]
+    assert names == [f"{plain.name}.zst.ndjson", f"{plain.stem}.ndjson", names[-1]]
     assert OTHER in names[-1]
 
 

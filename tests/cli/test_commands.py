@@ -1003,7 +1003,7 @@ def test_skip_keeps_the_complete_messages(folder: Path, name: str) -> None:
     cut = text.index(b'"7b0f3c1e-0004"') + 100
     done = run("convert", "-", "-o", name, "--on-error", "skip", cwd=folder, data=text[:cut])
     assert done.returncode == 5
-    assert b"the input is cut, or damaged from there on; kept 3 complete messages" in done.stderr
+    assert b"the input is cut, or damaged up to its end; kept 3 complete messages" in done.stderr
     data = unpack((folder / name).read_bytes())
     assert len(cells(data) if "csv" in name else lines(data)) == 3
     totals = run("totals", "-", "--json", "--on-error", "skip", cwd=folder, data=text[:cut])

@@ -13,6 +13,7 @@ from pathlib import Path
 import zstandard
 
 from exportstream import convert, open_export
+from tests.kit.chats import claude_ai
 from tests.kit.command import run, said
 from tests.kit.documents import dump, message, session
 from tests.kit.files import DATA, lines, names
@@ -118,13 +119,41 @@ def test_a_cut_log_keeps_its_complete_lines(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl.zst").write_bytes(packed)
     done = run("convert", "log.jsonl.zst", "-o", "out.ndjson", cwd=tmp_path)
     assert done.returncode == 5
-    assert b"log.jsonl.zst: the input is cut, or damaged from there on; kept 1 complete message" in done.stderr
+    assert b"log.jsonl.zst: the input is cut, or damaged up to its end; kept 1 complete message" in done.stderr
     assert len(lines((tmp_path / "out.ndjson").read_bytes())) == 1
     (reject,) = lines((tmp_path / "out.ndjson.rejects.ndjson").read_bytes())
     assert (reject["position"], "is cut after" in reject["reason"]) == (len(rollout.data), True)
     assert run("convert", "log.jsonl.zst", "-o", "-", "--on-error", "stop", cwd=tmp_path).returncode == 3
     checked = run("check", "log.jsonl.zst", cwd=tmp_path)
     assert (checked.returncode, b"1 damaged stretch: " in checked.stdout) == (3, True)
+
+
+def test_what_follows_a_compressed_log_has_a_place(tmp_path: Path) -> None:
+    """The reject says after how many bytes of the file it comes; no size is told of what is not read."""
+    packed = gzip.compress(Rollout().meta().turn().user().data)
+    (tmp_path / "log.jsonl.gz").write_bytes(packed + b"more")
+    done = run("convert", "log.jsonl.gz", "-o", "out.ndjson", cwd=tmp_path)
+    assert (done.returncode, b"; 1 damaged stretch rejected into out.ndjson.rejects.ndjson\n" in done.stderr) == (5, True)
+    (reject,) = lines((tmp_path / "out.ndjson.rejects.ndjson").read_bytes())
+    assert reject["reason"] == f"something else follows the gzip data after {len(packed)} bytes"
+
+
+def test_a_cut_before_anything_could_be_read_has_a_next_step(tmp_path: Path) -> None:
+    """The first bytes of compressed data may bring nothing, so there is nothing to keep."""
+    (tmp_path / "cut.json.bz2").write_bytes(bz2.compress(SAMPLE.read_bytes())[:-20])
+    for more in ((), ("--on-error", "skip")):
+        assert said(run("totals", "cut.json.bz2", *more, cwd=tmp_path))[-1].endswith("; copy or download it again")
+
+
+def test_damage_in_the_first_chat_has_a_next_step(tmp_path: Path) -> None:
+    """The hint is as after complete ones, since the next may be whole; where none was, it is another."""
+    for name, texts in (("two", "bg"), ("one", "b")):
+        text = dump([claude_ai({"text": text}) for text in texts])
+        (tmp_path / f"{name}.json").write_bytes(text.replace(b'"b"', b'"\xff"'))
+        assert said(run("totals", f"{name}.json", cwd=tmp_path))[-1].endswith("; --on-error skip goes on after the damage")
+    skipped = {name: run("totals", f"{name}.json", "--on-error", "skip", cwd=tmp_path) for name in ("two", "one")}
+    assert {name: done.returncode for name, done in skipped.items()} == {"two": 5, "one": 3}
+    assert said(skipped["one"])[-1].endswith("; export it again")
 
 
 def test_repaired_rejects_are_an_input(tmp_path: Path) -> None:

@@ -154,9 +154,10 @@ def test_names_of_inputs_and_outputs(tmp_path: Path) -> None:
 def test_two_files_for_one_output_and_a_journal(tmp_path: Path) -> None:
     """Messages that name several files are one line too."""
     good = dump(session(message(0), id="s"))
-    for suffix in (".json", ".ndjson"):
-        (tmp_path / f"{EVIL_NAME}{suffix}").write_bytes(good)
-    text = checked("convert", ".", "-o", "out/", cwd=tmp_path, code=2)
+    (tmp_path / "in").mkdir()
+    for folder in (tmp_path, tmp_path / "in"):
+        (folder / f"{EVIL_NAME}.json").write_bytes(good)
+    text = checked("convert", f"{EVIL_NAME}.json", "in", "-o", "out/", cwd=tmp_path, code=2)
     assert "it would be written twice, for" in text
     (tmp_path / f"{EVIL_NAME}.db-wal").write_bytes(b"")
     text = checked("convert", f"{EVIL_NAME}.json", "-o", f"{EVIL_NAME}.db", cwd=tmp_path, code=2)

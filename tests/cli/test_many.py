@@ -21,6 +21,7 @@ from exportstream.writing.outputs import MANIFEST
 from tests.kit.command import ENVIRONMENT, children, in_session, kill, run, said, start, wait_until, workers
 from tests.kit.documents import cut, dump, export, invalid, message, session
 from tests.kit.files import contents, debris, everything, many, put, rows, unpack
+from tests.kit.transcripts import Transcript
 
 INTERRUPTED = b"exportstream: interrupted; the same with --update goes on where it was"
 
@@ -56,6 +57,36 @@ def test_files_globs_folders_and_standard_input_together(tmp_path: Path, jobs: s
     assert done.returncode == 0, done.stderr
     assert sorted(contents(tmp_path / "rows")) == [f"{name}.ndjson.zst" for name in ("a", "b", "c1", "c2", "stdin")]
     assert [row["id"] for row in rows(tmp_path / "rows/stdin.ndjson.zst")] == ["s-0", "s-1", "s-2"]
+
+
+def test_standard_input_has_one_name_in_json(tmp_path: Path) -> None:
+    """Reports and lists of inputs call it as messages do."""
+    put(tmp_path, "a.json")
+    for options in (["--merge", "-o", "all.csv"], ["-o", "rows/"]):
+        run("convert", "-", "a.json", *options, "--report", "r.json", "--force", cwd=tmp_path, data=export("s"))
+        assert [one["source"] for one in report(tmp_path / "r.json")["inputs"]] == ["<stdin>", "a.json"]
+    failed = [run(name, "-", "a.json", "--json", cwd=tmp_path, data=b"no") for name in ("totals", "check")]
+    assert [json.loads(done.stdout)["failed"][0]["source"] for done in failed] == ["<stdin>"] * 2
+    checked = json.loads(run("check", "-", "a.json", "--json", cwd=tmp_path, data=export("s")).stdout)
+    assert [one["source"] for one in checked["sessions"]] == ["<stdin>", "a.json"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["convert", "--merge", "--quiet"], ["totals", "--dedupe", "--json"], ["totals", "--jobs", "2", "--json"]]
+)
+def test_pipes_are_read_once(tmp_path: Path, arguments: list[str]) -> None:
+    """Pipes among the inputs, such as `<(...)` of a shell, are read to their ends once, also if they have the same messages."""
+    fds = []
+    for _ in range(2):
+        end, start = os.pipe()
+        os.write(start, Transcript().user().say("m1").data)
+        os.close(start)
+        fds.append(end)
+    done = run(*arguments, *(f"/dev/fd/{fd}" for fd in fds), cwd=tmp_path, process={"pass_fds": fds})
+    for fd in fds:
+        os.close(fd)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(done.stdout.splitlines()) == 4 if "--merge" in arguments else b'"messages":2,' in done.stdout
 
 
 def test_one_file_into_a_folder(tmp_path: Path) -> None:
@@ -97,7 +128,6 @@ def test_jobs_give_the_same(tmp_path: Path, jobs: str) -> None:
         (["empty", "-o", "rows"], "empty: no exports found"),
         (["*.xml", "-o", "rows/"], r"\*.xml: no exports found"),
         (["a.json", "in/a.json", "-o", "rows"], "rows/a.ndjson.zst: it would be written twice, for a.json and in/a.json"),
-        (["a.json", "a.json.gz", "-o", "rows"], "it would be written twice"),
         (["a.ndjson", "b.json", "-o", ".", "--format", "ndjson", "--force"], "is an input"),
         (["in", "-o", "old"], r"old/a.ndjson.zst: the output exists; --force replaces it, --update goes on"),
         (["in", "-o", "rows", "--format", "csv", "--level", "3"], "expected no level, since the output is not compressed"),
@@ -250,7 +280,7 @@ def test_outputs_of_another_format(tmp_path: Path) -> None:
         f"rows/{path.relative_to(tmp_path / 'in').with_suffix('')}.ndjson.zst" for path in (tmp_path / "in").rglob("*.json")
     ]
     done = run(*nightly, "--format", "csv", cwd=tmp_path)
-    words = "2 outputs of these inputs in another format or table are not updated"
+    words = "2 outputs of these inputs with another name, format or table are not updated"
     assert said(done)[0] == f"exportstream: {words}: {', '.join(sorted(left))}"
     assert report(tmp_path / "r.json")["notUpdated"] == sorted(left)
 
@@ -691,7 +721,7 @@ def test_cut_inputs_of_a_merge_are_named(tmp_path: Path) -> None:
     done = run("convert", "a.json", "b.json", "c.json", "--merge", "-o", "all.csv", *options, cwd=tmp_path)
     assert done.returncode == 5
     assert [line for line in said(done) if "is cut" in line] == [
-        "exportstream: b.json: the input is cut, or damaged from there on; kept 2 complete messages"
+        "exportstream: b.json: the input is cut, or damaged up to its end; kept 2 complete messages"
     ]
     assert report(tmp_path / "r.json")["cut"] == {"b.json": 2}
 

@@ -60,6 +60,8 @@ def test_the_suffix_decides_how_tables_are_written(name: str, tmp_path: Path) ->
         assert text == table.to_markdown()
     else:
         assert json.loads(text, parse_float=Decimal)["tables"] == [table.to_dict()]
+        printed = [run(*arguments[:-2], "--json", *to, cwd=tmp_path).stdout.decode() for to in ([], ["-o", "-"])]
+        assert printed == [text, text]
     again = run(*arguments, cwd=tmp_path)
     assert (again.returncode, "--force replaces it" in again.stderr.decode()) == (2, True)
     again = run(*arguments, "--force", "--quiet", cwd=tmp_path)
@@ -171,7 +173,7 @@ def test_a_cut_input_is_said(groups: list[str], tmp_path: Path) -> None:
         done = run("totals", *inputs, *groups, "--json", *KEEPING, cwd=tmp_path)
         assert done.returncode == 5
         assert (
-            said(done)[-1] == "exportstream: in.json: the input is cut, or damaged from there on; kept 2 complete messages"
+            said(done)[-1] == "exportstream: in.json: the input is cut, or damaged up to its end; kept 2 complete messages"
         )
         assert "damaged stretch" in said(done)[0]
         assert json.loads(done.stdout)["cut"] == {"in.json": 2}

@@ -17,7 +17,7 @@ import pytest
 from pyarrow import parquet
 
 import exportstream
-from exportstream import convert, convert_many, merge_many
+from exportstream import convert, convert_many, merge_many, verify
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.pool import Workers
@@ -155,6 +155,19 @@ def test_a_url_and_standard_input(folder: Path) -> None:
         done = run("convert", "-", "-o", "in/", "--update", cwd=folder, data=export("a"))
         assert "<stdin>: 3 rows to in/stdin.ndjson.zst" in said(done)[-1]
     assert lines("in")[0]["input"] == {"name": "-"}
+
+
+def test_single_outputs_where_a_manifest_is(folder: Path) -> None:
+    """An output or merge is recorded without `update`, too, in a folder with a manifest, and only there."""
+    many(folder / "in", 1)
+    convert("in/s000.json", "alone.csv")
+    assert not Path(MANIFEST).exists()
+    update()
+    for columns in (None, "id"):  # a record of an output that was replaced would be wrong
+        convert("in/s000.json", "rows/one.csv", columns=columns, force=True)
+        merge_many(["in"], "rows/all.csv", columns=columns, force=True)
+        assert [one.findings for one in verify("rows")] == [[]] * 3
+    assert merge_many(["in"], "rows/all.csv", columns="id", update=True).count("skipped") == 1
 
 
 # Update -----------------------------------------------------------------------------------------------------------------

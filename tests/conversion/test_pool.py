@@ -8,6 +8,8 @@ import signal
 import struct
 import subprocess
 import sys
+import time
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
@@ -61,6 +63,17 @@ def test_half_a_result_is_not_waited_for(fork: bool, job: str, says: str, tmp_pa
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no masks of signals here")
+def test_a_worker_that_dies_ends_the_jobs_after_a_cancelled_one() -> None:
+    """All jobs that wait for it fail, and nobody waits for them for ever."""
+    with Workers(1, fork=True) as workers:
+        worker = workers.submit(os.getpid).result()
+        workers.submit(time.sleep, 60)
+        waiting = [workers.submit(int) for _ in range(6)]
+        assert waiting[3].cancel()
+        os.kill(worker, signal.SIGKILL)
+        assert type(waiting[5].exception(timeout=30)) is BrokenProcessPool
+
+
 def test_a_signal_just_before_signals_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal that comes while others are about to be blocked raises, and blocks none for good: it has to end the process."""
     mask = signal.pthread_sigmask

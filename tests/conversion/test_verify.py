@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import shutil
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
@@ -22,6 +23,7 @@ from exportstream.errors import UsageError
 from exportstream.writing.outputs import MANIFEST
 from tests.kit.documents import dump, export, message, messages, session, tool_call
 from tests.kit.files import contents, many, put, unpack, zipped
+from tests.kit.transcripts import SESSION, Transcript
 
 FORMATS = ["ndjson", "csv", "parquet", "sqlite"]
 
@@ -132,11 +134,10 @@ def test_logs_and_files_of_others_are_no_outputs(folder: Path) -> None:
     with pytest.raises(UsageError, match="expected a folder of outputs, got one without any"):
         findings(".")
     put(folder, "a.json")
-    convert_many(["a.json"], ".")
-    assert findings(".") == {}
     convert("a.json", "b.csv", keys="snake", columns=["cost", "session_id", "file"])
     convert("a.json", "c.jsonl", table="tool-calls", without="result")
     convert("a.json", "d.db")
+    convert_many(["a.json"], ".")
     none = "expected a record in a manifest, got none"
     assert findings(".") == {"./b.csv": none, "./c.jsonl": none}
     assert len(list(verify("."))) == 4
@@ -333,7 +334,31 @@ def test_outputs_whose_inputs_changed(folder: Path) -> None:
     found = ["rows/d1/s001.ndjson.zst", "rows/s000.ndjson.zst", "rows/x.ndjson.zst"]
     assert outdated("rows") == found
     assert outdated("rows/d1") == outdated(*found[:1]) == found[:1]
+    os.utime("in/s000.json")  # newer than the merge
+    assert sorted(outdated("rows")) == ["rows/all.csv", *found]
     assert findings("rows") == {}
+
+
+def test_outputs_whose_sub_agents_changed(folder: Path) -> None:
+    """Verify and update see the same: another size, time or number of the files of sub-agents, if they were read."""
+    main, agents = Path("in", f"{SESSION}.jsonl"), Path("in", SESSION, "subagents")
+    agents.mkdir(parents=True)
+    main.write_bytes(Transcript().user().data)
+    for name in ("a", "b"):
+        (agents / f"agent-{name}.jsonl").write_bytes(Transcript(agent=name).user(name).data)
+    convert_many([main], "alone")
+    os.mkdir("merged")
+    merge_many(["in"], "merged/all.csv", update=True)
+    for change, merged in (
+        (lambda: (agents / "agent-a.jsonl").write_bytes(Transcript(agent="a").user("longer").data), ["merged/all.csv"]),
+        ((agents / "agent-b.jsonl").unlink, ["merged/all.csv"]),
+        (lambda: shutil.rmtree(agents), []),
+    ):
+        assert convert_many(["in"], "rows", update=True).count("failed") == 0
+        assert outdated("rows") == []
+        change()
+        assert outdated("rows", "merged", "alone") == [f"rows/{SESSION}.ndjson.zst", *merged]
+        assert convert_many(["in"], "rows", update=True).count("converted") == 1
 
 
 @pytest.mark.parametrize("name", ["5", "null", r'"\u0000"', r'"\ud800"', '"s3://x"', '"-"'])

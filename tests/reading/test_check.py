@@ -282,7 +282,7 @@ def test_json_of_bad_input(tmp_path: Path) -> None:
     for options in ((), ("--json",), ("--strict",)):
         code, _, errors = speak("check", "in.json", *options, cwd=tmp_path)
         assert code == 3
-        assert re.fullmatch(r"exportstream: in\.json: .*input ends[^;]*\n", errors)  # there is nothing to keep
+        assert re.fullmatch(r"exportstream: in\.json: .*input ends[^;]*; export it again\n", errors)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,26 @@ def test_messages_that_are_miscounted_are_not_tried_for_ever(path: Path) -> None
     assert others.in_full == others.given > 5
 
 
+class Miscounting(Here):
+    """Tells one message more of each later run."""
+
+    def submit(self, *args: Any) -> Future[Any]:
+        future = super().submit(*args)
+        future.result().later += 1
+        return future
+
+
+def test_messages_are_counted_by_others(path: Path) -> None:
+    """Who reads a run, be it this process, counts a later one. A wrong count is noticed: the runs after it are read again."""
+    path.write_bytes(dump(session(*map(message, range(300)))))
+    here, never, wrong = Here(jobs=1), Never(jobs=1), Miscounting(jobs=1)
+    with small_runs(4 * 1200):
+        wanted = rows(path, None, None)
+        assert [rows(path, one, None) for one in (here, never, wrong)] == [wanted] * 3
+    assert here.in_full == here.given == len(never.futures) > 20
+    assert len({run.start for run, _ in wrong.runs}) < wrong.given
+
+
 @pytest.mark.parametrize("first", ["content", "cost"])
 def test_messages_that_begin_with_another_key(path: Path, first: str) -> None:
     """They are counted by what they begin with, so that each has the number that was expected."""

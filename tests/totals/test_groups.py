@@ -381,17 +381,23 @@ def test_a_project_may_have_any_name() -> None:
     assert projects(batch(*ends), batch(([message("s")], None))) == {(name,): (1, 1) for name in [*names, None]}
 
 
-def test_sessions_of_two_producers_with_one_id() -> None:
-    """By producer and session they are apart, with their titles and what they declare."""
-    grouping = Grouping([("producer", "session")])
+@pytest.mark.parametrize("by", [("producer", "session"), ("session",)])
+def test_sessions_of_two_producers_with_one_id(by: tuple[str, ...]) -> None:
+    """They are apart, with their titles and what they declare; a producer that was not asked for is named only then."""
+    grouping = Grouping([by])
     for producer, title, tokens in ((None, "a", 5), ("codex", "b", 7)):
         of = Session(id="s", title=title, prompt_tokens=tokens, producer=producer)
         grouping.add(batch(([message("s", producer=producer)], of)))
-    (table,) = make_tables(grouping, GroupOptions(by=(("producer", "session"),)))
-    assert [(row.key, row.title, row.figures["declaredPromptTokens"]) for row in table.rows] == [
-        (("codex", "s"), "b", 7),
-        (("mix", "s"), "a", 5),
+    (table,) = make_tables(grouping, GroupOptions(by=(by,)))
+    assert (table.by, table.keys) == (by, by if "producer" in by else ("session", "producer"))
+    assert [(sorted(row.key), row.title, row.figures["declaredPromptTokens"]) for row in table.rows] == [
+        (["codex", "s"], "b", 7),
+        (["mix", "s"], "a", 5),
     ]
+    grouping = Grouping([by])
+    grouping.add(batch(([message("s", producer="codex")], None)))
+    (table,) = make_tables(grouping, GroupOptions(by=(by,)))
+    assert (table.keys, len(table.rows[0].key)) == (by, len(by))
 
 
 def test_titles_are_those_of_the_sessions_whatever_came_first() -> None:
@@ -404,4 +410,4 @@ def test_titles_are_those_of_the_sessions_whatever_came_first() -> None:
             other.add(batch(([message("s")], Session(id="s", title=title)), ([], Session(id="t", title="x" * 1000))))
             grouping.merge(other)
         made.append([table.titles for table in grouping.tables if isinstance(table, Groups)])
-    assert made == [[{("s",): "a", ("t",): "x" * 200}, {}]] * 2
+    assert made == [[{("s", "mix"): "a", ("t", "mix"): "x" * 200}, {}]] * 2

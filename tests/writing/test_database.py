@@ -33,6 +33,7 @@ from exportstream.writing.formats.ndjson import NDJSON
 from exportstream.writing.formats.sqlite import Database
 from exportstream.writing.selection import TABLES
 from exportstream.writing.tables import Table
+from exportstream.writing.writers import Origin
 from tests.kit.columns import new_table
 from tests.kit.command import peak
 from tests.kit.documents import dump, message, session, sessions, tool_call
@@ -604,7 +605,7 @@ def test_the_input_is_refused(tmp_path: Path) -> None:
     """The input is never overwritten."""
     (tmp_path / "in.json").write_bytes(b"{}")
     with pytest.raises(UsageError, match="the output is the input"):
-        Database(tmp_path / "in.json", [Table("messages")], force=True, source_path=str(tmp_path / "in.json"))
+        Database(tmp_path / "in.json", [Table("messages")], force=True, origin=Origin(str(tmp_path / "in.json")))
     assert (tmp_path / "in.json").read_bytes() == b"{}"
 
 
@@ -752,6 +753,7 @@ import sys
 from exportstream.writing.formats.sqlite import Database
 from exportstream.reading.export import Export
 from exportstream.writing.tables import Table
+from exportstream.writing.writers import Origin
 from exportstream.writing.selection import TABLES
 tables = [Table(name) for name in TABLES]
 with Export(sys.argv[1], session_totals=True) as export, Database(sys.argv[2], tables) as database:

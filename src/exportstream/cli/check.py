@@ -16,9 +16,9 @@ from exportstream.cli.process import Exit
 from exportstream.cli.terminal import in_options, show_json, show_lines
 from exportstream.conversion.checks import check_all, check_one
 from exportstream.conversion.inputs import Input, find_inputs
-from exportstream.conversion.outcome import Outcome
+from exportstream.conversion.outcome import Outcome, label_of
 from exportstream.conversion.report import SCHEMA
-from exportstream.errors import ExportstreamError, label, printable
+from exportstream.errors import ExportstreamError, printable
 from exportstream.reading.findings import KINDS, OF_SESSION, SessionCheck
 from exportstream.reading.options import ReadOptions
 from exportstream.totals.text import figure
@@ -46,6 +46,7 @@ def check_command(
     as_json: bool,
     max_message_size: int,
     max_window: int,
+    quiet: bool,
 ) -> None:
     """List the oddities of each session of all INPUTs; write nothing.
 
@@ -70,14 +71,14 @@ def check_command(
             printer.end(str(error))
             raise
         printer.add(found[0].source, Outcome(found[0].source, "checked"))
-    printer.end()
-    failed = print_failures(printer.outcomes, quiet=False)
+    if as_json or not quiet:
+        printer.end()
+    failed = print_failures(printer.outcomes, quiet=quiet)
     if failed or not printer.is_valid or (strict and not printer.is_clean):
         sys.exit(failed or Exit.INPUT)
 
 
 def _print_findings(found: SessionCheck) -> None:
-    """Print the findings of one session on standard output."""
     of_session = f"session {printable(str(found.session_id))}: {amount(found.messages, 'messages')}"
     lines = [of_session if found.session_id is not None else "in no session:"]
     for name, difference in found.differences.items():
@@ -105,22 +106,12 @@ def _print_findings(found: SessionCheck) -> None:
 
 
 class _Printer(ABC):
-    """Prints the findings as they come, and counts sessions.
-
-    Args:
-        several: whether there may be several inputs, which are named.
-
-    Attributes:
-        sessions: how many there are so far.
-        odd: those with findings.
-        is_clean: whether nothing was found, also outside of sessions.
-        is_valid: whether there are no invalid messages and no damage.
-        outcomes: of the inputs.
-    """
+    """Prints the findings as they come, and counts sessions; several inputs are named."""
 
     def __init__(self, *, several: bool) -> None:
-        self.sessions = self.odd = 0
-        self.is_clean = self.is_valid = True
+        self.sessions = self.odd = 0  # so far; those with findings
+        self.is_clean = True  # nothing was found, also outside of sessions
+        self.is_valid = True  # no invalid messages, and no damage
         self.outcomes: list[Outcome] = []
         self._several = several
         self._failed = [0, 0]  # of these sessions, and of those with findings, how many are of inputs that failed
@@ -152,11 +143,7 @@ class _Printer(ABC):
 
     @abstractmethod
     def end(self, error: str | None = None) -> None:
-        """Print what comes after the last session.
-
-        Args:
-            error: of the only input.
-        """
+        """Print what comes after the last session; `error` is that of the only input."""
 
 
 class _TextPrinter(_Printer):
@@ -193,7 +180,7 @@ class _JSONPrinter(_Printer):
         show_json(f'{{"schema":{SCHEMA},"sessions":[', end="")
 
     def _show(self, source: str, one: SessionCheck) -> None:
-        of = {"source": label(source)} if self._several else {}
+        of = {"source": label_of(source)} if self._several else {}
         show_json(self._separator + to_printable_json(of | one.to_dict()), end="")
         self._separator = ","
 
@@ -202,7 +189,7 @@ class _JSONPrinter(_Printer):
         lists: dict[str, list[dict[str, str]]] = {"failed": [], "ignored": []}
         for one in self.outcomes:
             if one.status in lists:
-                lists[one.status].append({"source": label(one.source), "error": in_options(str(one.error))})
+                lists[one.status].append({"source": label_of(one.source), "error": in_options(str(one.error))})
         ended = "".join(f'"{name}":{to_printable_json(some)},' for name, some in lists.items()) if self._several else ""
         ended += f'"error":{to_printable_json(in_options(error))},' if error is not None else ""
         show_json(f'],{ended}"sessionCount":{self.sessions},"sessionsWithFindings":{self.odd}}}')

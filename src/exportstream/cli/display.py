@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from exportstream.cli.figures import FEW, amount, few, size
+from exportstream.cli.figures import FEW, amount, damaged, few, size
 from exportstream.cli.process import Exit, raise_dropped
 from exportstream.cli.terminal import in_options, tell
 from exportstream.conversion.outcome import Counts, Outcome
@@ -135,8 +135,8 @@ def _warnings(notes: Notes, *, rejects: bool) -> list[str]:
         lines.append(f"at least {amount(notes.repeated_ids, 'messages repeat')} an id of the session; --dedupe drops them")
     if notes.rejected and rejects:
         lines.append(amount(notes.rejected, "messages were rejected"))
-    if notes.damaged and rejects:
-        lines.append(f"{amount(notes.damaged, 'damaged stretches')} of {size(notes.damaged_bytes)} in all")
+    if rejects:
+        lines += damaged(notes)
     if notes.torn:
         lines.append(f"the last line is not complete ({size(notes.torn)}): it is left for the next time")
     if notes.grown:
@@ -147,7 +147,7 @@ def _warnings(notes: Notes, *, rejects: bool) -> list[str]:
 def print_cut(read: Counts) -> None:
     """Print the inputs that were cut, a line each, on standard error."""
     for name, messages in read.cut.items():
-        what = "the input is cut, or damaged from there on"
+        what = "the input is cut, or damaged up to its end"
         if name in read.doubtful:
             what = "the checksum differs, or the compressed data is damaged, so that any row of this input may be wrong"
         tell(f"{shown(name)}: {what}; kept {amount(messages, 'complete messages')}")

@@ -96,13 +96,7 @@ def hint_at_update() -> Iterator[None]:
 
 @contextmanager
 def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[Any]:
-    """Open what runs the jobs: a Dask cluster, worker processes, or None for this process.
-
-    Args:
-        inputs: how many there are.
-        jobs: how many processes at most; None for one per core.
-        dask: the address of a scheduler.
-    """
+    """Open what runs the jobs: a Dask cluster, worker processes (one per core unless told), or None for this process."""
     if dask is not None and jobs is not None:
         raise UsageError("--jobs does not go with --dask", hint="leave --jobs out: the cluster has its own workers")
     if dask is not None:
@@ -121,13 +115,9 @@ def open_executor(inputs: int, jobs: int | None, dask: str | None) -> Iterator[A
 
 @contextmanager
 def open_helpers(source: str, reading: ReadOptions, jobs: int | None, *, share: bool = True) -> Iterator[Any]:
-    """Open processes that help with one input, None where it is small or not a file. This process is one of them.
+    """Open processes that help with one input, None where it is small, not a file, or they can't `share` the work.
 
-    Args:
-        source: the input.
-        reading: how it is read.
-        jobs: how many processes at most, with this one; None for one per core.
-        share: whether they can share the work.
+    This process is one of the `jobs`; None is one per core.
     """
     wanted = jobs or os.cpu_count() or 1
     unasked = jobs is None and is_piped(source)  # most of what comes through pipes is small

@@ -9,7 +9,7 @@ from typing import Any
 
 from exportstream.cli.terminal import show_lines
 from exportstream.errors import printable, shown
-from exportstream.models.notes import Duplicates
+from exportstream.models.notes import Duplicates, Notes
 from exportstream.totals.priced import Priced, Unpriced
 from exportstream.totals.sums import Totals
 from exportstream.totals.text import GAP, WIDTH, aligned, figure, width_of, widths_of
@@ -219,6 +219,13 @@ def few(names: list[str], others: str) -> str:
     """Write the first few names, and how many others there are, in these words."""
     more = f" and {amount(len(names) - FEW, others)}" if len(names) > FEW else ""
     return f"{', '.join(map(shown, names[:FEW]))}{more}"
+
+
+def damaged(notes: Notes) -> list[str]:
+    """How much was damaged; what follows compressed data is not read, and has no size."""
+    if not notes.damaged:
+        return []
+    return [amount(notes.damaged, "damaged stretches") + (f" ({size(notes.damaged_bytes)})" if notes.damaged_bytes else "")]
 
 
 def size(count: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from exportstream.cli.display import print_cut, print_failures, print_few_warnings
-from exportstream.cli.figures import FEW, amount, copies, dropped, few, show_totals, size, without_usage
+from exportstream.cli.figures import FEW, amount, copies, damaged, dropped, few, show_totals, size, without_usage
 from exportstream.cli.process import STDOUT, Exit
 from exportstream.cli.terminal import tell
 from exportstream.conversion.report import ManyReport, Report
@@ -35,13 +35,8 @@ def print_all_warnings(report: Report, *, rejects: bool) -> None:
         tell(before)
 
 
-def print_summary(report: Report, *, jobs: int = 1) -> None:
-    """Print one line about what was written, and on a terminal the totals as a table.
-
-    Args:
-        report: of the conversion.
-        jobs: processes that were asked for.
-    """
+def print_summary(report: Report, *, jobs: int) -> None:
+    """Print one line about what was written, and on a terminal the totals as a table; so many `jobs` were asked for."""
     if isinstance(report, ManyReport):
         _print_left(report)
     if isinstance(report, ManyReport) and len(report.outcomes) == 1 and isinstance(report.outcomes[0].report, Report):
@@ -78,7 +73,7 @@ def _print_left(report: ManyReport) -> None:
         tell(f"{amount(len(left), 'outputs')} {has} no input any more, and {stay}: {few(left, 'more')}")
     if left := report.not_updated:
         are = "is" if len(left) == 1 else "are"
-        what = f"of these inputs in another format or table {are} not updated"
+        what = f"of these inputs with another name, format or table {are} not updated"
         tell(f"{amount(len(left), 'outputs')} {what}: {few(left, 'more')}")
     if left := report.kept_inputs:
         tell(
@@ -105,7 +100,7 @@ def _rejected(report: Report) -> str:
     """Write how much was rejected, and into which files; nothing if there was none."""
     all_ = report.messages + report.rejected
     lost = [f"{report.rejected:,} of {amount(all_, 'messages')}"] if report.rejected else []
-    lost += _damaged(report.notes)
+    lost += damaged(report.notes)
     parts = [report, *(one.report for one in report.outcomes)] if isinstance(report, ManyReport) else [report]
     into = _into([part.rejects for part in parts if isinstance(part, Report) and part.rejects])
     return f"; {' and '.join(lost)} rejected{into}" if lost else ""
@@ -116,7 +111,7 @@ def _rejected_before(report: Report) -> str:
     kept = [one for one in report.outcomes if one.status == "skipped"] if isinstance(report, ManyReport) else []
     notes = report.kept_notes if isinstance(report, ManyReport) else Notes()
     lost = [amount(notes.rejected, "messages")] if notes.rejected else []
-    lost += _damaged(notes)
+    lost += damaged(notes)
     names = [one.rejects for one in kept if one.rejects]
     if not names and report.rejects and (kept or report.status == "skipped"):
         names = [report.rejects]
@@ -124,10 +119,6 @@ def _rejected_before(report: Report) -> str:
         lost = ["messages or damaged bytes"]
     doubt = f"; any row of {amount(notes.doubtful, 'inputs')} may be wrong: a checksum differed" if notes.doubtful else ""
     return f"{' and '.join(lost)} rejected before{_into(names)}{doubt}" if lost else ""
-
-
-def _damaged(notes: Notes) -> list[str]:
-    return [f"{amount(notes.damaged, 'damaged stretches')} ({size(notes.damaged_bytes)})"] if notes.damaged else []
 
 
 def _into(names: list[str]) -> str:

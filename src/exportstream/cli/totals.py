@@ -90,6 +90,7 @@ def totals_command(
     Memory grows by 100 bytes per message of Claude Code, to count copies once.
     """
     output = "-" if output in _STDOUT else output  # else a file that it goes to would be replaced
+    output = None if as_json and output == "-" else output
     suffix, compression = _suffix_of(output)
     tables = split_words(by)
     if not tables and (since is not None or until is not None or suffix in (".csv", ".md")):

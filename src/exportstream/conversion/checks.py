@@ -31,11 +31,7 @@ if TYPE_CHECKING:
 
 
 class CheckJob(Job):
-    """One input to check.
-
-    Attributes:
-        all_sessions: whether sessions without findings are wanted, too.
-    """
+    """One input to check; sessions without findings may be wanted, too."""
 
     all_sessions: bool = False
 
@@ -83,16 +79,10 @@ def check_one(source: Any, options: ReadOptions, executor: Executor | None = Non
 def check_all(
     inputs: list[Input], options: ReadOptions, *, executor: Executor | None, all_sessions: bool
 ) -> Iterator[tuple[str, SessionCheck | Outcome]]:
-    """Check many inputs.
+    """Check many inputs: yield the name of each with the findings of a session, and after all of them with its outcome.
 
-    Args:
-        inputs: what is read.
-        options: how.
-        executor: runs the checks, or helps with a large input that is nearly all; None for this process.
-        all_sessions: also yield sessions without findings, if an executor is given.
-
-    Yields:
-        The name of an input with the findings of a session, and after all of them with its outcome.
+    The executor runs the checks, or helps with a large input that is nearly all. Where it runs them, sessions without
+    findings are yielded with `all_sessions` only.
     """
     if executor is None or input_for_helpers(inputs, options) is not None:  # it helps with the one
         for one in inputs:

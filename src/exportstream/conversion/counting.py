@@ -21,7 +21,7 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.export import Export
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import RunsAhead
-from exportstream.storage.names import STDIN, is_stream
+from exportstream.storage.names import STDIN, is_once, is_stream
 from exportstream.totals.batch import Batch
 from exportstream.totals.group_keys import MESSAGE
 from exportstream.totals.groups import Grouping
@@ -60,7 +60,7 @@ def count_one(
     executor: Executor | None = None,
     progress: Callable[[Export], None],
 ) -> InputCount:
-    """Count one input.
+    """Count one input; see `total_one`.
 
     Args:
         source: as of `open_export`.
@@ -69,11 +69,8 @@ def count_one(
         groups: which groups are made.
         seen: with `dedupe`, what came before.
         known: keys of messages of logs that came before.
-        executor: see `total_one`.
+        executor: helps with a large file of sessions or chats.
         progress: called with the open `Export` after each batch.
-
-    Raises:
-        InputError, ReadError, WorkerError: as `total_one`.
     """
     positions, short = (MESSAGE,) in groups.by, not groups.is_by_size
     helpers, name = None, STDIN if is_stream(source) else name  # as `Source.name`
@@ -127,15 +124,12 @@ def run_without_copies(jobs: Jobs, given: Sequence[Any]) -> Iterator[tuple[int, 
     """Run jobs as `Jobs.run` does; a message counts in the first input that has it and does not fail.
 
     In other processes each input is counted by itself first. One that has copies of earlier ones is then counted again. A
-    pipe can't be: where one is among the inputs, they are counted here, one after the other.
-
-    Args:
-        jobs: how they are run; the report of an outcome has the `keys` of its input.
-        given: the jobs. They have a field `known`, for the keys of earlier inputs.
+    pipe can't be: where one is among the inputs, they are counted here, one after the other. The report of an outcome has
+    the `keys` of its input; a job's `known` are those of earlier ones.
     """
     if len(given) < 2:
         yield from jobs.run(dict(enumerate(given)))
-    elif jobs.executor is None or any(is_stream(job.source) for job in given):
+    elif jobs.executor is None or any(is_once(job.source) for job in given):
         yield from _one_by_one(replace(jobs, executor=None), given)
     else:
         yield from _again(jobs, given)

@@ -1,6 +1,6 @@
 """Finds inputs: files, folders, zips, globs, URLs and ``-`` become a list of inputs, each with a name for its output.
 
-Takes: what a user names. Returns: `Input`. Raises: `UsageError` if there is nothing, `ReadError` if a folder can't be read.
+Takes: what a user names. Returns: `Input`. Raises: `UsageError` if there is nothing.
 Holds: one `Input` per file.
 """
 
@@ -12,18 +12,21 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from exportstream.conversion.log_files import files_of, is_transcript, name_packed, owner_of, size_of
-from exportstream.conversion.searched_names import (
+from exportstream.conversion.input_names import (
     Exclude,
+    files_of,
     is_export_name,
     is_rejects_name,
     is_searched_member,
     is_searched_name,
+    is_transcript,
+    owner_of,
+    size_of,
 )
-from exportstream.errors import ExportstreamError, ReadError, UsageError, hint_of
+from exportstream.errors import ExportstreamError, UsageError, hint_of
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
     RealPaths,
@@ -92,7 +95,6 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
 
     Raises:
         UsageError: there is none, or a folder or glob holds no export, or none that is not excluded.
-        ReadError: a folder can't be read, or is missing.
     """
     found: list[Input] = []
     real_path = RealPaths()
@@ -137,20 +139,18 @@ def _expected(source: Any) -> str:
 
 
 def _join_parts(inputs: list[Input]) -> list[Input]:
-    """Join the files of sub-agents to those of their sessions, and name packed logs apart, where both were found."""
+    """Join the files of sub-agents to those of their sessions."""
     found = {one.source for one in inputs if not one.named}
     owners = {one.source: owner_of(one.source, found) for one in inputs if not one.named}
     transcripts = {owner for owner in set(owners.values()) if owner is not None and is_transcript(owner)}
     parts: dict[str | None, list[str]] = {}
     for source, owner in owners.items():
         parts.setdefault(owner, []).append(source)
-    joined = [
+    return [
         replace(one, parts=tuple(parts[one.source])) if one.source in transcripts else one
         for one in inputs
         if owners.get(one.source) not in transcripts
     ]
-    names = {one.relative for one in joined if not one.named}
-    return [one if one.named else replace(one, relative=name_packed(one.relative, names)) for one in joined]
 
 
 class _Search(Struct):
@@ -165,6 +165,7 @@ class _Search(Struct):
     without: set[str]
     exclude: Exclude
     real_path: RealPaths
+    unread: list[str] = field(default_factory=list)  # folders that could not be listed
 
     def find(self, name: str, *, apart: bool) -> Iterator[Input]:
         """Yield the inputs that a name stands for; `apart`: names of outputs begin with that of an archive."""
@@ -186,8 +187,10 @@ class _Search(Struct):
                     yield from _members(url, os.path.splitext(relative)[0], named=False)
         elif is_glob(name):
             yield from self._match(name)
+            yield from self._unread(fixed_part(name) or ".")
         elif is_folder(name):
             yield from self._walk(name)
+            yield from self._unread(name)
         else:  # if it is missing, reading will report the error
             yield Input(name, os.path.basename(name), named=True)
 
@@ -198,13 +201,15 @@ class _Search(Struct):
                 if _is_input(path) and self.real_path(path) not in self.without:
                     yield from _found(path, os.path.relpath(path, folder))
 
+    def _unread(self, folder: str) -> Iterator[Input]:
+        """Yield each folder that could not be listed as an input: reading it will report why. No output has such a name."""
+        while self.unread:
+            path = self.unread.pop(0)
+            yield Input(path, f"{os.path.relpath(path, folder)}.refused", unpacked=0)
+
     def _folders(self, folder: str) -> Iterator[tuple[str, list[str]]]:
         """Yield a folder and all folders in it, each with the names of its files, in order; no hidden ones, no links."""
-
-        def fail(error: OSError) -> None:
-            raise ReadError.of(error, error.filename) from error
-
-        for inner, folders, files in os.walk(folder, onerror=fail):
+        for inner, folders, files in os.walk(folder, onerror=lambda error: self.unread.append(error.filename)):
             folders[:] = sorted(
                 name
                 for name in folders

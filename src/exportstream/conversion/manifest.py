@@ -47,7 +47,7 @@ class Record(Struct, rename="camel"):
     Attributes:
         output: its name within the folder.
         input: the input: its `name`, and the `size` and `modified` (nanoseconds since 1970) of a file as it was read, or the
-            `version` of a URL; of a merge, see `merged.MadeOf`.
+            `version` of a URL; of a merge, see `recorded.made_of`.
         options: those that shape the output, without those that have their default.
         version: of exportstream.
         rows: rows of each table.
@@ -206,11 +206,12 @@ class Manifest:
         return self._relative(self.real_path(source), self._real_folder)
 
 
-def manifest_of(target: Any) -> Manifest | None:
-    """Return the manifest of the folder of an output; None if it is no file."""
+def manifest_of(target: Any, *, make: bool = False) -> Manifest | None:
+    """Return the manifest of the folder of an output; None if it is no file, or has none and none is to be made."""
     if not has_name(target) or is_url(name := os.fsdecode(target)) or is_direct(name):
         return None
-    return Manifest(os.path.dirname(name) or ".")
+    found = Manifest(os.path.dirname(name) or ".")
+    return found if make or os.path.lexists(found.journal.path) else None
 
 
 class ManifestIndex:

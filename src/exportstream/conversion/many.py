@@ -18,7 +18,6 @@ from msgspec.structs import replace
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import find_inputs
 from exportstream.conversion.jobs import ConvertJob, Jobs, RunJob
-from exportstream.conversion.leftovers import outputs_left, without_outputs
 from exportstream.conversion.manifest import Manifest, Record, notes_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
@@ -26,6 +25,7 @@ from exportstream.conversion.outcome import Outcome, add_up, outcome_of
 from exportstream.conversion.plan import (
     is_current,
     make_folders,
+    name_apart,
     names_of,
     old_rejects,
     plan_jobs,
@@ -34,15 +34,16 @@ from exportstream.conversion.plan import (
     total_size,
 )
 from exportstream.conversion.progress import ReadProgress, Status, Watch
+from exportstream.conversion.recorded import outputs_left, without_outputs
 from exportstream.conversion.report import ManyReport, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, UsageError
 from exportstream.models.notes import Notes
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.open import open_export
-from exportstream.reading.options import OnError
+from exportstream.reading.options import OnError, Rejects
 from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor, suits_helpers
-from exportstream.storage.names import RealPaths, is_name, is_url
+from exportstream.storage.names import Name, RealPaths, is_name, is_url
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats import FormatName
@@ -53,9 +54,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
-def convert_many(
-    sources: Iterable[Any],
-    target_dir: Any,
+def convert_many(  # noqa: D417 - the others are those of `convert`
+    sources: Name | Iterable[Any],
+    target_dir: Name,
     *,
     executor: Executor | None = None,
     format: FormatName | None = None,  # noqa: A002 - the field's word
@@ -69,15 +70,15 @@ def convert_many(
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError | None = None,
-    rejects: Any = None,
+    rejects: Rejects = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
-    prices: str | os.PathLike[str] | None = None,
+    prices: Name | None = None,
     exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
-    report: Any = None,
+    report: Name | None = None,
     progress: Watch = None,
 ) -> ManyReport:
     """Convert many exports, one output each, under the same relative names in a folder.
@@ -85,26 +86,12 @@ def convert_many(
     Args:
         sources: files, folders, globs, URLs, ``-``; see `inputs.find_inputs`.
         target_dir: the folder (or URL) of the outputs: ``DIR/NAME.ndjson.zst``; with several tables
-            ``DIR/TABLE/NAME.ndjson.zst``.
+            ``DIR/TABLE/NAME.ndjson.zst``. Of inputs whose names differ in their suffixes only, all but the shortest keep
+            them: ``DIR/x.json.gz.ndjson.zst``.
         executor: any `concurrent.futures.Executor`: a pool of processes, or ``client.get_executor()`` of Dask, whose
             workers have to see the same files. None for this process, one file after another. A single large
             file is read by this process, which shares the work with the workers; see `convert`.
-        format: see `convert`, also for the options from here to `prices`.
-        table: see `convert`.
-        level: see `convert`.
-        keys: see `convert`.
-        running_totals: see `convert`.
-        columns: see `convert`.
-        without: see `convert`.
-        flat: see `convert`.
-        csv_safe: see `convert`.
-        force: see `convert`.
-        on_error: see `convert`.
         rejects: see `convert`; not a path here, since each output gets its own.
-        max_message_size: see `convert`.
-        max_window: see `convert`.
-        dedupe: see `convert`.
-        prices: see `convert`.
         exclude: a glob, or several, of inputs that are left out. One without ``/`` is compared with the names of files and
             folders; one with ``/`` with paths, as given or within the folder that is searched.
         update: skip inputs whose outputs were made of them as they are, with these options, and replace the other outputs.
@@ -113,19 +100,21 @@ def convert_many(
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
 
+    The other options are those of `convert`.
+
     Returns:
         The outcome of each input, and the sums over the converted ones. An input that fails does not stop the others.
 
     Raises:
         UsageError: before any work: outputs that exist, that are inputs, or that two inputs would share.
-        ReadError, WriteError: a folder can't be read or made, or the report can't be written.
+        WriteError: a folder can't be made, or the report can't be written.
     """
     options = options_of(locals())
     return convert_all(sources, target_dir, options, executor=executor, progress=progress)
 
 
 def convert_all(
-    sources: Iterable[Any],
+    sources: Name | Iterable[Any],
     target_dir: Any,
     options: ConvertOptions,
     *,
@@ -144,6 +133,7 @@ def convert_all(
     manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     planned = plan_jobs(inputs, folder, options, real_path)
     jobs, strangers = _set_aside(without_outputs(planned, manifest) if manifest and os.path.isdir(folder) else planned)
+    name_apart(jobs, folder, real_path)
     refuse_shared(jobs, options.report, real_path)
     del real_path
     check_outputs(jobs[0].outputs if jobs else [], options.writing)

@@ -7,26 +7,26 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import to_builtins
 from msgspec.structs import replace
 
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.manifest import manifest_of
 from exportstream.conversion.manifest import options_of as recorded_options
-from exportstream.conversion.merged import made_of, was_made_of
 from exportstream.conversion.one import convert_to
 from exportstream.conversion.options import ConvertOptions, options_of
 from exportstream.conversion.outcome import Outcome, leave_out, outcome_of
 from exportstream.conversion.plan import is_current, old_rejects, refuse_existing, settle_rejects, total_size
 from exportstream.conversion.progress import ReadProgress, Status, Watch, counting
+from exportstream.conversion.recorded import made_of, was_made_of
 from exportstream.conversion.report import ManyReport, Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
-from exportstream.reading.options import OnError, ReadOptions
+from exportstream.reading.options import OnError, ReadOptions, Rejects
 from exportstream.reading.price_lists import read_prices
-from exportstream.storage.names import is_stream
+from exportstream.storage.files import Writable
+from exportstream.storage.names import Name, is_once
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.sums import Totals
 from exportstream.writing.formats import FormatName
@@ -34,9 +34,9 @@ from exportstream.writing.options import Keys, TableName
 from exportstream.writing.outputs import Output, check_outputs, decide_outputs, refuse_same_files
 
 
-def merge_many(
-    sources: Iterable[Any],
-    target: Any,
+def merge_many(  # noqa: D417 - the others are those of `convert`
+    sources: Name | Iterable[Any],
+    target: Name | Writable,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
     table: TableName | Iterable[TableName] | None = None,
@@ -49,15 +49,15 @@ def merge_many(
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError | None = None,
-    rejects: Any = None,
+    rejects: Name | Rejects = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
-    prices: str | os.PathLike[str] | None = None,
+    prices: Name | None = None,
     exclude: str | Iterable[str] = (),
     update: bool = False,
     fail_fast: bool = False,
-    report: Any = None,
+    report: Name | None = None,
     progress: Watch = None,
 ) -> ManyReport:
     """Convert many exports into one output, in the given order. Rows have the columns `file` and `sessionNumber`.
@@ -67,23 +67,7 @@ def merge_many(
 
     Args:
         sources: as of `convert_many`.
-        target: the output, as of `convert`; so are the options from here to `prices`.
-        format: see `convert`.
-        table: see `convert`.
-        level: see `convert`.
-        keys: see `convert`.
-        running_totals: see `convert`.
-        columns: see `convert`.
-        without: see `convert`.
-        flat: see `convert`.
-        csv_safe: see `convert`.
-        force: see `convert`.
-        on_error: see `convert`.
-        rejects: see `convert`.
-        max_message_size: see `convert`.
-        max_window: see `convert`.
-        dedupe: see `convert`.
-        prices: see `convert`.
+        target: the output, as of `convert`.
         exclude: see `convert_many`.
         update: replace outputs that exist, and write none if all are newer than every input and the manifest of their folder
             has each input, and these options. Inputs that failed are tried again.
@@ -91,18 +75,20 @@ def merge_many(
         report: a path for the report as JSON.
         progress: called with a `Status` now and then.
 
+    The other options are those of `convert`.
+
     Returns:
         The outcome of each input, and the sums over those in the output. Where all inputs fail there is no output.
 
     Raises:
-        InputError, ReadError: with `fail_fast` or from ``-``.
+        InputError, ReadError: with `fail_fast`, or from ``-`` or a pipe, which can't be read twice.
         UsageError, WriteError: as of `convert`.
     """
     options = options_of(locals())
     return merge_all(sources, target, options, progress=progress)
 
 
-def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, progress: Watch = None) -> ManyReport:
+def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOptions, *, progress: Watch = None) -> ManyReport:
     """Convert many exports into one output as their options say; see `merge_many`."""
     started = time.monotonic()
     reading, report = options.reading, options.report
@@ -125,7 +111,7 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
         refuse_existing([*written, rejects], report)
     reading = read_prices(reading)
     status = Status(len(inputs), total_size(inputs))
-    manifest = manifest_of(written[0]) if options.update else None
+    manifest = manifest_of(written[0], make=options.update)
     before = None
     if manifest is not None:
         before = was_made_of(manifest, written[0], recorded_options(outputs[0], reading, writing))
@@ -161,7 +147,7 @@ def merge_all(sources: Iterable[Any], target: Any, options: ConvertOptions, *, p
                 manifest.compact_if_stale()
                 failed = [one.source for one in outcomes if one.status == "failed"]
                 sources_now = [one.source for one in outcomes if one.status != "failed"]
-                recording = {"manifest": manifest, "made_of": to_builtins(made_of(manifest, sources_now, failed))}
+                recording = {"manifest": manifest, "made_of": made_of(manifest, sources_now, failed)}
             merged, noticed, ignored = _merge(good, outputs, status, progress, merging, recording)
             done.outcomes = outcomes = [ignored.get(one.source, one) for one in outcomes]
             done.merge(merged)
@@ -202,7 +188,7 @@ class _FirstReading:
         wanted = [
             number
             for number, (found, one) in enumerate(zip(self._inputs, outcomes, strict=True))
-            if one.status == "converted" and number not in self._read and not is_stream(found.source)
+            if one.status == "converted" and number not in self._read and not is_once(found.source)
         ]
         self._read.update(wanted)
         self._expect(outcomes, sum(self._inputs[number].size or 0 for number in wanted))

@@ -18,12 +18,13 @@ from exportstream.conversion.report import Report, count_of_inputs, open_report
 from exportstream.errors import ExportstreamError, NotAnExportError, UsageError
 from exportstream.reading.export import Export
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
-from exportstream.reading.options import OnError
+from exportstream.reading.options import OnError, Rejects
 from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor
+from exportstream.storage.files import Writable
 from exportstream.storage.input_file import ByteSource
 from exportstream.storage.memory import explain_memory
-from exportstream.storage.names import is_name, is_stream, is_url, require_one
+from exportstream.storage.names import Name, is_name, is_stream, is_url, require_one
 from exportstream.storage.remote.urls import local_path
 from exportstream.storage.transaction import Transaction
 from exportstream.storage.zip import zip_file_of
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 def convert(
     source: ByteSource,
-    target: Any = None,
+    target: Name | Writable | None = None,
     *,
     format: FormatName | None = None,  # noqa: A002 - the field's word
     table: TableName | Iterable[TableName] | None = None,
@@ -60,12 +61,12 @@ def convert(
     csv_safe: bool = False,
     force: bool = False,
     on_error: OnError | None = None,
-    rejects: Any = None,
+    rejects: Name | Rejects = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
-    prices: str | os.PathLike[str] | None = None,
-    report: Any = None,
+    prices: Name | None = None,
+    report: Name | None = None,
     executor: Executor | None = None,
     progress: Callable[[Export], None] | None = None,
 ) -> Report:
@@ -136,7 +137,7 @@ def convert_one(
         manifest = None if is_url(folder) else Manifest(folder)  # nothing can be appended to an object
     else:
         outputs = decide_outputs(source, target, writing)
-        manifest = manifest_of(outputs[0].target) if options.update else None
+        manifest = manifest_of(outputs[0].target, make=options.update)
         if manifest is not None:
             manifest.compact_if_stale()
     return convert_to([source], outputs, options, executor=executor, progress=progress, manifest=manifest)

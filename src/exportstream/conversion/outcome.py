@@ -25,6 +25,7 @@ from exportstream.models.names import fields_of
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.reading.export import Export
 from exportstream.reading.formats.not_exports import WHAT_IS_READ
+from exportstream.storage.names import STDIN, is_stream
 from exportstream.totals.sums import Totals
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Outcome(Struct, frozen=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain values: the source, the status, and the error, what is kept of a merge, or the report."""
-        plain: dict[str, Any] = {"source": label(self.source), "status": self.status}
+        plain: dict[str, Any] = {"source": label_of(self.source), "status": self.status}
         if self.error is not None:
             plain["error"] = printable(self.error, LONGEST_LINE)
         if self.duplicates is not None:
@@ -140,6 +141,11 @@ class Outcome(Struct, frozen=True):
         if self.rejects is not None:
             plain["rejects"] = label(self.rejects)
         return plain | (self.report.to_dict() if self.report is not None else {})
+
+
+def label_of(source: str) -> str:
+    """Return the name of an input as data; standard input has the name that messages and reports of one input give it."""
+    return STDIN if is_stream(source) else label(source)
 
 
 def outcome_of(source: str, error: ExportstreamError, *, named: bool) -> Outcome:
@@ -181,13 +187,8 @@ def add_up(done: Counts, outcomes: list[Outcome], *, hint: str, grouping: Groupi
     """Add what was read of each input, in their order.
 
     Those with extreme costs come last. The costs of all others can always be added, so the same inputs fail whichever way
-    they were read, and none of them is a usual one.
-
-    Args:
-        done: takes the sums.
-        outcomes: of the inputs, in their order. One whose costs can't be added is replaced by a failure.
-        hint: of the error: what to do about such an input.
-        grouping: takes the groups of inputs with extreme costs; it has those of all others.
+    they were read, and none of them is a usual one. One whose costs can't be added becomes a failure, with `hint`. The
+    `grouping` takes the groups of inputs with extreme costs; it has those of all others.
     """
     for number, outcome in sorted(enumerate(outcomes), key=lambda one: is_extreme(one[1])):
         if outcome.report is None:
@@ -210,10 +211,7 @@ def add_up(done: Counts, outcomes: list[Outcome], *, hint: str, grouping: Groupi
 def leave_out(extreme: dict[int, Totals], done: Totals, outcomes: list[Outcome]) -> None:
     """Let inputs fail that `add_up` could not add, before anything of them is written.
 
-    Args:
-        extreme: the totals of inputs with extreme costs, by their numbers.
-        done: those of all others.
-        outcomes: of the inputs.
+    Those with `extreme` costs come by their numbers; `done` are the totals of all others.
     """
     for number, one in extreme.items():
         try:

@@ -21,6 +21,7 @@ from exportstream.errors import UsageError, WriteError, shown
 from exportstream.reading.options import ReadOptions
 from exportstream.reading.runs_ahead import suits_helpers
 from exportstream.storage.names import RealPaths, exists, has_name, is_direct, is_url, modified
+from exportstream.storage.zip import split_member
 from exportstream.writing.outputs import Output, decide_in_folder, is_same_file, rejects_name
 
 _NEARLY_ALL = 1.125  # all bytes for each of the largest input
@@ -88,6 +89,30 @@ def plan_jobs(inputs: list[Input], folder: str, options: ConvertOptions, real_pa
         for output in job.outputs:
             writers.setdefault(real_path.of_file(output.target), set()).add(job.source)
     return [job for job in jobs if job.input.named or not writers.get(real_path.of_file(job.source), set()) - {job.source}]
+
+
+def name_apart(jobs: list[ConvertJob], folder: str, real_path: RealPaths) -> None:
+    """Let all but one of the inputs that would share an output keep their suffixes in its name, such as ``x.json.gz``.
+
+    The shortest one, such as ``x.json``, has the name that it has alone: what lies beside it changes no other output.
+    """
+    sharing: dict[str, list[tuple[str, ConvertJob]]] = {}
+    for job in jobs:
+        sharing.setdefault(real_path.of_file(job.outputs[0].target), []).append((_whole_name(job.input), job))
+    for found in sharing.values():
+        first = min((name for name, _ in found), key=lambda name: (len(name), name))
+        for name, job in found:
+            if name != first:
+                job.outputs = decide_in_folder(folder, name, job.writing, whole=True)
+
+
+def _whole_name(found: Input) -> str:
+    """Return the name of an input with all suffixes; of a member in a folder that has not the archive's name."""
+    member = split_member(found.source)
+    if member is None or not found.relative.endswith(member[1]):
+        return found.relative
+    above = os.path.dirname(found.relative.removesuffix(member[1]).rstrip("/"))
+    return os.path.join(above, f"{os.path.splitext(os.path.basename(member[0]))[0]}-zip", member[1])
 
 
 def settle_rejects(reading: ReadOptions, rejects: Any, target: Any, source: Any) -> tuple[ReadOptions, Any]:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, InvalidStateError, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from types import TracebackType
@@ -26,6 +26,14 @@ _PIPE = 1 << 20  # bytes: the most that Linux gives to everybody
 _PATIENCE = 1.0  # seconds to wait for the counter's lock, which a worker that was killed may hold, or for a thread to end
 
 _counter: Any = None  # in a worker: shared by all of them; only a pool's initializer can pass it, hence a global
+
+
+class _Job(Future[_T]):
+    """A job that may be cancelled. Python 3.11 tells all jobs when a worker dies, but not those after a cancelled one."""
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        with suppress(InvalidStateError):
+            super().set_exception(exception)
 
 
 class Workers(ProcessPoolExecutor):
@@ -67,6 +75,7 @@ class Workers(ProcessPoolExecutor):
         """Take a job. Signals wait until it is taken, so that no process is half started and then forgotten."""
         with _blocked(_ENDING):
             future = super().submit(function, *args, **kwargs)
+        future.__class__ = _Job  # before anybody can cancel it
         if not self._watched:
             self._watched = _end_together(self)
         return future

@@ -31,10 +31,7 @@ Watch = Callable[[Status], None] | None
 
 
 class ReadProgress:
-    """Counts what is read of one export after another.
-
-    Args:
-        count: called with the bytes read since the last time, as stored.
+    """Counts what is read of one export after another: calls `count` with the bytes read since the last time, as stored.
 
     Attributes:
         exports: how many exports were begun.

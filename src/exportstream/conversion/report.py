@@ -138,7 +138,7 @@ class ManyReport(Report, WithOutcomes):
     Attributes:
         outcomes: one for each input, in their order; memory grows with the number of inputs.
         without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
-        not_updated: with `update`, outputs in the folder of another format or table, made of the same inputs; they stay.
+        not_updated: with `update`, outputs of the same inputs with another name, format or table; they stay.
         kept_inputs: of a merge that is up to date: inputs that are not among these any more, whose rows stay.
         merged_notes: of a merge that is up to date: what was rejected of all of its inputs, or may be wrong.
     """

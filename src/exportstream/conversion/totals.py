@@ -6,7 +6,6 @@ Takes: the names of inputs. Returns: a `TotalsReport`. Raises: `UsageError` befo
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -29,7 +28,7 @@ from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.reading.price_lists import read_prices
 from exportstream.reading.runs_ahead import check_executor
-from exportstream.storage.names import is_stream
+from exportstream.storage.names import Name, is_once
 from exportstream.totals.groups import Grouping
 from exportstream.totals.make_tables import make_tables
 from exportstream.totals.periods import Range
@@ -79,11 +78,7 @@ class TotalsReport(Counts, WithOutcomes):
         return f"TotalsReport({counts}, tables={len(self.tables)})"
 
     def to_text(self, width: int = WIDTH) -> str:
-        """Return the tables as text; without any the totals in brief.
-
-        Args:
-            width: columns of the terminal.
-        """
+        """Return the tables as text of so many columns; without any the totals in brief."""
         if not self.tables:
             return repr(self.totals)
         return "\n\n".join(table.to_text(width) for table in self.tables)
@@ -112,7 +107,7 @@ class TotalsJob(Job):
 
 
 def totals_many(
-    sources: Iterable[Any],
+    sources: Name | Iterable[Any],
     *,
     by: str | Iterable[str | Iterable[str]] = (),
     since: str | date | None = None,
@@ -125,7 +120,7 @@ def totals_many(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     max_window: int | None = None,
     dedupe: bool = False,
-    prices: str | os.PathLike[str] | None = None,
+    prices: Name | None = None,
     fail_fast: bool = False,
     exclude: str | Iterable[str] = (),
     progress: Watch = None,
@@ -167,7 +162,6 @@ def totals_many(
 
     Raises:
         UsageError: before any work: a word is none of these, or there is no input.
-        ReadError: a folder can't be read.
     """
     tables = split_words(by)
     groups = GroupOptions(
@@ -185,7 +179,7 @@ def totals_many(
 
 
 def total_all(
-    sources: Iterable[Any],
+    sources: Name | Iterable[Any],
     reading: ReadOptions,
     groups: GroupOptions,
     *,
@@ -230,14 +224,7 @@ def total_one(
     executor: Executor | None = None,
     progress: Callable[[Export], None] = lambda _: None,
 ) -> TotalsReport:
-    """Count the totals of one export as their options say.
-
-    Args:
-        source: as of `open_export`.
-        reading: how it is read.
-        groups: which tables are made.
-        executor: helps with a large file of sessions or chats, also compressed or in a zip; None for this process alone.
-        progress: called with the open `Export` after each batch.
+    """Count the totals of one export as their options say; see `totals_many`.
 
     Raises:
         InputError, ReadError: as `open_export`.
@@ -254,10 +241,9 @@ def total_one(
 
 
 def _run_job(job: TotalsJob, count: Callable[[int], None], executor: Executor | None = None) -> Outcome:
-    """Count one input."""
     reading = ReadProgress(count)
     try:
-        if job.seen is not None and not is_stream(job.source):  # what a bad input has must not drop a copy elsewhere
+        if job.seen is not None and not is_once(job.source):  # what a bad input has must not drop a copy elsewhere
             with Export(job.input.files, replace(job.reading, dedupe=False), only_messages=True) as export:
                 for _ in export.batches():
                     pass

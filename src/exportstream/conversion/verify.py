@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
 
-from exportstream.conversion.leftovers import has_changed_input
 from exportstream.conversion.manifest import Manifest, Record
-from exportstream.conversion.merged import input_names
+from exportstream.conversion.recorded import has_changed_input, input_names
 from exportstream.conversion.unrecorded import is_described, is_output
-from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
+from exportstream.errors import ExportstreamError, MissingExtraError, ReadError, UsageError
 from exportstream.models.names import camel
-from exportstream.storage.names import is_name, is_stream, is_url, refuse_empty
+from exportstream.storage.names import Name, is_name, is_stream, is_url, refuse_empty
 from exportstream.storage.remote.urls import local_path
 from exportstream.totals.figures import Cost, Count
 from exportstream.totals.sums import Counted
@@ -75,7 +74,7 @@ class Verified(Struct, frozen=True):
         return not self.findings
 
 
-def verify(outputs: Any) -> Iterator[Verified]:
+def verify(outputs: Name | Iterable[Name]) -> Iterator[Verified]:
     """Read outputs again, and compare them with what was recorded when they were written.
 
     The manifest of their folder has the SHA-256, the rows and the totals of each output. Parquet and SQLite files have their
@@ -90,6 +89,7 @@ def verify(outputs: Any) -> Iterator[Verified]:
 
     Raises:
         UsageError: a name is a URL or ``-``, or a folder has no outputs.
+        ReadError: a folder can't be read.
         MissingExtraError: Parquet files need pyarrow.
     """
     for given in outputs if hasattr(outputs, "__iter__") and not isinstance(outputs, str) else [outputs]:
@@ -134,7 +134,7 @@ def _verify_folder(folder: str) -> Iterator[Verified]:
             if path in nearest or os.path.abspath(path) in inputs:
                 continue
             # What can't tell may be the rest of an output where there are others, or of one that describes itself.
-            if (is_ours := is_output(path)) or (is_ours is None and (manifests or is_described(path))):
+            if (is_ours := is_output(path)) or (is_ours is None and (nearest or is_described(path))):
                 yield _verify(path, None)
 
 
@@ -166,7 +166,10 @@ def _manifests_above(folder: str) -> Iterator[str]:
 
 
 def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
-    for inner, folders, files in os.walk(folder):
+    def fail(error: OSError) -> None:
+        raise ReadError.of(error, error.filename) from error
+
+    for inner, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield inner, files
 

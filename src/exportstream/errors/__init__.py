@@ -246,12 +246,7 @@ class ReadError(TransferError):
 
 
 def changed_while(done: str, source: str | None = None) -> ReadError:
-    """Return the error for an input that is no longer what it was when it was opened.
-
-    Args:
-        done: what was done with it meanwhile, such as ``read``.
-        source: its name.
-    """
+    """Return the error for an input that is no longer what it was when it was opened, before it was `done`, such as read."""
     return ReadError(f"the file changed while it was {done}", hint="convert it when it is complete", source=source)
 
 

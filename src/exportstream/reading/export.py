@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from exportstream.errors import CompressionError, ExportstreamError, JSONSyntaxError
+from exportstream.errors import CompressionError, CutInputError, ExportstreamError, JSONSyntaxError
 from exportstream.models.notes import Duplicates, Notes
 from exportstream.models.structs import MIX, Message, Session
 from exportstream.reading.counter import Counter
@@ -280,6 +280,8 @@ class Export:
         elif isinstance(error, JSONSyntaxError) and kind != "none":
             test = f"the {kind} data may be damaged: test it with {kind} -t"
             error.hint = test if error.hint is None else f"{error.hint}; {test}"
+        elif isinstance(error, CutInputError):
+            error.hint = error.hint or ("export it again" if kind == "none" else "copy or download it again")
         return error
 
     def _without_repeats(self, batch: Batch) -> Batch:

@@ -163,21 +163,19 @@ class Findings:
             self.add("date-without-zone", index)
 
     def finish(self, end: SessionEnd, totals: Totals) -> SessionCheck:
-        """Return the findings of a session that has ended, with the totals of its messages."""
+        """Return the findings of a session that has ended, with the totals of its messages, to which it is added."""
         session = end.session
         self._add_dates((session.created_at, session.updated_at), None)
         if session.producer is None:
             self.add_unknown("session", _unknown_of(session))
-        of_session = Totals()
-        of_session.merge(totals)
-        of_session.add(session)
+        totals.add(session)
         findings = {kind: self.findings[kind] for kind in KINDS if kind in self.findings}
         return SessionCheck(
             session.id,
             session.title,
             totals.counted.messages,
             findings,
-            of_session.differences(),
+            totals.differences(),
             self.unknown,
             end.records or {},
         )

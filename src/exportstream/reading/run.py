@@ -93,16 +93,41 @@ class Run(Struct, frozen=True):
     figures_only: bool = False
 
 
+class Later(Struct, frozen=True):
+    """Where a later run is, which is counted before it is read.
+
+    Attributes:
+        start, end: see `Run`.
+        separator: the bytes after it, as far as they tell that a message begins.
+    """
+
+    start: int
+    end: int
+    separator: bytes
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.end - self.start
+
+    def count(self, data: bytes) -> int:
+        """Count its messages by what stands between the first value and the second key, or by separators."""
+        value = self.separator.find(b'"', self.separator.index(b":")) + 1
+        mark = self.separator[self.separator.index(b'"', value) :] if value else self.separator
+        return data.count(mark) + (not value)
+
+
 MakeWork = Callable[[], Work]  # a function of a module, or a class, or such a one with arguments
 
 
-def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
+def read_run(run: Run, make: MakeWork, data: bytes | None = None, later: Later | None = None) -> Done:
     """Read a run as far as it is what it seems to be.
 
     Args:
         run: where it is.
         make: returns what its messages are given to.
         data: its bytes; None if they are in the file as they are.
+        later: is counted as well, in the same file.
     """
     try:
         reading = _RunReading(run, make())
@@ -110,7 +135,10 @@ def read_run(run: Run, make: MakeWork, data: bytes | None = None) -> Done:
         if data is not None:
             return reading.read(HeldStretch(b"".join((before, data, after))))
         with closing(Stretch(run.path, run.identity, run.start, run.end, before=before, after=after)) as stretch:
-            return reading.read(stretch)
+            done = reading.read(stretch)
+            if later is not None:
+                done.later = later.count(stretch.read_at(later.start, later.size))
+            return done
     except ExportstreamError:
         return Done(run.start)
 

@@ -25,7 +25,7 @@ from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import Done, RunReader
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
-from exportstream.reading.run import MakeWork, Run, read_run
+from exportstream.reading.run import Later, MakeWork, Run, read_run
 from exportstream.storage.lookahead import Lookahead
 from exportstream.storage.names import has_name, is_piped
 from exportstream.storage.source import Source
@@ -48,6 +48,7 @@ class _Pending(Struct):
 
     run: Run
     data: bytes | None  # of a run of a file that is compressed
+    later: Later | None  # is counted by who reads it
     future: Future[Done]
     done: Done | None = None  # if it was read here
 
@@ -59,7 +60,8 @@ class RunsAhead:
         make: see `read_run`; of messages, and also of whole sessions unless `make_of_sessions` is given.
         make_of_sessions: the same of whole sessions.
         numbered: whether messages need their numbers where they are read. Then the messages of a run are counted by the
-            bytes that most of them have once. If that was wrong, the runs after it are read again.
+            bytes that most of them have once, before it is given away: by who reads an earlier one, except in the first
+            ones and where its bytes are held here. If that was wrong, the runs after it are read again.
         shorter: runs are so many times shorter than usual, where what comes of them takes memory.
     """
 
@@ -77,6 +79,8 @@ class RunsAhead:
         self._jobs = getattr(executor, "jobs", None) or os.cpu_count() or 1
         self._most = 4 * self._jobs + 4  # runs ahead
         self._pending: deque[_Pending] = deque()
+        self._later: deque[Later] = deque()  # the next ones, which others count
+        self._counted: dict[int, int] = {}  # messages of those that are counted, by the position of the first one
         self._file: Stretch | Lookahead | None = None
         self._size = self._next = 0
         self._numbered = numbered
@@ -177,6 +181,7 @@ class RunsAhead:
             self._no_messages_before = self._size
             return None
         if not self._pending:
+            self._drop()
             self._next, self._number = run.start, run.first
         self._cut(run, separator)
         if not self._pending:
@@ -185,6 +190,8 @@ class RunsAhead:
             return None
         first = self._pending.popleft()
         done = self._result(first)
+        if first.later is not None:
+            self._counted[first.later.start] = done.later
         wanted, got = first.run.end + 1 - run.start, done.end - run.start
         if got == wanted:
             self._failures = 0
@@ -196,25 +203,30 @@ class RunsAhead:
 
     def _cut(self, run: Run, separator: re.Pattern[bytes]) -> None:
         """Give away more runs like this one."""
+        assert self._file is not None
+        numbered = self._numbered and run.session_id is not None
+        ahead = self._most if numbered and isinstance(self._file, Stretch) else 0
         while len(self._pending) < self._most:
-            start = self._next
-            size = min(self._longest, max(SHORTEST_RUN, (self._size - start) // self._most))
-            found = self._find(separator, start + size)
-            if found is None:
+            while len(self._later) <= ahead and (found := self._next_cut(separator)) is not None:
+                self._later.append(found)
+                self._next = found.end + 1
+            if not self._later:
                 return
-            end, text = found
-            one = replace(run, start=start, end=end, first=self._number)
-            data = self._file.hold(start, end) if isinstance(self._file, Lookahead) else None
+            cut, later = self._later[0], self._later[ahead] if 0 < ahead < len(self._later) else None
+            one = replace(run, start=cut.start, end=cut.end, first=self._number)
+            data = self._file.hold(cut.start, cut.end) if isinstance(self._file, Lookahead) else None
             if data == b"":  # they are held no longer: only this process has them
                 return
-            self._pending.append(_Pending(one, data, self._submit(one, data)))
-            self._next = end + 1
-            if self._numbered and run.session_id is not None:
-                self._number += _count(data or self._read(one), text)
+            self._pending.append(_Pending(one, data, later, self._submit(one, data, later)))
+            self._later.popleft()
+            if numbered:
+                count = self._counted.pop(cut.start, None)
+                self._number += cut.count(data or self._file.read_at(cut.start, cut.size)) if count is None else count
 
-    def _read(self, run: Run) -> bytes:
-        assert self._file is not None
-        return self._file.read_at(run.start, run.end - run.start)
+    def _next_cut(self, separator: re.Pattern[bytes]) -> Later | None:
+        size = min(self._longest, max(SHORTEST_RUN, (self._size - self._next) // self._most))
+        found = self._find(separator, self._next + size)
+        return None if found is None else Later(self._next, *found)
 
     def _find(self, separator: re.Pattern[bytes], position: int) -> tuple[int, bytes] | None:
         """Position of the first separator at or after one, and its bytes."""
@@ -225,9 +237,9 @@ class RunsAhead:
                 return position + found.start(), found[0]
         return None
 
-    def _submit(self, run: Run, data: bytes | None) -> Future[Done]:
+    def _submit(self, run: Run, data: bytes | None, later: Later | None) -> Future[Done]:
         try:
-            return self._executor.submit(read_run, run, self._make_for(run), data)
+            return self._executor.submit(read_run, run, self._make_for(run), data, later)
         except RuntimeError as error:  # a pool whose worker has died refuses more
             raise _worker_error(run, error) from error
 
@@ -240,7 +252,7 @@ class RunsAhead:
             free = next((one for one in (pending, *self._pending) if one.done is None and one.future.cancel()), None)
             if free is None:
                 break
-            free.done = read_run(free.run, self._make_for(free.run), free.data)
+            free.done = read_run(free.run, self._make_for(free.run), free.data, free.later)
         if pending.done is not None:
             return pending.done
         try:
@@ -251,14 +263,8 @@ class RunsAhead:
     def _drop(self) -> None:
         for one in self._pending:
             one.future.cancel()
-        self._pending.clear()
-
-
-def _count(data: bytes, separator: bytes) -> int:
-    """Count the messages of a run by what stands between the first value and the second key, or by separators."""
-    value = separator.find(b'"', separator.index(b":")) + 1
-    mark = separator[separator.index(b'"', value) :] if value else separator
-    return data.count(mark) + (not value)
+        for one_of in (self._pending, self._later, self._counted):
+            one_of.clear()
 
 
 def check_executor(executor: object) -> None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from exportstream.errors import ExportstreamError, JSONSyntaxError
+from exportstream.errors import ExportstreamError
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.message import build_message
 from exportstream.reading.formats.repaired_rejects import RejectLines, is_rejects
@@ -56,7 +56,7 @@ class SessionInput:
         if (damage := stream.damage) is not None:
             if not (reader.accepted or reader.complete):
                 raise damage
-            self.is_cut = not isinstance(damage, JSONSyntaxError)
+            self.is_cut = stream.is_cut
 
     def find_id(self, number: int) -> str:
         """Return the id of a session, counted from 0, whose messages come before it: the input is read a second time."""

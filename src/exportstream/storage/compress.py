@@ -75,11 +75,11 @@ class _ReusedFrame:
         self._frame = self._compressor.compressobj()
 
     def compress(self, data: bytes, /) -> bytes:
-        """See `Frame`."""
+        """Take bytes."""
         return self._frame.compress(data)
 
     def flush(self) -> bytes:
-        """See `Frame`."""
+        """End the frame, and let others have the compressor."""
         rest = self._frame.flush()
         if len(self._free) < _MOST_FREE:
             self._free.append(self._compressor)

@@ -46,12 +46,7 @@ def decompress(chunks: Iterator[bytes], limit: int) -> tuple[str, Iterator[bytes
 
 
 def read_output(path: str) -> Iterator[bytes]:
-    """Yield the decompressed pieces of a file that was written here.
-
-    Raises:
-        CompressionError, CutInputError: see `decompress`.
-        OSError: the system fails.
-    """
+    """Yield the decompressed pieces of a file that was written here; the errors of the system stay as they are."""
     with open(path, "rb") as file:
         yield from decompress(iter(lambda: file.read(_CHUNK), b""), _WINDOW)[1]
 
@@ -86,7 +81,8 @@ def _iter_unpacked(chunks: Iterator[bytes], kind: str, limit: int) -> Iterator[b
                 return
             used += len(data)
         if data[0] not in first_bytes:
-            raise CompressionError(f"something else follows the {kind} data", position=used - len(data), exact=True)
+            end = used - len(data)
+            raise CompressionError(f"something else follows the {kind} data after {end:,} bytes", position=end, exact=True)
         decoder = new()
         while not decoder.eof:
             if decoder.needs_input and not data:

@@ -17,7 +17,7 @@ import os
 import stat
 import sys
 from contextlib import suppress
-from typing import IO
+from typing import IO, Protocol
 
 from exportstream.errors import UsageError, WriteError, hint_of
 from exportstream.storage.names import is_stream, refuse_empty
@@ -86,6 +86,13 @@ def _open_path(path: str, source_path: str | None, *, force: bool, direct: bool 
 
 def _exists(name: str) -> UsageError:
     return UsageError("the output exists", hint="force=True replaces it", source=name)
+
+
+class Writable(Protocol):
+    """A binary file object, such as an open file or the body of an upload."""
+
+    def write(self, data: bytes, /) -> int | None:
+        """Write some of `data`, and return how much; None for all."""
 
 
 class _Stream(ByteDestination):

@@ -54,10 +54,7 @@ def open_path(path: str) -> Any:
 
 
 class InputFile:
-    """A file that was opened.
-
-    Args:
-        path: its path, None if the caller opened it.
+    """A file that was opened: under a path, or None by the caller.
 
     Attributes:
         stat: what the system said of it; None for anything but a regular file.

@@ -28,11 +28,7 @@ class FileWithParts(os.PathLike[str]):
 
 
 class Sources:
-    """What an input consists of. Close it when it was read.
-
-    Args:
-        source: as of `open_source`, or a `FileWithParts`.
-        max_window: as of `open_source`.
+    """What an input consists of: a source as of `open_source`, or a `FileWithParts`. Close it when it was read.
 
     Attributes:
         main: the file itself, which is open from the start.

@@ -26,11 +26,7 @@ class Journal:
         self.path = path
 
     def append(self, lines: Iterable[bytes]) -> None:
-        """Append lines, all or none.
-
-        Raises:
-            WriteError: the system fails.
-        """
+        """Append lines, all or none."""
         data = b"".join(line + b"\n" for line in lines)
         try:
             with self._locked() as fd:
@@ -50,11 +46,7 @@ class Journal:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO | None]:
-        """Open the file to read it; None if there is none. It stays the same file while others append to it or compact it.
-
-        Raises:
-            ReadError: the system fails.
-        """
+        """Open the file to read it; None if there is none. It stays the same file while others append to or compact it."""
         try:
             file = open(self.path, "rb")  # noqa: SIM115 - it is closed below
         except FileNotFoundError:
@@ -66,14 +58,7 @@ class Journal:
             yield file
 
     def compact(self, choose: Callable[[BinaryIO], Iterable[int]]) -> None:
-        """Write the file anew with some of its lines.
-
-        Args:
-            choose: given the file, returns the positions of the lines that stay.
-
-        Raises:
-            WriteError: the system fails; the file is then as it was.
-        """
+        """Write the file anew with the lines whose positions `choose` returns of it; if that fails, it is as it was."""
         try:
             with self._locked() as fd, open(self.path, "rb") as old:
                 new = Temporary(os.path.realpath(self.path), os.fstat(fd).st_mode & 0o777)

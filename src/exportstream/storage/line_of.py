@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exportstream.errors import ExportstreamError, JSONSyntaxError
+from exportstream.errors import ExportstreamError, JSONSyntaxError, NotAnExportError
 from exportstream.storage.source import Source
 
 _CHUNK = 1 << 20
@@ -33,7 +33,7 @@ def find_line(source: Source, position: int) -> tuple[int, int] | None:
 
 
 def locate_line(error: ExportstreamError, source: Source) -> None:
-    """Add the line and column to a syntax error whose byte is exact."""
-    if isinstance(error, JSONSyntaxError) and error.exact and error.position is not None:
+    """Add the line and column to an error of which the byte is exact: it is no JSON, or no session."""
+    if isinstance(error, (JSONSyntaxError, NotAnExportError)) and error.exact and error.position is not None:
         line, column = find_line(source, error.position) or (None, None)
         error.locate(line=line, column=column)

@@ -20,6 +20,7 @@ from exportstream.storage.file_state import state_of_file
 from exportstream.storage.remote.urls import is_remote, local_path
 from exportstream.storage.zip import identity_of, is_zip, split_member, state_of_archive, zip_file_of
 
+Name = str | os.PathLike[str]  # a path, a URL, or `-`
 STDIN = "<stdin>"  # how standard input is called in messages
 COMPRESSED = (".zst", ".zstd", ".gz", ".bz2", ".xz")  # suffixes of files that are decompressed
 _HINT = "give them one by one"
@@ -72,7 +73,7 @@ class RelativePaths:
         return name if inner == "." else os.path.join(inner, name)
 
 
-def is_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
+def is_name(given: Any) -> TypeGuard[Name]:
     """Whether an input or output was given by its name (``-`` included), not as bytes or a file object."""
     return isinstance(given, (str, os.PathLike))
 
@@ -82,7 +83,7 @@ def is_stream(given: Any) -> bool:
     return is_name(given) and os.fspath(given) == "-"
 
 
-def has_name(given: Any) -> TypeGuard[str | os.PathLike[str]]:
+def has_name(given: Any) -> TypeGuard[Name]:
     """Whether an input or output was given by its name, and is not ``-``."""
     return is_name(given) and not is_stream(given)
 
@@ -96,9 +97,14 @@ def is_direct(name: str) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def is_once(given: Any) -> bool:
+    """Whether an input named so can be read once only: standard input, a FIFO or a device, as ``<(...)`` of a shell."""
+    return is_stream(given) or (is_name(given) and is_direct(os.fsdecode(given)))
+
+
 def is_piped(given: Any) -> bool:
-    """Whether the bytes of an input named so come one after the other: standard input, a FIFO or device, or a URL."""
-    return is_stream(given) or (is_name(given) and (is_url(given) or is_direct(os.fsdecode(given))))
+    """Whether the bytes of an input named so come one after the other: it `is_once`, or a URL."""
+    return is_once(given) or (is_name(given) and is_url(given))
 
 
 def is_terminal(target: Any) -> bool:
@@ -156,18 +162,17 @@ def require_one(source: Any, *, hint: str = _HINT) -> None:
     raise UsageError(f"expected one input, got a folder or a pattern: {shown(os.fsdecode(source))}", hint=hint)
 
 
-def refuse_empty(name: str | os.PathLike[str]) -> None:
+def refuse_empty(name: Name) -> None:
     """Raise `UsageError` for an empty name, which the system would call a file that does not exist, without a name."""
     if not os.fspath(name):
         raise UsageError("expected a name, got an empty text", hint="a variable that gives it may not be set")
 
 
 def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
-    """Raise `UsageError` for an empty name, JSON as a string and for several paths, and `TypeError` for what gives no bytes.
+    """Refuse what can't be one input: an empty name, JSON as a string, several paths (with `hint`), what gives no bytes.
 
-    Args:
-        source: what was given as one input.
-        hint: what to do with several paths.
+    Raises:
+        UsageError, TypeError: it is one of these; the last.
     """
     if isinstance(source, Mapping) or not (is_name(source) or hasattr(source, "read") or isinstance(source, Iterable)):
         what = "expected a path, '-', bytes, a binary file object or chunks of bytes"

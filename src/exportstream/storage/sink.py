@@ -69,8 +69,6 @@ def open_sink(
 class Sink(StagedOutput):
     """A byte writer; get one from `open_sink`.
 
-    As a context manager it commits at the end of the block, and aborts if the block raises anything at all.
-
     Attributes:
         name: the path as given, or a stand-in such as ``<stdout>``.
         bytes_in: bytes that were given to it, before compression.

@@ -111,11 +111,7 @@ def zip_file_of(name: str) -> str:
 
 
 def list_members(path: str) -> list[tuple[str, int]]:
-    """Return the names of the members of an archive, and their sizes: of each folder the files before the folders, by name.
-
-    Raises:
-        CompressionError, LimitError, ReadError: it can't be read.
-    """
+    """Return the names and sizes of the members of an archive: of each folder the files before the folders, by name."""
     archive = _archive(path, identity_of(path))
     return sorted(((name, member.size) for name, member in archive.members.items()), key=_place)
 

@@ -83,11 +83,7 @@ class MemberFile:
         return data
 
     def require_unchanged(self, done: str) -> None:
-        """Raise `ReadError` if the archive is no longer what was opened.
-
-        Args:
-            done: how it was used meanwhile, such as ``read``.
-        """
+        """Raise an error that it changed while it was `done` if the archive is no longer what was opened."""
         if identity_of(self._path) != self.version:
             raise changed_while(done, self.name)
 
@@ -160,15 +156,9 @@ def _open_at(path: str, offset: int) -> Any:
 
 
 def zip_error(file: Any, path: str | None, compression: str) -> NotAnExportError:
-    """Return the error for a zip archive where one input is expected.
+    """Return the error for a file that begins like a zip archive, where one input is expected; or raise that of the archive.
 
-    Args:
-        file: its bytes begin like an archive.
-        path: of a regular file, or a URL; None for every other input.
-        compression: of the bytes around the archive, or ``none``.
-
-    Raises:
-        CompressionError, LimitError, ReadError: it can't be read as an archive either.
+    The path is that of a regular file or a URL, and the compression that of the bytes around the archive.
     """
     error = NotAnExportError("expected JSON, got a zip archive")
     if isinstance(file, MemberFile):

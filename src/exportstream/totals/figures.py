@@ -66,21 +66,13 @@ class Cost(Sums, gc=False):
     count: int = 0
 
     def add(self, values: list[Decimal]) -> None:
-        """Add what was stated.
-
-        Raises:
-            LimitError: the sum needs more than 10,000 digits.
-        """
+        """Add what was stated."""
         if values:
             self.sum = _sum(values if self.sum is None else [self.sum, *values])
             self.count += len(values)
 
     def merge(self, other: Cost) -> None:
-        """Add another sum.
-
-        Raises:
-            LimitError: as `add`.
-        """
+        """Add another sum."""
         if other.sum is not None:
             self.sum = add_costs(self.sum, other.sum)
             self.count += other.count
@@ -139,11 +131,7 @@ def compare_costs(declared: Decimal, counted: Decimal, count: int) -> Difference
 
 
 def add_costs(before: Decimal | None, cost: Decimal | None) -> Decimal | None:
-    """Add a cost to a sum as `Cost` does; None where nobody stated one.
-
-    Raises:
-        LimitError: the sum needs more than 10,000 digits.
-    """
+    """Add a cost to a sum as `Cost` does; None where nobody stated one."""
     if cost is None:
         return before
     return _sum([cost] if before is None else [before, cost])
@@ -176,11 +164,7 @@ def rough_cost(recorded: Decimal | None, priced: Decimal | None) -> Decimal | No
 
 
 def running_costs(before: Decimal | None, costs: list[Decimal | None]) -> list[Decimal | None]:
-    """Return the sum before some costs, and the sum after each of them, as `add_costs` does one by one.
-
-    Raises:
-        LimitError: a sum needs more than 10,000 digits.
-    """
+    """Return the sum before some costs, and the sum after each of them, as `add_costs` does one by one."""
     given: list[Any] = [cost for cost in costs if cost is not None]
     sums: list[Any] = [before]
     if given:

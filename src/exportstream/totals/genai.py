@@ -17,12 +17,9 @@ _KINDS = ("input_mtok", "output_mtok", "cache_write_mtok", "cache_read_mtok", "c
 
 
 def genai_prices(providers: Iterable[Any], version: str, find: Callable[[str], Any]) -> Prices:
-    """Make prices of the package's data.
+    """Make prices of the package's `Provider` objects; its version is its only date.
 
-    Args:
-        providers: its `Provider` objects.
-        version: of the package, which states no date of its own.
-        find: returns the `ModelInfo` for a name; raises LookupError if there is none.
+    `find` returns the `ModelInfo` for a name, or raises LookupError.
     """
     starts = [
         str(one.constraint.start_date)

@@ -69,6 +69,11 @@ _OF_MESSAGE: dict[str, Any] = {
 }
 
 
+def apart(by: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the dimensions of groups by these words: sessions of two producers may have one id, and are two."""
+    return (*by, "producer") if "session" in by and "producer" not in by else by
+
+
 def check_words(names: tuple[str, ...]) -> None:
     """Refuse words that are no dimensions, and those that come twice."""
     for name in names:

@@ -20,7 +20,7 @@ from exportstream.totals.batch import Batch
 from exportstream.totals.copies import COPIES, counted
 from exportstream.totals.figures import Cost, require_addable
 from exportstream.totals.group_figures import COSTS, Figures
-from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, check_words
+from exportstream.totals.group_keys import DECLARING, FIELD, MESSAGE, OPEN, PROJECT, TOOL, Columns, Key, apart, check_words
 from exportstream.totals.periods import Range
 from exportstream.totals.prices import Prices
 from exportstream.totals.seen import Members
@@ -222,21 +222,13 @@ class Grouping:
         self.tables: list[Groups | Largest] = [
             Largest(top or 0)
             if MESSAGE in names
-            else Groups(names, not range.is_bounded and {*names} <= DECLARING, Members() if distinct else None)
+            else Groups(apart(names), not range.is_bounded and {*names} <= DECLARING, Members() if distinct else None)
             for names in by
         ]
         self.undated = Groups((), declaring=False, members=Members() if distinct else None)
 
     def add(self, batch: Batch, prices: Prices | None = None) -> None:
-        """Add messages, and the sessions that end among them.
-
-        Args:
-            batch: of one input.
-            prices: of messages without a cost, None for none. They are no part of this, which may come from a worker.
-
-        Raises:
-            LimitError: an exact sum of costs would need more than 10,000 digits.
-        """
+        """Add messages, and the sessions that end among them. The prices are no part of this, which a worker may send."""
         if counted(batch.messages) is not batch.messages:
             batch = batch.only([message.usage_state not in COPIES for message in batch.messages])
         if self._range.is_bounded:

@@ -26,16 +26,16 @@ def make_tables(grouping: Grouping, options: GroupOptions) -> list[GroupTable]:
     """Return the table of each of the groups."""
     undated = grouping.undated.figures.get(()) if options.range.is_bounded else None
     return [
-        _table_of_messages(one, undated) if isinstance(one, Largest) else _make_table(one, undated, options)
-        for one in grouping.tables
+        _table_of_messages(one, undated) if isinstance(one, Largest) else _make_table(one, by, undated, options)
+        for one, by in zip(grouping.tables, options.by, strict=True)
     ]
 
 
-def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) -> GroupTable:
+def _make_table(groups: Groups, by: tuple[str, ...], undated: Figures | None, options: GroupOptions) -> GroupTable:
     words = words_of(groups.by, priced=options.priced)
     names = [word.replace("-", "_") for word in words]
     applies = options.sort is not None and options.sort in (*groups.by, *words)
-    limit = None if groups.by in options.whole else options.top
+    limit = None if by in options.whole else options.top
     order = _order_of(groups.by, options.sort if applies else None, by_size=limit is not None)
     found = sorted(groups.figures.items(), key=order) if groups.by else []  # one group of all is the total
     top = len(found) if limit is None else limit
@@ -45,11 +45,13 @@ def _make_table(groups: Groups, undated: Figures | None, options: GroupOptions) 
         for _, one in found[top:]:
             figures.merge(one)
         others = _row((), figures, names, without={"sessions"})
+    # The producer, which `apart` adds, is shown where it is needed.
+    keys = by if len({key[: len(by)] for key, _ in found}) == len(found) else groups.by
     return GroupTable(
-        by=groups.by,
-        keys=groups.by,
+        by=by,
+        keys=keys,
         columns=tuple(NAMES[name] for name in names),
-        rows=[replace(_row(key, figures, names), title=groups.title_of(key)) for key, figures in found[:top]],
+        rows=[replace(_row(key[: len(keys)], figures, names), title=groups.title_of(key)) for key, figures in found[:top]],
         others=others,
         other_groups=len(found[top:]),
         total=_row((), groups.total(), names),

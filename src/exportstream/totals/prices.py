@@ -62,11 +62,7 @@ _Columns = tuple[list[int], list[int], list[int], list[int], list[int]]
 
 
 class Prices:
-    """Prices messages.
-
-    Args:
-        find: returns the history of a model, None if the list does not have the model.
-    """
+    """Prices messages by a list; `find` returns the history of a model, None if the list does not have it."""
 
     def __init__(self, of: PriceList, find: Callable[[str], History | None]) -> None:
         self.list = of

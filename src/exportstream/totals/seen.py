@@ -79,12 +79,7 @@ class Dedupe:
         self._numbers: dict[str | bytes, int] = {}  # of session ids; shorter than they are, in front of a message's id
 
     def drop_repeats(self, batch: Batch, dropped: Duplicates) -> Batch:
-        """Return the batch without messages that came before or are copies, and with the sessions marked that came before.
-
-        Args:
-            batch: as it was read.
-            dropped: counts what came before.
-        """
+        """Return the batch without messages that came before or are copies; sessions that came before are marked in it."""
         keys: list[str] = []
         for messages, _ in batch.by_session():
             if messages:

@@ -56,7 +56,8 @@ class GroupTable(Struct, frozen=True):
 
     Attributes:
         by: the dimensions; none for the total alone.
-        keys: the names of the keys: the dimensions, and ``file`` and ``session`` for messages.
+        keys: the names of the keys: the dimensions, and ``file`` and ``session`` for messages; also ``producer``, where two
+            have sessions of one id.
         columns: names of the figures.
         rows: the groups, sorted.
         others: the groups after the first `top`, as one row; sessions can't be added up, so they are None. None without.
@@ -128,12 +129,11 @@ class GroupTable(Struct, frozen=True):
     def __str__(self) -> str:
         return self.to_text()
 
-    def to_text(self, width: int = WIDTH) -> str:
-        """Return the rows and the total, aligned, with the figures that fit.
+    def __repr__(self) -> str:
+        return f"GroupTable(by={self.by}, rows={len(self.rows)})"
 
-        Args:
-            width: columns of the terminal.
-        """
+    def to_text(self, width: int = WIDTH) -> str:
+        """Return the rows and the total, aligned, with the figures that fit so many columns."""
         columns, labels = self._shown_columns(), len(self._key_headings)
         dates = [at for at, name in enumerate(self.keys) if name in PERIODS]
         for name, least in _attempts(columns):

@@ -21,9 +21,7 @@ _LONG_COST = 30  # digits
 def figure(value: Any, sign: str = "-") -> str:
     """Write a figure in bounded length and time: a long number in scientific notation, and with … where digits are left out.
 
-    Args:
-        value: a number, None, or text, which stays as it is.
-        sign: ``+`` writes the sign of positive numbers too.
+    Text stays as it is; the sign ``+`` writes that of positive numbers too.
     """
     if value is None or isinstance(value, str):
         return value or "-"

@@ -124,9 +124,12 @@ def is_folder(target: Any) -> bool:
     return is_name(target) and (os.fsdecode(target).endswith("/") or os.path.isdir(local_path(os.fsdecode(target))))
 
 
-def decide_in_folder(folder: str, relative: str, options: WriteOptions) -> list[Output]:
-    """The outputs of one input among many: ``FOLDER/NAME.ndjson.zst``, or ``FOLDER/TABLE/NAME.ndjson.zst`` for several."""
-    name = strip_suffixes(relative) + suffix_of(options)
+def decide_in_folder(folder: str, relative: str, options: WriteOptions, *, whole: bool = False) -> list[Output]:
+    """The outputs of one input among many: ``FOLDER/NAME.ndjson.zst``, or ``FOLDER/TABLE/NAME.ndjson.zst`` for several.
+
+    `whole`: the name keeps the suffixes of the input.
+    """
+    name = (relative if whole else strip_suffixes(relative)) + suffix_of(options)
     format_ = FORMATS[_decide_format(name, None)[0]]
     tables = _tables(options, format_)
     if len(tables) == 1 or format_.all_tables:

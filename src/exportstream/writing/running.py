@@ -49,12 +49,9 @@ class Running:
         self._declared = Totals()
 
     def rows(self, batch: Batch, table: str, kind: Any) -> list[Any]:
-        """Return the totals after each row that a batch has in a table. Those of a session are added after its messages.
+        """Return the totals after each row that the next batch has in a table, as `RunningRow` or the same in snake_case.
 
-        Args:
-            batch: the next one.
-            table: the table's name.
-            kind: `RunningRow`, or the same in snake_case.
+        Those of a session are added after its messages.
         """
         messages = batch.messages
         columns = self._after_each(messages)
@@ -111,11 +108,9 @@ class Running:
 
 
 def _after_each_call(counts: list[int], columns: list[list[Any]]) -> list[list[Any]]:
-    """Return the sums after each tool call: all of its message is in them, and the message's calls so far.
+    """Return the sums after each tool call, given the calls of each message, and the sums before and after each message.
 
-    Args:
-        counts: how many tool calls each message has.
-        columns: sums before the messages, and after each.
+    All of its message is in them, and the message's calls so far.
     """
     after = [number for number, count in enumerate(counts, 1) for _ in range(count)]
     messages, calls, *others = columns

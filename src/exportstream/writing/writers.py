@@ -39,7 +39,7 @@ class Origin(Struct, frozen=True):
     outputs: int = 1
 
 
-_UNKNOWN = Origin()
+UNKNOWN = Origin()
 
 
 class Written(Struct, frozen=True):
@@ -107,7 +107,7 @@ class Writers:
     """
 
     def __init__(
-        self, outputs: Sequence[Output], options: WriteOptions, transaction: Transaction, origin: Origin = _UNKNOWN
+        self, outputs: Sequence[Output], options: WriteOptions, transaction: Transaction, origin: Origin = UNKNOWN
     ) -> None:
         self._outputs = outputs
         self._writers = [_open_writer(output, options, transaction, origin) for output in outputs]
@@ -123,11 +123,7 @@ class Writers:
             writer.add(batch)
 
     def finish(self, describe: Callable[[Output], dict[str, Any] | None] = lambda _: None) -> None:
-        """Write what comes after the last row; only the outputs' names are missing then.
-
-        Args:
-            describe: returns the description of an output, for formats that keep one; see `Writer.finish`.
-        """
+        """Write what comes after the last row, and the description of an output in a format that keeps one."""
         for output, writer in zip(self._outputs, self._writers, strict=True):
             writer.finish(describe(output) if FORMATS[output.format].described else None)
 

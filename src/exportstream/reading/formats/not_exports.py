@@ -1,6 +1,6 @@
 """Explains JSON that is no session export: exports of other programs, and error responses.
 
-Takes: the keys of an object that is no session. Returns: an error, or None. Raises, holds: nothing.
+Takes: the keys of an object that is no session. Returns: an error, or None. Changes: an error. Raises, holds: nothing.
 """
 
 from __future__ import annotations
@@ -41,6 +41,14 @@ def another_export(keys: _Keys, source: str | None) -> NotAnExportError | None:
         return None
     hint = "write each of its records on a line" if name == _CLAUDE_CODE else "exportstream does not read these yet"
     return NotAnExportError(f"expected a session export, got what looks like {name}", source=source, hint=hint)
+
+
+def locate_among_sessions(error: NotAnExportError, place: NotAnExportError, count: int) -> None:
+    """Tell in an error after how many sessions its value comes, and what can be done; its place is that of another one."""
+    error.what += f", after {count:,} session{'s' * (count > 1)}"
+    error.hint = 'on_error="skip" goes on without it'
+    error.locate(position=place.position, line=place.line, column=place.column)
+    error.exact = place.exact
 
 
 def server_error(keys: _Keys, source: str | None) -> NotAnExportError | None:

@@ -23,7 +23,7 @@ from exportstream.errors import (
 from exportstream.models.notes import Notes, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.formats.message import build_message
-from exportstream.reading.formats.not_exports import WHAT_IS_READ
+from exportstream.reading.formats.not_exports import WHAT_IS_READ, locate_among_sessions
 from exportstream.reading.formats.session_ids import missing_keys
 from exportstream.reading.formats.session_keys import SessionKeys
 from exportstream.reading.formats.whole_sessions import count_repeats, number_messages
@@ -194,6 +194,15 @@ class SessionReader(Struct, Events):
         self.complete += 1
         self._ends.append(SessionEnd(session, len(self._messages)))
 
+    def no_session(self, error: NotAnExportError) -> NotAnExportError:
+        """Forget what has begun as a session; return the error that tells what it is."""
+        self._locate(error)
+        explained = self._explained(error)
+        if self.within:
+            self.number -= 1
+            self.session, self._keys, self.within = None, SessionKeys(), False
+        return explained
+
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
         """Pass damaged bytes to `reject`."""
         self._damaged, self._starts = True, []
@@ -230,6 +239,13 @@ class SessionReader(Struct, Events):
         self._locate(error)
         if not isinstance(error, NotAnExportError):
             return error
+        explained = self._explained(error)
+        if error.exact and self.complete and self.reject is None:
+            locate_among_sessions(explained, error, self.complete)
+        return explained
+
+    def _explained(self, error: NotAnExportError) -> NotAnExportError:
+        """Return the error that tells what the JSON is that is no session."""
         if (answer := self._keys.server_error(self.source)) is not None:
             return answer
         first = self.number == 0 or (self.number == 1 and self.within)
@@ -256,10 +272,11 @@ class SessionReader(Struct, Events):
                 error.hint = error.hint or 'on_error="skip" keeps the complete messages'
         elif isinstance(error, JSONSyntaxError) and self.reject is None and (self.accepted or self._keys.id is not None):
             error.hint = error.hint or 'on_error="skip" goes on after the damage'
+        is_json = isinstance(error, NotAnExportError)
         error.locate(
             source=self.source,
-            session_id=self._keys.id,
-            message_index=self.index if self.within and not isinstance(error, NotAnExportError) else None,
+            session_id=self._keys.id if self.within or not is_json else None,  # else it comes after the session
+            message_index=self.index if self.within and not is_json else None,
             last_id=self.last_id,
         )
 

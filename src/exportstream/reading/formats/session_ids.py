@@ -22,6 +22,7 @@ class SessionIds(Events):
     def __init__(self) -> None:
         self._found: list[tuple[int, str | list[str]]] = []
         self._number = -1
+        self._within = self._has_messages = False  # of the session
         self._in_result = self._was_response = False
         self._inner: str | None = None
         self._seen: set[str] = set()  # of the keys that a session must have
@@ -40,8 +41,19 @@ class SessionIds(Events):
     def begin_session(self) -> None:
         """Begin a session."""
         self._number += 1
+        self._within, self._has_messages = True, False
         self._was_response = False
         self._seen = set()
+
+    def begin_messages(self) -> None:
+        """Keep ids from here on: nobody asks for one that has come before."""
+        self._has_messages = True
+
+    def no_session(self, error: NotAnExportError) -> NotAnExportError:
+        """Forget what has begun as a session."""
+        self._number -= self._within
+        self._within = self._in_result = False
+        return error
 
     def key(self, name: str, value: Any) -> None:
         """Keep an id."""
@@ -52,7 +64,7 @@ class SessionIds(Events):
         self._seen.add(name)
         if name == "id" and self._in_result:
             self._inner = value
-        elif name == "id":
+        elif name == "id" and self._has_messages:
             self._found.append((self._number, value))
 
     def begin_result(self) -> None:
@@ -76,12 +88,13 @@ class SessionIds(Events):
 
     def end_session(self) -> None:
         """Keep what is missing."""
+        self._within = False
         if "id" not in self._seen:
             self._found.append((self._number, [name for name in _REQUIRED if name not in self._seen]))
 
     def break_session(self) -> None:
         """Go on outside of it."""
-        self._in_result = self._was_response = False
+        self._within = self._in_result = self._was_response = False
 
 
 class LaterIds:

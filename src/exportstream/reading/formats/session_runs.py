@@ -33,6 +33,7 @@ class Done(Struct):
         session: the last of them.
         elements: what is known of its objects, if chats are searched for after damage.
         notes: what was noticed, without repeated ids of messages of one session.
+        later: how many messages a later run seems to have, if that was asked for.
     """
 
     end: int
@@ -43,6 +44,7 @@ class Done(Struct):
     session: Session | None = None
     elements: KnownElements | None = None
     notes: Notes = field(default_factory=Notes)
+    later: int = 0
 
 
 class RunReader(SessionReader, AheadEvents):

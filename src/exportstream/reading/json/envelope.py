@@ -42,9 +42,11 @@ class Envelope:
         values: how many messages and other values of sessions have become complete.
         begun: how many sessions have begun.
         in_array: whether the sessions are the elements of an array.
+        is_export: whether messages of any session have begun.
     """
 
     def __init__(self, events: Events) -> None:
+        self.is_export = False
         self.values = self.begun = 0
         self.in_array = False
         self._to = events
@@ -72,11 +74,6 @@ class Envelope:
         return self.in_array and not self._new_array
 
     @property
-    def keeps_session(self) -> bool:
-        """Whether what was read of the session will not be lost: it has an id, and not one of what may be no session."""
-        return self._to.keeps_session and (self.has_messages or not self._in_result)
-
-    @property
     def in_messages(self) -> bool:
         """Whether it is in a session's `messages` array, perhaps inside a message."""
         return self._at is _MESSAGES
@@ -95,6 +92,11 @@ class Envelope:
     def at_first_session(self) -> bool:
         """Whether an array of sessions has been opened, and no `messages` in it."""
         return self._new_array and (self._at is _ARRAY or not self.has_messages)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether what is read may turn out to be no session: no messages of it have begun."""
+        return self.between_sessions or not self.has_messages or self._at is _BEFORE_MESSAGES
 
     @property
     def building(self) -> bool:
@@ -232,15 +234,16 @@ class Envelope:
                 raise no_messages(kind, self._keys)
             self._first = True
             self._to.begin_messages()
+            self.is_export = True
             return _MESSAGES
         if self._at is _RESULT and kind == "start_map":
             self._in_result, self._outer_keys, self._keys = True, self._keys, set()
             self._to.begin_result()
             return _OBJECT
         if self._at is _ARRAY and kind == "end_array":
+            self.in_array = False
             if self._new_array:
                 raise no_session("an empty array", foreign=True)
-            self.in_array = False
             return _TOP
         if self._at is _TOP and kind == "start_array":
             self.in_array = self._new_array = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exportstream.errors import InputError
+from exportstream.errors import InputError, NotAnExportError
 from exportstream.models.structs import Message, Session
 
 
@@ -53,6 +53,10 @@ class Events:
 
     def end_session(self) -> None:
         """The session is complete."""
+
+    def no_session(self, error: NotAnExportError) -> NotAnExportError:
+        """What comes next, or has begun as a session, turned out to be none; return the error that tells what it is."""
+        return error
 
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
         """Some bytes that are damaged, and their position; `begins`: the first ones of a damaged stretch."""

@@ -43,28 +43,28 @@ REPLACEMENT = rb"\ufffd"
 
 
 class Guard:
-    """Follows strings and nesting through the chunks of one input."""
+    """Follows strings and nesting through the chunks of one input.
+
+    Attributes:
+        in_string: whether the next byte is inside a string.
+        held: bytes that are held back until the next chunk.
+    """
 
     def __init__(self) -> None:
         self.in_string = False
         self._digits = 0
-        self._held = b""
-
-    @property
-    def held(self) -> int:
-        """How many bytes are held back until the next chunk."""
-        return len(self._held)
+        self.held = b""
 
     def pieces(self, chunk: bytes, *, last: bool = False) -> Iterator[tuple[bytes, int]]:
         """Yield ``(bytes, replaced)``: a piece, and how many surrogates were replaced in the string that it ends in.
 
         With `last`, what was held back comes out as well: the input has ended.
         """
-        data = self._held + chunk if self._held else chunk
-        self._held = b""
+        data = self.held + chunk if self.held else chunk
+        self.held = b""
         if not last:
             end = _safe_cut(data, 0, len(data))
-            data, self._held = data[:end], data[end:]
+            data, self.held = data[:end], data[end:]
         if not data:
             return
         error = None

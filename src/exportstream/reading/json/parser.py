@@ -1,7 +1,7 @@
 """Feeds bytes to ijson, and its tokens to the `Envelope`.
 
 Takes: JSON bytes, pushed in pieces of any size. Raises: `JSONSyntaxError`, `CutInputError`, `OutOfMemoryError`, and what
-`guard` and `envelope` raise. Holds: the tokens of one piece.
+`guard` and `envelope` raise. Holds: the tokens of one piece, and the bytes of what is not known to be a session.
 
 ijson gives no positions. To find the byte at which JSON goes wrong, a new parser is brought to where the old one was before
 the piece that it refused, by the shortest text that does it, and is given more and more of the piece.
@@ -16,12 +16,15 @@ from typing import Any
 
 import ijson
 
-from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, OutOfMemoryError
+from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, NotAnExportError, OutOfMemoryError
 from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.envelope import Envelope
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import Guard
+from exportstream.reading.json.no_session import find_value
 
+_ENDS = tuple(bytes((one,)) for one in b' \t\r\n{}[],:"')  # after these bytes no number or word goes on
+LONGEST_NO_SESSION = 1024 * 1024  # bytes; of what is longer the beginning is forgotten
 _REFUSALS = (ijson.JSONError, ValueError, ArithmeticError)
 _TAIL = 64  # bytes before a piece that have to be known
 _SPACE = b" \t\r\n"
@@ -34,13 +37,17 @@ _NUMBER = late_pattern(rb"[-+.\deE]{1,64}\Z")
 class Parser:
     """One ijson parser for the whole input, or for what comes after damage: then `envelope` says where that is.
 
+    Args:
+        after_element: whether an element of the innermost array comes before the first byte.
+
     Attributes:
         envelope: what it has come to.
         tokens: how many tokens ijson has given.
-        unread: after an error, how many of the bytes fed come after the first one that is wrong; None where not known.
+        unread: after an error, how many of the bytes fed come after the first one that is wrong; None where not known. A
+            value that is no session is wrong as a whole.
     """
 
-    def __init__(self, events: Events, envelope: Envelope | None = None) -> None:
+    def __init__(self, events: Events, envelope: Envelope | None = None, *, after_element: bool = False) -> None:
         self.envelope = envelope or Envelope(events)
         self.tokens = 0
         self.unread: int | None = None
@@ -48,6 +55,7 @@ class Parser:
         self._tokens: list[tuple[str, Any]] = ijson.utils.sendable_list()
         self._send: Any = None  # ijson's parser, made for the first bytes
         opening = b"".join(b'{"":' if kind == b"{" else kind for kind in self.envelope.open)
+        opening += b'""' * after_element
         if opening:
             self._send = _new_parser(self._tokens)
             self._send(opening)
@@ -57,6 +65,9 @@ class Parser:
         self._starts_in_string = False
         self._tail = opening[-_TAIL:]  # the last bytes before it
         self._wrong: int | None = 0  # index in the piece that was refused
+        self._kept = bytearray()  # what was fed last, or since what may be no session has begun
+        # Before that: sessions begun, brackets open, whether it is in a string; None for what is too long.
+        self._before_kept: tuple[int, list[bytes], bool] | None = None
 
     @property
     def in_string(self) -> bool:
@@ -64,13 +75,19 @@ class Parser:
         return self._guard.in_string
 
     @property
+    def in_scalar(self) -> bool:
+        """Whether a number or a word may go on: nobody has seen it yet."""
+        return bool(self._tail) and self._tail[-1:] not in _ENDS
+
+    @property
     def held(self) -> int:
         """How many bytes are held back, since they are part of an escape sequence."""
-        return self._guard.held
+        return len(self._guard.held)
 
     def feed(self, data: bytes, *, last: bool = False) -> None:
         """Parse more bytes; with `last` these are all there are. What became complete is reported, also before an error."""
-        left = self._guard.held + len(data)
+        left = self.held + len(data)
+        self._keep(data)
         try:
             for piece, replaced in self._guard.pieces(data, last=last):
                 self._push(piece)
@@ -85,6 +102,30 @@ class Parser:
         except (JSONSyntaxError, LimitError):
             self.unread = None if self._wrong is None else left - self._wrong
             raise
+        except NotAnExportError:
+            self.unread = self._since_no_session()
+            raise
+
+    def _keep(self, data: bytes) -> None:
+        """Keep bytes as long as they may be part of what is no session."""
+        envelope = self.envelope
+        has_begun = not envelope.between_sessions or self.in_string or self.in_scalar or envelope.at_first_session
+        if not (envelope.undecided and has_begun):
+            self._before_kept = envelope.begun, envelope.open, self.in_string
+            self._kept = bytearray(self._guard.held)
+        if len(self._kept) + len(data) > LONGEST_NO_SESSION:
+            self._before_kept, self._kept = None, bytearray()
+        if self._before_kept is not None:
+            self._kept += data
+
+    def _since_no_session(self) -> int | None:
+        """How many bytes were fed since the beginning of what is no session; None if it is a session with a fault."""
+        if not self.envelope.undecided or self._before_kept is None:
+            return None
+        begun, brackets, in_string = self._before_kept
+        number = self.envelope.begun - begun + self.envelope.between_sessions
+        begin = find_value(self._kept, number, brackets, in_string=in_string)
+        return None if begin is None else len(self._kept) - begin
 
     def _push(self, piece: bytes) -> None:
         self._wrong = None

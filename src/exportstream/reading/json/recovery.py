@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 
-from exportstream.errors import InputError, JSONSyntaxError, LimitError
+from exportstream.errors import InputError, JSONSyntaxError, LimitError, NotAnExportError
 from exportstream.models.names import CAMEL_NAMES
 from exportstream.models.structs import Message
 from exportstream.reading.json.buffer import CHUNK, Buffer
@@ -26,7 +26,8 @@ from exportstream.reading.json.damage import COST_OF_LOOK, OBJECT, SPACE, WINDOW
 from exportstream.reading.json.envelope import Envelope
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import STRING_GOES_ON
-from exportstream.reading.json.parser import Parser
+from exportstream.reading.json.measure import measure
+from exportstream.reading.json.parser import LONGEST_NO_SESSION, Parser
 from exportstream.reading.json.recovery_trial import COST_OF_TRIAL, CheckMessage, Trial, is_other
 
 _SMALLEST = 512  # bytes of a place that are tried first
@@ -99,6 +100,22 @@ class Recovery(DamageSearch):
             found = found.resumed(self._events, in_messages=found.in_messages)
             self.hold(buffer.position, found.depth, in_string=False)
         return found
+
+    def pass_over(self, error: NotAnExportError, position: int) -> None:
+        """Report a whole value that is no session, from a position on, and go to what comes after it.
+
+        Raises:
+            CompressionError, CutInputError, JSONSyntaxError: it is not whole.
+            LimitError: it is too long.
+        """
+        buffer = self._buffer
+        buffer.start = position - buffer.position_of(0)
+        size, _ = measure(buffer, LONGEST_NO_SESSION)
+        value = buffer.data[buffer.start : buffer.start + size].rstrip(b" \t\r\n")
+        self.error, self._reported = error, 0
+        self._report(buffer.start + len(value))
+        buffer.skip_space()  # a new parser would take white space alone for an input that is cut
+        buffer.hold = buffer.position
 
     def _last_boundary(self, start: int, end: int, wanted: int) -> tuple[int, int]:
         """Index after what was last complete at a depth of `wanted` levels, before a wrong byte, and index of that byte.
@@ -201,7 +218,8 @@ class Recovery(DamageSearch):
             try:
                 parser.feed(piece, last=proved)
             except InputError as error:
-                if not (events.held and events.ended) or envelope.in_array:
+                is_over = events.ended or (events.has_ended and isinstance(error, NotAnExportError))
+                if not (events.held and is_over) or envelope.in_array:
                     self._contradicted = isinstance(error, (JSONSyntaxError, LimitError))
                     self._in_other = self._contradicted and events.within and events.has_messages
                     read = len(piece) - (len(piece) if parser.unread is None else parser.unread)

@@ -35,19 +35,19 @@ class Trial(Events):
         self.has_message = False
         self.has_messages = in_messages
         self.within = in_messages  # a session has begun and not ended
-        self.ended = False  # a session, and another one has begun
-        self._has_ended = False
+        self.has_ended = False  # a session
+        self.ended = False  # … and another one has begun
         self._in_messages = in_messages
 
     @property
     def held(self) -> bool:
         """Whether what was expected has come."""
-        return self.has_message if self._in_messages else self.has_messages or self._has_ended
+        return self.has_message if self._in_messages else self.has_messages or self.has_ended
 
     def begin_session(self) -> None:
         """Note that the session before it is whole."""
         self.within, self.has_messages = True, False
-        self.ended = self._has_ended
+        self.ended = self.has_ended
 
     def end_result(self, *, is_session: bool) -> None:
         """Note that its messages are over."""
@@ -55,7 +55,7 @@ class Trial(Events):
 
     def end_session(self) -> None:
         """Note that it is whole."""
-        self.within, self._has_ended = False, True
+        self.within, self.has_ended = False, True
 
     def message(self, value: Any, raw: bytes | None = None, position: int | None = None) -> None:
         """Look at the first message; if it is not valid the trial is over."""

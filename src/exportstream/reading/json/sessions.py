@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from exportstream.errors import NotAnExportError
 from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, starts_of_elements
@@ -200,9 +201,13 @@ class Sessions:
         if odd or value_is_deeper([*first.values(), *last.values()], depth):
             return False
         events.begin_session()
-        for name, value in first.items():
-            events.key(name, value)
-        events.begin_messages()
+        try:
+            for name, value in first.items():
+                events.key(name, value)
+            events.begin_messages()
+        except NotAnExportError as error:  # ijson meets it again, and tells its place
+            events.no_session(error)
+            return False
         self._tell_starts(data, [one], events)
         events.messages(one.messages)
         for name, value in last.items():

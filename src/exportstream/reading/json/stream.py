@@ -44,7 +44,8 @@ class Stream:
     def __init__(
         self, reader: Reader, events: Events, *, use_blocks: bool = True, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     ) -> None:
-        self.damage: InputError | None = None  # the last one after which the reading went on; see `RecoveringStream`
+        self.damage: InputError | None = None  # the first one after which the reading went on; see `RecoveringStream`
+        self.is_cut = False
         self._events = events
         self._buffer = Buffer(reader)
         self._parser = Parser(events)

@@ -28,6 +28,11 @@ class _Brackets(Envelope):
         self._open = [b"["]
 
     @property
+    def undecided(self) -> bool:
+        """It is not asked whether it is a session."""
+        return False
+
+    @property
     def open(self) -> list[bytes]:
         """The bracket of each object and array that is open."""
         return self._open

@@ -28,10 +28,6 @@ def list_urls(pattern: str) -> Iterator[tuple[str, str]]:
     """Yield the files of a folder or pattern, sorted: each URL, and its path below the part without a pattern.
 
     A folder is listed with all its folders. Any other URL (see `is_pattern`) yields itself and its last part.
-
-    Raises:
-        UsageError, MissingExtraError: it is not a URL that can be opened here.
-        ReadError: it can't be listed.
     """
     if not is_pattern(pattern):
         yield pattern, pattern.partition("?")[0].rstrip("/").rpartition("/")[2]
@@ -50,12 +46,7 @@ def list_urls(pattern: str) -> Iterator[tuple[str, str]]:
 
 
 def exists(url: str) -> bool:
-    """Whether there is a file or a folder at `url`.
-
-    Raises:
-        UsageError, MissingExtraError: it is not a URL that can be opened here.
-        ReadError: the backend can't tell.
-    """
+    """Whether there is a file or a folder at `url`; raise `ReadError` if the backend can't tell."""
     with translate_errors(ReadError, url):
         if scheme_of(url) not in WEB:
             return kind_of(*connect(url)) is not None
@@ -69,11 +60,7 @@ def exists(url: str) -> bool:
 
 
 def modified(url: str) -> datetime | None:
-    """Return when `url` was written, with its zone; None if the backend can't tell.
-
-    Raises:
-        UsageError, MissingExtraError: it is not a URL that can be opened here.
-    """
+    """Return when `url` was written, with its zone; None if the backend can't tell."""
     system, path = connect(url)
     with suppress(Exception):  # best effort, and each backend has errors of its own
         from email.utils import parsedate_to_datetime  # noqa: PLC0415 - likewise

@@ -90,11 +90,7 @@ class RemoteFile:
             self._file.close()
 
     def require_unchanged(self, done: str) -> None:
-        """Raise `ReadError` if the URL names another version by now; a web server is not asked again.
-
-        Args:
-            done: how it was used meanwhile, such as ``read``.
-        """
+        """Raise an error that it changed while it was `done` if the URL names another version; no web server is asked."""
         if self._web:
             return
         changed = changed_while(done, self.name)

@@ -22,12 +22,7 @@ _COMMITS = ("s3", "s3a", "gs", "gcs", "memory")  # backends whose files appear, 
 
 
 def open_output(url: str, source_path: str | None = None, *, force: bool) -> RemoteDestination:
-    """Open a URL for writing; see `exportstream.storage.sink.open_sink`.
-
-    Raises:
-        UsageError: it exists, is a folder or the input itself, or its backend might leave a part of it.
-        WriteError: the backend fails.
-    """
+    """Open a URL for writing; see `sink.open_sink`. One whose backend might leave a part of it is refused."""
     name, scheme = shown(url), scheme_of(url)
     if scheme not in _COMMITS:
         require_known(scheme)
@@ -77,12 +72,7 @@ class RemoteDestination(ByteDestination):
             self._file.close()
 
     def commit(self) -> None:
-        """Give the object its name.
-
-        Raises:
-            UsageError: an object of that name appeared meanwhile.
-            WriteError: the backend fails.
-        """
+        """Give the object its name; raise `UsageError` if an object of that name appeared meanwhile."""
         with translate_errors(WriteError, self._url):
             if not self._force:
                 self._require_free()

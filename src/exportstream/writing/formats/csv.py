@@ -36,7 +36,7 @@ _LARGEST_CELL = 32_767  # characters of UTF-16: Excel's limit, and that of other
 
 
 def new_encoder(table: Table, options: WriteOptions) -> Encoder:
-    """Return an encoder of the rows of a table."""
+    """Make an encoder; see `formats`."""
     return CSV(table, safe=options.csv_safe)
 
 
@@ -108,9 +108,7 @@ class CSV(Encoder):
     constant pieces between the columns; all pieces of all rows are joined once. Neighbours with short values are made in
     one: where nothing in them is escaped, an array of JSON without its brackets is a piece of CSV.
 
-    Args:
-        table: the table whose columns these are.
-        safe: prefix cells that a spreadsheet would run (``= + - @``, tab, CR first) with an apostrophe; changes data.
+    With `safe`, cells that a spreadsheet would run (``= + - @``, tab, CR first) begin with an apostrophe.
 
     Attributes:
         large_columns: with `safe`, the columns that have cells which a spreadsheet can't hold.
@@ -227,10 +225,7 @@ def cells_of_json(near: list[tuple[list[Any], Column]]) -> list[bytes] | None:
     """The cells of neighbours, those of a row in one with the commas between them; None where JSON writes them otherwise.
 
     Each row is encoded as an array: 6 % less work for all of a conversion than column by column. JSON has a line feed only
-    after a row, and where nothing is escaped no text has a quote.
-
-    Args:
-        near: values and column of each; texts, numbers and booleans.
+    after a row, and where nothing is escaped no text has a quote. Columns hold texts, numbers or booleans.
     """
     data = ENCODER.encode_lines(zip(*[values for values, _ in near], strict=True))
     if b"\\" in data:

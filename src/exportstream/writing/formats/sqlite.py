@@ -30,7 +30,7 @@ from exportstream.writing.formats.sqlite_tables import CREATE_INFO, INFO, INSERT
 from exportstream.writing.options import WriteOptions
 from exportstream.writing.outputs import Output
 from exportstream.writing.tables import Rows, Table
-from exportstream.writing.writers import Origin, Writer
+from exportstream.writing.writers import UNKNOWN, Origin, Writer
 
 try:
     import sqlite3
@@ -55,15 +55,7 @@ _SETTINGS = (
 def open_writer(output: Output, options: WriteOptions, transaction: Transaction, origin: Origin) -> Writer:
     """Open a SQLite output; see `writers.Writer`."""
     tables = [Table(name, options, KEYS[name]) for name in output.tables]
-    database = Database(
-        output.target,
-        tables,
-        force=options.force,
-        source_path=origin.path,
-        dedupe=origin.dedupe,
-        digest=origin.digest,
-    )
-    return transaction.add(database)
+    return transaction.add(Database(output.target, tables, force=options.force, origin=origin))
 
 
 def recount(path: str, tables: tuple[str, ...]) -> Recount:
@@ -105,54 +97,33 @@ def _reading(path: str) -> Iterator[sqlite3.Connection]:
 
 
 class Database(StagedOutput):
-    """A writer of SQLite databases.
+    """Writes a SQLite database; see `writers.Writer`.
 
-    As a context manager it commits at the end of the block, and aborts if the block raises anything at all.
-
-    Args:
-        path: of the file; a device, a FIFO, a folder and ``-`` are refused.
-        tables: all that the database will have.
-        force: replace a file that exists.
-        source_path: the path of the input, which is never overwritten.
-        dedupe: leave out foreign keys to sessions: those that come again have no row.
-        digest: compute the SHA-256 of the finished file, which is read once more for it.
-
-    Attributes:
-        name: the path as given.
-        rows: how many were written, of each table.
-        bytes_in: 0; there are no bytes before those of the file.
-        bytes_out: size of the finished file.
-        sha256: of the finished file; None if it was not asked for.
+    With `dedupe` there are no foreign keys to sessions: those that come again have no row. For its SHA-256 the finished file
+    is read once more.
 
     Raises:
         UsageError: the output exists, is not a file or is the input, or the journal of an old database is next to it.
         WriteError: it can't be created.
     """
 
-    bytes_in = 0
+    bytes_in = 0  # there are none before those of the file
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        tables: Sequence[Table],
-        *,
-        force: bool = False,
-        source_path: str | None = None,
-        dedupe: bool = False,
-        digest: bool = False,
+        self, path: str | os.PathLike[str], tables: Sequence[Table], *, force: bool = False, origin: Origin = UNKNOWN
     ) -> None:
         if not has_name(path):
             raise UsageError("a SQLite database can't be written to a stream", hint="name a file, such as out.db")
-        self._file = open_file(os.fsdecode(path), source_path, force=force)
+        self._file = open_file(os.fsdecode(path), origin.path, force=force)
         super().__init__(self._file)
         self.bytes_out = 0
         self.large_columns: set[str] = set()
         self.rows = {table.name: 0 for table in tables}
         self.sha256: str | None = None
-        self._digest = digest
+        self._digest = origin.digest
         self._about: dict[str, Any] | None = None
         self._connection: sqlite3.Connection | None = None
-        present = {table.name for table in tables} - ({"sessions"} if dedupe else set())
+        present = {table.name for table in tables} - ({"sessions"} if origin.dedupe else set())
         self._tables = [(table, SQLTable(table, present)) for table in tables]
         with self._abort_on_error():
             self._refuse_journals()
@@ -200,11 +171,7 @@ class Database(StagedOutput):
         return None
 
     def finish(self, about: dict[str, Any] | None = None) -> None:
-        """Write the rest, and bring it to the disk; nothing can be written after it. It may be repeated.
-
-        Args:
-            about: see `writers.Writer.finish`.
-        """
+        """Write the rest with the description, see `writers.Writer.finish`, and bring it to the disk. It may be repeated."""
         self._about = about
         super().finish()
 

@@ -126,8 +126,9 @@ class ChatReader:
         error.locate(source=self._source)
         if isinstance(error, CutInputError):
             error.hint = error.hint or self._format.cut_hint or 'on_error="skip" keeps the complete conversations'
-        elif isinstance(error, (JSONSyntaxError, NotAnExportError)) and self._reject is None and self.accepted:
-            error.hint = error.hint or 'on_error="skip" goes on after the damage'
+        elif isinstance(error, JSONSyntaxError) or (isinstance(error, NotAnExportError) and self.accepted):
+            next_step = 'on_error="skip" goes on after the damage' if self._reject is None else "export it again"
+            error.hint = error.hint or next_step
         return error
 
     def _tell_conversation(self, error: ExportstreamError, *, within: bool) -> None:
