@@ -20,7 +20,7 @@ from exportstream.errors import CompressionError, CutInputError, InputError, JSO
 from exportstream.reading.json.ahead import HEAD, NEXT_LINE, Ahead, Passed, go_on_at, is_plain
 from exportstream.reading.json.blocks import separator_like
 from exportstream.reading.json.buffer import Buffer, Reader
-from exportstream.reading.json.decoder import REFUSALS, decode_any
+from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.json.measure import BLOCK, LikelyEnd, measure, refusal_of
 from exportstream.reading.json.next_element import KnownElements, NextElement, TakesDamage
@@ -68,9 +68,7 @@ class Elements:
         known: what is known of the objects; None if nobody asks.
     """
 
-    def __init__(
-        self, reader: Reader, *, limit: int, skip: bool = False, decode: Callable[[bytes | memoryview], Any] = decode_any
-    ) -> None:
+    def __init__(self, reader: Reader, *, limit: int, skip: bool, decode: Callable[[bytes | memoryview], Any]) -> None:
         self.skipped = 0
         self.within = False
         self.known: KnownElements | None = None

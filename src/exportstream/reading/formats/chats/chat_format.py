@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
@@ -32,17 +32,6 @@ class Conversation(NamedTuple):
     deep: list[Any] | None = None
 
 
-class Decode(Protocol):
-    """Decodes the bytes of a conversation."""
-
-    def __call__(self, data: bytes | memoryview, /, *, figures_only: bool) -> Any:
-        """Decode it, to a `Conversation` or to a JSON value, which `ChatFormat.read` takes.
-
-        Raises:
-            msgspec.DecodeError: it is not JSON. It may be any of `REFUSALS`.
-        """
-
-
 class ChatFormat(NamedTuple):
     """The exports of one program.
 
@@ -50,7 +39,8 @@ class ChatFormat(NamedTuple):
         producer: the name of the program.
         keys: those of a conversation.
         is_conversation: whether an object with such keys is one.
-        decode: decodes a conversation.
+        decode: makes a `Conversation` of bytes, or else a JSON value, which `read` takes; with `figures_only` one of what sums
+            need. Raises one of `REFUSALS` for what is not JSON.
         read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for a value that is none.
         begins_with_lines: whether lines of text may come before the JSON.
         states_usage: whether it has tokens and costs.
@@ -60,7 +50,7 @@ class ChatFormat(NamedTuple):
     producer: str
     keys: frozenset[str]
     is_conversation: Callable[[Collection[str]], bool]
-    decode: Decode
+    decode: Callable[..., Any]
     read: Callable[[Any], Conversation]
     begins_with_lines: bool = False
     states_usage: bool = False
