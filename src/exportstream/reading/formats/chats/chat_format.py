@@ -39,8 +39,8 @@ class ChatFormat(NamedTuple):
         producer: the name of the program.
         keys: those of a conversation.
         is_conversation: whether an object with such keys is one.
-        decode: makes a `Conversation` of bytes, or else a JSON value, which `read` takes; with `figures_only` one of what sums
-            need. Raises one of `REFUSALS` for what is not JSON.
+        decode: makes a `Conversation` of bytes, or else a JSON value, which `read` takes; with `figures_only` one of what
+            sums need. Raises one of `REFUSALS` for what is not JSON.
         read: makes a `Conversation` of a JSON value; raises `InvalidMessageError` for a value that is none.
         begins_with_lines: whether lines of text may come before the JSON.
         states_usage: whether it has tokens and costs.
