@@ -84,6 +84,7 @@ class Sessions:
             if (end := self._take_usual(data, start, limit, events, in_array=in_array, is_last=is_last)) is not None:
                 return end
             found = self._find_all(data, start, limit, in_array=in_array)
+            self.wants_more = False  # the last one is no refusal
             if found and not self._decode_together(data, found, depth - 2):
                 self._one_by_one, found = len(found), []
         while not found or self._one_by_one > 0:
