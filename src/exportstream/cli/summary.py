@@ -80,6 +80,8 @@ def _print_left(report: ManyReport) -> None:
             f"the output keeps rows of {amount(len(left), 'inputs')} not given any more: {few(left, 'more')}; "
             "--force without --update writes it anew"
         )
+    if left := report.dropped_inputs:
+        tell(f"the output no longer has rows of {amount(len(left), 'inputs')} not given any more: {few(left, 'more')}")
 
 
 def _counts_of(report: ManyReport) -> str:

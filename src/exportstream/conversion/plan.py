@@ -146,7 +146,7 @@ def refuse_shared(jobs: list[ConvertJob], report: Any, real_path: RealPaths) -> 
             raise UsageError(
                 f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
                 source=name,
-                hint="leave one out with `exclude`, rename it, or merge all into one output (merge_many)",
+                hint="name the folder above both, leave one out with `exclude`, or merge all into one output (merge_many)",
             )
         if key in inputs:
             raise UsageError("the output is an input", source=name, hint="choose another name")
