@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, Content, id_of, read_content, read_message
 from exportstream.reading.formats.chats.chatgpt_usual import (
     FIGURES,

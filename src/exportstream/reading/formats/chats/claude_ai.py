@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
+from exportstream.reading.formats.chats import ChatFormat, Conversation
 from exportstream.reading.formats.chats.recognise import CLAUDE_AI, is_claude_ai_conversation
 from exportstream.reading.formats.chats.shapes import Shape, rows_of
 from exportstream.reading.formats.chats.values import (

@@ -12,7 +12,7 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
+from exportstream.reading.formats.chats import ChatFormat, Conversation
 from exportstream.reading.formats.chats.opencode_parts import read_values
 from exportstream.reading.formats.chats.opencode_usual import FIGURES, USUAL, USUAL_KEYS, read_figures, read_usual, sums_of
 from exportstream.reading.formats.chats.recognise import OPENCODE, is_opencode_session

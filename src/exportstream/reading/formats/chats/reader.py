@@ -24,7 +24,7 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.session_runs import Done
 from exportstream.reading.json.ahead import Ahead
 from exportstream.reading.json.beyond_msgspec import value_is_deeper

@@ -21,7 +21,7 @@ from msgspec.structs import astuple
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message
-from exportstream.reading.formats.chats.chat_format import Refused
+from exportstream.reading.formats.chats import Refused
 from exportstream.reading.formats.chats.reader import held_by
 from exportstream.reading.formats.chats.values import usual_first
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep
