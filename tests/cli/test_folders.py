@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from exportstream import convert_many
 from tests.kit.command import run, said
 from tests.kit.documents import cut, dump, export
 from tests.kit.files import contents, everything, put, rows
@@ -62,6 +65,42 @@ def test_outputs_beside_their_inputs_are_one_line(tmp_path: Path) -> None:
         for name in outputs[left:]:
             (tmp_path / name).unlink(missing_ok=True)
         assert said(run("totals", ".", cwd=tmp_path)) == [f"exportstream: ignored: {words}"]
+    loud, quiet = run("check", ".", cwd=tmp_path), run("check", ".", "--quiet", cwd=tmp_path)
+    assert (loud.stdout, quiet.stderr) == (quiet.stdout + b"7 sessions in 7 inputs, 7 with findings\n", b"")
+    assert json.loads(run("check", ".", "--quiet", "--json", cwd=tmp_path).stdout)["sessionCount"] == 7
+    assert run("check", "b.ndjson.zst", "a.json", "--quiet", cwd=tmp_path).stderr != b""
+
+
+def _obey_permissions() -> None:
+    """Let root be as everybody else: without the capabilities to read and write what it may not."""
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        ctypes.CDLL(None).prctl(24, capability)  # PR_CAPBSET_DROP: gone when the command starts
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+def test_folders_and_files_that_may_not_be_read(tmp_path: Path) -> None:
+    """They are failures of reading, exit code 4, named or found, and stop no other input."""
+    put(tmp_path, "in/a.json", "in/d/b.json", "in/e/c.json", "d.json")
+    convert_many([tmp_path / "in/e"], tmp_path / "in/e", format="csv")
+    closed = [tmp_path / name for name in ("in/d", "in/e", "d.json")]
+    for path in closed:
+        path.chmod(0)
+    reasons = {"in/d": "in/d: Permission denied", "in/e": "in/e: Permission denied", "d.json": "d.json: Permission denied"}
+    for name in ("in", "in/**/*.json"):
+        for arguments in (["totals", name, "--json"], ["check", name], ["convert", name, "-o", "rows/", "--update"]):
+            done = run(*arguments, cwd=tmp_path, process={"preexec_fn": _obey_permissions})
+            assert (done.returncode, b'"messages":3' in done.stdout) == (4, arguments[0] == "totals")
+            assert [line.removeprefix("exportstream: ") for line in said(done)[-2:]] == [reasons["in/d"], reasons["in/e"]]
+    assert list(contents(tmp_path / "rows")) == ["a.ndjson.zst"]
+    for name, why in reasons.items():
+        for arguments in (["totals", name], ["convert", name, "-o", "x/"], ["verify", "in"]):
+            done = run(*arguments, cwd=tmp_path, process={"preexec_fn": _obey_permissions})
+            assert (done.returncode, said(done)[-1]) == (
+                4,
+                f"exportstream: {reasons['in/d'] if arguments[0] == 'verify' else why}",
+            )
+    for path in closed:
+        path.chmod(0o755)
 
 
 @pytest.mark.parametrize("name", FOREIGN)

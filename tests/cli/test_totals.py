@@ -60,6 +60,8 @@ def test_the_suffix_decides_how_tables_are_written(name: str, tmp_path: Path) ->
         assert text == table.to_markdown()
     else:
         assert json.loads(text, parse_float=Decimal)["tables"] == [table.to_dict()]
+        printed = [run(*arguments[:-2], "--json", *to, cwd=tmp_path).stdout.decode() for to in ([], ["-o", "-"])]
+        assert printed == [text, text]
     again = run(*arguments, cwd=tmp_path)
     assert (again.returncode, "--force replaces it" in again.stderr.decode()) == (2, True)
     again = run(*arguments, "--force", "--quiet", cwd=tmp_path)

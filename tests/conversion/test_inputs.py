@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from exportstream import convert, iter_messages, verify
+from exportstream import convert, convert_many, iter_messages, verify
 from exportstream.cli.process import exit_code
-from exportstream.conversion.inputs import find_inputs
+from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.errors import ReadError, UsageError
 from exportstream.storage.names import RealPaths
 from tests.kit.files import put
@@ -248,7 +248,7 @@ def test_any_bytes_in_names(tmp_path: Path, name: bytes, monkeypatch: pytest.Mon
 
 
 def test_a_folder_that_can_not_be_read_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that can't be listed is not passed over in silence."""
+    """A folder that can't be listed is not passed over in silence: reading it fails, and the others are read."""
     listing = os.scandir
 
     def refuse(path: str) -> object:
@@ -257,8 +257,13 @@ def test_a_folder_that_can_not_be_read_is_an_error(folder: Path, monkeypatch: py
         return listing(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(ReadError, match="c/d: Permission denied"):
-        find_inputs(["."])
+    found = set(find_inputs(["."]))
+    monkeypatch.undo()
+    os.chdir(folder)
+    refused = Input("./c/d", "c/d.refused", unpacked=0)
+    assert found == {*(one for one in find_inputs(["."]) if not one.source.startswith("./c/d/")), refused}
+    done = convert_many(["a.json", refused], "rows")
+    assert [(one.status, one.is_system) for one in done.outcomes] == [("converted", False), ("failed", True)]
 
 
 def test_sizes(folder: Path) -> None:

@@ -46,6 +46,7 @@ def check_command(
     as_json: bool,
     max_message_size: int,
     max_window: int,
+    quiet: bool,
 ) -> None:
     """List the oddities of each session of all INPUTs; write nothing.
 
@@ -70,8 +71,9 @@ def check_command(
             printer.end(str(error))
             raise
         printer.add(found[0].source, Outcome(found[0].source, "checked"))
-    printer.end()
-    failed = print_failures(printer.outcomes, quiet=False)
+    if as_json or not quiet:
+        printer.end()
+    failed = print_failures(printer.outcomes, quiet=quiet)
     if failed or not printer.is_valid or (strict and not printer.is_clean):
         sys.exit(failed or Exit.INPUT)
 

@@ -11,8 +11,9 @@ from exportstream.totals.group_keys import DIMENSIONS
 from exportstream.writing.options import FORMAT_NAMES
 from exportstream.writing.selection import TABLES
 
-many_outputs = click.argument("outputs", metavar="OUTPUT...", type=click.Path(), nargs=-1, required=True)
-many_inputs = click.argument("inputs", metavar="INPUT...", type=click.Path(allow_dash=True), nargs=-1, required=True)
+_PATH = click.Path(readable=False, allow_dash=True)  # reading it will report the error
+many_outputs = click.argument("outputs", metavar="OUTPUT...", type=_PATH, nargs=-1, required=True)
+many_inputs = click.argument("inputs", metavar="INPUT...", type=_PATH, nargs=-1, required=True)
 
 json_flag = option("Output", "--json", "as_json", is_flag=True, help="Print JSON.")
 force_flag = option("Output", "-f", "--force", is_flag=True, help="Replace an output that exists.")
@@ -83,7 +84,7 @@ convert_options = together(
         "Output",
         "-o",
         "--output",
-        type=click.Path(allow_dash=True),
+        type=_PATH,
         help="Write to this file, folder (DIR/) or URL. Default: NAME.ndjson.zst next to the input; standard output for "
         "standard input and --merge.",
     ),
@@ -104,7 +105,7 @@ convert_options = together(
         help="Compress at this level, zstd from 1 to 22, gzip from 1 to 9 (slow from 4 on).",
     ),
     force_flag,
-    option("Output", "--report", type=click.Path(), help="Write the summary as JSON to this file."),
+    option("Output", "--report", type=_PATH, help="Write the summary as JSON to this file."),
     option(
         "Rows",
         "-t",
@@ -186,7 +187,7 @@ convert_options = together(
     option(
         "Bad input",
         "--rejects",
-        type=click.Path(),
+        type=_PATH,
         help="Write what --on-error skip rejects to this file, as NDJSON. Default: "
         "OUTPUT.rejects.ndjson, or INPUT.rejects.ndjson if OUTPUT is standard output.",
     ),
@@ -207,7 +208,7 @@ totals_options = together(
         "Output",
         "-o",
         "--output",
-        type=click.Path(),
+        type=_PATH,
         help="Write to this file: .csv (one table), .md or .json, with every figure; or .html, a page with charts and "
         "tables of its own (needs the extra page); then .zst, .gz or nothing. - is standard output, as CSV.",
     ),
@@ -270,4 +271,4 @@ totals_options = together(
     _quiet,
     debug_flag,
 )
-check_options = together(json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_limits, debug_flag)
+check_options = together(json_flag, _exclude, _jobs(f"{_SHARE}."), strict_flag, *_limits, _quiet, debug_flag)

@@ -80,6 +80,8 @@ def _print_left(report: ManyReport) -> None:
             f"the output keeps rows of {amount(len(left), 'inputs')} not given any more: {few(left, 'more')}; "
             "--force without --update writes it anew"
         )
+    if left := report.dropped_inputs:
+        tell(f"the output no longer has rows of {amount(len(left), 'inputs')} not given any more: {few(left, 'more')}")
 
 
 def _counts_of(report: ManyReport) -> str:
@@ -129,8 +131,8 @@ def _rows_of(outputs: list[Written]) -> str:
     """Write how many rows there are, of each table if there are several."""
     rows: dict[str, int] = {}
     for output in outputs:
-        table = output.tables[0] if len(output.tables) == 1 else "rows"
-        rows[table] = rows.get(table, 0) + output.rows
+        for table, count in output.table_rows.items():
+            rows[table] = rows.get(table, 0) + count
     if len(rows) < 2:
         return amount(sum(rows.values()), "rows")
     return _joined([amount(count, table.replace("-", " ")) for table, count in rows.items()])

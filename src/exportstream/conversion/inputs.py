@@ -12,7 +12,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from exportstream.conversion.input_names import (
@@ -95,7 +95,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
 
     Raises:
         UsageError: there is none, or a folder or glob holds no export, or none that is not excluded.
-        ReadError: a folder can't be read, or is missing.
+        ReadError: a folder that is named can't be read, or is missing.
     """
     found: list[Input] = []
     real_path = RealPaths()
@@ -106,8 +106,8 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     if not (is_name(sources) or hasattr(sources, "__iter__")) or isinstance(sources, (bytes, bytearray, memoryview)):
         raise TypeError(_expected(sources))
     sources = [sources] if is_name(sources) else list(sources)
-    names = [local_path(os.fsdecode(source)) for source in sources if is_name(source)]
-    apart = len({os.path.realpath(name) for name in names if is_zip(name)}) > 1
+    names = (local_path(os.fsdecode(source)) for source in sources if is_name(source))
+    apart = len({*map(os.path.realpath, filter(is_zip, names))}) > 1
     for source in sources:
         if isinstance(source, Input):
             found.append(source)
@@ -119,16 +119,13 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         before = len(found)
         found += [one for one in search.find(name, apart=apart) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
-            hint = (
-                f"folders are searched for .json, .ndjson, .jsonl and .zip files{', without `exclude`' if excluded else ''}"
-            )
+            hint = "folders are searched for .json, .ndjson, .jsonl and .zip" + (", without `exclude`" if excluded else "")
             raise UsageError("no exports found", source=name, hint=hint_of(name) or hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
-    once: dict[str, Input] = {}
+    once: dict[tuple[str, str], Input] = {}
     for one in found:
-        member = split_member(one.source)
-        key = f"{real_path.of_file(one.source)}::{'' if member is None else member[1]}"
+        key = real_path.of_file(one.source), (split_member(one.source) or ("", ""))[1]
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
@@ -166,15 +163,15 @@ class _Search(Struct):
     without: set[str]
     exclude: Exclude
     real_path: RealPaths
+    unread: list[str] = field(default_factory=list)  # folders that could not be listed
 
     def find(self, name: str, *, apart: bool) -> Iterator[Input]:
-        """Yield the inputs that a name stands for; `apart`: names of outputs begin with that of an archive."""
+        """Yield the inputs that a name stands for; `apart`: names of outputs begin with an archive's."""
         if is_stream(name):
             yield Input("-", "stdin", named=True)
         elif (member := split_member(name)) is not None:
             yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
         elif is_zip(name):
-            # The members of two archives often have the same names: exports of chats do.
             yield from _members(name, os.path.splitext(os.path.basename(name))[0] if apart else "", named=True)
         elif is_url(name):
             from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
@@ -187,23 +184,33 @@ class _Search(Struct):
                     yield from _members(url, os.path.splitext(relative)[0], named=False)
         elif is_glob(name):
             yield from self._match(name)
+            yield from self._unread(fixed_part(name) or ".")
         elif is_folder(name):
             yield from self._walk(name)
+            yield from self._unread(name)
         else:  # if it is missing, reading will report the error
             yield Input(name, os.path.basename(name), named=True)
 
     def _walk(self, folder: str) -> Iterator[Input]:
-        for inner, files in self._folders(folder):
+        for inner, files in self._folders(folder, is_named=True):
             for name in sorted(filter(is_searched_name, files)):
                 path = os.path.join(inner, name)
                 if _is_input(path) and self.real_path(path) not in self.without:
                     yield from _found(path, os.path.relpath(path, folder))
 
-    def _folders(self, folder: str) -> Iterator[tuple[str, list[str]]]:
+    def _unread(self, folder: str) -> Iterator[Input]:
+        """Yield each folder that could not be listed as an input: reading it will report why. No output has such a name."""
+        while self.unread:
+            path = self.unread.pop(0)
+            yield Input(path, f"{os.path.relpath(path, folder)}.refused", unpacked=0)
+
+    def _folders(self, folder: str, *, is_named: bool = False) -> Iterator[tuple[str, list[str]]]:
         """Yield a folder and all folders in it, each with the names of its files, in order; no hidden ones, no links."""
 
         def fail(error: OSError) -> None:
-            raise ReadError.of(error, error.filename) from error
+            if is_named and error.filename == folder:
+                raise ReadError.of(error, folder) from error
+            self.unread.append(error.filename)
 
         for inner, folders, files in os.walk(folder, onerror=fail):
             folders[:] = sorted(
@@ -274,8 +281,7 @@ def _size_of(archive: str, member: str) -> int | None:
 
 def _as_path(source: str) -> str:
     """Return a member of an archive as if the archive was a folder; every other name as it is."""
-    found = split_member(source)
-    return source if found is None else os.path.join(*found)
+    return os.path.join(*(split_member(source) or (source,)))
 
 
 def _found(path: str, relative: str) -> Iterator[Input]:

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from exportstream.conversion.manifest import Manifest, Record
 from exportstream.conversion.recorded import has_changed_input, input_names
 from exportstream.conversion.unrecorded import is_described, is_output
-from exportstream.errors import ExportstreamError, MissingExtraError, UsageError
+from exportstream.errors import ExportstreamError, MissingExtraError, ReadError, UsageError
 from exportstream.models.names import camel
 from exportstream.storage.names import Name, is_name, is_stream, is_url, refuse_empty
 from exportstream.storage.remote.urls import local_path
@@ -89,6 +89,7 @@ def verify(outputs: Name | Iterable[Name]) -> Iterator[Verified]:
 
     Raises:
         UsageError: a name is a URL or ``-``, or a folder has no outputs.
+        ReadError: a folder can't be read.
         MissingExtraError: Parquet files need pyarrow.
     """
     for given in outputs if hasattr(outputs, "__iter__") and not isinstance(outputs, str) else [outputs]:
@@ -165,7 +166,10 @@ def _manifests_above(folder: str) -> Iterator[str]:
 
 
 def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
-    for inner, folders, files in os.walk(folder):
+    def fail(error: OSError) -> None:
+        raise ReadError.of(error, error.filename) from error
+
+    for inner, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield inner, files
 
