@@ -198,7 +198,7 @@ def test_reports_and_rejects(tmp_path: Path) -> None:
     require_clean(json.dumps(report.to_dict()))
     assert report.outcomes[0].source == one.source == url
     with Transaction() as transaction:
-        rejects = RejectsFile(tmp_path / "r.ndjson", transaction, force=False)
+        rejects = RejectsFile(tmp_path / "r.ndjson", transaction, force=False, is_asked_for=True)
         rejects(Reject(url, "s", 0, None, None, "odd", {}))
     require_clean((tmp_path / "r.ndjson").read_text())
 

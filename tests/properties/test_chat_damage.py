@@ -123,6 +123,29 @@ def test_several_damages() -> None:
     assert b"".join(one.raw or b"" for one in rejects) == parts[0] + b"," + parts[3] + b","
 
 
+@pytest.mark.parametrize("lost", [b"[", b"[oops", b"[7", b'[{"title":"x"', b'[{"uuid":"x","oops', b"[]]", b'["x"', b"[[{}]"])
+def test_lines_go_on_after_a_bracket_that_is_damage(lost: bytes) -> None:
+    """A line that begins like an array is rejected with its bracket, unless that may be one, and lines after it are read."""
+    made = [dump(claude(name)) for name in NAMES]
+    data = b"\n".join([made[0], lost, *made[1:]])
+    for source in (data, cuts(data, [1]), cuts(data, [50])):
+        sessions, rejects, _, error = read(source)
+        assert (list(sessions), error) == (NAMES, None)
+        raw = {one.position: one.raw or b"" for one in rejects}
+        assert all(data.startswith(one, position) for position, one in raw.items())
+        got = b"".join(raw[at] for at in sorted(raw)).strip()
+        assert got == {b"[": b"", b"[]]": b"]"}.get(lost, lost)
+
+
+@pytest.mark.parametrize("lost", [b"oops", b"7", b'"x",', b'{"uuid":"x', b"[1]"])
+def test_an_array_goes_on_after_damage_before_its_first_element(lost: bytes) -> None:
+    """Where a comma comes after the next conversation, the array goes on."""
+    made = [dump(claude(name)) for name in NAMES]
+    sessions, rejects, _, error = read(made[0] + b"[" + lost + b"," + b",".join(made[1:]) + b"]")
+    assert (list(sessions), error) == (NAMES, None)
+    assert b"".join(one.raw or b"" for one in rejects) == lost + b","
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_split_of_the_input_does_not_matter(shape: str) -> None:
     """Damage is found in the same way wherever a read ends: here conversations are larger than reads and blocks."""

@@ -246,6 +246,16 @@ def test_lines_go_on_after_a_bracket_that_is_damage(lost: bytes, on: bool) -> No
 
 
 @pytest.mark.parametrize("on", [True, False])
+def test_lines_go_on_after_an_array_that_is_none(on: bool) -> None:
+    """A line of a bracket alone begins an array; the lines after it are no elements of it, but sessions."""
+    made = [dump(session(message(0, id=f"m{number}"), id=f"s{number}")) + b"\n" for number in range(6)]
+    with blocks(on):
+        messages, rejects, _, error = read(b"".join([*made[:2], b"[\n", *made[2:]]))
+    assert ([one["id"] for one in messages], error) == ([f"m{number}" for number in range(6)], None)
+    assert b"".join(one.raw or b"" for one in rejects) == b""
+
+
+@pytest.mark.parametrize("on", [True, False])
 def test_an_array_goes_on_after_damage_before_its_first_session(on: bool) -> None:
     """Where a comma comes before the next session, the array goes on."""
     made = [dump(session(message(0, id=f"m{number}"), id=f"s{number}")) for number in range(4)]

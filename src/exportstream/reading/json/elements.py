@@ -80,6 +80,7 @@ class Elements:
         self._next: NextElement | None = None
         self._likely = LikelyEnd()
         self._size: int | None = None  # of the element that has begun
+        self._opened = 0  # position of the bracket of the last array
 
     def go_on_after_damage(
         self, first_keys: Collection[str], is_element: Callable[[Collection[str]], bool], report: TakesDamage
@@ -107,11 +108,12 @@ class Elements:
                 error.locate(position=self.position)
                 if self._next is None:
                     raise
-                in_array = self._in_array
-                if not self._next.find(error, in_array=in_array, within=self.within, size=self._size):
+                opened = self._opened if self._at is _At.FIRST else None
+                found = self._next.find(error, in_array=self._in_array, opened=opened, within=self.within, size=self._size)
+                if found is None:
                     return
                 self.within = False
-                self._at = _At.NEXT if in_array else _At.TOP
+                self._at = _At.NEXT if found.in_array else _At.TOP
             else:
                 return
 
@@ -146,6 +148,7 @@ class Elements:
     def _enter(self, first: bytes) -> _At:
         """Go on after a byte that begins no object."""
         if self._at is _At.TOP and first == b"[":
+            self._opened = self.position
             return _At.FIRST
         if self._at is _At.AFTER and first == b",":
             return _At.NEXT
