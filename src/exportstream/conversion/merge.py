@@ -165,12 +165,6 @@ def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOption
 class _FirstReading:
     """Reads inputs to their ends before anything is written, each of them once.
 
-    Args:
-        inputs: all that there are.
-        status: of all the work.
-        watch: called with it.
-        reading: how inputs are read.
-
     Attributes:
         usual: the sum of the totals of all that were read, without extreme ones.
         extreme: totals of inputs with extreme costs, by their numbers.

@@ -59,12 +59,7 @@ def total_size(inputs: Iterable[Input]) -> int | None:
 
 
 def input_for_helpers(inputs: Sequence[Input], reading: ReadOptions) -> Input | None:
-    """Return the input that takes nearly all of the time, if processes can help to read it, as the chats in a zip.
-
-    Args:
-        inputs: all that are read.
-        reading: how they are read.
-    """
+    """Return the input that takes nearly all of the time, if processes can help to read it, as the chats in a zip."""
     largest = max(inputs, key=lambda one: one.size or 0, default=None)
     total = total_size(inputs)
     if largest is None or total is None or total > (largest.size or 0) * _NEARLY_ALL:

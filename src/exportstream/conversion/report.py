@@ -100,15 +100,7 @@ def open_report(
 ) -> Callable[[Report], None]:
     """Open a file for a report before any work, and return a function that writes the report as JSON.
 
-    Args:
-        path: of the file; None for no report.
-        transaction: takes the file.
-        force: whether to replace a file that exists.
-        source_path: the input, which is never replaced.
-        words: changes the text of errors, whose hints are in Python's words.
-
-    Raises:
-        UsageError, WriteError: as `open_sink`.
+    There is no report without a path. `words` changes the text of errors, whose hints are in Python's words.
     """
     if path is None:
         return lambda _: None
