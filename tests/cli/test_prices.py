@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.command import run, said
+from tests.kit.command import run, said, speak
 from tests.kit.documents import dump, message, session
 from tests.kit.files import DATA
 
@@ -77,6 +77,15 @@ def test_models_have_a_column_of_prices(unpaid: Path) -> None:
     }
     run(*arguments, "-o", "bill.md", cwd=unpaid)
     assert (unpaid / "bill.md").read_text().splitlines()[-1].startswith("Prices: prices.toml ")
+
+
+def test_messages_without_a_cost_lead_to_prices(unpaid: Path) -> None:
+    """A table with costs says that some are missing, until it has prices; one of tools has no costs, and no prices below it."""
+    hint = "\n\nsome messages have tokens and no cost: --prices genai tells what they cost\n"
+    priced = ("--prices", "prices.toml")
+    for more, expected in (((), True), (("--by", "day"), True), (("--by", "tool"), False), (priced, False)):
+        assert (hint in speak("totals", "session.json", *more, cwd=unpaid).stdout) is expected, more
+    assert "prices" not in speak("totals", "session.json", "--by", "tool", *priced, cwd=unpaid).stdout
 
 
 def test_genai_prices_by_the_package(unpaid: Path) -> None:

@@ -110,7 +110,7 @@ def test_long_texts_take_linear_time() -> None:
         shown(text * 100_000)
         shown(f"http://h/{text * 100_000}!")
         mask(text * 20_000, f"http://u:p@h/{text * 100}")
-        assert time.process_time() - start < 5
+        assert time.process_time() - start < 20  # usually of less than one; a pattern that goes back takes hours
     assert mask("\udcff", "http://u:\udcff@h/?a=\ud800") == "***"
 
 
@@ -198,7 +198,7 @@ def test_reports_and_rejects(tmp_path: Path) -> None:
     require_clean(json.dumps(report.to_dict()))
     assert report.outcomes[0].source == one.source == url
     with Transaction() as transaction:
-        rejects = RejectsFile(tmp_path / "r.ndjson", transaction, force=False)
+        rejects = RejectsFile(tmp_path / "r.ndjson", transaction, force=False, is_asked_for=True)
         rejects(Reject(url, "s", 0, None, None, "odd", {}))
     require_clean((tmp_path / "r.ndjson").read_text())
 

@@ -134,7 +134,7 @@ def test_an_interruption_has_a_word(tmp_path: Path, arguments: list[str], number
             ["-o", "x.csv", "-t", "messages,tool-calls"],
             "2 messages and 1 tool call to x.messages.csv and x.tool-calls.csv (",
         ),
-        (["-o", "x.db"], "4 rows to x.db ("),
+        (["-o", "x.db"], "2 messages, 1 tool call and 1 session to x.db ("),
         (
             ["-o", "rows/", "-t", "all"],
             "in.json: 2 messages, 1 tool call and 1 session to rows/messages/in.ndjson.zst, rows/tool-calls/in",

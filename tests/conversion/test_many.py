@@ -247,7 +247,7 @@ def test_two_inputs_for_one_output_are_refused(folder: Path) -> None:
     for options in ({}, {"force": True}, {"update": True}, {"table": "all"}):
         refused(
             folder,
-            "it would be written twice, for .*x.* and .*x.*leave one out with `exclude`, rename it, or merge all into one output",
+            "it would be written twice, for .*x.* and .*x.*name the folder above both, leave one out with `exclude`, or merge all into",
             ["other.json", *names],
             "rows",
             **options,
@@ -474,8 +474,10 @@ def test_update_of_a_merge_knows_its_inputs(folder: Path) -> None:
     assert json.loads((folder / "r.json").read_bytes())["keptInputs"] == ["in/a.json"]
     put(folder, "in/d.json")
     age(folder / "in/d.json", 7)
-    assert (merge().rows, merge().kept_inputs) == (9, [])
-    merge_many("in/d.json", "all.ndjson", force=True)  # not recorded: the record is of the output before
+    again = merge()
+    assert (again.rows, again.dropped_inputs, again.kept_inputs, merge().kept_inputs) == (9, ["in/a.json"], [], [])
+    assert json.loads((folder / "r.json").read_bytes())["droppedInputs"] == []
+    merge_many("in/d.json", "all.ndjson", force=True)
     assert (merge().rows, merge().rows) == (9, 0)
 
 

@@ -13,6 +13,7 @@ import pytest
 from benchmarks.generate import generate
 from exportstream import convert
 from tests.kit.command import peak
+from tests.kit.documents import dump, message, session
 from tests.kit.files import repeat
 
 N = 16_000_000  # all buffers of zstd are in use by then
@@ -86,6 +87,14 @@ def test_peak_memory_does_not_grow_with_the_input(files: Path, program: str, sha
     large = peak_of(program, files / f"{shape}-{10 * N}.json", blocks=blocks)
     assert large < LIMIT
     assert large <= 1.1 * small
+
+
+@pytest.mark.parametrize("program", ["ndjson-zstd", "csv"])
+def test_one_long_text_takes_five_times_its_size(program: str, tmp_path: Path) -> None:
+    """The only row of a batch is not copied more often than one of many."""
+    text = 'a line of a log, with "quotes"\n' * 1_300_000
+    (tmp_path / "in.json").write_bytes(dump(session(message(0, content=text))))
+    assert peak_of(program, tmp_path / "in.json", blocks="1") < LIMIT + 5 * len(text)
 
 
 DAMAGED = """

@@ -7,7 +7,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exportstream.storage.zstd_decoder import ZstdDecoder
+from exportstream.storage.decompress import ZstdDecoder
 
 DECOMPRESSOR = zstandard.ZstdDecompressor()
 BOUND = 256 << 10

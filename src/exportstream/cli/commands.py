@@ -72,7 +72,3 @@ def main(argv: list[str] | None = None) -> None:
     raise_on_signals()
     tune()
     sys.exit(run(lambda: cli.main(arguments, prog_name="exportstream", standalone_mode=False), debug=debug))
-
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,7 @@ from exportstream.cli.help import Command
 from exportstream.cli.options import convert_options, many_inputs
 from exportstream.cli.process import ignore_signals
 from exportstream.cli.summary import print_all_warnings, print_outcome, print_summary
-from exportstream.cli.terminal import in_options
+from exportstream.cli.terminal import in_options, standard_output
 from exportstream.conversion.encoding import can_share
 from exportstream.conversion.inputs import Input
 from exportstream.conversion.one import convert_one
@@ -63,7 +63,7 @@ def convert_command(
     inputs, and by 100 bytes per message of Claude Code.
     """
     options = options_of({**given, "columns": columns or None}, in_options)
-    output = "-" if output in ("/dev/stdout", "/dev/fd/1") else output  # else a file that it goes to would be replaced
+    output = standard_output(output)
     done: Report
     if merge:
         if dask is not None:

@@ -21,7 +21,7 @@ from exportstream.errors import printable, shown
 from exportstream.storage.memory import import_error
 from exportstream.totals.periods import Range
 from exportstream.totals.sums import Counted, Totals
-from exportstream.totals.table_options import GroupOptions
+from exportstream.totals.table_options import HEADINGS, NAMES, GroupOptions
 from exportstream.totals.tables import GroupRow, GroupTable, Value, says_no_more
 from exportstream.totals.text import figure, texts_of
 
@@ -38,23 +38,12 @@ _TITLES: dict[tuple[str, ...], str] = {
 _TOP = 20  # rows of a table, but of days all
 _FEW = 3  # names in a line
 _LONG_NAME = 200  # characters
-_HEADINGS = {  # of the figures, in the order of the columns
-    "cost": "cost",
-    "pricedCost": "priced",
-    "totalCost": "all cost",
-    "declaredCost": "declared",
-    "inputTokens": "input",
-    "totalInputTokens": "all input",
-    "outputTokens": "output",
-    "cacheReadTokens": "cache read",
-    "cacheCreationTokens": "cache write",
-    "messages": "messages",
-    "unpricedMessages": "unpriced",
-    "toolCalls": "calls",
-    "failed": "failed",
-    "unfinished": "unfinished",
-    "sessions": "sessions",
-}
+_COLUMNS = (
+    *("cost", "priced_cost", "total_cost", "declared_cost", "input_tokens", "total_input_tokens", "output_tokens"),
+    *("cache_read_tokens", "cache_creation_tokens", "messages", "unpriced_messages"),
+    *("tool_calls", "failed", "unfinished", "sessions"),
+)
+_HEADINGS = {NAMES[name]: HEADINGS.get(name, "cache write") for name in _COLUMNS}
 _IF_ANY = frozenset({"unfinished", "unpricedMessages"})  # columns that are left out if they have nothing but zeros
 
 
@@ -92,11 +81,7 @@ def page_groups(range: Range, *, top: int | None, priced: bool) -> GroupOptions:
 
 
 def load_page() -> Callable[[TotalsReport], str]:
-    """Return a function that makes the page, before any work.
-
-    Raises:
-        MissingExtraError: Jinja2 is missing.
-    """
+    """Return a function that makes the page, before any work; Jinja2 may be missing."""
     try:
         from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - an extra
     except ImportError as error:

@@ -31,6 +31,9 @@ def print_all_warnings(report: Report, *, rejects: bool) -> None:
         )
     if more := large[FEW:]:
         tell(f"such cells in {amount(len(more), 'more outputs')}; --report FILE has them all")
+    if isinstance(report, ManyReport) and (gone := report.dropped_inputs):
+        inputs = f"{amount(len(gone), 'inputs')} not given any more: {few(gone, 'more')}"
+        tell(f"warning: the output no longer has rows of {inputs}")
     if rejects and (before := _rejected_before(report)):
         tell(before)
 
@@ -129,8 +132,8 @@ def _rows_of(outputs: list[Written]) -> str:
     """Write how many rows there are, of each table if there are several."""
     rows: dict[str, int] = {}
     for output in outputs:
-        table = output.tables[0] if len(output.tables) == 1 else "rows"
-        rows[table] = rows.get(table, 0) + output.rows
+        for table, count in output.table_rows.items():
+            rows[table] = rows.get(table, 0) + count
     if len(rows) < 2:
         return amount(sum(rows.values()), "rows")
     return _joined([amount(count, table.replace("-", " ")) for table, count in rows.items()])

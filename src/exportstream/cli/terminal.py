@@ -52,6 +52,11 @@ def show_json(text: str, *, end: str = "\n") -> None:
     click.echo(text + end, nl=False)
 
 
+def standard_output(output: str | None) -> str | None:
+    """Return ``-`` for standard output under another name, or a file that it goes to would be replaced; else the name."""
+    return "-" if output in ("/dev/stdout", "/dev/fd/1") else output
+
+
 def _require_stdout() -> None:
     """Raise an error instead of printing nowhere, as `click.echo` does where the shell has closed standard output."""
     if sys.stdout is None:

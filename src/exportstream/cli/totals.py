@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import click
@@ -26,7 +26,7 @@ from exportstream.cli.figures import (
 from exportstream.cli.help import Command
 from exportstream.cli.options import many_inputs, totals_options
 from exportstream.cli.process import Exit
-from exportstream.cli.terminal import in_options, show_json, show_lines, tell
+from exportstream.cli.terminal import in_options, show_json, show_lines, standard_output, tell
 from exportstream.conversion.inputs import Input, find_inputs
 from exportstream.conversion.report import SCHEMA, open_text
 from exportstream.conversion.totals import TotalsReport, total_all, total_one
@@ -34,7 +34,6 @@ from exportstream.errors import UsageError, shown
 from exportstream.reading.options import OnError, ReadOptions
 from exportstream.storage.transaction import Transaction
 from exportstream.totals.periods import Range
-from exportstream.totals.priced import PriceList
 from exportstream.totals.sums import Counted
 from exportstream.totals.table_options import GroupOptions, as_bound, split_words
 from exportstream.totals.text import WIDTH
@@ -42,7 +41,6 @@ from exportstream.writing.formats.json import to_printable_json
 
 _SUFFIXES = (".csv", ".md", ".json", ".html")
 _COMPRESSIONS = {".zst": "zstd", ".gz": "gzip"}
-_STDOUT = ("/dev/stdout", "/dev/fd/1")
 
 
 @click.command(
@@ -89,7 +87,7 @@ def totals_command(
     that fails counts nowhere, and is listed at the end. Costs are exact in files and JSON; a terminal shows 6 decimals.
     Memory grows by 100 bytes per message of Claude Code, to count copies once.
     """
-    output = "-" if output in _STDOUT else output  # else a file that it goes to would be replaced
+    output = standard_output(output)
     output = None if as_json and output == "-" else output
     suffix, compression = _suffix_of(output)
     tables = split_words(by)
@@ -104,11 +102,9 @@ def totals_command(
         text_of = load_page()
     else:
         groups = GroupOptions(by=tables, range=of_time, sort=sort, top=top, priced=prices is not None)
-        text_of = _TEXTS.get(suffix, str)
-    if csv_safe:
-        if suffix != ".csv":
-            raise UsageError("--csv-safe goes with CSV output only", hint="leave it out, or give -o FILE.csv")
-        text_of = _safe_csv
+        text_of = partial(_text, suffix=suffix, csv_safe=csv_safe)
+    if csv_safe and suffix != ".csv":
+        raise UsageError("--csv-safe goes with CSV output only", hint="leave it out, or give -o FILE.csv")
     reading = ReadOptions(
         on_error=on_error,
         max_message_size=max_message_size,
@@ -199,15 +195,14 @@ def _document(done: TotalsReport) -> dict[str, Any]:
     return {"schema": SCHEMA, **done.totals.to_dict(), **several, **cut}
 
 
-_TEXTS: dict[str, Callable[[TotalsReport], str]] = {
-    ".json": lambda done: to_printable_json(_document(done)) + "\n",
-    ".csv": lambda done: done.tables[0].to_csv(),
-    ".md": lambda done: "\n".join([*(table.to_markdown() for table in done.tables), *map(_of_prices, _lists(done))]),
-}
-
-
-def _safe_csv(done: TotalsReport) -> str:
-    return done.tables[0].to_csv(safe=True)
+def _text(done: TotalsReport, suffix: str, *, csv_safe: bool) -> str:
+    """Return what a file of a suffix holds, but for a page."""
+    if suffix == ".json":
+        return to_printable_json(_document(done)) + "\n"
+    if suffix == ".csv":
+        return done.tables[0].to_csv(safe=csv_safe)
+    lists = [] if done.totals.priced is None else done.totals.priced.lists
+    return "\n".join([*(table.to_markdown() for table in done.tables), *(f"Prices: {shown(str(one))}\n" for one in lists)])
 
 
 def _print_written(done: TotalsReport, output: str) -> None:
@@ -229,8 +224,11 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
     else:
         show_totals(done.totals, stderr=False)
     counted = Counted() if done.range.is_bounded else done.totals.counted  # it is of all messages
+    has_costs = not done.tables or any("cost" in table.total.figures for table in done.tables)  # not by tool, for one
+    if done.totals.priced is None and has_costs and counted.with_tokens > counted.cost.count:
+        show_lines(["", "some messages have tokens and no cost: --prices genai tells what they cost"])
     for count, words in (
-        (counted.partial_tokens if done.tables else 0, partial_tokens),  # the table of everything has a row of them
+        (counted.partial_tokens if done.tables and has_costs else 0, partial_tokens),  # without tables it is a row
         (counted.copies, copies),
         (done.notes.without_usage, without_usage),
     ):
@@ -238,7 +236,7 @@ def _show(done: TotalsReport, *, as_json: bool) -> None:
             show_lines(["", words(count)])
     if repeats := dropped(done.duplicates):
         show_lines(["", repeats])
-    if done.totals.priced is not None:
+    if done.totals.priced is not None and has_costs:
         show_prices(done.totals.priced, unpriced=not done.range.is_bounded)  # they are of all messages
 
 
@@ -247,11 +245,3 @@ def _show_instants(since: str | None, until: str | None, found: Range) -> None:
     bounds = (("since", since, found.since), ("until", until, found.until))
     if said := [f"{name} {given}: {instant}" for name, given, instant in bounds if given != instant]:
         show_lines(["", *said])
-
-
-def _lists(done: TotalsReport) -> list[PriceList]:
-    return [] if done.totals.priced is None else done.totals.priced.lists
-
-
-def _of_prices(one: PriceList) -> str:
-    return f"Prices: {shown(str(one))}\n"

@@ -1,6 +1,6 @@
 """Finds inputs: files, folders, zips, globs, URLs and ``-`` become a list of inputs, each with a name for its output.
 
-Takes: what a user names. Returns: `Input`. Raises: `UsageError` if there is nothing.
+Takes: what a user names. Returns: `Input`. Raises: `UsageError` if there is nothing, `ReadError` if a folder can't be read.
 Holds: one `Input` per file.
 """
 
@@ -26,7 +26,7 @@ from exportstream.conversion.input_names import (
     owner_of,
     size_of,
 )
-from exportstream.errors import ExportstreamError, UsageError, hint_of
+from exportstream.errors import ExportstreamError, ReadError, UsageError, hint_of
 from exportstream.errors.patterns import late_pattern
 from exportstream.storage.names import (
     RealPaths,
@@ -95,6 +95,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
 
     Raises:
         UsageError: there is none, or a folder or glob holds no export, or none that is not excluded.
+        ReadError: a folder that is named can't be read, or is missing.
     """
     found: list[Input] = []
     real_path = RealPaths()
@@ -105,8 +106,8 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     if not (is_name(sources) or hasattr(sources, "__iter__")) or isinstance(sources, (bytes, bytearray, memoryview)):
         raise TypeError(_expected(sources))
     sources = [sources] if is_name(sources) else list(sources)
-    names = [local_path(os.fsdecode(source)) for source in sources if is_name(source)]
-    apart = len({os.path.realpath(name) for name in names if is_zip(name)}) > 1
+    names = (local_path(os.fsdecode(source)) for source in sources if is_name(source))
+    apart = len({*map(os.path.realpath, filter(is_zip, names))}) > 1
     for source in sources:
         if isinstance(source, Input):
             found.append(source)
@@ -118,16 +119,13 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         before = len(found)
         found += [one for one in search.find(name, apart=apart) if not excluded(_as_path(one.source), one.relative)]
         if len(found) == before and not (excluded and not stands_for_several(name)):
-            hint = (
-                f"folders are searched for .json, .ndjson, .jsonl and .zip files{', without `exclude`' if excluded else ''}"
-            )
+            hint = "folders are searched for .json, .ndjson, .jsonl and .zip" + (", without `exclude`" if excluded else "")
             raise UsageError("no exports found", source=name, hint=hint_of(name) or hint)
     if not found:
         raise UsageError("expected at least one input, got none", hint="`exclude` leaves them out" if excluded else None)
-    once: dict[str, Input] = {}
+    once: dict[tuple[str, str], Input] = {}
     for one in found:
-        member = split_member(one.source)
-        key = f"{real_path.of_file(one.source)}::{'' if member is None else member[1]}"
+        key = real_path.of_file(one.source), (split_member(one.source) or ("", ""))[1]
         if key not in once or (one.named and not once[key].named):
             once[key] = one
     return _join_parts(list(once.values()))
@@ -168,13 +166,12 @@ class _Search(Struct):
     unread: list[str] = field(default_factory=list)  # folders that could not be listed
 
     def find(self, name: str, *, apart: bool) -> Iterator[Input]:
-        """Yield the inputs that a name stands for; `apart`: names of outputs begin with that of an archive."""
+        """Yield the inputs that a name stands for; `apart`: names of outputs begin with an archive's."""
         if is_stream(name):
             yield Input("-", "stdin", named=True)
         elif (member := split_member(name)) is not None:
             yield Input(name, os.path.basename(member[1]), named=True, unpacked=_size_of(*member))
         elif is_zip(name):
-            # The members of two archives often have the same names: exports of chats do.
             yield from _members(name, os.path.splitext(os.path.basename(name))[0] if apart else "", named=True)
         elif is_url(name):
             from exportstream.storage.remote import listing  # noqa: PLC0415 - an extra
@@ -195,7 +192,7 @@ class _Search(Struct):
             yield Input(name, os.path.basename(name), named=True)
 
     def _walk(self, folder: str) -> Iterator[Input]:
-        for inner, files in self._folders(folder):
+        for inner, files in self._folders(folder, is_named=True):
             for name in sorted(filter(is_searched_name, files)):
                 path = os.path.join(inner, name)
                 if _is_input(path) and self.real_path(path) not in self.without:
@@ -207,9 +204,15 @@ class _Search(Struct):
             path = self.unread.pop(0)
             yield Input(path, f"{os.path.relpath(path, folder)}.refused", unpacked=0)
 
-    def _folders(self, folder: str) -> Iterator[tuple[str, list[str]]]:
+    def _folders(self, folder: str, *, is_named: bool = False) -> Iterator[tuple[str, list[str]]]:
         """Yield a folder and all folders in it, each with the names of its files, in order; no hidden ones, no links."""
-        for inner, folders, files in os.walk(folder, onerror=lambda error: self.unread.append(error.filename)):
+
+        def fail(error: OSError) -> None:
+            if is_named and error.filename == folder:
+                raise ReadError.of(error, folder) from error
+            self.unread.append(error.filename)
+
+        for inner, folders, files in os.walk(folder, onerror=fail):
             folders[:] = sorted(
                 name
                 for name in folders
@@ -278,8 +281,7 @@ def _size_of(archive: str, member: str) -> int | None:
 
 def _as_path(source: str) -> str:
     """Return a member of an archive as if the archive was a folder; every other name as it is."""
-    found = split_member(source)
-    return source if found is None else os.path.join(*found)
+    return os.path.join(*(split_member(source) or (source,)))
 
 
 def _found(path: str, relative: str) -> Iterator[Input]:

@@ -107,7 +107,7 @@ def convert_many(  # noqa: D417 - the others are those of `convert`
 
     Raises:
         UsageError: before any work: outputs that exist, that are inputs, or that two inputs would share.
-        WriteError: a folder can't be made, or the report can't be written.
+        ReadError, WriteError: a folder that is named can't be read or made, or the report can't be written.
     """
     options = options_of(locals())
     return convert_all(sources, target_dir, options, executor=executor, progress=progress)

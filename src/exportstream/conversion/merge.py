@@ -115,14 +115,13 @@ def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOption
     before = None
     if manifest is not None:
         before = was_made_of(manifest, written[0], recorded_options(outputs[0], reading, writing))
-    known = before is None or before.inputs  # else it is not the output that was recorded
-    current = options.update and bool(known) and all(is_current(one.source, outputs, one.parts) for one in inputs)
+    fits = before is None or before.fits
+    current = options.update and fits and all(is_current(one.source, outputs, one.parts) for one in inputs)
     outcomes = [Outcome(found.source, "skipped" if current else "converted") for found in inputs]
     first = _FirstReading(inputs, status, progress, reading)
-    kept: list[str] = []
-    if current and manifest is not None and before is not None:
-        names = [manifest.name_of_input(one.source) for one in inputs]
-        kept = sorted({*before.inputs}.difference(names))
+    names = [manifest.name_of_input(one.source) for one in inputs] if manifest is not None else []
+    gone = sorted({*before.inputs}.difference(names)) if before is not None else []
+    if current and before is not None:
         for number in (number for number, name in enumerate(names) if name not in before.inputs):
             outcomes[number] = replace(outcomes[number], status="converted")  # it may be by now
         first.read(outcomes)
@@ -135,12 +134,13 @@ def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOption
     good = [found for found, outcome in zip(inputs, outcomes, strict=True) if outcome.status == "converted"]
     done = ManyReport(source=count_of_inputs(len(inputs)), outcomes=outcomes)
     if current:
-        done.kept_inputs = kept
+        done.kept_inputs = gone
         done.merged_notes = before.notes if before is not None else done.merged_notes
         done.rejects = old_rejects(named_rejects, outputs, (one.source for one in inputs))
     with Transaction() as transaction:
         write_report = open_report(report, transaction, force=writing.force, words=options.words)
         if good:
+            done.dropped_inputs = gone if options.update else []
             merging = ConvertOptions(reading=reading, writing=writing, rejects=rejects)  # the report is that of all inputs
             recording: dict[str, Any] = {}
             if manifest is not None:
@@ -164,12 +164,6 @@ def merge_all(sources: Name | Iterable[Any], target: Any, options: ConvertOption
 
 class _FirstReading:
     """Reads inputs to their ends before anything is written, each of them once.
-
-    Args:
-        inputs: all that there are.
-        status: of all the work.
-        watch: called with it.
-        reading: how inputs are read.
 
     Attributes:
         usual: the sum of the totals of all that were read, without extreme ones.

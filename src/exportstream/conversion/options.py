@@ -50,9 +50,7 @@ class ConvertOptions(Struct, frozen=True, kw_only=True):
 def options_of(given: Mapping[str, Any], words: Callable[[str], str] = str) -> ConvertOptions:
     """Return the options of a call of `convert`, `convert_many` or `merge_many`.
 
-    Args:
-        given: its keywords by name, as `locals()` has them first thing in a function; others than options have no effect.
-        words: see `ConvertOptions`.
+    Its keywords are given by name, as `locals()` has them first thing in a function; others than options have no effect.
 
     Raises:
         OptionError: a value is not possible.

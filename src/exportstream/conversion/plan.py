@@ -59,12 +59,7 @@ def total_size(inputs: Iterable[Input]) -> int | None:
 
 
 def input_for_helpers(inputs: Sequence[Input], reading: ReadOptions) -> Input | None:
-    """Return the input that takes nearly all of the time, if processes can help to read it, as the chats in a zip.
-
-    Args:
-        inputs: all that are read.
-        reading: how they are read.
-    """
+    """Return the input that takes nearly all of the time, if processes can help to read it, as the chats in a zip."""
     largest = max(inputs, key=lambda one: one.size or 0, default=None)
     total = total_size(inputs)
     if largest is None or total is None or total > (largest.size or 0) * _NEARLY_ALL:
@@ -146,7 +141,7 @@ def refuse_shared(jobs: list[ConvertJob], report: Any, real_path: RealPaths) -> 
             raise UsageError(
                 f"it would be written twice, for {shown(writers[key])} and {shown(what)}",
                 source=name,
-                hint="leave one out with `exclude`, rename it, or merge all into one output (merge_many)",
+                hint="name the folder above both, leave one out with `exclude`, or merge all into one output (merge_many)",
             )
         if key in inputs:
             raise UsageError("the output is an input", source=name, hint="choose another name")

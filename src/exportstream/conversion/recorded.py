@@ -116,10 +116,12 @@ class Before(Struct):
     Attributes:
         inputs: names of those that were read, relative to the folder.
         notes: what was refused of them and is in no row, or may be wrong.
+        fits: whether the output is the one that was recorded, and was made with the same options.
     """
 
     inputs: list[str]
     notes: Notes
+    fits: bool
 
 
 def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -> dict[str, Any]:
@@ -131,16 +133,14 @@ def made_of(manifest: Manifest, sources: Iterable[str], failed: Iterable[str]) -
 def was_made_of(manifest: Manifest, output: str, options: dict[str, Any]) -> Before | None:
     """Return what an output was made of; None if that is not recorded, as of a merge without ``update``.
 
-    There are no inputs if it was made with other options than these, as of `manifest.options_of`, or has another size: it
-    was written again since, and nobody knows of what.
+    It does not fit if it was made with other options than these, as of `manifest.options_of`, or has another size.
     """
     with manifest.open() as records:
         record = records.get(manifest.name_of(output))
     if record is None:
         return None
-    if record.options != options or (state_of(output) or {}).get("size") != record.bytes:
-        return Before([], Notes())
-    return Before(input_names(record), notes_of(record))
+    fits = record.options == options and (state_of(output) or {}).get("size") == record.bytes
+    return Before(input_names(record), notes_of(record), fits)
 
 
 def input_names(record: Record) -> list[str]:

@@ -100,15 +100,7 @@ def open_report(
 ) -> Callable[[Report], None]:
     """Open a file for a report before any work, and return a function that writes the report as JSON.
 
-    Args:
-        path: of the file; None for no report.
-        transaction: takes the file.
-        force: whether to replace a file that exists.
-        source_path: the input, which is never replaced.
-        words: changes the text of errors, whose hints are in Python's words.
-
-    Raises:
-        UsageError, WriteError: as `open_sink`.
+    There is no report without a path. `words` changes the text of errors, whose hints are in Python's words.
     """
     if path is None:
         return lambda _: None
@@ -140,6 +132,8 @@ class ManyReport(Report, WithOutcomes):
         without_input: with `update`, outputs in the folder whose inputs were removed; they stay.
         not_updated: with `update`, outputs of the same inputs with another name, format or table; they stay.
         kept_inputs: of a merge that is up to date: inputs that are not among these any more, whose rows stay.
+        dropped_inputs: of a merge that `update` wrote again: inputs that are not among these any more, whose rows
+            it had.
         merged_notes: of a merge that is up to date: what was rejected of all of its inputs, or may be wrong.
     """
 
@@ -147,6 +141,7 @@ class ManyReport(Report, WithOutcomes):
     without_input: list[str] = field(default_factory=list)
     not_updated: list[str] = field(default_factory=list)
     kept_inputs: list[str] = field(default_factory=list)
+    dropped_inputs: list[str] = field(default_factory=list)
     merged_notes: Notes = field(default_factory=Notes)
 
     def __repr__(self) -> str:
@@ -180,7 +175,7 @@ class ManyReport(Report, WithOutcomes):
         counts = {status: self.count(status) for status in STATUSES}
         sums = super().to_dict() | counts
         sums |= {"keptRejected": self.kept_notes.rejected, "keptDamaged": self.kept_notes.damaged}
-        for name in ("without_input", "not_updated", "kept_inputs"):
+        for name in ("without_input", "not_updated", "kept_inputs", "dropped_inputs"):
             sums[camel(name)] = list(map(label, getattr(self, name)))
         del sums["status"]  # each input has its own
         return sums | {"inputs": [outcome.to_dict() for outcome in self.outcomes]}

@@ -162,6 +162,7 @@ def totals_many(
 
     Raises:
         UsageError: before any work: a word is none of these, or there is no input.
+        ReadError: a folder that is named can't be read.
     """
     tables = split_words(by)
     groups = GroupOptions(

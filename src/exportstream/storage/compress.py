@@ -49,11 +49,7 @@ def frames(
 ) -> Callable[[], Frame] | None:
     """Return a function that begins a frame, one at a time; None without compression.
 
-    Args:
-        compression: ``zstd`` (with a checksum), ``gzip`` or ``none``.
-        level: see `open_sink`.
-        alone: whether zstd starts no thread.
-        beside_others: whether there are other compressors: then zstd takes half of the memory where it starts a thread.
+    For levels see `open_sink`. Alone, zstd starts no thread; beside others it takes half of the memory where it does.
     """
     if compression == "zstd":
         level = level or 3

@@ -1,7 +1,4 @@
-"""What the system says of a file, as far as it tells whether the file has changed.
-
-Takes: an open file, or what the system said of it. Returns: numbers that differ if the file does. Raises, holds: nothing.
-"""
+"""What the system says of a file, as far as it tells whether the file has changed."""
 
 from __future__ import annotations
 

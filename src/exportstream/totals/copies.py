@@ -1,7 +1,4 @@
-"""Copies: messages of other sessions that a producer repeats. They are rows, but no total counts them.
-
-Takes: messages, and the sessions that end among them. Returns: the same without copies. Raises: nothing. Holds: nothing.
-"""
+"""Copies: messages of other sessions that a producer repeats. They are rows, but no total counts them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Prices of the package genai-prices, without its network.
-
-Takes: its providers. Returns: `Prices`. Raises: nothing. Holds: the prices of the models that were asked for.
-"""
+"""Prices of the package genai-prices, without its network. Holds those of the models that were asked for."""
 
 from __future__ import annotations
 

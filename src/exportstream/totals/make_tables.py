@@ -1,7 +1,4 @@
-"""Makes the tables of groups: sorted, with the smaller groups as one row if asked for.
-
-Takes: `Grouping`. Returns: `GroupTable`. Raises: nothing. Holds: a row for each group.
-"""
+"""Makes the tables of groups: sorted, with the smaller groups as one row if asked for."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The options of tables of groups: which groups are made, and how their rows are sorted.
-
-Takes: words. Returns: `GroupOptions`. Raises: `OptionError` for a word that is no column. Holds: nothing.
-"""
+"""The options of tables of groups: which groups are made, and how their rows are sorted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Tables of groups, as plain values, CSV, Markdown and aligned text.
-
-Takes: rows. Returns: values and text. Raises: nothing. Holds: a row for each group.
-"""
+"""Tables of groups, as plain values, CSV, Markdown and aligned text."""
 
 from __future__ import annotations
 

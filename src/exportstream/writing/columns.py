@@ -1,7 +1,5 @@
 """Columns: their names, types, units and meanings, said once for all formats and for the documentation.
 
-Takes: the structs of rows. Returns: `Column`. Raises: nothing. Holds: nothing.
-
 Types come from the annotations of the structs; units and meanings are listed here.
 """
 

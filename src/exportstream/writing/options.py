@@ -64,11 +64,7 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
 
 
 def split_names(names: str | Iterable[str] | None, option: str) -> tuple[str, ...] | None:
-    """The names in a text with commas, or in several of them, each once; None if nothing was said.
-
-    Raises:
-        OptionError: it is something else; `option` is its name.
-    """
+    """The names in a text with commas, or in several, each once; None if nothing was said. Anything else is an error."""
     if names is None:
         return None
     texts = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (names,)

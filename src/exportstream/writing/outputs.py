@@ -199,12 +199,7 @@ def rejects_name(target: Any, source: Any) -> str:
 
 
 def refuse_same_files(named: Sequence[tuple[str, Any]], real_path: RealPaths | None = None) -> None:
-    """Refuse two names for one file among inputs and outputs; devices and pipes may be shared.
-
-    Args:
-        named: the role of each (``input``, ``output``, …), and its name.
-        real_path: knows folders that were looked up before, if any.
-    """
+    """Refuse two names for one file among inputs and outputs, each with its role; devices and pipes may be shared."""
     seen: dict[Any, str] = {}
     real_path = real_path or RealPaths()
     for what, name in named:

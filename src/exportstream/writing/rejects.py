@@ -23,20 +23,16 @@ from exportstream.writing.formats.json import ENCODER
 
 
 class RejectsFile:
-    """A function that takes rejects, and the file they go to.
+    """A function that takes rejects, and the file they go to, which is part of the transaction from the first reject on.
 
-    Args:
-        transaction: takes the file when the first reject comes.
-        is_asked_for: refuse a file that exists at once; otherwise when the first reject comes.
+    A file that exists is refused at once if rejects are asked for, otherwise when the first one comes.
 
     Attributes:
         name: the file's name.
         count: how many rejects were written.
     """
 
-    def __init__(
-        self, name: str | os.PathLike[str], transaction: Transaction, *, force: bool, is_asked_for: bool = True
-    ) -> None:
+    def __init__(self, name: str | os.PathLike[str], transaction: Transaction, *, force: bool, is_asked_for: bool) -> None:
         self.name = os.fspath(name)
         self.count = 0
         self._transaction = transaction

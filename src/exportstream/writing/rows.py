@@ -1,7 +1,4 @@
-"""Rows that are no structs of an export: of tool calls, of sessions, and what stands beside a row.
-
-Takes: batches. Returns: structs, whose fields are columns in their order. Raises: nothing. Holds: the rows of one batch.
-"""
+"""Rows that are no structs of an export: of tool calls, of sessions, and what stands beside a row. Fields are columns."""
 
 from __future__ import annotations
 

@@ -49,16 +49,7 @@ def _plain(name: str) -> str:
 
 
 def refuse_unknown(tables: Mapping[str, Sequence[Column]], columns: Sequence[str] | None, without: Sequence[str]) -> None:
-    """Refuse names that are columns of no table.
-
-    Args:
-        tables: for each table that is written, the columns it can have.
-        columns: names to write, None for the usual ones.
-        without: names to leave out; they may name a field of a column.
-
-    Raises:
-        UsageError: it lists the columns there are.
-    """
+    """Refuse names to write and to leave out, `without` also of fields, that are of no table; `tables` has all columns."""
     for option, names in (("columns", columns or ()), ("without", without)):
         for text in names:
             name = _parse(text)
@@ -97,7 +88,7 @@ def choose(
     without: Sequence[str],
     key: Sequence[str],
 ) -> list[Column]:
-    """Choose the columns of a table.
+    """Choose the columns of a table, of those it can have.
 
     Args:
         table: its name.
@@ -106,9 +97,6 @@ def choose(
         columns: names to write in this order, None for the usual ones. Names of other tables are passed over.
         without: names to leave out; of tool calls also ``toolCalls.result`` and the like.
         key: attributes that stay, first.
-
-    Raises:
-        UsageError: there would be none, or none of the fields of a column.
     """
     chosen: dict[str, Column] = {}
     for name in (_parse(text) for text in (("*",) if columns is None else columns)):

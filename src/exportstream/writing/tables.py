@@ -187,11 +187,7 @@ def _in_snake(kind: type[Struct]) -> Any:
 
 
 def check_columns(tables: Sequence[str], options: WriteOptions) -> None:
-    """Refuse names of columns that none of these tables has, and choices that leave a table without columns.
-
-    Raises:
-        UsageError: it lists the columns there are.
-    """
+    """Refuse names of columns that none of these tables has, and choices that leave a table without columns."""
     if options.columns is not None or options.without:
         usual = replace(options, columns=None, without=(), flat=False)
         refuse_unknown({name: Table(name, usual).known for name in tables}, options.columns, options.without)

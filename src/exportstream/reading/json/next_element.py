@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from exportstream.errors import InputError, LimitError
-from exportstream.reading.json.buffer import CHUNK, Buffer
+from exportstream.reading.json.buffer import Buffer
 from exportstream.reading.json.damage import COST_OF_LOOK, OBJECT, WINDOW, DamageSearch
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
@@ -64,6 +64,16 @@ class KnownElements(Struct):
         self.longest = max(self.longest, other.longest)
 
 
+class Found(Struct, frozen=True):
+    """An element that was found.
+
+    Attributes:
+        in_array: whether it is that of an array.
+    """
+
+    in_array: bool
+
+
 class NextElement(DamageSearch):
     """The search for elements in one input.
 
@@ -91,12 +101,13 @@ class NextElement(DamageSearch):
         self._open: set[int] = set()  # positions of objects that are not whole
         self._known = 0  # position up to which these are all
 
-    def find(self, error: InputError, *, in_array: bool, within: bool, size: int | None) -> bool:
-        """Report what is damaged, and go to the next element; False if there is none.
+    def find(self, error: InputError, *, in_array: bool, opened: int | None, within: bool, size: int | None) -> Found | None:
+        """Report what is damaged, and go to the next element; None if there is none.
 
         Args:
             error: of the damage.
             in_array: whether elements are those of an array.
+            opened: position of its bracket, if the array has no element so far. If it gets none the bracket is damaged, too.
             within: whether the damaged bytes are those of an element that begins at the buffer's start.
             size: of that element, if its end is known.
         """
@@ -107,19 +118,23 @@ class NextElement(DamageSearch):
             after = size or 1
             self._learn_open(len(buffer.data) if error.position is None else error.position - buffer.position_of(0))
         buffer.hold = buffer.position  # of the first byte that was not reported
-        found = self._search(buffer.position + after, in_array=in_array)
-        if not found:
+        # In an array, too, lines may go on: its bracket was the beginning of a damaged one.
+        found = self._search(buffer.position + after, (True, False) if in_array and opened is None else (False, in_array))
+        if found is None:
             self._report_rest()
         self._report(buffer.start, always=not self._reported)
+        if opened is not None and not (found is not None and found.in_array):
+            self._tell(b"[", opened, begins=False)
         buffer.hold = None
         return found
 
-    def _search(self, position: int, *, in_array: bool) -> bool:
+    def _search(self, position: int, ways: tuple[bool, bool]) -> Found | None:
+        """Find an element from a position on, in an array or not; the first way goes first."""
         buffer = self._buffer
         while True:
             place = self._next_place(position)
             if place is None:
-                return False
+                return None
             begin = buffer.position_of(place.start())
             position = begin + 1
             if place[1] not in self._known_elements.first_keys or begin in self._open or not self._budget.allows(begin):
@@ -132,8 +147,10 @@ class NextElement(DamageSearch):
             except InputError as error:
                 self._pass_over(error)
                 continue
-            if self._is_element(self._keys(size, is_odd=is_odd)) and self._fits(size, in_array=in_array):
-                return True
+            if self._is_element(self._keys(size, is_odd=is_odd)):
+                for in_array in ways:
+                    if self._fits(size, in_array=in_array):
+                        return Found(in_array)
             position = begin + size
 
     def _pass_over(self, error: InputError) -> None:
@@ -199,12 +216,8 @@ class NextElement(DamageSearch):
 
     def _after_space(self) -> bytes:
         """The next byte that is no white space; at the end of the input it is empty."""
-        buffer = self._buffer
-        while True:
-            buffer.start = buffer.after_space()
-            if buffer.left or buffer.at_end:
-                return bytes(buffer.data[buffer.start : buffer.start + 1])
-            buffer.read(CHUNK)
+        self._buffer.skip_space()
+        return self._buffer.next
 
     def _tell(self, data: bytes, position: int, *, begins: bool) -> None:
         assert self._error is not None

@@ -195,7 +195,8 @@ class Recovery(DamageSearch):
         if text.endswith(b",") if envelope.in_array else before.endswith(b"\n") or text.endswith(b"}"):
             return envelope
         # Perhaps the bracket is a part of the damage, and lines go on after it.
-        return envelope.outside_array() if envelope.at_first_session and before.endswith(b"\n") else None
+        is_line = before.endswith(b"\n") and (envelope.at_first_session or text.endswith(b"}"))
+        return envelope.outside_array() if is_line and envelope.in_array else None
 
     def _try(self, position: int, envelope: Envelope, *, in_messages: bool) -> tuple[Envelope | None, int]:
         """Read on from a place: the envelope to go on with, or None and a position before which no such place is."""

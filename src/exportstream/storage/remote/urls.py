@@ -2,7 +2,7 @@
 
 Takes: URLs, ``scheme://…``. Raises: `UsageError` for an unknown scheme, `MissingExtraError` for a library that is not
 installed, and `ReadError` or `WriteError` (see `translate_errors`) for any error of a backend: each has errors of its own.
-Holds: nothing. fsspec is not imported before the first URL is opened.
+fsspec is not imported before the first URL is opened.
 """
 
 from __future__ import annotations

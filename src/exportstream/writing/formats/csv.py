@@ -132,7 +132,7 @@ class CSV(Encoder):
         constant = b""
         for made, quote in self._pieces(rows):
             cells = [cell or b'""' for cell in made] if self._is_alone and not quote else made
-            if len(cells) == 1:  # the same in all rows
+            if len(cells) == 1 < count:  # the same in all rows; the only row may be long, and is copied once below
                 constant += quote + cells[0] + quote + b","
             else:
                 constants.append(constant + quote)

@@ -39,11 +39,7 @@ def to_json(value: Any, *, indent: int = -1) -> bytes:
 
 
 def read_json(data: bytes | str) -> Any:
-    """Return the value of JSON, its numbers with all their digits.
-
-    Raises:
-        NotAnExportError: it is not JSON.
-    """
+    """Return the value of JSON, its numbers with all their digits; raise `NotAnExportError` for anything else."""
     from json import loads  # noqa: PLC0415 - few need it, and it slows the command's start
 
     try:

@@ -47,11 +47,7 @@ class Recount:
         self.tool_calls: int | None = None
 
     def add(self, figure: str, values: Iterable[Any]) -> None:
-        """Add the values of a column of messages; None is absent, and text is a number that the column can't hold.
-
-        Raises:
-            NotAnExportError: a value is not a number.
-        """
+        """Add the values of a column of messages; None is absent, and text is a number that the column can't hold."""
         if figure == TOOL_CALLS:
             self.tool_calls = (self.tool_calls or 0) + sum(values)
             return
@@ -81,12 +77,7 @@ def count_calls(text: str | bytes | None) -> int:
 
 
 def blocks_of_lines(path: str) -> Iterator[bytes]:
-    """Yield the text of an output, decompressed, in blocks of whole lines.
-
-    Raises:
-        InputError: it is damaged, or ends within a line.
-        OSError: the system fails.
-    """
+    """Yield the text of an output, decompressed, in blocks of whole lines."""
     rest: list[bytes] = []
     size = 0
     for piece in read_output(path):

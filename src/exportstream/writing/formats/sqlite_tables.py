@@ -49,11 +49,7 @@ _DIGITS = 15  # so many digits are the same after they were a double
 
 
 class SQLTable:
-    """One table: its SQL statements, and the values of its rows.
-
-    Args:
-        table: the table.
-        present: the names of all tables there will be, so that keys refer only to them.
+    """One table: its SQL statements, and the values of its rows. Keys refer only to the tables that are `present`.
 
     Attributes:
         create, indexes: statements.
@@ -93,13 +89,9 @@ class SQLTable:
     ) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:
         """Yield two statements that insert some rows, and for each run of a statement its values, made by column.
 
-        Columns that no row has a value for are left out. A text that all rows share is part of the statement.
-
-        Args:
-            session_numbers: of the rows.
-            rows: as from a `Table`.
-            together: how many rows a run of the first statement inserts, which costs less than as many runs; the second one
-                inserts those that are left, one by one.
+        Columns that no row has a value for are left out. A text that all rows share is part of the statement. A run of the
+        first statement inserts several rows together, which costs less than as many runs; the second one inserts those
+        that are left, one by one.
         """
         made: dict[str, Sequence[Any]] = {self._key: session_numbers}
         shared: dict[str, str] = {}
