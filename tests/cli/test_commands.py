@@ -969,12 +969,12 @@ def test_our_own_output_is_told_from_an_export(folder: Path, table: str, keys: s
 
 def test_check_as_json_is_whole_also_where_the_input_is_not(folder: Path) -> None:
     """Standard output is a JSON document with the error in it."""
-    (folder / "two.json").write_bytes(SAMPLE.read_bytes() + b'{"id":"x","id":"y","title":"t","messages":[]}')
+    (folder / "two.json").write_bytes(SAMPLE.read_bytes() + b'{"id":"x","x":' + b"[" * 600)
     done = run("check", "two.json", "--json", cwd=folder)
     assert done.returncode == 3
     found = json.loads(done.stdout)
     assert (found["sessionCount"], len(found["sessions"])) == (1, 1)
-    assert "two.json: expected each key of a session once" in found["error"]
+    assert "two.json: expected at most 512 levels" in found["error"]
     assert found["error"] in done.stderr.decode()
 
 
