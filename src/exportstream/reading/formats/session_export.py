@@ -199,7 +199,7 @@ class SessionReader(Struct, Events):
         self._locate(error)
         explained = self._explained(error)
         if self.within:
-            self.number -= 1
+            self.number -= not self._keys.has_messages  # as in the second reading, which knows of no other fault
             self.session, self._keys, self.within = None, SessionKeys(), False
         return explained
 
