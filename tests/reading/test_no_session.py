@@ -31,6 +31,7 @@ BAD = {
     "no-messages": b'{"id":"x","title":"\\ud800","more":[{"messages":[]}]}',
     "messages": b'{"id":"x","title":"t","messages":{"y":[1]},"z":[2]}',
     "id": b'{"id":3,"title":"t","messages":[{"id":"m"}],"cost":1}',
+    "title": b'{"id":"x","title":3,"messages":[]}',
     "cost": b'{"cost":"x","messages":[],"id":"z","title":"t"}',
     "result": b'{"id":"x","result":{"id":"y"}}',
     "twice": b'{"id":"x","id":"y","messages":[]}',
@@ -64,7 +65,7 @@ def read(
 def test_it_is_rejected_as_a_whole(kind: str, shape: str, tmp_path: Path) -> None:
     """Wherever it stands, also first, last and twice in a row, its bytes are one reject each, and no session is lost."""
     bad = BAD[kind]
-    for sessions, size in ((GOOD, 0), (GOOD, 1), (GOOD, 50), (LATER, 0)):
+    for sessions, size in ((GOOD, 0), (GOOD, 1), (GOOD, 50), (LATER, 0), (GOOD[:3] + LATER[3:], 0)):
         for places in ([1], [0], [4], [2, 2], [0, 0, 1, 3, 4, 4]):
             parts = list(sessions)
             for place in reversed(places):
@@ -113,7 +114,7 @@ def test_what_is_no_export_stays_none() -> None:
         for data in (bad, bad * 2, b"[" + bad + b"]", bad + b"\n{oops\n", (bad + b"\n") * 30_000):
             _, rejects, export, error = read(data)
             assert isinstance(error, NotAnExportError)
-            assert error.foreign == (kind not in ("error", "messages", "id", "cost", "twice"))
+            assert error.foreign == (kind not in ("error", "messages", "id", "title", "cost", "twice"))
             assert export.bytes_read < 1_000_000, kind
             assert sum(len(one.raw or b"") for one in rejects) < 70_000
         late = read(b"{}" + b" " * 70_000 + bad + b"\n" + GOOD[0])
