@@ -59,6 +59,7 @@ class Events:
 
         With `again` it is read again, and begins anew.
         """
+        del again
         return error
 
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:
