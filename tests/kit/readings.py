@@ -13,7 +13,7 @@ from exportstream import ExportstreamError, ReadOptions, Reject, convert
 from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading import run
 from exportstream.reading.export import Export
-from exportstream.reading.json import ahead, buffer, likely_end, measure, sessions, stream
+from exportstream.reading.json import ahead, buffer, measure, sessions, stream
 from exportstream.reading.json import blocks as blocks_module
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.totals.groups import Grouping
@@ -21,7 +21,7 @@ from exportstream.totals.groups import Grouping
 _BLOCKS = "EXPORTSTREAM_BLOCKS"
 # Modules and their sizes. They are set by hand, as `patch` looks for each module by its name, which takes longer than a reading.
 _SIZES = (
-    *((module, "BLOCK") for module in (blocks_module, stream, sessions, ahead, measure, likely_end, run)),
+    *((module, "BLOCK") for module in (blocks_module, stream, sessions, ahead, measure, run)),
     (blocks_module, "SMALLEST_BLOCK"),
     *((module, "CHUNK") for module in (stream, buffer)),
 )

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from exportstream import JSONSyntaxError, LimitError, iter_messages, open_export
 from exportstream.models.structs import Session
+from exportstream.reading.json.session_lines import split
 from exportstream.reading.json.sessions import Sessions
-from exportstream.reading.json.usual_sessions import split
 from tests.kit.documents import DATE, dump, message, session, session_fields_last, sessions, tool_call
 from tests.kit.readings import blocks, read, small_blocks
 from tests.properties.oracle import snake

@@ -130,12 +130,12 @@ def star(count: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("make", [chain, lambda count: chain(count, empty=9), cycles, orphans, roots, star])
 def test_trees_take_linear_time(make: Callable[[int], dict[str, Any]]) -> None:
-    """Trees of 10,000 nodes and more are read in linear time, and each message is one row."""
+    """Trees of 40,000 nodes are read in linear time, and each message is one row."""
     took = []
-    for count in (10_000, 40_000):
+    for count in (5_000, 40_000):
         value = make(count)
         data = dump([value])
         wanted = sorted(key for key, node in value["mapping"].items() if node["message"] is not None)
         assert sorted(row.id for row in iter_messages(data)) == wanted
         took.append(seconds(lambda data=data: deque(iter_messages(data), maxlen=0)))
-    assert took[1] < 12 * took[0] + 0.2
+    assert took[1] < 20 * took[0] + 0.2  # eight times as many; quadratic is 64

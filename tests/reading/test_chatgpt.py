@@ -29,7 +29,7 @@ from exportstream.reading.formats.chats.recognise import is_chatgpt
 from tests.kit.chats import Tree, drawn, expected
 from tests.kit.documents import dump, export
 from tests.kit.files import Shreds, cuts
-from tests.kit.readings import read
+from tests.kit.readings import read, small_blocks
 
 
 def rows(data: Any, **options: Any) -> list[Message]:
@@ -86,7 +86,8 @@ def test_any_order_of_keys_and_any_chunks(seed: int) -> None:
     assert (other.sessions, other.totals) == (outcome.sessions, outcome.totals)
     assert [{**message, "extra": None} for message in other.messages] == [{**m, "extra": None} for m in outcome.messages]
     data = dump(made)
-    assert read(Shreds(data, [1, 7, 900])) == read(cuts(data, [13])) == outcome
+    with small_blocks(200, 13):
+        assert read(Shreds(data, [1, 7, 900])) == read(cuts(data, [13])) == outcome
     lines = b"\n".join(map(dump, made))
     assert read(lines) == outcome
 
@@ -323,9 +324,10 @@ BAD: dict[str, tuple[bytes, type[InputError], str]] = {
 def test_bad_input(case: str) -> None:
     """Everything that is no export is an error of ours, after the conversations before it."""
     data, kind, words = BAD[case]
-    for source in (data, cuts(data, [1000])):
-        with pytest.raises(kind, match=words):
-            rows(source)
+    with pytest.raises(kind, match=words):
+        rows(data)
+    with small_blocks(1000, 300), pytest.raises(kind, match=words):
+        rows(cuts(data, [300]))
 
 
 def test_the_byte_of_an_error() -> None:
@@ -367,7 +369,9 @@ def test_halves_of_surrogate_pairs() -> None:
             "\ufffdx",
             3,
         )
-    assert read(cuts(data, [1])) == read(data)
+    with small_blocks(64, 1):
+        pieces = read(cuts(data, [1]))
+    assert pieces == read(data)
     first_check, second_check = check(data)
     assert first_check.findings["replaced-surrogate"].messages == second_check.findings["replaced-surrogate"].messages == [0]
 
@@ -416,7 +420,7 @@ def test_a_long_text_at_the_beginning_takes_no_time() -> None:
     began = time.process_time()
     assert is_chatgpt(dump([Tree().conversation(mapping={"n": {"message": '"' * 32_000}})])[: 64 * 1024])
     assert is_chatgpt(b'[{"mapping":{},"' + rb"\"" * 32_000)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 10  # of milliseconds; a pattern that goes back takes minutes
 
 
 def test_repeated_ids(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from contextlib import suppress
 from decimal import Decimal
@@ -461,17 +460,6 @@ def test_nuls_and_halves_of_surrogate_pairs() -> None:
         assert (export.notes.records["NUL bytes"].bytes, export.notes.replaced_surrogates) == (510, 1)
 
 
-@pytest.mark.parametrize("pack", [bytes, zstandard.compress, gzip.compress], ids=["plain", "zstd", "gzip"])
-def test_a_torn_last_line_is_left(pack: Any) -> None:
-    """A last line that is not complete is left for the next time and noted; one without its line feed is read."""
-    data = begun().say("m1").data
-    for cut in (1, 50, len(data.splitlines()[-1]) - 1):
-        with open_export(pack(data[: -1 - cut])) as export:
-            assert len(list(export)) == 1
-            assert (export.notes.torn, export.notes.rejected) == (len(data.splitlines()[-1]) - cut, 0)
-    assert len(rows(pack(data[:-1]))) == 2
-
-
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line of many blocks is read; one beyond the limit, or a response that grows beyond it, is an error."""
     monkeypatch.setattr("exportstream.reading.lines.runs.BLOCK", 1000)
@@ -487,7 +475,7 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_limit_holds_where_only_figures_are_wanted() -> None:
-    """A record with results of several calls counts for each of them, in the thread that it belongs to."""
+    """A record with results of several calls counts once, in the thread that it belongs to."""
     for agent in (None, "a1"):
         transcript = begun()
         for number in range(3):
@@ -498,6 +486,15 @@ def test_the_limit_holds_where_only_figures_are_wanted() -> None:
             transcript.say("m2", "w" * 3000, agentId=agent).call("m1", "t4").say("m2", "w" * 3000, agentId=agent)
         for limit in range(1_200, 9_000, 150):
             assert_figures(transcript.data, limit)
+        assert len(rows(transcript, max_message_size=len(transcript.data))) >= 3
+
+
+def test_half_a_surrogate_pair_in_the_first_line() -> None:
+    """An emoji that was cut in two is no reason to take a transcript for something else."""
+    transcript = Transcript().user("cut@").say("m1")
+    with open_export(transcript.data.replace(b"cut@", b"cut\\ud83d", 1)) as export:
+        assert [message.content for message in export] == ["cut\ufffd", "Done."]
+        assert (export.producer, export.notes.replaced_surrogates) == ("claude-code", 1)
 
 
 def test_a_record_of_an_empty_type() -> None:
@@ -559,27 +556,6 @@ def test_records_of_old_versions() -> None:
         5,
         "final",
     )
-
-
-def test_a_log_that_grows_while_it_is_read(tmp_path: Path) -> None:
-    """What is added to a transcript while it is read is left for the next time."""
-    path = tmp_path / f"{SESSION}.jsonl"
-    data = begun().say("m1").data
-    path.write_bytes(data)
-    with open_export(path) as export:
-        first = next(export)
-        with path.open("ab") as file:
-            file.write(b'{"type":"user","mess')
-        assert [first.content, *(row.content for row in export)] == ["Run it.", "Done."]
-        assert (export.notes.grown, export.notes.torn, export.bytes_read) == (1, 0, len(data))
-        export.require_unchanged()
-
-
-def test_rejects_are_json() -> None:
-    """A line that is not JSON is rejected as damaged bytes, and one that is JSON as its value."""
-    rejects: list[Any] = []
-    rows(begun().data + b"broken \xff\n[1]\n" + begun().data, on_error="skip", rejects=rejects)
-    assert [(reject.raw, reject.message) for reject in rejects] == [(b"broken \xff\n", None), (None, [1])]
 
 
 def test_prices(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from exportstream import iter_messages
 from exportstream.reading.json import elements
 from exportstream.reading.json.buffer import Buffer
-from exportstream.reading.json.likely_end import LikelyEnd
+from exportstream.reading.json.measure import LikelyEnd
 from tests.kit.chats import Tree, claude_ai, drawn, opencode
 from tests.kit.documents import dump
 from tests.kit.readings import read, small_blocks

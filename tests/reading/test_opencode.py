@@ -14,7 +14,7 @@ from exportstream.reading.formats.chats.recognise import is_opencode
 from tests.kit.chats import opencode
 from tests.kit.documents import dump, export
 from tests.kit.files import cuts
-from tests.kit.readings import blocks, read
+from tests.kit.readings import blocks, read, small_blocks
 
 TOKENS = {"input": 10, "output": 20, "reasoning": 5, "cache": {"read": 300, "write": 40}}
 ANSWER = {
@@ -166,7 +166,9 @@ def test_a_line_before_the_json() -> None:
     """Lines of text before the JSON are passed over and counted, also in small pieces."""
     data = b"Exporting session: ses_1\n\n" + dump(opencode(ANSWER), indent=1)
     assert read(data).messages == read(dump(opencode(ANSWER))).messages
-    assert read(cuts(data, [3])).messages == read(data).messages
+    with small_blocks(16, 3):
+        pieces = read(cuts(data, [3]))
+    assert pieces.messages == read(data).messages
     with open_export(data) as reading:
         list(reading)
         assert reading.notes.records["lines before the JSON"].bytes == 26

@@ -45,13 +45,7 @@ class _OpenSessions:
 
 
 def check_export(source: Any, options: ReadOptions, helpers: RunsAhead | None = None) -> Iterator[SessionCheck]:
-    """Read an export and yield the oddities of each of its sessions; see `check`.
-
-    Args:
-        source: as of `open_export`.
-        options: how it is read.
-        helpers: other processes, which do `CheckFields` and `CheckSessions`.
-    """
+    """Read an export and yield the oddities of each of its sessions; helpers do `CheckFields` and `CheckSessions`."""
     found = _OpenSessions()
     damaged = 0
 

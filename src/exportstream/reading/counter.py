@@ -59,11 +59,7 @@ class Counter:
     ) -> str | None:
         """Return the session with the first cost that can't be added, however messages and sessions come in batches.
 
-        Args:
-            batch: with it.
-            whole: the sum before the batch.
-            of_session: that of the session being read, where sessions have totals of their own.
-            declared: the sum that sessions declare, before the batch.
+        The sums are those before the batch: of all, of the session being read, and the one that sessions declare.
         """
         for messages, end in batch.by_session():
             try:

@@ -18,7 +18,6 @@ from exportstream.reading.counter import Counter
 from exportstream.reading.formats import HEAD, FormatReader, JoinedReader, LogReader, ReaderOfRuns
 from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import RunReader
-from exportstream.reading.input_state import InputState
 from exportstream.reading.one_by_one import OneByOne
 from exportstream.reading.options import ReadOptions, Rejects, check_rejects
 from exportstream.reading.price_lists import load_prices
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 _DEFAULT = ReadOptions()
 
 
-class Export(InputState):
+class Export:
     """An open export: an iterator over its messages, with its state in view. Close it, or use it in a ``with``.
 
     Args:
@@ -124,6 +123,36 @@ class Export(InputState):
         self._one_by_one.close()
         self._files.close()
         self._input.close()
+
+    @property
+    def name(self) -> str:
+        """The input's name."""
+        return self._files.main.name
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read of the input as it is stored."""
+        return self._files.bytes_read
+
+    @property
+    def bytes_total(self) -> int | None:
+        """Size of the input as it is stored, None where it is not known."""
+        return self._files.bytes_total
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What changes if the input is replaced or grows, as it was opened; empty if that is not known."""
+        return self._files.state
+
+    @property
+    def require_unchanged(self) -> Callable[[], None]:
+        """A function that raises `ReadError` if the input is no longer what was read; works after `close` as well."""
+        return self._files.require_unchanged
+
+    @property
+    def position(self) -> int:
+        """Bytes of JSON read so far, after decompression."""
+        return self._files.position
 
     @property
     def producer(self) -> str:

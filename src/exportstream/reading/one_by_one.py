@@ -18,7 +18,7 @@ class OneByOne:
     Args:
         batches: where they come from; closed with this.
         count: takes those that were yielded, and the sessions that ended among them, as a batch.
-        name: of the input, for the error after `close`.
+        name: of the input.
 
     Attributes:
         closed: whether nothing more may be read.

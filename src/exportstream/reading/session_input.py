@@ -14,12 +14,10 @@ from exportstream.errors import ExportstreamError
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.message import build_message
 from exportstream.reading.formats.repaired_rejects import RejectLines, is_rejects
-from exportstream.reading.formats.session_export import SessionReader
 from exportstream.reading.formats.session_ids import LaterIds
 from exportstream.reading.formats.session_runs import RunReader
 from exportstream.reading.json.ahead import AheadStream
 from exportstream.reading.json.events import Events
-from exportstream.reading.json.stream import Stream
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.source import Source
@@ -48,12 +46,12 @@ class SessionInput:
         self._ids: LaterIds | None = None
         self._helpers = helpers
 
-    def read(self, reader: SessionReader) -> Iterator[None]:
+    def read(self, reader: RunReader) -> Iterator[None]:
         """Read the input, and tell a reader what is in it."""
         if self._are_rejects():
             yield from RejectLines(self._source, reader, limit=self._options.max_message_size, skip=self._skip)
             return
-        stream = self._helped(reader) or self._stream(self._source, reader)
+        stream = self._helped(reader)
         yield from stream
         if (damage := stream.damage) is not None:
             if not (reader.accepted or reader.complete):
@@ -74,30 +72,21 @@ class SessionInput:
         if self._helpers is not None:
             self._helpers.end()
 
-    def _helped(self, reader: SessionReader) -> Stream | None:
-        """The stream that passes over what others read; None if there are none, or this input is not for them."""
-        helpers, limit = self._helpers, self._options.max_message_size
-        if helpers is None or not isinstance(reader, RunReader) or not _use_blocks() or limit < DEFAULT_MAX_MESSAGE_SIZE:
-            return None
-        if not helpers.begin(self._source, self._options, reader):
-            return None
-        stream: AheadStream
-        if self._skip:
-            from exportstream.reading.json.recovering_stream import RecoveringAheadStream  # noqa: PLC0415 - as below
-
-            stream = RecoveringAheadStream(self._source, reader, build_message, max_message_size=limit)
-        else:
-            stream = AheadStream(self._source, reader, max_message_size=limit)
-        stream.pass_over(self._source, reader, helpers)
+    def _helped(self, reader: RunReader) -> AheadStream:
+        """The stream of the input; it passes over what others read, if there are some, and this input is for them."""
+        stream, helpers = self._stream(self._source, reader), self._helpers
+        is_for_them = _use_blocks() and self._options.max_message_size >= DEFAULT_MAX_MESSAGE_SIZE
+        if helpers is not None and is_for_them and helpers.begin(self._source, self._options, reader):
+            stream.pass_over(self._source, reader, helpers)
         return stream
 
-    def _stream(self, source: Source, events: Events) -> Stream:
+    def _stream(self, source: Source, events: Events) -> AheadStream:
         use_blocks, limit = _use_blocks(), self._options.max_message_size
         if self._skip:
             from exportstream.reading.json.recovering_stream import RecoveringStream  # noqa: PLC0415 - slow to import
 
             return RecoveringStream(source, events, build_message, use_blocks=use_blocks, max_message_size=limit)
-        return Stream(source, events, use_blocks=use_blocks, max_message_size=limit)
+        return AheadStream(source, events, use_blocks=use_blocks, max_message_size=limit)
 
     def _are_rejects(self) -> bool:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from exportstream.errors import ExportstreamError
-from exportstream.models.notes import Notes, Reject
+from exportstream.models.notes import Notes
 from exportstream.models.structs import Session
 from exportstream.reading.json.buffer import Reader
 from exportstream.storage.source import Source
@@ -93,13 +93,7 @@ class JoinedReader(LogReader, Protocol):
         """Take note of what a further file of the input has, before all others are read."""
 
 
-class MakeReader(Protocol):
-    """Makes a reader; see `LineReader` for what it is given."""
-
-    def __call__(
-        self, source: str, reject: Callable[[Reject], None] | None, /, *, watch_repeats: bool, max_line: int
-    ) -> LogReader:
-        """Make it."""
+MakeReader = Callable[..., LogReader]  # of what `LineReader` is given
 
 
 class InputFormat(NamedTuple):

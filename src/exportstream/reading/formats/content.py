@@ -47,9 +47,7 @@ class Content(Struct, gc=False):
 def read_content(value: Any, attachment: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Content:
     """Read the content of a message, a reasoning or a tool's output: a text, or a list of parts.
 
-    Args:
-        value: the content.
-        attachment: describes a part that is an attachment, without its data; None for every other part.
+    `attachment` describes a part that is one, without its data, and returns None for every other part.
     """
     content = Content()
     if isinstance(value, str):
@@ -99,11 +97,7 @@ def leftover(item: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
 
 
 def text_of(item: dict[str, Any], key: str, path: str = "$.payload") -> str | None:
-    """A text, None if it is absent.
-
-    Raises:
-        InvalidMessageError: it is something else.
-    """
+    """A text, None if it is absent; raises `InvalidMessageError` for anything else."""
     value = item.get(key)
     if value is not None and not isinstance(value, str):
         raise InvalidMessageError(f"expected string, got {json_kind(value)}", path=f"{path}.{key}")

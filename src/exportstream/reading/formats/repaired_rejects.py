@@ -13,16 +13,13 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
-
-import msgspec
 
 from exportstream.errors import ExportstreamError, InputError, JSONSyntaxError, LimitError, NotAnExportError, printable
 from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.beyond_msgspec import refuse_deep
 from exportstream.reading.json.buffer import CHUNK, Buffer, Reader
-from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.decoder import ANY_VALUE, REFUSALS
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
 from exportstream.reading.limits import too_many_digits
@@ -32,7 +29,6 @@ _BEGINS = late_pattern(
     rb'\s*\{\s*"source"\s*:\s*%b\s*,\s*"sessionId"\s*:\s*%b\s*,\s*"messageIndex"\s*:' % (_TEXT, _TEXT), re.DOTALL
 )
 _LONGEST_PRODUCER = 40  # characters
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def is_rejects(head: bytes) -> bool:
@@ -139,13 +135,13 @@ class RejectLines:
         if has_long_number(text, 0, len(text)):
             raise too_many_digits()
         try:
-            value = _DECODER.decode(text)
+            value = ANY_VALUE.decode(text)
         except REFUSALS as error:
             fixed, replaced = replace_surrogates(text)
             if not replaced:
                 raise JSONSyntaxError(f"not JSON: {error}") from error
             try:
-                value = _DECODER.decode(fixed)
+                value = ANY_VALUE.decode(fixed)
             except REFUSALS:
                 raise JSONSyntaxError(f"not JSON: {error}") from error
             self._events.replaced(replaced)

@@ -67,18 +67,27 @@ def is_plain(file: Source, buffer: Buffer) -> bool:
     return file.position == buffer.position + buffer.left > 0
 
 
+def go_on_at(position: int, file: Source, buffer: Buffer) -> None:
+    """Pass over the bytes before a position, whether they have been read or not."""
+    if position - buffer.position <= buffer.left:
+        buffer.start += position - buffer.position
+    else:
+        file.jump(position)
+        buffer.jump(position)
+
+
 class AheadStream(Stream):
     """A `Stream` that passes over what was read ahead, once `pass_over` has told it who does that."""
 
+    _ahead: Ahead | None = None
+
     def pass_over(self, reader: Source, events: AheadEvents, ahead: Ahead) -> None:
         """Pass over what is read ahead; reader and events are those of the stream."""
-        self._file = reader
-        self._told = events
-        self._ahead = ahead
+        self._file, self._told, self._ahead = reader, events, ahead
 
     def _take_messages(self) -> None:
         buffer, blocks = self._buffer, self._blocks
-        if blocks is not None and self._at_a_message():
+        if self._ahead is not None and blocks is not None and self._at_a_message():
             if self._begins:
                 buffer.fill(BLOCK)
                 blocks.begin(buffer.data, buffer.start, MAX_DEPTH - self._envelope.depth)
@@ -91,12 +100,13 @@ class AheadStream(Stream):
         super()._take_messages()
 
     def _take_sessions(self) -> None:
-        self._buffer.fill(HEAD)
-        buffer, in_array, done = self._buffer, self._envelope.in_array, None
-        if (separator := self._next_session()) is not None and is_plain(self._file, buffer):
-            done = self._ahead.sessions(buffer.position, separator, in_array=in_array)
-        if not self._pass(done):
-            super()._take_sessions()
+        if self._ahead is not None:
+            buffer, in_array = self._buffer, self._envelope.in_array
+            buffer.fill(HEAD)
+            separator = self._next_session() if is_plain(self._file, buffer) else None
+            if separator is not None and self._pass(self._ahead.sessions(buffer.position, separator, in_array=in_array)):
+                return
+        super()._take_sessions()
 
     def _next_session(self) -> re.Pattern[bytes] | None:
         """What comes before each further session; None if no session follows here, or that is not known."""
@@ -109,9 +119,5 @@ class AheadStream(Stream):
         if run is None:
             return False
         self._told.done(run)
-        if run.end - self._buffer.position <= self._buffer.left:
-            self._buffer.start += run.end - self._buffer.position
-        else:
-            self._file.jump(run.end)
-            self._buffer.jump(run.end)
+        go_on_at(run.end, self._file, self._buffer)
         return True

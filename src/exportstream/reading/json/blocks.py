@@ -18,14 +18,13 @@ Only what that refuses as well goes to ijson.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
-from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
+from exportstream.reading.json.decoder import ANY_VALUE, REFUSALS, MessageDecoder
 from exportstream.reading.json.guard import has_long_number, replace_surrogates
 
 BLOCK = 256 * 1024  # bytes whose messages still fit into a core's own cache: 512 KiB are slower on dense messages
@@ -35,7 +34,6 @@ SMALLEST_BLOCK = 8 * 1024
 _FIRST_KEYS = late_pattern(rb'\s*\{\s*"([^"\\]{1,40})"\s*:\s*(?:"[^"\\]{0,200}"\s*,\s*"([^"\\]{1,40})"\s*:)?')
 _BETWEEN = late_pattern(rb"[ \t\r\n,]*")
 _TRAILING = late_pattern(r"trailing characters \(byte (\d+)\)\Z")
-_VALUES = msgspec.json.Decoder(float_hook=Decimal)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _OPEN, _CLOSE = ord("["), ord("]")
 
@@ -239,7 +237,7 @@ class Blocks:
         for view in raws:
             raw = bytes(view)
             try:
-                value = _VALUES.decode(raw)
+                value = ANY_VALUE.decode(raw)
             except REFUSALS:
                 value = None
             if value is None or value_is_deeper(value, self.max_depth):

@@ -52,6 +52,11 @@ class Buffer:
         """How many bytes are there."""
         return len(self.data) - self.start
 
+    @property
+    def next(self) -> bytes:
+        """The next byte; empty where there is none yet."""
+        return bytes(self.data[self.start : self.start + 1])
+
     def position_of(self, index: int) -> int:
         """Position in the input of a byte of `data`."""
         return self._dropped + index
@@ -119,9 +124,9 @@ class Buffer:
 
     def require_more(self, what: str) -> None:
         """Raise `CutInputError` if the document ends here, `JSONSyntaxError` if something does; `what` was expected."""
-        following = bytes(self.data[self.start : self.start + 1])
-        if not following:
+        if not self.left:
             raise self.end_error() or CutInputError("the input ends before the document is complete")
-        if following in b"],}:":
-            got = following.decode()
-            raise JSONSyntaxError(f"not JSON: expected {what}, got {got!r}", position=self.position, exact=True)
+        if self.next in b"],}:":
+            raise JSONSyntaxError(
+                f"not JSON: expected {what}, got {self.next.decode()!r}", position=self.position, exact=True
+            )

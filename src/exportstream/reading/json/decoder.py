@@ -1,5 +1,7 @@
 """Decodes arrays of messages into structs, many in one call, and learns which names and unknown keys an input has.
 
+`decode_any` decodes values of logs and chats, also where an exponent is so large that no Decimal can hold the number.
+
 Takes: the bytes of an array. Returns: structs, or None if they don't fit; then the bytes are read in another way.
 Raises: msgspec's `DecodeError` for what is no array. Holds: struct types with a slot for each unknown key met.
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -22,6 +25,7 @@ from exportstream.models.structs import Message, ToolCall
 from exportstream.reading.json.beyond_msgspec import any_deeper, check_costs
 
 MAX_LEARNED = 32
+ANY_VALUE = msgspec.json.Decoder(float_hook=Decimal)
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError, ValueError)
 
 _MESSAGE_NAMES = {name for pair in CAMEL_NAMES[Message].items() for name in pair}
@@ -124,3 +128,30 @@ def _decoder_of(types: MessageTypes) -> Any:
 
 
 _USUAL = _decoder_of(CAMEL)  # one for all inputs: it remembers nothing
+
+
+def decode_any(data: Any, decoder: Any = ANY_VALUE) -> Any:
+    """Decode JSON; the decoder is that of a type, if not of any value.
+
+    Returns:
+        A value; its numbers are int or Decimal, and those that no Decimal can hold are texts.
+
+    Raises:
+        one of `REFUSALS`: it is not JSON.
+    """
+    try:
+        return decoder.decode(data)
+    except ArithmeticError:
+        return _with_texts(decoder).decode(data)
+
+
+@lru_cache(64)  # there are fewer
+def _with_texts(decoder: Any) -> Any:
+    return msgspec.json.Decoder(decoder.type, float_hook=_number)
+
+
+def _number(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text

@@ -5,9 +5,9 @@ Raises: `CutInputError`, `JSONSyntaxError`, `NotAnExportError`, `LimitError`, an
 not after `go_on_after_damage`.
 Holds: one object: its bytes and a half more, and what it decodes to.
 
-How it works: `likely_end` guesses where the object ends that begins here, and msgspec decodes it, which tells whether the
+How it works: `LikelyEnd` guesses where the object ends that begins here, and msgspec decodes it, which tells whether the
 guess is right. If it is not, `measure` finds the end. ijson finds the wrong byte of an object that is not JSON.
-`NextElement` finds where to go on after damage.
+`NextElement` finds where to go on after damage. `AheadElements` passes over runs that are read elsewhere; see `json.ahead`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from exportstream.errors import CompressionError, CutInputError, InputError, JSONSyntaxError, NotAnExportError
-from exportstream.reading.json.any_value import decode_any
+from exportstream.reading.json.ahead import HEAD, NEXT_LINE, Ahead, Passed, go_on_at, is_plain
+from exportstream.reading.json.blocks import separator_like
 from exportstream.reading.json.buffer import Buffer, Reader
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
-from exportstream.reading.json.likely_end import LikelyEnd
-from exportstream.reading.json.measure import BLOCK, measure, refusal_of
+from exportstream.reading.json.measure import BLOCK, LikelyEnd, measure, refusal_of
 from exportstream.reading.json.next_element import KnownElements, NextElement, TakesDamage
 from exportstream.reading.json.syntax import find_error
+from exportstream.storage.source import Source
 
 _LARGE = 1 << 20  # bytes of objects that are let go as soon as they are decoded
 _NOTHING = object()
@@ -67,9 +68,7 @@ class Elements:
         known: what is known of the objects; None if nobody asks.
     """
 
-    def __init__(
-        self, reader: Reader, *, limit: int, skip: bool = False, decode: Callable[[bytes | memoryview], Any] = decode_any
-    ) -> None:
+    def __init__(self, reader: Reader, *, limit: int, skip: bool, decode: Callable[[bytes | memoryview], Any]) -> None:
         self.skipped = 0
         self.within = False
         self.known: KnownElements | None = None
@@ -128,7 +127,7 @@ class Elements:
                 if self._at is not _At.TOP:
                     raise CutInputError("the input ends before the document is complete")
                 return
-            first = bytes(buffer.data[buffer.start : buffer.start + 1])
+            first = buffer.next
             if first == b"{" and self._at is not _At.AFTER:
                 yield self._take()
                 self._at = _At.TOP if self._at is _At.TOP else _At.AFTER
@@ -211,3 +210,30 @@ class Elements:
         """Return the error with its byte, which is within so many bytes; the same error if the byte can't be found."""
         with memoryview(self._buffer.data)[self._buffer.start : self._buffer.start + size] as view:
             return find_error(view, self.position) or error
+
+
+class AheadElements(Elements):
+    """Elements of a file, of which some are read elsewhere: a run of them is yielded as an `Element` of no bytes."""
+
+    def __init__(
+        self, file: Source, ahead: Ahead, *, limit: int, skip: bool, decode: Callable[[bytes | memoryview], Any]
+    ) -> None:
+        super().__init__(file, limit=limit, skip=skip, decode=decode)
+        self._file = file
+        self._ahead = ahead
+
+    def _take(self) -> Element:
+        position = self.position
+        if (run := self._run()) is None:
+            return super()._take()
+        go_on_at(run.end - 1, self._file, self._buffer)  # the comma or line feed that follows is looked at as usual
+        return Element(run, position, 0, 0)
+
+    def _run(self) -> Passed | None:
+        """The run that begins here, None if there is none."""
+        buffer = self._buffer
+        buffer.fill(HEAD)
+        separator = separator_like(buffer.data, buffer.start) if self._in_array else NEXT_LINE
+        if separator is None or not is_plain(self._file, buffer):
+            return None
+        return self._ahead.sessions(buffer.position, separator, in_array=self._in_array)

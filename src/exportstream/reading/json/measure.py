@@ -1,11 +1,14 @@
-"""Finds the end of the JSON object that begins here, without decoding it.
+"""Finds the end of the JSON object that begins here: `LikelyEnd` guesses it, `measure` passes over the object.
 
 Takes: a `Buffer` at an object. Returns: its size. Raises: `CutInputError`, `JSONSyntaxError` with a position near the wrong
 byte, `LimitError`, and the errors of the `Reader`. Holds: the object and a half more, in the buffer.
 
-How it works: msgspec passes over the object, in bytes that go beyond it, and tells at which byte something follows. If the
-bytes end within the object, more are read, half as many again each time, so that they are passed over three times at most;
-of a huge object a quarter, and five times.
+How `LikelyEnd` works: it looks for where the next object seems to begin, after the same bytes as this one. Who decodes so
+many bytes as an object knows that the guess is right: no object is the beginning of another.
+
+How `measure` works: msgspec passes over the object, in bytes that go beyond it, and tells at which byte something follows.
+If the bytes end within the object, more are read, half as many again each time, so that they are passed over three times at
+most; of a huge object a quarter, and five times.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import re
 import msgspec
 
 from exportstream.errors import CutInputError, InputError, JSONSyntaxError, LimitError
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.buffer import Buffer
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
@@ -27,6 +31,11 @@ _PLACE = re.compile(r"\(byte (\d+)\)\Z")
 _MARGIN = 16  # bytes at the end of what was read that may be refused because the rest is not there
 _HUGE = 16 * 1024 * 1024  # bytes of an object from which on memory is dearer than time
 _SKIP = msgspec.json.Decoder(msgspec.Raw)
+
+_FEW_WRONG = 8
+_LONGEST_BETWEEN = 64
+_END = late_pattern(rb'([]}"]{1,4})([ \t\r\n]*)\Z')
+_BEGIN = late_pattern(rb'\{[ \t\r\n]*"[^"\\]{1,64}"[ \t\r\n]*:')
 
 
 def measure(buffer: Buffer, limit: int) -> tuple[int, bool]:
@@ -103,3 +112,47 @@ def refusal_of(error: Exception, position: int | None) -> InputError:
     if position is not None and found is not None:
         position += int(found[1]) - ("trailing" in words)  # msgspec counts that one from 1
     return JSONSyntaxError(f"not JSON: {reason}", position=position)
+
+
+class LikelyEnd:
+    """Knows the bytes between the last two objects, from the closing brackets of one to the first key of the other."""
+
+    def __init__(self) -> None:
+        self._between = b""
+        self._end = b""  # of the object that was taken last
+        self._after = 0  # position after it
+        self._looked_at = 0  # bytes in which an end was guessed, or there was none
+        self._right = self._wrong = 0
+
+    def guess(self, buffer: Buffer) -> int:
+        """Guess the size of the object at the start of a buffer; 0 if that is not known."""
+        self._looked_at = 0
+        if buffer.left < BLOCK // 4:  # as `measure` does
+            buffer.fill(BLOCK)
+        if not self._between:
+            self._learn(buffer)
+        if not self._between or self._wrong > _FEW_WRONG + self._right // 4:
+            return 0
+        self._looked_at = min(buffer.left, BLOCK)
+        found = buffer.data.find(self._between, buffer.start, buffer.start + self._looked_at)
+        return 0 if found < 0 else found - buffer.start + len(self._end)
+
+    def know(self, buffer: Buffer, size: int, *, guessed: bool) -> None:
+        """Know the size of the object at the start of a buffer, and whether it was guessed."""
+        end = buffer.start + size
+        if guessed:
+            self._right += 1
+            return
+        if size < self._looked_at:
+            self._wrong += 1
+        self._between = b""
+        found = _END.search(buffer.data, max(buffer.start, end - _LONGEST_BETWEEN), end)
+        self._end = b"" if found is None else found[1]
+        self._after = buffer.position + size - (0 if found is None else len(found[2]))  # spaces may count as measured
+
+    def _learn(self, buffer: Buffer) -> None:
+        """Learn what is between the last object and the one at the start of a buffer."""
+        gap = buffer.position - self._after
+        begin = _BEGIN.match(buffer.data, buffer.start)
+        if self._end and begin is not None and 0 < gap <= min(buffer.start, _LONGEST_BETWEEN):
+            self._between = self._end + bytes(buffer.data[buffer.start - gap : begin.end()])

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from exportstream.errors import InputError, LimitError
-from exportstream.reading.json.buffer import CHUNK, Buffer
+from exportstream.reading.json.buffer import Buffer
 from exportstream.reading.json.damage import COST_OF_LOOK, OBJECT, WINDOW, DamageSearch
 from exportstream.reading.json.decoder import REFUSALS
 from exportstream.reading.json.guard import replace_surrogates
@@ -216,12 +216,8 @@ class NextElement(DamageSearch):
 
     def _after_space(self) -> bytes:
         """The next byte that is no white space; at the end of the input it is empty."""
-        buffer = self._buffer
-        while True:
-            buffer.start = buffer.after_space()
-            if buffer.left or buffer.at_end:
-                return bytes(buffer.data[buffer.start : buffer.start + 1])
-            buffer.read(CHUNK)
+        self._buffer.skip_space()
+        return self._buffer.next
 
     def _tell(self, data: bytes, position: int, *, begins: bool) -> None:
         assert self._error is not None

@@ -2,26 +2,36 @@
 
 Takes: JSON bytes, pushed in pieces of any size. Raises: `JSONSyntaxError`, `CutInputError`, `OutOfMemoryError`, and what
 `guard` and `envelope` raise. Holds: the tokens of one piece, and the bytes of what is not known to be a session.
+
+ijson gives no positions. To find the byte at which JSON goes wrong, a new parser is brought to where the old one was before
+the piece that it refused, by the shortest text that does it, and is given more and more of the piece.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from typing import Any
 
 import ijson
 
 from exportstream.errors import CutInputError, JSONSyntaxError, LimitError, NotAnExportError, OutOfMemoryError
+from exportstream.errors.patterns import late_pattern
 from exportstream.reading.json.envelope import Envelope
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import Guard
 from exportstream.reading.json.no_session import find_value
-from exportstream.reading.json.wrong_byte import TAIL, first_wrong_byte
 
 _ENDS = tuple(bytes((one,)) for one in b' \t\r\n{}[],:"')  # after these bytes no number or word goes on
 LONGEST_NO_SESSION = 1024 * 1024  # bytes; of what is longer the beginning is forgotten
 _REFUSALS = (ijson.JSONError, ValueError, ArithmeticError)
+_TAIL = 64  # bytes before a piece that have to be known
+_SPACE = b" \t\r\n"
+_WORD = late_pattern(rb"[-+.\w]*\Z")  # a number or literal that goes on in the piece
+_CUT_CHARACTER = late_pattern(rb"(?:[\xc0-\xff][\x80-\xbf]{0,2})?\Z")
+_STRING = late_pattern(rb'(?<!\\)"(?:[^"\\]|\\.)*+"\Z', re.DOTALL)
+_NUMBER = late_pattern(rb"[-+.\deE]{1,64}\Z")
 
 
 class Parser:
@@ -53,7 +63,7 @@ class Parser:
         self._guard = Guard()
         # To find the byte of an error: how the piece began that ijson refused.
         self._starts_in_string = False
-        self._tail = opening[-TAIL:]  # the last bytes before it
+        self._tail = opening[-_TAIL:]  # the last bytes before it
         self._wrong: int | None = 0  # index in the piece that was refused
         self._kept = bytearray()  # what was fed last, or since what may be no session has begun
         # Before that: sessions begun, brackets open, whether it is in a string; None for what is too long.
@@ -129,17 +139,17 @@ class Parser:
         except _REFUSALS as error:
             if piece:
                 starts = {"in_string": self._starts_in_string, "after_key": self.envelope.after_key}
-                self._wrong = first_wrong_byte(_refuses, self.envelope.open, self._tail, piece, **starts)
+                self._wrong = _first_wrong_byte(self.envelope.open, self._tail, piece, **starts)
             self._report()  # what came before the error
             if not piece:
                 raise CutInputError("the input ends before the document is complete") from error
             raise JSONSyntaxError(f"not JSON: {_reason(error)}") from error
         except MemoryError as error:
             raise OutOfMemoryError from error
-        if len(piece) >= TAIL:
-            self._tail = piece[-TAIL:]
+        if len(piece) >= _TAIL:
+            self._tail = piece[-_TAIL:]
         elif piece:
-            self._tail = (self._tail + piece)[-TAIL:]
+            self._tail = (self._tail + piece)[-_TAIL:]
         self._report()
         self._wrong = 0
 
@@ -163,7 +173,67 @@ def _reason(error: Exception) -> str:
     return text.rstrip(". ") or "syntax error"
 
 
+def _first_wrong_byte(kinds: list[bytes], tail: bytes, piece: bytes, *, in_string: bool, after_key: bool) -> int | None:
+    """Find the first byte that can't be there.
+
+    Args:
+        kinds: ``{`` or ``[`` for each object and array that is open before the piece.
+        tail: the last bytes before it.
+        piece: the bytes that were refused.
+        in_string: whether it begins inside a string.
+        after_key: whether the last complete string, number or bracket before it was the key of an object.
+
+    Returns:
+        The index in the piece, negative for a byte before it; None if it can't be found.
+    """
+    known = _end_of(_CUT_CHARACTER if in_string else _WORD, tail)
+    before = tail[: len(tail) - len(known)].rstrip(_SPACE)
+    opening = _opening(kinds, before, in_string=in_string, after_key=after_key)
+    text = known + piece
+    good, bad = 0, len(text) + 1
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if _refuses(opening + text[:middle]):
+            bad = middle
+        else:
+            good = middle
+    if bad > len(text):
+        return None
+    # A string is refused at its end and a number after it, where they can't be as well.
+    string = _STRING.search(text, 0, bad)
+    if string is not None and _refuses(opening + text[: string.start()] + b'""'):
+        return string.start() - len(known)
+    number = _end_of(_NUMBER, text[: bad - 1])
+    for end in range(bad - len(number), bad):
+        if text[end - 1 : end].isdigit() and _refuses(opening + text[:end] + b" "):
+            return end - 1 - len(known)
+    return bad - 1 - len(known)
+
+
+def _opening(kinds: list[bytes], before: bytes, *, in_string: bool, after_key: bool) -> bytes:
+    """The shortest text after which a parser is where it has to be: in these objects and arrays, after these bytes."""
+    if not kinds:
+        return b'"' if in_string else b""
+    outer = b"".join(b'{"":' if kind == b"{" else kind for kind in kinds[:-1])
+    kind = kinds[-1]
+    if in_string:
+        return outer + kind + (b'"":"' if kind == b"{" and after_key else b'"')
+    if before.endswith(kind):
+        return outer + kind
+    if kind == b"[":
+        return outer + (b"[0," if not before or before.endswith(b",") else b"[0 ")
+    if not before or before.endswith(b":"):
+        return outer + b'{"":'
+    return outer + (b'{"":0,' if before.endswith(b",") else b'{"" ' if after_key else b'{"":0 ')
+
+
+def _end_of(pattern: re.Pattern[bytes], text: bytes) -> bytes:
+    found = pattern.search(text, max(0, len(text) - _TAIL))
+    return found[0] if found is not None else b""
+
+
 def _refuses(text: bytes) -> bool:
+    """Whether a new parser refuses a text, at its end or before."""
     try:
         _new_parser(ijson.utils.sendable_list())(text)
     except _REFUSALS:

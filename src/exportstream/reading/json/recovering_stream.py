@@ -16,7 +16,7 @@ from exportstream.reading.json.events import Events
 from exportstream.reading.json.parser import Parser
 from exportstream.reading.json.recovery import Recovery
 from exportstream.reading.json.recovery_trial import CheckMessage
-from exportstream.reading.json.stream import Next, Stream
+from exportstream.reading.json.stream import Next
 from exportstream.reading.limits import DEFAULT_MAX_MESSAGE_SIZE
 
 # An input is no export if its first session does not come so soon: values that are none, and bytes before the last of them.
@@ -27,12 +27,12 @@ _VALUES_BEFORE, _BYTES_BEFORE = 100, 64 * 1024
 _FIRST_PIECE, _LAST_PIECE = 512, 8192
 
 
-class RecoveringStream(Stream):
-    """A `Stream` that goes on after bytes that are not JSON, and ends where the input is cut.
+class RecoveringStream(AheadStream):
+    """An `AheadStream` that goes on after bytes that are not JSON, and ends where the input is cut.
 
     Args:
         check_message: raises InvalidMessageError for a JSON value that is no message.
-        reader, events, use_blocks, max_message_size: as of `Stream`.
+        reader, events, use_blocks, max_message_size: as of `AheadStream`.
     """
 
     def __init__(
@@ -145,7 +145,3 @@ class RecoveringStream(Stream):
             self._recovery.hold(self.position, envelope.depth, in_string=False)
         elif envelope.values != values:
             self._recovery.hold(before[0], before[1], in_string=before[2])
-
-
-class RecoveringAheadStream(RecoveringStream, AheadStream):
-    """A `RecoveringStream` that passes over what was read ahead."""

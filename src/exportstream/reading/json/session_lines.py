@@ -1,9 +1,16 @@
-"""Decodes sessions without their messages, a line for each, and remembers which keys they have.
+r"""Splits a block of whole sessions, and decodes sessions without their messages, a line for each.
 
-Takes: lines, each of which has to be an object by itself. Returns: `Session` structs, or None where a line has an unknown
-key, a key twice, or a value that is not of its type. Raises: nothing. Holds: names.
+Takes: bytes that begin with a session; then lines, each of which has to be an object by itself. Returns: `Lines`; `Session`
+structs, or None where a line has an unknown key, a key twice, or a value that is not of its type. Raises: nothing.
+Holds: names.
 
-How it works: msgspec takes the last of a key that comes twice. So keys are counted, in the text and in what was decoded.
+How most sessions are split, whose `messages` are the last key: the block is cut at each ``,"messages":[``, and each piece at
+the last ``]}\n{"id":`` in it. Whether a piece is what it looks like is not known yet: each line of keys has to be an object
+and each line of messages an array, both by themselves. No value can go on from one line to the next: not in a string, and
+after the bracket or brace that ends a line a comma would have to come. So if there are as many values as lines, each line is
+one value.
+
+How a key that comes twice is found, of which msgspec takes the last: keys are counted, in the text and in what was decoded.
 Most lines have the same keys: then a struct that requires all of them says how many there are.
 """
 
@@ -12,7 +19,7 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -22,8 +29,60 @@ from exportstream.models.structs import Session
 from exportstream.reading.json.beyond_msgspec import check_costs
 from exportstream.reading.json.decoder import REFUSALS
 
-_SPACE = (b" ", b"\t", b"\r", b"\n")
+_BLANK = b" \t\r\n"
 _NAMES = Session.__struct_fields__
+
+
+class Lines(NamedTuple):
+    """Sessions in two parts.
+
+    Attributes:
+        keys: a line for each session, without `messages`.
+        messages: a line for each array of messages.
+        sessions: how many.
+        size: bytes of them, with what is between each and the next.
+    """
+
+    keys: bytes
+    messages: bytes
+    sessions: int
+    size: int
+
+
+def split(block: bytes, opening: bytes, messages: bytes, *, in_array: bool, is_last: bool) -> Lines | None:
+    """Split the sessions up to the first that is not as most are; None if that is the first of all.
+
+    Args:
+        block: begins with a session. Of one that no other follows in it nobody knows whether it ends.
+        opening: how sessions begin, up to the colon after their first key.
+        messages: how their key `messages` is spelled, up to the bracket after it.
+        in_array: whether a comma is between them, not a line feed.
+        is_last: whether the input ends with the block; then its last session is split off, too, if nothing is around it.
+    """
+    key = b"," + messages
+    between = (b"]}," if in_array else b"]}\n") + opening
+    first, *pieces = block.split(key)
+    keys, arrays = [first.removeprefix(opening)], []
+    for piece in pieces[:-1]:
+        array, found, following = piece.rpartition(between)
+        if not found:
+            break
+        arrays.append(array)
+        keys.append(following)
+    else:
+        end = pieces[-1].rstrip(_BLANK) if is_last and pieces and not in_array else b""
+        if end.endswith(b"]}"):
+            arrays.append(end[:-2])
+            return Lines(*_lines(keys, arrays, opening), len(arrays), len(block))
+    if not arrays:
+        return None
+    beyond = len(opening) + len(keys.pop())
+    size = len(first) + sum(map(len, pieces[: len(arrays)])) + len(key) * len(arrays) - beyond
+    return Lines(*_lines(keys, arrays, opening), len(arrays), size)
+
+
+def _lines(keys: list[bytes], arrays: list[bytes], opening: bytes) -> tuple[bytes, bytes]:
+    return b"".join([opening, (b"}\n" + opening).join(keys), b"}\n"]), b"[%b]\n" % b"]\n[".join(arrays)
 
 
 class SessionLines:
@@ -93,7 +152,7 @@ def _has_keys(lines: bytes, count: int) -> bool:
     The quote at the end of a key comes before a colon, and a quote within a string after a backslash, which no key has.
     """
     text = lines
-    for space in _SPACE:
+    for space in (b" ", b"\t", b"\r", b"\n"):
         text = text.replace(space, b"")  # where there is none this takes no time; translate takes its time for each byte
     found = text.count(b'":')
     return found == count or found - text.count(b'\\":') == count

@@ -15,9 +15,9 @@ beginning fail one of these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import msgspec
@@ -29,8 +29,7 @@ from exportstream.reading.json.blocks import BLOCK, LARGEST_BLOCK, starts_of_ele
 from exportstream.reading.json.decoder import REFUSALS, MessageDecoder
 from exportstream.reading.json.events import Events
 from exportstream.reading.json.guard import has_long_number
-from exportstream.reading.json.session_lines import SessionLines
-from exportstream.reading.json.usual_sessions import split
+from exportstream.reading.json.session_lines import SessionLines, split
 from exportstream.reading.limits import MAX_DEPTH
 
 _OPENING = late_pattern(rb'\{[ \t\r\n]{0,64}"[^"\\]{1,40}"[ \t\r\n]{0,64}:')
@@ -85,6 +84,7 @@ class Sessions:
             if (end := self._take_usual(data, start, limit, events, in_array=in_array, is_last=is_last)) is not None:
                 return end
             found = self._find_all(data, start, limit, in_array=in_array)
+            self.wants_more = False  # the last one is no refusal
             if found and not self._decode_together(data, found, depth - 2):
                 self._one_by_one, found = len(found), []
         while not found or self._one_by_one > 0:
@@ -124,18 +124,10 @@ class Sessions:
 
     def _find_all(self, data: bytearray, begin: int, limit: int, *, in_array: bool) -> list[_Found]:
         """Find the sessions from `begin` on, as far as each is followed by another; their messages are not decoded yet."""
-        opening, key, found = self._opening, self._messages, []
-        at = data.find(key, begin, limit)
-        while at >= 0:
-            array = at + len(key) - 1
-            beyond = data.find(key, array, limit)
-            following = data.rfind(opening, array, beyond) if beyond >= 0 else -1
-            end = _end_before(data, following, array, in_array=in_array) if following >= 0 else -1
-            array_end = _array_end(data, array, end) if end >= 0 else -1
-            if array_end < 0:
-                break
-            found.append(_Found(begin, at, array, array_end, end, following))
-            begin, at = following, beyond
+        found: list[_Found] = []
+        while (one := next(self._ends_of(data, begin, limit, in_array=in_array), None)) is not None and one.array_end > 0:
+            found.append(one)
+            begin = one.next
         return found
 
     def _decode_together(self, data: bytearray, found: list[_Found], depth: int) -> bool:
@@ -149,28 +141,30 @@ class Sessions:
 
     def _find_next(self, data: bytearray, begin: int, limit: int, depth: int, *, in_array: bool) -> _Found | None:
         """Find the session at `begin`, whatever else looks like its end, and decode its messages."""
-        opening, key = self._opening, self._messages
-        at = data.find(key, begin, limit)
-        array = beyond = at + len(key) - 1
-        for _ in range(_TRIES if at >= 0 else 0):
-            end = following = -1
-            while end < 0:
-                searched, beyond = beyond, data.find(key, beyond + 1, limit)
-                if beyond < 0:
-                    self.wants_more = limit < begin + LARGEST_BLOCK
-                    return None
-                following = beyond
-                for _ in range(_OPENINGS):
-                    following = data.rfind(opening, searched, following)
-                    if following < 0:
-                        break
-                    end = _end_before(data, following, array, in_array=in_array)
-                    if end >= 0:
-                        break
-            one = _Found(begin, at, array, _array_end(data, array, end), end, following)
+        for one in islice(self._ends_of(data, begin, limit, in_array=in_array), _TRIES):
             if one.array_end > 0 and self._decode_together(data, [one], depth):
                 return one
         return None
+
+    def _ends_of(self, data: bytearray, begin: int, limit: int, *, in_array: bool) -> Iterator[_Found]:
+        """Yield the session at `begin` with each end that it may have, the first of which usually is right."""
+        opening, key = self._opening, self._messages
+        at = data.find(key, begin, limit)
+        array = beyond = at + len(key) - 1
+        while at >= 0:
+            searched, beyond = beyond, data.find(key, beyond + 1, limit)
+            if beyond < 0:
+                self.wants_more = limit < begin + LARGEST_BLOCK
+                return
+            following = beyond
+            for _ in range(_OPENINGS):
+                following = data.rfind(opening, searched, following)
+                if following < 0:
+                    break
+                end = _end_before(data, following, array, in_array=in_array)
+                if end >= 0:
+                    yield _Found(begin, at, array, _array_end(data, array, end), end, following)
+                    break
 
     def _report(self, data: bytearray, found: list[_Found], events: Events, depth: int) -> int | None:
         """Decode the keys of the sessions, and report them; return the index after those that were reported."""

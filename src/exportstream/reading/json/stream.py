@@ -39,12 +39,7 @@ class Next(Enum):
 
 
 class Stream:
-    """One reading of one input.
-
-    Args:
-        use_blocks: whether anything but ijson is tried.
-        max_message_size: bytes of the largest message taken.
-    """
+    """One reading of one input; without `use_blocks` nothing but ijson is tried."""
 
     def __init__(
         self, reader: Reader, events: Events, *, use_blocks: bool = True, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE

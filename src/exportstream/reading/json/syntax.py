@@ -54,11 +54,7 @@ class _Brackets(Envelope):
 
 
 def find_error(data: memoryview, position: int) -> InputError | None:
-    """Find what is wrong with the object at the start of some bytes.
-
-    Args:
-        data: the object, and perhaps more.
-        position: of its first byte in the input.
+    """Find what is wrong with the object at the start of some bytes, which have a position in the input.
 
     Returns:
         The error, with the position of the first wrong byte; None if ijson finds no error.

@@ -54,16 +54,10 @@ class LineReader(ABC, Generic[_S]):
         decoder: of one line, as far as it tells what to do with it.
         run_decoders: of the lines of a run, as far as usual ones need no second look; the first that takes all is used.
         short_decoder: of the lines of a run, where only figures are wanted; None for `run_decoders`.
-        figures_only: whether rows need no more than totals do: figures, names, and texts of messages.
         skip: lines that are passed over.
         payload: JSON path of what `_decode` decodes.
-        number: how many sessions have begun.
-        within: whether the last of them is not complete yet.
-        accepted: how many rows there were.
-        notes: what was noticed.
-        is_cut: whether the input was cut, and what was complete was kept.
-        on_replaced: called where halves of surrogate pairs were replaced.
-        known, keys, parts: see `JoinedReader`.
+        within: whether the last session is not complete yet.
+        All others are those of a `JoinedReader`.
     """
 
     producer: ClassVar[str]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -16,9 +17,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exportstream.errors import InputError, InvalidMessageError, JSONSyntaxError
-from exportstream.reading.json.any_value import ANY_VALUE, decode_any
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep, refuse_deep
-from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.decoder import ANY_VALUE, REFUSALS, decode_any
 from exportstream.reading.json.guard import replace_surrogates
 from exportstream.reading.json.measure import refusal_of
 from exportstream.reading.json.syntax import find_error
@@ -62,23 +62,18 @@ def as_object(line: bytes) -> dict[str, Any] | None:
     """Return the JSON object that a line is, fractions in it as texts; None if it is something else."""
     if not line.startswith(b"{"):
         return None
-    try:
-        value = _AS_TEXTS.decode(line)
-    except REFUSALS:
-        return None
-    return value if isinstance(value, dict) else None
+    for replace in (False, True):
+        with suppress(*REFUSALS):
+            value = _AS_TEXTS.decode(replace_surrogates(line)[0] if replace else line)
+            return value if isinstance(value, dict) else None
+    return None
 
 
 def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:
     """Decode each line of a run.
 
-    Args:
-        run: whole lines.
-        decoder: of one line.
-        max_line: bytes of the longest line taken.
-
     Raises:
-        LimitError: a line is longer.
+        LimitError: a line has more than `max_line` bytes.
     """
     position = run.position
     for line in BytesIO(run.data):
@@ -95,7 +90,7 @@ def decode_whole_run(
     """Decode all lines of a run in one call.
 
     Args:
-        run: whole lines.
+        run: the lines.
         decoders: of one line; they are tried one after the other, each on all lines.
         max_line: bytes of the longest line taken.
         short: a decoder of one line that passes over more; it is used where all that it passes over is what it has to be.

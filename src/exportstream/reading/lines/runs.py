@@ -48,12 +48,7 @@ class Skip(NamedTuple):
 
 
 class Lines:
-    """The lines of one input.
-
-    Args:
-        reader: where bytes come from.
-        skip: lines that are passed over.
-        max_line: bytes of the longest line taken.
+    """The lines of one input; one of more than `max_line` bytes is refused.
 
     Attributes:
         skipped: how many lines were passed over, and their bytes.

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.chats.chatgpt_message import ASSISTANT, Content, id_of, read_content, read_message
 from exportstream.reading.formats.chats.chatgpt_usual import (
     FIGURES,
@@ -54,12 +52,10 @@ from exportstream.reading.formats.chats.values import (
     time_of,
     usual_first,
 )
-from exportstream.reading.json.any_value import decode_any
-from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.decoder import ANY_VALUE, REFUSALS, decode_any
 from exportstream.reading.limits import MAX_DEPTH
 
 _CONVERSATION_KEYS = frozenset({"id", "conversation_id", "title", "create_time", "update_time", "mapping"})
-_JSON = msgspec.json.Decoder(float_hook=Decimal)
 _STRUCTS = {UsualMessage, FigureMessage}
 _RUN = 250  # messages
 _NO_TOOLS = (None, "all")  # recipients
@@ -237,7 +233,7 @@ class _Messages:
             call.is_error = True if result.kind == "system_error" else None
         if row.content[:1] in ("{", "[") and (self._is_full or len(row.content) > 2 * MAX_DEPTH):
             try:
-                call.input_json = _JSON.decode(row.content)
+                call.input_json = ANY_VALUE.decode(row.content)
                 self._deep.append(call.input_json)
             except REFUSALS:
                 call.input_json = None

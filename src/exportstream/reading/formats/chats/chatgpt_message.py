@@ -40,13 +40,7 @@ MODEL_FROM = {"model_from": "default_model_slug"}
 
 
 def read_message(message: Any, key: str, default_model: str | None) -> Message:
-    """Make the row of a message.
-
-    Args:
-        message: the value.
-        key: of its node.
-        default_model: of the conversation.
-    """
+    """Make the row of a message, which is at a node with a key, in a conversation with a default model."""
     if type(message) is not dict:
         raise expected("object", message, "$.message")
     author = object_of(message.get("author"), "$.author")

@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session, ToolCall
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
+from exportstream.reading.formats.chats import ChatFormat, Conversation
 from exportstream.reading.formats.chats.recognise import CLAUDE_AI, is_claude_ai_conversation
 from exportstream.reading.formats.chats.shapes import Shape, rows_of
 from exportstream.reading.formats.chats.values import (
@@ -31,7 +31,7 @@ from exportstream.reading.formats.chats.values import (
     usual_first,
 )
 from exportstream.reading.formats.content import Block, as_text
-from exportstream.reading.json.any_value import decode_any
+from exportstream.reading.json.decoder import decode_any
 
 _NAMES = ("uuid", "name", "summary", "created_at", "updated_at", "account")  # of the keys of a usual conversation
 _ROLES = {"human": "user"}

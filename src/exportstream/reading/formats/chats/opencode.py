@@ -12,7 +12,7 @@ from typing import Any
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation
+from exportstream.reading.formats.chats import ChatFormat, Conversation
 from exportstream.reading.formats.chats.opencode_parts import read_values
 from exportstream.reading.formats.chats.opencode_usual import FIGURES, USUAL, USUAL_KEYS, read_figures, read_usual, sums_of
 from exportstream.reading.formats.chats.recognise import OPENCODE, is_opencode_session
@@ -28,7 +28,7 @@ from exportstream.reading.formats.chats.values import (
     usual_first,
 )
 from exportstream.reading.formats.message import to_integer
-from exportstream.reading.json.any_value import decode_any
+from exportstream.reading.json.decoder import decode_any
 
 _SESSION_KEYS = frozenset({"id", "title", "directory", "parentID", "time"})
 _MESSAGE_KEYS = frozenset({"id", "role", "modelID", "cost", "tokens", "finish", "time", "parentID", "sessionID"})

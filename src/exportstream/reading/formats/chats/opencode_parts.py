@@ -170,12 +170,9 @@ UsualPart: Any = reduce(or_, [_Text, _Thought, _File, _Call, *_KEPT, None])
 
 
 def read_structs(parts: Iterable[Any], row_id: str, deep: list[Any]) -> Parts:
-    """Read the usual parts of a message; see `read_values`.
+    """Do the same for the structs of usual parts.
 
-    Args:
-        parts: structs.
-        row_id: of the message.
-        deep: gets values that may have many levels, within as many lists as they are below a value of the row.
+    `deep` gets values that may have many levels, within as many lists as they are below a value of the row.
     """
     texts: list[str] = []
     thoughts: list[str] = []

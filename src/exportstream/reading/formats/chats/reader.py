@@ -24,13 +24,12 @@ from exportstream.errors import (
 )
 from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
-from exportstream.reading.formats.chats.chat_format import ChatFormat, Conversation, Refused
+from exportstream.reading.formats.chats import ChatFormat, Conversation, Refused
 from exportstream.reading.formats.session_runs import Done
 from exportstream.reading.json.ahead import Ahead
-from exportstream.reading.json.ahead_elements import AheadElements
 from exportstream.reading.json.beyond_msgspec import value_is_deeper
 from exportstream.reading.json.buffer import Reader
-from exportstream.reading.json.elements import Element, Elements
+from exportstream.reading.json.elements import AheadElements, Element, Elements
 from exportstream.reading.json.next_element import KnownElements
 from exportstream.reading.limits import MAX_DEPTH, too_deep
 from exportstream.storage.source import Source
@@ -41,7 +40,7 @@ _BYTES = 1 << 18  # of conversations that are passed on together
 
 
 class ChatReader:
-    """Reads one input.
+    """Reads one input; see `ReaderOfRuns` for its attributes.
 
     Args:
         format_: of the input.
@@ -49,15 +48,6 @@ class ChatReader:
         reject: takes messages that are refused; None stops at the first one.
         watch_repeats: whether ids that came before are counted.
         max_line: bytes of the largest conversation taken.
-
-    Attributes:
-        number: how many sessions have begun.
-        accepted: how many rows there were.
-        notes: what was noticed.
-        is_cut: whether the input was cut, and what was complete was kept.
-        figures_only: whether only figures of messages are wanted, names, and their texts.
-        elements: what is known of the conversations, for a search after damage; None if there won't be one.
-        on_replaced: called where halves of surrogate pairs were replaced.
     """
 
     def __init__(
@@ -70,11 +60,9 @@ class ChatReader:
         watch_repeats: bool,
         max_line: int,
     ) -> None:
-        self.number = 0
-        self.accepted = 0
+        self.number = self.accepted = 0
         self.notes = Notes()
-        self.is_cut = False
-        self.figures_only = False
+        self.is_cut = self.figures_only = False
         self.elements: KnownElements | None = None
         self.on_replaced: Callable[[int | None, int], None] | None = None
         self.session: Session | None = None
@@ -192,9 +180,7 @@ class ChatReader:
         _require_shallow([session.extra], element)
         rows: list[Message] = []
         ids: set[str] = set()
-        left = element.replaced
-        session_id, producer = session.id, session.producer
-        index = 0
+        session_id, producer, left, index = session.id, session.producer, element.replaced, 0
         for message in found.messages:
             if isinstance(message, list):
                 rows += message
@@ -203,9 +189,7 @@ class ChatReader:
                 self._refuse(message.error, element, session_id, index, message.value)
                 index += 1
             else:
-                message.session_id = session_id
-                message.index = index
-                message.producer = producer
+                message.session_id, message.index, message.producer = session_id, index, producer
                 rows.append(message)
                 index += 1
             if len(rows) >= _ROWS:  # all rows of a large conversation are never held
@@ -216,8 +200,7 @@ class ChatReader:
                 rows = []
         left = self._note(rows, ids, element, left, found.deep)
         records = {kind: Records(count, 0) for kind, count in found.records.items()}
-        for kind, one in records.items():
-            self.notes.add_records(kind, one)
+        self.notes.merge(Notes(records=records))
         if left and self.on_replaced is not None:
             self.on_replaced(None, left)
         self._pending.messages += rows
@@ -229,17 +212,10 @@ class ChatReader:
             yield batch
 
     def _note(self, rows: list[Message], ids: set[str], element: Element, replaced: int, deep: list[Any] | None) -> int:
-        """Check rows of a conversation, and note what they hold.
+        """Check some rows of a conversation, and note what they hold; their ids are added to those of the rows before.
 
-        Args:
-            rows: some of them.
-            ids: of those before, to which theirs are added.
-            element: the conversation.
-            replaced: how many halves of surrogate pairs may be in these rows and those that follow.
-            deep: values that may be deep, of which none is left; None if all may be.
-
-        Returns:
-            How many may be in those that follow.
+        As many halves of surrogate pairs as `replaced` may be in these rows and those that follow; return how many are in
+        those. Of `deep`, the values that may be deep, none is left; None if all may be.
         """
         _require_shallow([value for row in rows for value in held_by(row)] if deep is None else deep, element)
         if deep:

@@ -21,12 +21,11 @@ from msgspec.structs import astuple
 
 from exportstream.errors import InvalidMessageError
 from exportstream.models.structs import Message
-from exportstream.reading.formats.chats.chat_format import Refused
+from exportstream.reading.formats.chats import Refused
 from exportstream.reading.formats.chats.reader import held_by
 from exportstream.reading.formats.chats.values import usual_first
-from exportstream.reading.json.any_value import decode_any
 from exportstream.reading.json.beyond_msgspec import is_usual, may_be_deep
-from exportstream.reading.json.decoder import REFUSALS
+from exportstream.reading.json.decoder import REFUSALS, decode_any
 from exportstream.reading.limits import MAX_DEPTH
 
 _SMALL = 1 << 20  # bytes of a conversation whose messages are decoded all at once

@@ -183,12 +183,7 @@ class Tree:
         return order
 
     def rows_above(self, keys: list[str], id_of: Callable[[str], str | None]) -> list[str | None]:
-        """For each of some nodes the id of the message that it follows; nodes without a message are passed over.
-
-        Args:
-            keys: of the nodes.
-            id_of: returns the id of the message of a node, None if it has none.
-        """
+        """For each of some nodes the id of the message that it follows; nodes are passed over where `id_of` returns None."""
         nodes, rows = self.nodes, self.rows
         try:
             return [rows[nodes[key].parent] for key in keys]

@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from exportstream.errors import InvalidMessageError, json_kind
 from exportstream.errors.patterns import late_pattern
-from exportstream.reading.json.any_value import decode_any
+from exportstream.reading.json.decoder import decode_any
 
 PLAIN = {str, bool, int, Decimal}  # also those that are false: 0 and an empty text hold something
 _BASE_DATE = date(2001, 9, 9)  # with seconds since then Python's integers are small, and fast
@@ -69,12 +69,7 @@ def required_text(value: Any, path: str) -> str:
 
 
 def kept(value: dict[str, Any], known: Container[str]) -> dict[str, Any]:
-    """Return the keys of an object that have no column, without those that hold nothing.
-
-    Args:
-        value: the object.
-        known: the keys with a column.
-    """
+    """Return the keys of an object other than the known ones, which have a column, without those that hold nothing."""
     return {name: item for name, item in value.items() if name not in known and (item or item.__class__ in PLAIN)}
 
 
@@ -86,10 +81,7 @@ def usual_first(found: dict[str, Any], usual: Iterable[str]) -> dict[str, Any]:
 def time_of(value: Any, path: str, unit: int = 1) -> str | None:
     """Return a time in RFC 3339: a text as it is, a number of seconds with all its digits; None for null.
 
-    Args:
-        value: the time.
-        path: of the value.
-        unit: how many of its units are a second, 1 or 1000.
+    `unit` says how many of its units are a second, 1 or 1000.
     """
     if value is None or type(value) is str:
         return value

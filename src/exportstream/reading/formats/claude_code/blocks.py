@@ -46,11 +46,7 @@ def is_call(kind: Any) -> bool:
 
 
 def read_result(block: dict[str, Any], structured: Any = None) -> Result:
-    """Read the result of a tool.
-
-    Args:
-        block: the part of the content.
-        structured: the same result as the tool gave it, None if it is not known.
+    """Read the result of a tool; `structured` is the same as the tool gave it, None if it is not known.
 
     Raises:
         InvalidMessageError: a known field has another type.

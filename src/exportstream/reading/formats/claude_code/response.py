@@ -95,7 +95,6 @@ class Response:
         parent: id of the row that it follows.
 
     Attributes:
-        id: as given.
         held: bytes of its records.
         is_short: whether only figures are wanted.
     """

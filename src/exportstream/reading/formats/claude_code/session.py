@@ -132,14 +132,7 @@ class TranscriptSession(LogSession):
             self.session.parent_session_id = fork["sessionId"]
 
     def add_embedded(self, record: dict[str, Any], around: dict[str, Any], agent: Any, size: int) -> None:
-        """Take a message of a sub-agent that a progress record embeds.
-
-        Args:
-            record: the message.
-            around: keys of the progress record.
-            agent: id of the sub-agent.
-            size: bytes of the progress record.
-        """
+        """Take a message of a sub-agent that the progress record around it embeds, with the bytes of that."""
         thread = self.thread_of(agent, is_side=True)
         followed = thread.last_id or self._row_before(around)
         time = text_of(record, "timestamp", "$.data.message") or around.get("timestamp")

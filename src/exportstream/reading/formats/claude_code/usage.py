@@ -39,11 +39,7 @@ class Usage:
         self._last: dict[str, Any] | None = None
 
     def add(self, usage: Any, *, is_final: bool) -> None:
-        """Take the usage of a record.
-
-        Args:
-            usage: the figures.
-            is_final: whether the record says that the response is complete.
+        """Take the usage of a record; `is_final`: it says that the response is complete.
 
         Raises:
             InvalidMessageError: it is no object, or a figure is no integer.

@@ -34,13 +34,9 @@ _OTHERS = frozenset({"system", "summary", "ai-title", "custom-title"})  # they m
 def take_usual(
     session: TranscriptSession, lines: Iterator[tuple[Any, bytes, int]], counted: dict[str | None, Records], limit: int
 ) -> tuple[Any, bytes, int] | None:
-    """Take lines for a session, and return the first one that is not usual.
+    """Take lines for a session that has begun, and return the first one that is not usual.
 
-    Args:
-        session: it has begun.
-        lines: values, bytes, and positions.
-        counted: takes records that become no row, by kind.
-        limit: bytes of the largest response.
+    Lines are values, bytes, and positions. Records that become no row are counted by kind. `limit` is that of a response.
     """
     # Of records that become no row; a list takes few steps for each.
     sizes_of: defaultdict[str | None, list[int]] = defaultdict(list)
@@ -102,7 +98,7 @@ def _add_message(
     if (results and results != len(blocks)) or (role == "assistant" and (results or blocks is not content)):
         return False
     thread = session.thread_of(agent, is_side=is_side)
-    if thread.held + size * (results or 1) > limit:  # most likely too large for a response
+    if thread.held + size > limit:  # most likely too large for a response
         return False
     if role == "assistant":
         thread.add_short(record, message, blocks, size)
