@@ -135,7 +135,7 @@ def test_a_worker_that_is_killed_leaves_nothing(packed: dict[str, Path], kind: s
     kill(workers(process.pid)[0])
     _, said = process.communicate(timeout=30)
     assert process.returncode == 4
-    assert b"a worker process failed: BrokenProcessPool: " in said
+    assert b"a worker process was killed" in said
     wait_until(lambda: not in_session(process.pid))
     assert os.listdir(tmp_path) == []
 
@@ -306,8 +306,8 @@ def test_a_worker_that_dies_is_an_error_of_its_own(pack: Any, tmp_path: Path, mo
         found = totals_many([path], executor=_NoneHere(workers))
         (failed,) = found.failed
         assert failed.error is not None
-        assert "in.json: a worker process failed: BrokenProcessPool: " in failed.error
-        with pytest.raises(WorkerError, match=r"in\.json: a worker process failed"):  # a pool that is broken
+        assert "in.json: a worker process was killed" in failed.error
+        with pytest.raises(WorkerError, match=r"in\.json: a worker process was killed"):  # a pool that is broken
             total_one(str(path), ReadOptions(), GroupOptions(), executor=workers)
 
 
@@ -317,7 +317,7 @@ def test_a_worker_that_dies_leaves_no_output(pack: Any, tmp_path: Path, monkeypa
     monkeypatch.setattr(encoding, "EncodeWork", Dies)
     path = tmp_path / "in.json"
     path.write_bytes(pack(dump(session(*map(message, range(3000))))))
-    with small_runs(300), Workers(1) as workers, pytest.raises(WorkerError, match=r"in\.json: a worker process failed"):
+    with small_runs(300), Workers(1) as workers, pytest.raises(WorkerError, match=r"in\.json: a worker process was killed"):
         convert(path, tmp_path / "out.csv", executor=_NoneHere(workers), table="all")  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == ["in.json"]
 

@@ -672,7 +672,7 @@ def test_a_killed_worker(tmp_path: Path, large: Path) -> None:
     found = report(tmp_path / "r.json")
     assert found["failed"] >= 1
     assert found["failed"] + found["converted"] == 60
-    assert len(re.findall(rb"its worker failed", text)) == found["failed"]
+    assert len(re.findall(rb"its worker was killed", text)) == found["failed"]
     wait_until(lambda: not in_session(command.pid), 2)
     for path in (tmp_path / "rows").rglob("[!.]*.zst"):
         assert len(unpack(path.read_bytes()).splitlines()) == 4000

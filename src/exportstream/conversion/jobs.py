@@ -20,7 +20,7 @@ from exportstream.conversion.inputs import Input
 from exportstream.conversion.manifest import Manifest
 from exportstream.conversion.outcome import Outcome
 from exportstream.conversion.progress import Status, Watch, counting
-from exportstream.errors import mask, shown
+from exportstream.errors import shown, words_of_worker
 from exportstream.reading.options import ReadOptions
 from exportstream.storage.names import is_stream, is_url
 from exportstream.writing.options import WriteOptions
@@ -216,7 +216,6 @@ def _result(future: Future[Outcome], job: Job) -> Outcome:
         outcome = future.result()
         return replace(outcome, source=job.source)  # a cluster was given the absolute name
     except Exception as error:  # noqa: BLE001 - of the executor: a worker died, or can't be reached
-        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         hint = f"; {job.hint}" if job.hint else ""
-        what = f"its worker failed: {mask(words, job.source)}"
+        what = f"its worker {words_of_worker(error, job.source)}"
         return Outcome(job.source, "failed", error=f"{shown(job.source)}: {what}{hint}")

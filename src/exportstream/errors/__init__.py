@@ -258,6 +258,16 @@ class WorkerError(TransferError):
     """A process that was to help with the work died, or can't be reached."""
 
 
+def words_of_worker(error: Exception, source: str) -> str:
+    """Return what an executor said when a worker could not do its part for an input."""
+    from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - slow to import
+
+    if isinstance(error, BrokenExecutor):
+        return "was killed or ended by itself (the system kills a large process when memory is full)"
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"failed: {mask(words, source)}"
+
+
 class OutOfMemoryError(TransferError, MemoryError):
     """A value, or a library that is needed, does not fit into the memory that the process may have."""
 

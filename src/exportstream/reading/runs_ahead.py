@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from exportstream.errors import OptionError, ReadError, WorkerError, mask
+from exportstream.errors import OptionError, ReadError, WorkerError, words_of_worker
 from exportstream.reading.formats import HEAD
 from exportstream.reading.formats.registry import recognise
 from exportstream.reading.formats.session_runs import Done, RunReader
@@ -291,5 +291,5 @@ def suits_helpers(source: Any, options: ReadOptions) -> bool:
 
 
 def _worker_error(run: Run, error: Exception) -> WorkerError:
-    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return WorkerError(f"a worker process failed: {mask(words, run.source)}", hint="use one process", source=run.source)
+    words = words_of_worker(error, run.source)
+    return WorkerError(f"a worker process {words}", hint="use one process", source=run.source)
