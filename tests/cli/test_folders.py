@@ -240,3 +240,6 @@ def test_update_of_a_merge(tmp_path: Path) -> None:
     assert said(done)[0] == (
         "exportstream: the output keeps rows of 1 input not given any more: in/a.json; --force without --update writes it anew"
     )
+    os.utime(tmp_path / "all.messages.csv", (1, 1))
+    words = "exportstream: warning: the output no longer has rows of 1 input not given any more: in/a.json"
+    assert said(run(*arguments, "--quiet", cwd=tmp_path)) == [words]

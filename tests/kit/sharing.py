@@ -133,7 +133,7 @@ def assert_same_stored(path: Path, stored: bytes, run: int = 300, on_error: Any 
 def assert_same_held(path: Path, run: int = 300, on_error: Any = None, which: int | None = None) -> Here:
     """The same of a file that is there already, whose bytes are handed on, and come in pieces that end anywhere."""
     with patch("exportstream.storage.decompress._STEP", _STEP), small_blocks(*BLOCK):
-        return _assert_same_read(path, 4 * run, on_error, which)  # of what is not plain runs are shorter
+        return _assert_same_read(path, 6 * run, on_error, which)  # of what is not plain runs are shorter
 
 
 def _assert_same_read(path: Path, run: int, on_error: Any, which: int | None) -> Here:

@@ -475,7 +475,7 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_limit_holds_where_only_figures_are_wanted() -> None:
-    """A record with results of several calls counts for each of them, in the thread that it belongs to."""
+    """A record with results of several calls counts once, in the thread that it belongs to."""
     for agent in (None, "a1"):
         transcript = begun()
         for number in range(3):
@@ -486,6 +486,15 @@ def test_the_limit_holds_where_only_figures_are_wanted() -> None:
             transcript.say("m2", "w" * 3000, agentId=agent).call("m1", "t4").say("m2", "w" * 3000, agentId=agent)
         for limit in range(1_200, 9_000, 150):
             assert_figures(transcript.data, limit)
+        assert len(rows(transcript, max_message_size=len(transcript.data))) >= 3
+
+
+def test_half_a_surrogate_pair_in_the_first_line() -> None:
+    """An emoji that was cut in two is no reason to take a transcript for something else."""
+    transcript = Transcript().user("cut@").say("m1")
+    with open_export(transcript.data.replace(b"cut@", b"cut\\ud83d", 1)) as export:
+        assert [message.content for message in export] == ["cut\ufffd", "Done."]
+        assert (export.producer, export.notes.replaced_surrogates) == ("claude-code", 1)
 
 
 def test_a_record_of_an_empty_type() -> None:

@@ -82,7 +82,7 @@ def test_runs_that_were_read_for_the_most_part_are_followed_by_others(path: Path
     made = [NOT_VALID if n % 40 == 9 else message(n) for n in range(400)]
     path.write_bytes(dump(session(*made)))
     here = Here(jobs=1)
-    with small_runs(4 * 1200):
+    with small_runs(6 * 1200):
         rows(path, here, "skip")
     found = distances(here, partly=True)
     assert len(found) > 5
@@ -95,8 +95,9 @@ def test_messages_that_are_miscounted_are_not_tried_for_ever(path: Path) -> None
     looks = tool_call(inputJson={"x": "m", "role": "user"})  # not where a message begins, but what each has once
     path.write_bytes(dump(session(*(message(n, toolCalls=[looks] * (n % 25 == 4)) for n in range(300)))))
     numbered, others = Here(jobs=1), Here(jobs=1)
-    with small_runs(4 * 1500):
+    with small_runs(6 * 1500):
         rows(path, numbered, None)
+    with small_runs(6000):
         figures(path, others, None)
     assert max(Counter(run.start for run, _ in numbered.runs).values()) == 4
     assert others.in_full == others.given > 5
@@ -115,7 +116,7 @@ def test_messages_are_counted_by_others(path: Path) -> None:
     """Who reads a run, be it this process, counts a later one. A wrong count is noticed: the runs after it are read again."""
     path.write_bytes(dump(session(*map(message, range(300)))))
     here, never, wrong = Here(jobs=1), Never(jobs=1), Miscounting(jobs=1)
-    with small_runs(4 * 1200):
+    with small_runs(6 * 1200):
         wanted = rows(path, None, None)
         assert [rows(path, one, None) for one in (here, never, wrong)] == [wanted] * 3
     assert here.in_full == here.given == len(never.futures) > 20
@@ -127,7 +128,7 @@ def test_messages_that_begin_with_another_key(path: Path, first: str) -> None:
     """They are counted by what they begin with, so that each has the number that was expected."""
     path.write_bytes(dump(session(*({first: 1, **message(n)} for n in range(200)))))
     here = Here(jobs=1)
-    with small_runs(4 * 1500):
+    with small_runs(6 * 1500):
         rows(path, here, None)
     assert here.in_full == here.given == len({run.start for run, _ in here.runs}) > 9  # none is read again
 
@@ -166,19 +167,19 @@ def test_where_no_message_is_seen_to_begin_none_is_looked_for(path: Path) -> Non
     assert 3 < len(found) <= path.stat().st_size // 6000 + 1
 
 
-SIZES = {"figures": (figures, {}, 1), "plain": (rows, {}, 4), "packed": (rows, {"suffix": "csv.zst"}, 2)}
+SIZES = {"figures": (figures, {}, 1), "plain": (rows, {}, 6), "packed": (rows, {"suffix": "csv.zst"}, 2)}
 
 
 @pytest.mark.parametrize("stored", [bytes, gzip.compress])
 @pytest.mark.parametrize("what", SIZES)
 def test_how_long_runs_are(path: Path, what: str, stored: Any) -> None:
-    """Of rows shorter than of figures, most of all of plain ones; of compressed inputs a quarter at most."""
+    """Of rows shorter than of figures, most of all of plain ones; of compressed inputs a sixth at most."""
     reading, options, shorter = SIZES[what]
     path.write_bytes(stored(dump(session(*map(message, range(200))))))
     here = Here(jobs=1)
     with small_runs(8000):
         reading(path, here, None, **options)
-    size = 8000 // (shorter if stored is bytes else 4)
+    size = 8000 // (shorter if stored is bytes else 6)
     one = len(dump(message(100))) + 1
     sizes = [run.end - run.start for run, _ in here.runs]
     assert all(size <= length < size + one for length in sizes)

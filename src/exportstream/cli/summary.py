@@ -31,6 +31,9 @@ def print_all_warnings(report: Report, *, rejects: bool) -> None:
         )
     if more := large[FEW:]:
         tell(f"such cells in {amount(len(more), 'more outputs')}; --report FILE has them all")
+    if isinstance(report, ManyReport) and (gone := report.dropped_inputs):
+        inputs = f"{amount(len(gone), 'inputs')} not given any more: {few(gone, 'more')}"
+        tell(f"warning: the output no longer has rows of {inputs}")
     if rejects and (before := _rejected_before(report)):
         tell(before)
 
@@ -80,8 +83,6 @@ def _print_left(report: ManyReport) -> None:
             f"the output keeps rows of {amount(len(left), 'inputs')} not given any more: {few(left, 'more')}; "
             "--force without --update writes it anew"
         )
-    if left := report.dropped_inputs:
-        tell(f"the output no longer has rows of {amount(len(left), 'inputs')} not given any more: {few(left, 'more')}")
 
 
 def _counts_of(report: ManyReport) -> str:

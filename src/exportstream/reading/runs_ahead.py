@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SMALLEST_INPUT = 32 * 1024 * 1024  # bytes: for less, processes are not worth their start
 SMALLEST_PACKED = 8 * 1024 * 1024  # bytes of a compressed file: one of 4 MiB takes a quarter longer with two processes
-LONGEST_RUN = 4 * 1024 * 1024
+LONGEST_RUN = 6 * 1024 * 1024
 SHORTEST_RUN = 1024 * 1024  # near the end, so that all processes end at about the same time
 WINDOWS = (64 * 1024, 1024 * 1024)  # bytes in which a separator is looked for
 _MOST_MISCOUNTS = 3  # then messages are numbered by reading them one after the other
@@ -123,7 +123,7 @@ class RunsAhead:
             if (ahead := source.look_ahead()) is None:
                 return False
             self._file, self._size, plain = ahead, sys.maxsize, (source.name, ())
-            self._longest = min(self._longest, LONGEST_RUN // 4)
+            self._longest = min(self._longest, LONGEST_RUN // 6)
             # One in work and one waiting for each process, and all that a pool can't give back.
             self._most = 2 * self._jobs + 3
         path = os.path.abspath(plain[0])  # a cluster has a working folder of its own

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -61,11 +62,11 @@ def as_object(line: bytes) -> dict[str, Any] | None:
     """Return the JSON object that a line is, fractions in it as texts; None if it is something else."""
     if not line.startswith(b"{"):
         return None
-    try:
-        value = _AS_TEXTS.decode(line)
-    except REFUSALS:
-        return None
-    return value if isinstance(value, dict) else None
+    for replace in (False, True):
+        with suppress(*REFUSALS):
+            value = _AS_TEXTS.decode(replace_surrogates(line)[0] if replace else line)
+            return value if isinstance(value, dict) else None
+    return None
 
 
 def decode_run(run: Run, decoder: Any, max_line: int) -> Iterator[Record]:

@@ -85,7 +85,7 @@ class Thread:
         response = self._response
         if response is None or not response.end_calls(results, line.timestamp):
             return False
-        response.held += size * len(results)
+        response.held += size
         if line.uuid is not None:
             self._join(line.uuid)
         return True
@@ -126,12 +126,14 @@ class Thread:
         given = [block for block in blocks if _is_result(block)]
         structured = entry.record.get("toolUseResult")
         results = [read_result(block, structured if len(given) == 1 else None) for block in given]
-        late = []
-        for result in results:
-            if self._response is not None and self._response.add_result(result, entry.time):
-                self._response.held += size
-            else:
-                late.append(_late_result(entry, result))
+        response = self._response
+        late = [
+            _late_result(entry, result)
+            for result in results
+            if response is None or not response.add_result(result, entry.time)
+        ]
+        if response is not None and len(late) < len(results):
+            response.held += size
         words = len(given) < len(blocks) or not given
         rows = [*late, _user_message(entry, blocks, structured if len(given) != 1 else None)] if words else late
         if not rows:
@@ -140,7 +142,7 @@ class Thread:
             return self._response.id if self._response is not None else None
         for number, row in enumerate(rows):
             row.id = "" if entry.uuid is None else f"{entry.uuid}:{number}" if number else entry.uuid
-            self.add_row(row, size)
+            self.add_row(row, 0 if number else size)
         return rows[0].id or None
 
 

@@ -98,7 +98,7 @@ def _add_message(
     if (results and results != len(blocks)) or (role == "assistant" and (results or blocks is not content)):
         return False
     thread = session.thread_of(agent, is_side=is_side)
-    if thread.held + size * (results or 1) > limit:  # most likely too large for a response
+    if thread.held + size > limit:  # most likely too large for a response
         return False
     if role == "assistant":
         thread.add_short(record, message, blocks, size)
