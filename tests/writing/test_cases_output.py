@@ -428,6 +428,19 @@ def test_output_exists_is_the_input_is_a_folder(folder: Path, force: list[str]) 
     assert ((folder / "old.ndjson").read_text() == "old") is (not force)
 
 
+def test_a_file_that_a_shell_opened_is_the_input_too(folder: Path) -> None:
+    """Rows are not added to the input as it is read, and don't replace it."""
+    (folder / "in.ndjson").write_bytes(SAMPLE)
+    with (folder / "in.ndjson").open("rb") as read, (folder / "in.ndjson").open("ab") as appended:
+        for options, opened in (
+            (["-", "-o", "in.ndjson", "--force"], {"stdin": read}),
+            (["in.ndjson", "-o", "-"], {"stdout": appended}),
+        ):
+            done = run("convert", *options, cwd=folder, process=opened)
+            assert (done.returncode, b": the output is the input; " in done.stderr) == (2, True), done.stderr
+    assert (folder / "in.ndjson").read_bytes() == SAMPLE
+
+
 def test_an_output_that_exists_is_refused_before_reading(folder: Path) -> None:
     """The refusal comes at once, not after the input has been read."""
     (folder / "old.ndjson").write_text("old")
