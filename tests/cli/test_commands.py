@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
 import os
 import re
@@ -24,8 +22,7 @@ from exportstream.reading.findings import KINDS, OF_SESSION
 from tests.kit import documents
 from tests.kit.command import run, run_on_terminal
 from tests.kit.files import DATA, cells, lines, names, unpack
-from tests.properties.oracle import CALL_ROW, MESSAGE, snake
-from tests.properties.oracle import SESSION as DECLARED
+from tests.properties.oracle import snake
 
 SAMPLE = DATA / "session-with-usage.json"
 SESSION = json.loads(SAMPLE.read_bytes(), parse_float=Decimal)
@@ -121,12 +118,6 @@ def test_contradictions_are_usage_errors(folder: Path, name: str, options: list[
     assert text in done.stderr.decode()
     assert done.stdout == b""
     assert names(folder) == ["session.json"]
-
-
-def test_csv_safe_looks_at_the_name_and_not_at_the_folder(folder: Path) -> None:
-    """--csv-safe is refused for NDJSON also where a folder's name holds "csv"."""
-    (folder / "csv").mkdir()
-    assert run("convert", "session.json", "-o", "csv/out.ndjson", "--csv-safe", cwd=folder).returncode == 2
 
 
 @pytest.mark.parametrize(("length", "columns"), [(32_767, ""), (32_768, "content,extra")])
@@ -298,80 +289,6 @@ RUNNING = [
 ]
 
 
-def csv_header(folder: Path, *options: str) -> list[str]:
-    done = run("convert", "session.json", "-o", "-", "--format", "csv", *options, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return next(csv.reader(io.StringIO(done.stdout.decode(), newline="")))
-
-
-@pytest.mark.parametrize("keys", ["camel", "snake"])
-@pytest.mark.parametrize("running", [[], RUNNING])
-@pytest.mark.parametrize(("table", "columns"), [("messages", MESSAGE), ("tool-calls", CALL_ROW)])
-def test_every_table_has_its_columns(folder: Path, table: str, columns: list[str], keys: str, running: list[str]) -> None:
-    """A CSV has every column of its table in order, running totals behind them, under the names asked for."""
-    options = ["--running-totals"] if running else []
-    wanted = [snake(name) if keys == "snake" else name for name in [*columns, *running]]
-    assert csv_header(folder, "--table", table, "--keys", keys, *options) == wanted
-
-
-def test_sessions_have_declared_columns_and_counted_ones(folder: Path) -> None:
-    """The sessions table has what a session declares, and next to it what was counted, under names that say so."""
-    header = csv_header(folder, "--table", "sessions")
-    assert header[: len(DECLARED)] == DECLARED
-    assert header[-4:] == ["extra", "producer", "parentSessionId", "project"]
-    assert all(name.startswith("counted") for name in header[len(DECLARED) : -4])
-
-
-def test_the_sessions_table(folder: Path) -> None:
-    """Each session is a row; declared and counted figures stand side by side and are never mixed."""
-    done = run("convert", "session.json", "-o", "-", "--table", "sessions", cwd=folder)
-    (row,) = lines(done.stdout)
-    for name in DECLARED:
-        assert row[name] == SESSION[name]
-    assert row["countedMessages"] == 6
-    assert row["countedUserMessages"] == 1
-    assert row["countedAssistantMessages"] == 3
-    assert row["countedToolCalls"] == 3
-    assert row["countedToolErrors"] == 1
-    assert row["countedInputTokens"] == sum(m.get("inputTokens", 0) for m in SESSION["messages"])
-    assert row["countedCost"] == sum(m.get("cost", 0) for m in SESSION["messages"])
-    assert row["countedFirstDate"] == "2025-10-03T10:00:01+05:30"
-    many = run("convert", MANY, "-o", "-", "--table", "sessions", cwd=folder)
-    assert [row["id"] for row in lines(many.stdout)] == [json.loads(line)["id"] for line in MANY.read_text().splitlines()]
-
-
-def test_the_tool_calls_table(folder: Path) -> None:
-    """Each tool call is a row, with the message it belongs to; absent fields are left out."""
-    done = run("convert", "session.json", "-o", "-", "--table", "tool-calls", cwd=folder)
-    wanted = [
-        {
-            "sessionId": SESSION["id"],
-            "messageId": message["id"],
-            "messageIndex": index,
-            "toolCallIndex": number,
-            "createdAt": message["createdAt"],
-            **call,
-        }
-        for index, message in enumerate(SESSION["messages"])
-        for number, call in enumerate(message.get("toolCalls", []))
-    ]
-    assert lines(done.stdout) == wanted
-    assert len(wanted) == 3
-
-
-def test_csv_cells_of_nested_values_are_json(folder: Path) -> None:
-    """In CSV nested values are compact JSON, numbers are bare with the digits they came with, absent is empty."""
-    done = run("convert", "session.json", "-o", "-", "--format", "csv", cwd=folder)
-    rows = cells(done.stdout)
-    for row, message in zip(rows, SESSION["messages"], strict=True):
-        assert row["content"] == message["content"]
-        assert row["cost"] == str(message.get("cost", ""))
-        calls = message.get("toolCalls")
-        assert (json.loads(row["toolCalls"]) if calls else row["toolCalls"]) == (calls or "")
-    assert "\n" not in rows[1]["toolCalls"]
-    assert ": " not in rows[1]["toolCalls"].split('"input"')[0]
-
-
 @pytest.mark.parametrize("sample", sorted(path.name for path in DATA.glob("*.json")))
 def test_keys_snake_renames_our_keys_and_no_data(tmp_path: Path, sample: str) -> None:
     """--keys snake writes snake_case in every depth, but keys inside inputJson and extra stay as they are."""
@@ -435,17 +352,6 @@ def test_running_totals_are_those_after_each_row(tmp_path: Path) -> None:
     assert [{name: value for name, value in row.items() if name not in RUNNING} for row in rows] == plain
     assert rows[0]["runningPromptTokens"] == 0
     assert rows[-1]["runningPromptTokens"] > 0
-
-
-def test_running_totals_in_csv_and_per_tool_call(tmp_path: Path) -> None:
-    """The same figures stand in CSV; in the tool-calls table the calls are counted up to the row's own."""
-    done = run("convert", MANY, "-o", "-", "--format", "csv", "--running-totals", cwd=tmp_path)
-    found = [{name: row[name] for name in RUNNING} for row in cells(done.stdout)]
-    assert found == [{name: str(row.get(name, "")) for name in RUNNING} for row in running_rows()]
-    calls = lines(run("convert", MANY, "-o", "-", "--table", "tool-calls", "--running-totals", cwd=tmp_path).stdout)
-    assert [row["runningToolCalls"] for row in calls] == list(range(1, len(calls) + 1))
-    sessions = lines(run("convert", MANY, "-o", "-", "--table", "sessions", "--running-totals", cwd=tmp_path).stdout)
-    assert sessions[-1]["runningMessages"] == running_rows()[-1]["runningMessages"]
 
 
 # Report, level, force ---------------------------------------------------------------------------------------------------

@@ -33,15 +33,17 @@ def with_foreign(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("source", ["in", "in/*"])
+@pytest.mark.parametrize("on_error", [[], ["--on-error", "skip"]], ids=["stop", "skip"])
 @pytest.mark.parametrize(
     "options", [["-o", "rows/", "-j1"], ["-o", "rows/", "-j2"], ["--merge"], ["--merge", "--fail-fast"]]
 )
-def test_files_that_are_no_exports(tmp_path: Path, source: str, options: list[str]) -> None:
-    """JSON files of another kind in a folder or glob are ignored: named, counted and no failure."""
+def test_files_that_are_no_exports(tmp_path: Path, source: str, options: list[str], on_error: list[str]) -> None:
+    """JSON files of another kind in a folder or glob are ignored: named, counted, no failure, and in no rejects."""
     with_foreign(tmp_path)
     target = ["-o", "all.ndjson"] if "--merge" in options else []
-    done = run("convert", source, *options, *target, "--report", "r.json", cwd=tmp_path)
+    done = run("convert", source, *options, *on_error, *target, "--report", "r.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert not [name for name in everything(tmp_path) if "rejects" in name]
     assert said(done)[0].startswith("exportstream: 1 of 5 inputs converted, 4 ignored: 3 rows")
     assert [line.split(":")[2].strip() for line in said(done)[1:]] == [f"in/{name}" for name in sorted(FOREIGN)]
     assert not [line for line in said(done)[1:] if "byte" in line], "nobody looks for a place in them"

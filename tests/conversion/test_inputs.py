@@ -287,6 +287,9 @@ def test_what_is_named_twice_is_taken_once(tmp_path: Path, monkeypatch: pytest.M
         ("in/sub/c.json", "sub/c.json"),
         ("-", "stdin"),
     ]
+    (tmp_path / "in/0-latest.json").symlink_to("sub/c.json")  # the output of a file has its name, whatever link comes first
+    assert [one.source for one in find_inputs(["in"])] == ["in/sub/c.json", "in/a.json", "in/b.json"]
+    assert find_inputs(["in/0-latest.json", "in"])[0].source == "in/0-latest.json"
 
 
 def test_real_paths_are_those_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

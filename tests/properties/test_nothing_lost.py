@@ -41,6 +41,7 @@ GARBAGE = [
     b"\xffW",
     b'\n[{"W"W\n',
 ]
+NO_SESSIONS = [b'\n7\n{"error":{"W":"W"}}\n[]', b',{"id":"W","title":"W"},null,', b'\n{"messages":"W"}\n']
 
 
 def worded() -> Iterator[str]:
@@ -155,7 +156,7 @@ def spoil(data: bytes, random: Random, words: Iterator[str], *, keeps_all: bool)
     spots = [found.end() for found in re.finditer(rb"[\[\]{}\n,]", data)]
     for _ in range(random.randint(1, 3)):
         at = random.choice([*random.sample(spots, 2), random.randrange(len(data)), len(data)])
-        garbage = re.sub(b"W", lambda _: next(words).encode(), random.choice(GARBAGE)) + b" "
+        garbage = re.sub(b"W", lambda _: next(words).encode(), random.choice(GARBAGE + NO_SESSIONS * keeps_all)) + b" "
         kind = random.randrange(5)
         if not keeps_all and kind:
             data = data[:at] + b"\x02" + garbage + data[at:]

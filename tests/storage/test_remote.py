@@ -509,6 +509,16 @@ def test_file_urls_name_paths(tmp_path: Path) -> None:
         open_source(f"file://{tmp_path}/none")
 
 
+def test_objects_that_exist_are_refused_before_any_work(memory: Any) -> None:
+    """Where one output of many is an object already, none is written."""
+    memory.pipe("/in/a.json", SAMPLE)
+    memory.pipe("/in/b.json", SAMPLE)
+    memory.pipe("/out/b.ndjson.zst", b"old")
+    with pytest.raises(UsageError, match=r"memory://out/b\.ndjson\.zst: the output exists; "):
+        convert_many("memory://in/", "memory://out/")
+    assert memory.find("/out") == ["/out/b.ndjson.zst"]
+
+
 def test_memory_is_read_like_a_file(memory: Any) -> None:
     """Two readers of one object do not disturb each other, and its size is known."""
     memory.pipe("/b/x.json", LARGE)

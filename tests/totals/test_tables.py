@@ -149,6 +149,14 @@ def test_all_input_stays_where_there_is_no_room_for_both() -> None:
     assert "input" in str(table(message("a", input_tokens=1, cache_read_tokens=2)))
 
 
+def test_a_figure_that_was_sorted_by_is_shown() -> None:
+    """Others are left out before it, at any width."""
+    one = message("m" * 30, "1.5", input_tokens=10**6, output_tokens=10**6)
+    for width in (30, 60, 80):
+        assert "sessions" in table(one, sort="sessions").to_text(width)
+    assert "sessions" not in table(one).to_text(60)
+
+
 def test_a_wide_terminal_shows_more() -> None:
     """Names are cut and figures left out for the width that there is."""
     one = message("m" * 100, "1.5", input_tokens=1)

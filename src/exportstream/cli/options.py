@@ -172,7 +172,7 @@ convert_options = together(
         is_flag=True,
         help="Skip inputs whose outputs were made of them as they are, with these options; replace the other outputs, that "
         "of --merge as a whole if one input is newer or new. Outputs under a URL, and a single one or that of --merge that "
-        "was written without --update, go by times: options are not compared.",
+        "has no record yet, since it was written without --update, go by times: options are not compared.",
     ),
     _exclude,
     option("Several inputs", "--fail-fast", is_flag=True, help="Stop at the first input that fails."),

@@ -88,8 +88,8 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
         sources: files, folders (every file in them that looks like an export, and zip archives, except hidden files and
             links to folders), zip archives (every member that looks like an export), globs (``**`` for any folders; except
             hidden files and our own rejects), URLs (also with ``*`` or a ``/`` at the end), ``-``. One name alone is one
-            source. An `Input` that was found before is taken as it is. Each input is taken once. Where several archives
-            are named, the names for the outputs of their members begin with the archive's.
+            source; an `Input` is taken as it is. Each input is taken once, under another name than that of a link. Where
+            several archives are named, the names for the outputs of their members begin with the archive's.
         without: outputs: folders and files that are left out when folders and globs are searched.
         exclude: globs of inputs that are left out; see `Exclude`.
 
@@ -101,8 +101,7 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     real_path = RealPaths()
     excluded = Exclude(exclude)
     outputs = [local_path(os.fsdecode(name)) for name in without if is_name(name)]
-    left_out = {os.path.realpath(name) for name in outputs if not is_url(name)}
-    search = _Search(left_out, excluded, real_path)
+    search = _Search({os.path.realpath(name) for name in outputs if not is_url(name)}, excluded, real_path)
     if not (is_name(sources) or hasattr(sources, "__iter__")) or isinstance(sources, (bytes, bytearray, memoryview)):
         raise TypeError(_expected(sources))
     sources = [sources] if is_name(sources) else list(sources)
@@ -126,7 +125,8 @@ def find_inputs(sources: Any, *, without: Collection[Any] = (), exclude: str | I
     once: dict[tuple[str, str], Input] = {}
     for one in found:
         key = real_path.of_file(one.source), (split_member(one.source) or ("", ""))[1]
-        if key not in once or (one.named and not once[key].named):
+        old = once.setdefault(key, one)
+        if old is not one and (one.named, not os.path.islink(one.source)) > (old.named, not os.path.islink(old.source)):
             once[key] = one
     return _join_parts(list(once.values()))
 

@@ -39,7 +39,7 @@ from exportstream.writing.outputs import (
     is_folder,
     refuse_same_files,
 )
-from exportstream.writing.rejects import RejectsFile
+from exportstream.writing.rejects import HeldRejects, RejectsFile
 from exportstream.writing.writers import Origin, Writers
 
 if TYPE_CHECKING:
@@ -201,11 +201,12 @@ def convert_to(
         state = dict(made_of or {})
         foreign: NotAnExportError | None = None
         for source in sources:
+            held = HeldRejects(rejects) if len(sources) > 1 and rejects is not None else None
             with (
                 Export(
                     source,
                     reading,
-                    rejects=rejects,
+                    rejects=held or rejects,
                     seen=seen,
                     session_totals=session_totals,
                     known=known,
@@ -215,6 +216,8 @@ def convert_to(
             ):
                 try:
                     for batch in export.batches():
+                        if held is not None:
+                            held.release()
                         if export.prices is not None and writes_messages:
                             batch.prices = export.prices.costs(batch.messages)
                         writers.add(batch)
@@ -227,6 +230,8 @@ def convert_to(
                         raise
                     foreign = foreign or error
                     continue
+                if held is not None:
+                    held.release()
                 if progress is not None:
                     progress(export)
                 done.add(export)

@@ -169,10 +169,11 @@ def refuse_empty(name: Name) -> None:
 
 
 def refuse_misuse(source: Any, *, hint: str = _HINT) -> None:
-    """Refuse what can't be one input: an empty name, JSON as a string, several paths (with `hint`), what gives no bytes.
+    """Refuse what can't be one input.
 
     Raises:
-        UsageError, TypeError: it is one of these; the last.
+        UsageError: it is an empty name, JSON as a string, or several paths, for which there is the hint.
+        TypeError: it gives no bytes.
     """
     if isinstance(source, Mapping) or not (is_name(source) or hasattr(source, "read") or isinstance(source, Iterable)):
         what = "expected a path, '-', bytes, a binary file object or chunks of bytes"

@@ -156,9 +156,10 @@ def _open_at(path: str, offset: int) -> Any:
 
 
 def zip_error(file: Any, path: str | None, compression: str) -> NotAnExportError:
-    """Return the error for a file that begins like a zip archive, where one input is expected; or raise that of the archive.
+    """Return the error for a file that begins like a zip archive, where one input is expected.
 
-    The path is that of a regular file or a URL, and the compression that of the bytes around the archive.
+    There is a path if it is a regular file or a URL; then an archive that can't be read raises its own error. The
+    compression is that of the bytes around the archive.
     """
     error = NotAnExportError("expected JSON, got a zip archive")
     if isinstance(file, MemberFile):

@@ -53,6 +53,7 @@ def _make_table(groups: Groups, by: tuple[str, ...], undated: Figures | None, op
         other_groups=len(found[top:]),
         total=_row((), groups.total(), names),
         undated=None if undated is None else _row((), undated, names),
+        sort=NAMES[str(options.sort).replace("-", "_")] if applies and options.sort in words else None,
     )
 
 

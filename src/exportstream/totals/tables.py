@@ -61,6 +61,7 @@ class GroupTable(Struct, frozen=True):
         other_groups: how many they are.
         total: all groups together.
         undated: with a range, messages whose createdAt is absent or can't be parsed; they are in no other row.
+        sort: the figure that was asked for to sort by, None without; a text of any width shows it.
     """
 
     by: tuple[str, ...]
@@ -71,6 +72,7 @@ class GroupTable(Struct, frozen=True):
     other_groups: int
     total: GroupRow
     undated: GroupRow | None
+    sort: str | None = None
 
     @property
     def rest(self) -> list[tuple[str, GroupRow]]:
@@ -139,7 +141,7 @@ class GroupTable(Struct, frozen=True):
             text = aligned(headings, lines, labels, widths)
             if max(map(width_of, text)) <= width and tell_apart(lines, labels, widths):
                 break
-            if name in columns and len(columns) > 1:
+            if name in columns and len(columns) > 1 and NAMES[name] != self.sort:
                 columns.remove(name)
         if any(row.title for row in self.rows):
             titles = [printable(row.title or "", _LONG_NAME) for _, row in self._labelled()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -206,11 +207,20 @@ def refuse_same_files(named: Sequence[tuple[str, Any]], real_path: RealPaths | N
         if not is_name(name):
             continue
         path = zip_file_of(os.fspath(name))
-        key = ("-" if what != "input" else None) if is_stream(path) else _file_of(path, real_path)
+        key = _file_of_stream(what) if is_stream(path) else _file_of(path, real_path)
         if key is not None and key in seen and not seen[key] == what == "input":
             hint = "give it a name of its own" + (" with `rejects`" if what == "file of rejects" else "")
-            raise UsageError(f"the {what} is the {seen[key]}", source=path, hint=hint)
+            raise UsageError(f"the {what} is the {seen[key]}", source="<stdout>" if is_stream(path) else path, hint=hint)
         seen[key] = what
+
+
+def _file_of_stream(what: str) -> object:
+    """Return what tells the file that a shell opened as a standard stream from others; for anything else None or ``-``."""
+    with suppress(OSError):  # a shell may have closed it
+        found = os.fstat(0 if what == "input" else 1)
+        if stat.S_ISREG(found.st_mode):
+            return found.st_dev, found.st_ino
+    return None if what == "input" else "-"
 
 
 def is_same_file(name: str, other: str) -> bool:

@@ -9,6 +9,7 @@ Raises: `UsageError`, `WriteError`. Holds: one reject. The file appears only if 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +21,8 @@ from exportstream.storage.names import is_stream
 from exportstream.storage.sink import Sink, open_sink
 from exportstream.storage.transaction import Transaction
 from exportstream.writing.formats.json import ENCODER
+
+_MOST_HELD = 200
 
 
 class RejectsFile:
@@ -76,6 +79,29 @@ class RejectsFile:
         if self._force and self.count == 0 and os.path.isfile(self.name):
             with suppress(OSError):
                 os.unlink(self.name)
+
+
+class HeldRejects:
+    """Holds rejects until the input is known to be an export, or there are many: one that is ignored leaves none."""
+
+    def __init__(self, rejects: list[Reject] | Callable[[Reject], object]) -> None:
+        self._pass_on = rejects.append if isinstance(rejects, list) else rejects
+        self._held: list[Reject] | None = []
+
+    def __call__(self, reject: Reject) -> None:
+        """Hold a reject, or pass it on."""
+        if self._held is None:
+            self._pass_on(reject)
+            return
+        self._held.append(reject)
+        if len(self._held) > _MOST_HELD:
+            self.release()
+
+    def release(self) -> None:
+        """Pass on those that are held, and all that come."""
+        held, self._held = self._held or [], None
+        for reject in held:
+            self._pass_on(reject)
 
 
 def _damaged(data: bytes) -> dict[str, str]:

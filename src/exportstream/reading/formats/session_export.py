@@ -194,12 +194,12 @@ class SessionReader(Struct, Events):
         self.complete += 1
         self._ends.append(SessionEnd(session, len(self._messages)))
 
-    def no_session(self, error: NotAnExportError) -> NotAnExportError:
+    def no_session(self, error: NotAnExportError, *, again: bool = False) -> NotAnExportError:
         """Forget what has begun as a session; return the error that tells what it is."""
         self._locate(error)
         explained = self._explained(error)
         if self.within:
-            self.number -= 1
+            self.number -= again or not self._keys.has_messages  # as in the second reading, which knows of no other fault
             self.session, self._keys, self.within = None, SessionKeys(), False
         return explained
 

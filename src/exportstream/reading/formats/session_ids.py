@@ -49,8 +49,9 @@ class SessionIds(Events):
         """Keep ids from here on: nobody asks for one that has come before."""
         self._has_messages = True
 
-    def no_session(self, error: NotAnExportError) -> NotAnExportError:
+    def no_session(self, error: NotAnExportError, *, again: bool = False) -> NotAnExportError:
         """Forget what has begun as a session."""
+        del again
         self._number -= self._within
         self._within = self._in_result = False
         return error

@@ -54,8 +54,12 @@ class Events:
     def end_session(self) -> None:
         """The session is complete."""
 
-    def no_session(self, error: NotAnExportError) -> NotAnExportError:
-        """What comes next, or has begun as a session, turned out to be none; return the error that tells what it is."""
+    def no_session(self, error: NotAnExportError, *, again: bool = False) -> NotAnExportError:
+        """What comes next, or has begun as a session, turned out to be none; return the error that tells what it is.
+
+        With `again` it is read again, and begins anew.
+        """
+        del again
         return error
 
     def damage(self, data: bytes, position: int, error: InputError, *, begins: bool) -> None:

@@ -207,7 +207,7 @@ class Sessions:
                 events.key(name, value)
             events.begin_messages()
         except NotAnExportError as error:  # ijson meets it again, and tells its place
-            events.no_session(error)
+            events.no_session(error, again=True)
             return False
         self._tell_starts(data, [one], events)
         events.messages(one.messages)
