@@ -98,6 +98,14 @@ def test_names_of_outputs(folder: Path, options: dict[str, Any], names: list[str
     ]
 
 
+def test_only_suffixes_of_formats_are_cut_off(folder: Path) -> None:
+    """A folder may be called rows.2026, and the names of tables come after a suffix that is none of a format."""
+    put(folder, "in/a.json")
+    assert convert_many(["in"], "rows.2026").count("converted") == 1
+    done = convert("in/a.json", "out.v1", format="csv", table="messages,sessions")  # type: ignore[arg-type]
+    assert [output.target for output in done.outputs] == ["out.v1.messages", "out.v1.sessions"]
+
+
 def test_sums_are_those_of_the_inputs(folder: Path) -> None:
     """The report's figures are the sums over the inputs, exactly."""
     many(folder / "in", 7)

@@ -131,13 +131,6 @@ def test_mutations_give_rows_or_our_error(seed: int, data: bytes, packer: str) -
         convert_any(mutated(PACKERS[packer](data), dice), dice)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=200), st.integers(0, 1000))
-def test_any_bytes_give_rows_or_our_error(data: bytes, seed: int) -> None:
-    """Bytes that were never JSON give an `ExportstreamError`."""
-    convert_any(data, random.Random(seed))
-
-
 @pytest.mark.parametrize("tokens", ["9" * 4300, "1e4299", "1" + "0" * 4299], ids=["digits", "exponent", "zeros"])
 @pytest.mark.parametrize("options", OPTIONS[:24], ids=lambda o: "-".join(map(str, o.values())))
 def test_sums_of_the_largest_integers(tokens: str, options: dict[str, Any]) -> None:

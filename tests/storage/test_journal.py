@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -91,3 +92,12 @@ def test_errors_of_the_system(tmp_path: Path) -> None:
         journal.compact(fail)
     assert lines(journal) == [b"one\n"]
     assert everything(tmp_path) == ["journal"]
+
+
+def test_a_file_that_is_removed_before_it_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines are not appended to what nobody can find any more: a new file has them."""
+    journal = Journal(str(tmp_path / "journal"))
+    journal.append([b"one"])
+    monkeypatch.setattr(fcntl, "flock", lambda *_: (tmp_path / "journal").unlink() if lines(journal) else None)
+    journal.append([b"two"])
+    assert lines(journal) == [b"two\n"]

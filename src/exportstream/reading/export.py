@@ -231,14 +231,10 @@ class Export:
             self._log.figures_only = self._figures_only
             if isinstance(self._log, JoinedReader):
                 self._log.known = self._known
-            if isinstance(self._log, ReaderOfRuns):
-                self._share(self._log, found.producer)
-
-    def _share(self, reader: ReaderOfRuns, producer: str) -> None:
-        """Let helpers read runs of chats ahead."""
-        told: dict[str, Any] = {"producer": producer, "figures_only": self._figures_only}
-        if self._helpers and self._helpers.begin(self._source, self._options, self._sessions, **told):
-            reader.pass_over(self._source, self._helpers)
+            if self._helpers and isinstance(self._log, ReaderOfRuns):
+                source, reader, short = self._source, self._sessions, self._figures_only
+                if self._helpers.begin(source, self._options, reader, found.producer, figures_only=short):
+                    self._log.pass_over(source, self._helpers)
 
     def _steps(self) -> Iterator[None]:
         """Read; after each step the reader has what it brought."""

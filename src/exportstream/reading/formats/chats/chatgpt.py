@@ -43,15 +43,7 @@ from exportstream.reading.formats.chats.tree import (
     more_of,
     without_null,
 )
-from exportstream.reading.formats.chats.values import (
-    expected,
-    kept,
-    object_of,
-    required_text,
-    text_of,
-    time_of,
-    usual_first,
-)
+from exportstream.reading.formats.chats.values import expected, kept, object_of, required_text, text_of, time_of, usual_first
 from exportstream.reading.json.decoder import ANY_VALUE, REFUSALS, decode_any
 from exportstream.reading.limits import MAX_DEPTH
 

@@ -21,15 +21,7 @@ from exportstream.models.structs import Message, Session, ToolCall
 from exportstream.reading.formats.chats import ChatFormat, Conversation
 from exportstream.reading.formats.chats.recognise import CLAUDE_AI, is_claude_ai_conversation
 from exportstream.reading.formats.chats.shapes import Shape, rows_of
-from exportstream.reading.formats.chats.values import (
-    expected,
-    kept,
-    list_of,
-    required_text,
-    text_of,
-    time_of,
-    usual_first,
-)
+from exportstream.reading.formats.chats.values import expected, kept, list_of, required_text, text_of, time_of, usual_first
 from exportstream.reading.formats.content import Block, as_text
 from exportstream.reading.json.decoder import decode_any
 

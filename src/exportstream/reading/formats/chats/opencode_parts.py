@@ -170,7 +170,7 @@ UsualPart: Any = reduce(or_, [_Text, _Thought, _File, _Call, *_KEPT, None])
 
 
 def read_structs(parts: Iterable[Any], row_id: str, deep: list[Any]) -> Parts:
-    """Do the same for the structs of usual parts.
+    """Read the parts of a usual message, which are structs.
 
     `deep` gets values that may have many levels, within as many lists as they are below a value of the row.
     """
