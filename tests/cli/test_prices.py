@@ -161,7 +161,7 @@ def test_verify_knows_prices(unpaid: Path, suffix: str) -> None:
     convert = ["convert", "session.json", "-o", "rows/", "--format", suffix, "--update", "--prices"]
     for prices in (LIST, LIST.replace("15", "16")):
         (unpaid / "prices.toml").write_text(prices)
-        assert b" rows to rows/" in run(*convert, "prices.toml", cwd=unpaid).stderr
+        assert b" to rows/session." in run(*convert, "prices.toml", cwd=unpaid).stderr
         assert b"up to date" in run(*convert, "prices.toml", cwd=unpaid).stderr
         checked = run("verify", "rows", cwd=unpaid)
         assert checked.returncode == 0, checked.stdout
