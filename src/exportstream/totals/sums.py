@@ -80,8 +80,7 @@ class Counted(Sums):
         partial_tokens: those of them whose tokens may have grown after they were written (`usage_state` ``partial``).
         copies: messages of logs that are copies (`usage_state` ``repeated`` or ``replayed``): rows, but in no other figure.
         cost: sum of costs in USD.
-        first_date, last_date: the earliest and latest createdAt, as written; a date-time without a zone is compared
-            as UTC. All digits of a second are compared.
+        first_date, last_date: the earliest and latest createdAt, as written; all digits count, one without a zone is of UTC.
         unparsed_dates: messages whose createdAt is no date-time that can be parsed.
     """
 
