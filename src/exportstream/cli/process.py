@@ -17,12 +17,11 @@ from typing import Any
 
 import click
 
-from exportstream.cli.terminal import in_options, show_lines, tell
+from exportstream.cli.terminal import STDOUT, in_options, show_lines, tell
 from exportstream.errors import LONGEST_LINE, ExportstreamError, OutOfMemoryError, TransferError, UsageError, printable
 from exportstream.storage.memory import is_out_of_memory
 from exportstream.storage.temporary import remove_temporary_files
 
-STDOUT = "<stdout>"
 _KEPT = 8 << 20  # bytes
 _MOMENT = 0.05  # seconds
 

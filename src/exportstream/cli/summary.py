@@ -6,8 +6,8 @@ import sys
 
 from exportstream.cli.display import print_cut, print_failures, print_few_warnings
 from exportstream.cli.figures import FEW, amount, copies, damaged, dropped, few, show_totals, size, without_usage
-from exportstream.cli.process import STDOUT, Exit
-from exportstream.cli.terminal import tell
+from exportstream.cli.process import Exit
+from exportstream.cli.terminal import STDOUT, tell
 from exportstream.conversion.report import ManyReport, Report
 from exportstream.errors import shown
 from exportstream.models.notes import Notes

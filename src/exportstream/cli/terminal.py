@@ -1,7 +1,7 @@
 """Prints. Nothing else does, so that nothing from outside reaches a terminal raw.
 
 Takes: text that may hold names of files, words of a server, anything. Writes: lines of bounded length, in which control
-characters and all others that aren't printable are escaped. Raises: `OSError` if the stream does.
+characters and all others that aren't printable are escaped. Raises: `WriteError` of standard output, `OSError` of the other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import click
 from exportstream.errors import LONGEST_LINE, WriteError, printable, shown
 from exportstream.errors.patterns import late_pattern
 
+STDOUT = "<stdout>"
 _NAMES = (
     "by|columns|csv_safe|exclude|flat|force|format|max_message_size|max_window|on_error|"
     "prices|rejects|running_totals|since|sort|table|top|tz|until|update|without"
@@ -40,16 +41,16 @@ def in_options(text: str) -> str:
 
 def show_lines(lines: list[str], *, err: bool = False) -> None:
     """Print lines, on standard output or standard error; messages on standard error without secrets of URLs."""
-    if not err:
-        _require_stdout()
     for line in lines:
-        click.echo(printable(shown(line) if err else line, LONGEST_LINE), err=err)
+        if err:
+            click.echo(printable(shown(line), LONGEST_LINE), err=True)
+        else:
+            _show(printable(line, LONGEST_LINE) + "\n")
 
 
 def show_json(text: str, *, end: str = "\n") -> None:
     """Print JSON on standard output; its strings are escaped already."""
-    _require_stdout()
-    click.echo(text + end, nl=False)
+    _show(text + end)
 
 
 def standard_output(output: str | None) -> str | None:
@@ -57,7 +58,13 @@ def standard_output(output: str | None) -> str | None:
     return "-" if output in ("/dev/stdout", "/dev/fd/1") else output
 
 
-def _require_stdout() -> None:
-    """Raise an error instead of printing nowhere, as `click.echo` does where the shell has closed standard output."""
+def _show(text: str) -> None:
+    """Print on standard output. `click.echo` prints nowhere where the shell has closed it; here that is an error."""
     if sys.stdout is None:
-        raise WriteError("standard output is closed", source="<stdout>")
+        raise WriteError("standard output is closed", source=STDOUT)
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WriteError.of(error, STDOUT) from error
