@@ -110,7 +110,7 @@ def test_long_texts_take_linear_time() -> None:
         shown(text * 100_000)
         shown(f"http://h/{text * 100_000}!")
         mask(text * 20_000, f"http://u:p@h/{text * 100}")
-        assert time.process_time() - start < 20  # usually of less than one; a pattern that goes back takes hours
+        assert time.process_time() - start < 5  # usually less than one; a pattern that goes back takes hours
     assert mask("\udcff", "http://u:\udcff@h/?a=\ud800") == "***"
 
 

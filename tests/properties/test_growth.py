@@ -1,6 +1,7 @@
 """No shape of input takes time or memory that grows faster than the input (invariants 3 and 5 of the design).
 
-Only growth is looked at: eight times the input may take up to 20 times the processor time. Linear is eight, quadratic is 64. Seconds per megabyte of the same shapes are printed by ``python -m benchmarks --shape hostile``.
+Only growth is looked at: eight times the input may take up to 20 times the processor time. Linear is eight,
+quadratic is 64. Seconds per megabyte of the same shapes are printed by ``python -m benchmarks --shape hostile``.
 """
 
 from __future__ import annotations

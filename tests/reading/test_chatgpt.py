@@ -420,7 +420,7 @@ def test_a_long_text_at_the_beginning_takes_no_time() -> None:
     began = time.process_time()
     assert is_chatgpt(dump([Tree().conversation(mapping={"n": {"message": '"' * 32_000}})])[: 64 * 1024])
     assert is_chatgpt(b'[{"mapping":{},"' + rb"\"" * 32_000)
-    assert time.process_time() - began < 10  # of milliseconds; a pattern that goes back takes minutes
+    assert time.process_time() - began < 0.5  # usually milliseconds; a pattern that goes back takes minutes
 
 
 def test_repeated_ids(tmp_path: Path) -> None:

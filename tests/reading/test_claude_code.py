@@ -403,6 +403,7 @@ def message(**fields: Any) -> bytes:
 BROKEN: dict[str, tuple[bytes, str]] = {
     "cut": (b'{"type":"user","sessionId":"x","mess', "the line ends before its object is complete"),
     "garbage": (b"\xff\xfe garbage", "expected UTF-8"),
+    "escape": (b'{"type":"\\q"}', "not JSON: invalid escape"),
     "trailing": (b'{"type":"x"} {}', "not JSON: trailing characters"),
     "a number": (b"17", "expected object, got number"),
     "type": (b'{"type":1}', "expected string, got number"),
@@ -427,7 +428,7 @@ def test_broken_lines_in_the_middle(name: str) -> None:
     data = before + line + b"\n" + after
     with pytest.raises(InputError, match=words) as caught:
         rows(data, on_error="stop")
-    wrong = line.rindex(b"{") if name == "trailing" else 0
+    wrong = line.rindex({"trailing": b"{", "escape": b"q"}.get(name, line))
     assert (caught.value.position, caught.value.exact) == (len(before) + wrong, True)
     rejects: list[Any] = []
     found = rows(data, on_error="skip", rejects=rejects)

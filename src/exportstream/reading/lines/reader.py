@@ -26,7 +26,7 @@ from exportstream.models.notes import Notes, Records, Reject
 from exportstream.models.structs import Message, Session
 from exportstream.reading.json.buffer import Reader
 from exportstream.reading.json.damage import end_of_piece
-from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run
+from exportstream.reading.lines.records import Record, decode_run, decode_value, decode_whole_run, locate_exactly
 from exportstream.reading.lines.runs import Lines, Run, Skip
 from exportstream.reading.lines.session import LogSession, require_room
 from exportstream.storage.source import Source
@@ -216,6 +216,8 @@ class LineReader(ABC, Generic[_S]):
         if current is not None and current.held > self._limit:
             raise error
         if self._reject is None:
+            if isinstance(error, JSONSyntaxError):
+                locate_exactly(error, record.line, record.position)
             error.hint = error.hint or 'on_error="skip" goes on without the line'
             raise error
         try:
